@@ -1,0 +1,41 @@
+# make demo    set up and run the quickstart: prepare, train, eval, report
+# make test    set up and run the tests
+# make check   format, lint and types
+# make real LANG=mlt_Latn   the four commands on real data under $LRL_DATA (see benchmarks/real/README.md)
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Where real data lie unless said: a folder data/ with text/ in it, beside this checkout or one level below that.
+export LRL_DATA ?= $(abspath $(patsubst %/text,%,$(firstword $(wildcard ../data/text ../*/data/text))))
+# LANG names a language here; keep it away from the locale of what we start.
+export LC_ALL := C.UTF-8
+
+.PHONY: demo test check setup real clean
+
+setup: $(VENV)/.done
+
+$(VENV)/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch==$$(sed -n 's/^torch==//p' constraints.txt)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	mkdir -p $(VENV)/link && ln -sfn ../.. $(VENV)/link/lrl_adapt
+	touch $@
+
+demo: setup
+	$(BIN)/lrl-adapt run quickstart
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright --level error
+
+real: setup
+	@test -d "$(LRL_DATA)/text" || { echo "set LRL_DATA to the folder that holds text/, topic/, ner/ (benchmarks/real/README.md)"; exit 2; }
+	$(BIN)/lrl-adapt run $(if $(wildcard benchmarks/real/$(LANG).yaml),benchmarks/real/$(LANG).yaml,benchmarks/real/common.yaml --language $(LANG))
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,87 @@
+"""`lrl-adapt eval`: base and adapted model on the recipe's tasks."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from . import options
+from .console import Terminal, quiet_libraries
+from .guard import guarded
+from .options import DEFAULT_WORKSPACE, examples
+
+EPILOG = examples(
+    "lrl-adapt eval",
+    "lrl-adapt eval --task mlm --task ner",
+    "lrl-adapt eval --adapter none --task mlm --json",
+)
+
+
+def eval_cmd(  # noqa: PLR0913, PLR0917
+    recipe: options.RecipeArgument = None,
+    changes: options.Set = None,
+    workspace: options.Workspace = DEFAULT_WORKSPACE,
+    language: options.Language = None,
+    adapter: options.AdapterType = None,
+    source: options.SourceName = None,
+    tasks: options.Tasks = None,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Score the base and the adapter on language modelling, topic, sentiment and named entities."""
+    from ..recipes.loading import load_recipe
+
+    terminal = Terminal(as_json=as_json)
+    short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks)
+    loaded = load_recipe(recipe, short)
+    scores = evaluate(loaded, workspace, terminal)
+    show_scores(terminal, scores)
+    terminal.result({"scores": [score_json(score) for score in scores]}, workspace / "scores" / loaded.language)
+
+
+def evaluate(recipe: Any, workspace: Path, terminal: Terminal) -> list[Any]:
+    """Scores of the base and of the recipe's adapter."""
+    from .steps import prepared_data, require
+
+    prepared = prepared_data(recipe, workspace)
+    require(prepared.all, "prepare", recipe)
+    from ..eval.run import evaluate as run
+    from ..training.language import adapter_artifact
+
+    quiet_libraries()
+    adapter = None
+    if recipe.adapter.type != "none":
+        adapter = adapter_artifact(recipe, workspace, prepared)
+        require((adapter,), "train", recipe)
+    return run(recipe, workspace, prepared, adapter, terminal)
+
+
+def score_json(score: Any) -> dict[str, Any]:
+    """One score record, as in scores.json."""
+    from dataclasses import asdict
+
+    return asdict(score)
+
+
+def show_scores(terminal: Terminal, scores: list[Any]) -> None:
+    """The summary table: tasks down, systems across; the change is told only where the intervals part."""
+    from ..eval.scores import BASE, in_order, show_change, show_interval, show_value, summarise, verdict
+
+    rows = summarise(scores)
+    systems = in_order(system for row in rows for system in row.systems)
+    adapted = [system for system in systems if system != BASE]
+    table = []
+    for row in rows:
+        cells = [
+            f"{show_value(cell.mean, row.metric)} {show_interval(cell.interval, row.metric)}" if cell else "—"
+            for cell in map(row.systems.get, systems)
+        ]
+        changes = [f"{show_change(row, system)}: {verdict(row, system)}" for system in adapted if system in row.systems]
+        table.append((row.task, row.metric, *cells, *changes))
+    columns = ("task", "metric", *systems, *(f"change with {system}" for system in adapted))
+    terminal.table("Scores, with 95 % intervals", columns, table)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("eval", epilog=EPILOG)(guarded(eval_cmd))

@@ -1,0 +1,73 @@
+"""Arguments and options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RecipeArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RECIPE]",
+        help="Recipe file or bundled name; default: ./recipe.yaml if there, else quickstart.",
+        show_default=False,
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Override a field, e.g. training.max_steps=50; may be repeated.",
+        show_default=False,
+    ),
+]
+Workspace = Annotated[
+    Path, typer.Option("--workspace", "-w", envvar="LRL_ADAPT_HOME", help="Folder that holds all artifacts.")
+]
+Language = Annotated[
+    str | None,
+    typer.Option("--language", "-l", help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn.", show_default=False),
+]
+AdapterType = Annotated[
+    str | None,
+    typer.Option("--adapter", "-a", help="Adapter type: seq_bn, lora, or none for the bare base.", show_default=False),
+]
+SourceName = Annotated[str | None, typer.Option("--source", help="Train on text, graph or both.", show_default=False)]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task",
+        "-t",
+        help="mlm, topic, sentiment or ner; may be repeated. Default: all with data.",
+        show_default=False,
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as one JSON object on stdout; the rest goes to stderr.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the Python traceback of an error.")]
+
+DEFAULT_WORKSPACE = Path("lrl-runs")
+
+
+def overrides(
+    changes: list[str] | None,
+    *,
+    language: str | None = None,
+    adapter: str | None = None,
+    source: str | None = None,
+    tasks: list[str] | None = None,
+) -> list[str]:
+    """The short options as `--set` overrides, after the explicit ones."""
+    short = {"language": language, "adapter.type": adapter, "source": source}
+    named = [f"{field}={value}" for field, value in short.items() if value is not None]
+    if tasks:
+        named.append(f"eval.tasks=[{', '.join(tasks)}]")
+    return [*(changes or []), *named]
+
+
+def examples(*commands: str) -> str:
+    """An epilog for --help with commands that can be pasted; a test runs each of them."""
+    return "\n\n".join(["Examples:", *commands])

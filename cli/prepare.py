@@ -1,0 +1,71 @@
+"""`lrl-adapt prepare`: corpus and graph into artifacts."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ..recipes.artifacts import Artifact
+from . import options
+from .console import Terminal
+from .guard import guarded
+from .options import DEFAULT_WORKSPACE, examples
+
+EPILOG = examples(
+    "lrl-adapt prepare",
+    "lrl-adapt prepare quickstart --set corpus.max_bytes=50KB",
+    "lrl-adapt prepare mbert --language mlt --dry-run",
+)
+
+
+def prepare_cmd(
+    recipe: options.RecipeArgument = None,
+    changes: options.Set = None,
+    workspace: options.Workspace = DEFAULT_WORKSPACE,
+    language: options.Language = None,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Read, clean and split the recipe's text, and turn its graph into sentences."""
+    from ..recipes.loading import load_recipe
+    from .steps import describe, plan, prepared_data
+
+    terminal = Terminal(as_json=as_json)
+    loaded = load_recipe(recipe, options.overrides(changes, language=language))
+    if dry_run:
+        plan(terminal, loaded, list(prepared_data(loaded, workspace).all))
+        return
+    artifacts = prepare(loaded, workspace, terminal)
+    rows = [row for artifact in artifacts for row in _rows(artifact)]
+    terminal.table(f"Prepared {loaded.language}", ("artifact", "train", "validation", "test", "counts"), rows)
+    terminal.result({"artifacts": [describe(artifact) for artifact in artifacts]}, artifacts[-1].folder)
+
+
+def prepare(recipe: Any, workspace: Path, terminal: Terminal) -> list[Artifact]:
+    """Make the corpus and graph artifacts that the recipe asks for, saying which were there."""
+    from ..corpora.prepare import prepare_corpus
+    from ..graphs.prepare import prepare_graph
+    from .steps import prepared_data
+
+    expected = prepared_data(recipe, workspace)
+    for artifact in expected.all:
+        if artifact.exists:
+            terminal.say(f"{artifact.kind}: there already, {artifact.folder}")
+    if recipe.corpus:
+        prepare_corpus(recipe, workspace, terminal)
+    if recipe.graph:
+        prepare_graph(recipe, workspace, terminal)
+    return list(expected.all)
+
+
+def _rows(artifact: Artifact) -> list[tuple[str, ...]]:
+    facts = artifact.manifest()["facts"]
+    sizes = facts.get("lines") or facts.get("sentences") or {}
+    counts = ", ".join(f"{reason} {count}" for reason, count in facts.get("counts", {}).items())
+    return [(artifact.kind, *(f"{sizes.get(split, 0):,}" for split in ("train", "validation", "test")), counts)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("prepare", epilog=EPILOG)(guarded(prepare_cmd))

@@ -1,0 +1,128 @@
+"""`lrl-adapt recipes`: list, show, copy, check the bundled recipes and write their JSON schema."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options
+from .console import Terminal
+from .guard import guarded
+from .options import examples
+
+app = typer.Typer(no_args_is_help=True, help="List, show, copy and check recipes; write their JSON schema.")
+
+Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")]
+SCHEMA_FILE = "recipe.schema.json"
+EDITOR_LINE = "# yaml-language-server: $schema="
+
+
+@app.command("list", epilog=examples("lrl-adapt recipes list"))
+@guarded
+def list_cmd(as_json: options.Json = False, debug: options.Debug = False) -> None:
+    """Bundled recipes, a line each."""
+    from ..recipes.loading import bundled_recipes
+
+    terminal = Terminal(as_json=as_json)
+    about = {name: _about(path) for name, path in bundled_recipes().items()}
+    terminal.table("Bundled recipes", ("name", "what it does"), list(about.items()))
+    terminal.result({"recipes": about})
+
+
+@app.command("show", epilog=examples("lrl-adapt recipes show quickstart", "lrl-adapt recipes show mbert --resolved"))
+@guarded
+def show_cmd(
+    recipe: options.RecipeArgument = None,
+    changes: options.Set = None,
+    resolved: Annotated[bool, typer.Option("--resolved", help="With every default and path filled in.")] = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Print a recipe as it stands, or resolved."""
+    from ..recipes.loading import find_recipe, load_recipe
+    from .steps import as_yaml
+
+    if not (resolved or as_json or changes):
+        typer.echo(find_recipe(recipe).read_text(encoding="utf-8").rstrip())
+        return
+    loaded = load_recipe(recipe, changes or [])
+    if as_json:
+        Terminal(as_json=True).result(loaded.model_dump(mode="json"))
+    else:
+        typer.echo(as_yaml(loaded))
+
+
+@app.command("copy", epilog=examples("lrl-adapt recipes copy quickstart my.yaml --force"))
+@guarded
+def copy_cmd(
+    recipe: Annotated[str, typer.Argument(help="Bundled name or path.")],
+    target: Annotated[Path, typer.Argument(help="File to write.")] = Path("recipe.yaml"),
+    force: Force = False,
+    debug: options.Debug = False,
+) -> None:
+    """Copy a recipe to edit, with the schema that lets editors complete it."""
+    from ..recipes.errors import UserError
+    from ..recipes.loading import find_recipe
+    from ..recipes.schema import json_schema
+
+    source = find_recipe(recipe)
+    if target.is_dir():
+        target = target / "recipe.yaml"
+    if target.exists() and not force:
+        raise UserError(f"{target} is there already; add --force to overwrite it, or name another file")
+    lines = source.read_text(encoding="utf-8").splitlines(keepends=True)
+    if lines[0].startswith(EDITOR_LINE):
+        lines[0] = f"{EDITOR_LINE}{SCHEMA_FILE}\n"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text("".join(lines), encoding="utf-8")
+    (target.parent / SCHEMA_FILE).write_text(json_schema(), encoding="utf-8")
+    typer.echo(target)
+
+
+@app.command("schema", epilog=examples("lrl-adapt recipes schema", "lrl-adapt recipes schema recipe.schema.json"))
+@guarded
+def schema_cmd(
+    target: Annotated[Path | None, typer.Argument(help="File to write; default: stdout.", show_default=False)] = None,
+    debug: options.Debug = False,
+) -> None:
+    """Write the JSON schema of recipes."""
+    from ..recipes.schema import json_schema
+
+    if target is None:
+        typer.echo(json_schema().rstrip())
+        return
+    target.write_text(json_schema(), encoding="utf-8")
+    typer.echo(target)
+
+
+@app.command(
+    "check", epilog=examples("lrl-adapt recipes check quickstart", "lrl-adapt recipes check mbert --set language=ug")
+)
+@guarded
+def check_cmd(
+    recipe: options.RecipeArgument = None,
+    changes: options.Set = None,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Check a recipe's fields and that its local files are there."""
+    from ..recipes.loading import check_files, load_recipe
+
+    loaded = load_recipe(recipe, changes or [])
+    check_files(loaded)
+    if as_json:
+        typer.echo(json.dumps({"recipe": loaded.name, "ok": True}))
+    else:
+        typer.echo(f"{loaded.name}: fine ({loaded.language}, {loaded.adapter.type} on {loaded.source})")
+
+
+def _about(path: Path) -> str:
+    """The first comment line after the editor's line."""
+    comments = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# ")]
+    return next((line[2:] for line in comments if not line.startswith(EDITOR_LINE)), "")
+
+
+def register(main: typer.Typer) -> None:
+    """Add the commands to the app."""
+    main.add_typer(app, name="recipes")

@@ -1,0 +1,1 @@
+"""Evaluation: pseudo-perplexity, tasks, their statistics and the report."""

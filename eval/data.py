@@ -1,0 +1,114 @@
+"""Labelled data of the tasks, from local or hub files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..recipes.artifacts import file_hash
+from ..recipes.errors import UserError
+from ..recipes.schema import Task
+from ..recipes.sources import HUB_FILE, local_file
+from ..recipes.tables import column, open_text, read_rows
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A text and its label, or words and their tags."""
+
+    text: str | list[str]
+    label: str | list[str]
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """The three splits of a task and its label names in a fixed order."""
+
+    splits: dict[str, list[Item]]
+    labels: list[str]
+
+
+def read_task(name: str, task: Task, cache: Path) -> TaskData:
+    """Read the splits of a task. Raises UserError for unreadable files, missing columns, or an empty split."""
+    splits: dict[str, list[Item]] = {}
+    for split in SPLITS:
+        path = _located(name, split, getattr(task, split), cache)
+        splits[split] = list(_conll(path)) if _is_conll(name, path) else _items(path, task)
+        if not splits[split]:
+            raise UserError(f"eval.{name}.{split}: {path} holds no example")
+    return TaskData(splits, _labels(splits, task))
+
+
+def task_inputs(name: str, task: Task) -> dict[str, str]:
+    """What decides the data of a task: content hashes of local files, locations of others."""
+    found = {}
+    for split in SPLITS:
+        location = getattr(task, split)
+        remote = HUB_FILE.fullmatch(location) or location.startswith(("https://", "http://"))
+        found[split] = location if remote else file_hash(_located(name, split, location, Path()))
+    return found
+
+
+def _located(name: str, split: str, location: str, cache: Path) -> Path:
+    try:
+        return local_file(location, cache)
+    except UserError as error:
+        raise UserError(f"eval.{name}.{split}: {error}") from error
+
+
+def _is_conll(name: str, path: Path) -> bool:
+    return name == "ner" and path.name.removesuffix(".gz").endswith((".txt", ".conll", ".bio"))
+
+
+def _items(path: Path, task: Task) -> list[Item]:
+    items = []
+    for row in read_rows(path):
+        text, label = column(row, task.text, path), column(row, task.label, path)
+        names = [_name(part, task, path) for part in label] if isinstance(label, list) else _name(label, task, path)
+        items.append(Item(text, names))
+    return items
+
+
+def _name(value: Any, task: Task, path: Path) -> str:
+    """A label's name; a number is looked up in `labels` where the recipe gives them."""
+    if task.labels is None or str(value) in task.labels:
+        return str(value)
+    try:
+        return task.labels[int(value)]
+    except (ValueError, IndexError) as error:
+        raise UserError(f"{path}: label {value!r} is not among {', '.join(task.labels)}") from error
+
+
+def _conll(path: Path) -> list[Item]:
+    """Sentences of a two-column file (token, tag; white space between), a blank line after each."""
+    items: list[Item] = []
+    words: list[str] = []
+    tags: list[str] = []
+    with open_text(path) as file:
+        for number, line in enumerate([*file, ""], 1):
+            fields = line.split()
+            if not fields:
+                if words:
+                    items.append(Item(words, tags))
+                words, tags = [], []
+                continue
+            tag = fields[-1]
+            if len(fields) < 2 or (tag != "O" and tag[:2] not in ("B-", "I-")):
+                raise UserError(f"{path}, line {number}: expected a token and an IOB tag, got {line.strip()!r}")
+            words.append(fields[0])
+            tags.append(tag)
+    return items
+
+
+def _labels(splits: dict[str, list[Item]], task: Task) -> list[str]:
+    """The label names: the recipe's order, else sorted, so that ids do not depend on the order of the rows."""
+    if task.labels is not None:
+        return list(task.labels)
+    found = {name for items in splits.values() for item in items for name in _as_list(item.label)}
+    return sorted(found, key=lambda name: (name != "O", name))
+
+
+def _as_list(label: str | Sequence[str]) -> Sequence[str]:
+    return [label] if isinstance(label, str) else label

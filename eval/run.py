@@ -1,0 +1,226 @@
+"""Evaluation: the base and the adapted model on each task, every score an artifact of its own."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash
+from ..recipes.errors import UserError
+from ..recipes.progress import QUIET, Progress
+from ..recipes.schema import Recipe, Task, TaskName
+from ..recipes.sources import expand_files
+from ..recipes.tables import open_text
+from ..training.adapters import load_adapter
+from ..training.base import base_identity, base_name, load_base, scratch_artifact
+from ..training.data import IGNORED, read_texts
+from ..training.mlm import MaskedLM
+from ..training.task import Example, predict, train_task
+from . import metrics, perplexity
+from .data import Item, TaskData, read_task, task_inputs
+from .scores import BASE, Score, read_scores, write_scores
+
+OUTSIDE = "O"
+
+
+def evaluate(
+    recipe: Recipe, workspace: Path, prepared: Prepared, adapter: Artifact | None, progress: Progress = QUIET
+) -> list[Score]:
+    """Scores of the base, and of `adapter` on it if given, on the recipe's tasks; finished ones are read, not redone."""
+    scores: list[Score] = []
+    for task in recipe.eval.tasks or recipe.eval.configured:
+        for language_adapter in (None, *([adapter] if adapter else [])):
+            for seed in recipe.eval.seeds if task != "mlm" else [None]:
+                work = _Work(recipe, workspace, prepared, language_adapter, task, seed)
+                scores += work.scores(progress)
+    return scores
+
+
+class _Work:
+    """One task, one system, one seed."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        workspace: Path,
+        prepared: Prepared,
+        adapter: Artifact | None,
+        task: TaskName,
+        seed: int | None,
+    ) -> None:
+        self.recipe, self.workspace, self.prepared = recipe, workspace, prepared
+        self.adapter, self.task, self.seed = adapter, task, seed
+        self.system = f"{recipe.adapter.type}/{recipe.source}" if adapter else BASE
+
+    def scores(self, progress: Progress) -> list[Score]:
+        """Read or make the scores."""
+        artifact = self._artifact()
+        made = artifact.build(lambda draft: self._make(draft, progress), progress)
+        if not made:
+            progress.say(f"{self.task} of {self.system}: there already, {artifact.folder}")
+        return read_scores(artifact.folder / "scores.json")
+
+    def _artifact(self) -> Artifact:
+        scratch = scratch_artifact(self.recipe, self.workspace, self.prepared)
+        inputs: dict[str, Any] = {"base": base_identity(self.recipe.base)}
+        settings = self.recipe.eval
+        parents = tuple(parent for parent in (scratch, self.adapter) if parent)
+        if self.task == "mlm":
+            section: dict[str, Any] = settings.mlm.model_dump(mode="json", exclude={"files"})
+            if settings.mlm.files:
+                inputs["files"] = [file_hash(path) for path in expand_files(settings.mlm.files)]
+            else:
+                parents += self.prepared.all[:1]
+        else:
+            task = self._labelled
+            section = settings.training.model_dump(mode="json")
+            section |= task.model_dump(mode="json", include={"text", "label", "labels"})
+            inputs["data"] = task_inputs(self.task, task)
+        section |= {"task": self.task, "seed": self.seed, "system": self.system, "code": 1}
+        name = f"{self.task}-{base_name(self.recipe.base)}-{self.system.replace('/', '-')}"
+        return Artifact(self.workspace / "scores" / self.recipe.language, name, "scores", section, inputs, parents)
+
+    @property
+    def _labelled(self) -> Task:
+        task = getattr(self.recipe.eval, self.task)
+        if task is None:
+            raise UserError(f"eval.{self.task}: no data; add train, validation and test files to the recipe")
+        return task
+
+    def _make(self, draft: Draft, progress: Progress) -> None:
+        make = {"mlm": self._perplexity, "ner": self._tags}.get(self.task, self._classes)
+        values, predictions = make(progress)
+        write_scores(draft.folder / "scores.json", [self._score(**value) for value in values])
+        with (draft.folder / "predictions.jsonl").open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in predictions)
+
+    def _score(self, *, metric: str, value: float, interval: tuple[float, float] | None, n: int) -> Score:
+        return Score(
+            task=self.task,
+            system=self.system,
+            metric=metric,
+            value=value,
+            interval=interval,
+            n=n,
+            seed=self.seed,
+            language=self.recipe.language,
+            base=base_name(self.recipe.base),
+        )
+
+    def _perplexity(self, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        settings = self.recipe.eval.mlm
+        sentences = self._sentences()[: settings.max_sentences]
+        if not sentences:
+            raise UserError("eval.mlm: no sentence to score: name files, or prepare more text")
+        base, tokenizer = load_base(self.recipe, self.workspace, self.prepared, progress)
+        model = MaskedLM(load_adapter(base, self.adapter.folder) if self.adapter else base).to(_device())
+        scores = perplexity.score_sentences(
+            model,
+            tokenizer,
+            sentences,
+            max_length=settings.max_length,
+            batch_tokens=settings.batch_tokens,
+            progress=progress,
+            label=f"pseudo-perplexity of {self.system}",
+        )
+        values = []
+        for measure in (perplexity.pseudo_perplexity, perplexity.bits_per_character, perplexity.unknown_share):
+            interval = metrics.bootstrap(lambda chosen, f=measure: f([scores[n] for n in chosen]), len(scores))
+            values.append(
+                {"metric": measure.__name__, "value": measure(scores), "interval": interval, "n": len(scores)}
+            )
+        return values, [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True)]
+
+    def _sentences(self) -> list[str]:
+        files = self.recipe.eval.mlm.files
+        if not files:
+            return list(read_texts(self.prepared.all[:1], "test"))
+        sentences = []
+        for path in expand_files(files):
+            with open_text(path) as file:
+                sentences += [line.strip() for line in file if line.strip()]
+        return sentences
+
+    def _classes(self, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        data = read_task(self.task, self._labelled, self.workspace / "downloads")
+        gold = [data.labels.index(str(item.label)) for item in data.splits["test"]]
+        guess = self._fit_and_predict(data, progress)
+        true, found, classes = np.array(gold), np.array(guess), len(data.labels)
+        measures = {
+            "macro_f1": lambda n: metrics.macro_f1(true[n], found[n], classes),
+            "accuracy": lambda n: metrics.accuracy(true[n], found[n]),
+        }
+        values = [_measured(name, measure, len(gold)) for name, measure in measures.items()]
+        texts = [item.text for item in data.splits["test"]]
+        rows = zip(texts, gold, guess, strict=True)
+        return values, [{"text": t, "gold": data.labels[g], "guess": data.labels[p]} for t, g, p in rows]
+
+    def _tags(self, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        data = read_task(self.task, self._labelled, self.workspace / "downloads")
+        guesses = self._fit_and_predict(data, progress)
+        predictions, counts = [], []
+        for item, guess in zip(data.splits["test"], guesses, strict=True):
+            tags = [data.labels[guess[word]] if word in guess else OUTSIDE for word in range(len(item.label))]
+            counts.append(metrics.entity_counts(item.label, tags))
+            predictions.append({"words": item.text, "gold": item.label, "guess": tags})
+        table = np.array(counts)
+        return [_measured("entity_f1", lambda n: metrics.entity_f1(table[n]), len(counts))], predictions
+
+    def _fit_and_predict(self, data: TaskData, progress: Progress) -> list[Any]:
+        """For each test item the guessed class id, or {word number: tag id}; words cut off by max_length are not in."""
+        base, tokenizer = load_base(self.recipe, self.workspace, self.prepared, progress)
+        settings = self.recipe.eval.training
+        encoded = {
+            split: [_encode(item, data.labels, tokenizer, settings.max_length) for item in items]
+            for split, items in data.splits.items()
+        }
+        assert self.seed is not None
+        model = train_task(
+            base,
+            self.adapter.folder if self.adapter else None,
+            encoded["train"],
+            encoded["validation"],
+            len(data.labels),
+            settings,
+            pad_id=tokenizer.pad_token_id,
+            seed=self.seed,
+            progress=progress,
+            label=f"{self.task} on {self.system}, seed {self.seed}",
+        )
+        found = predict(model, encoded["test"], pad_id=tokenizer.pad_token_id)
+        if isinstance(encoded["test"][0].label, int):
+            return found
+        return [
+            dict(zip(example.words, tags, strict=True)) for example, tags in zip(encoded["test"], found, strict=True)
+        ]
+
+
+def _measured(name: str, measure: Any, items: int) -> dict[str, Any]:
+    return {
+        "metric": name,
+        "value": measure(np.arange(items)),
+        "interval": metrics.bootstrap(measure, items),
+        "n": items,
+    }
+
+
+def _encode(item: Item, labels: Sequence[str], tokenizer: Any, max_length: int) -> Example:
+    """Token ids and the label; for tags the first piece of each word carries the word's tag, the others none."""
+    if isinstance(item.label, str):
+        return Example(
+            tokenizer(item.text, truncation=True, max_length=max_length)["input_ids"], labels.index(item.label)
+        )
+    encoded = tokenizer(item.text, is_split_into_words=True, truncation=True, max_length=max_length)
+    words = encoded.word_ids()
+    first = [word is not None and word != before for word, before in zip(words, [None, *words], strict=False)]
+    tags = [labels.index(item.label[word]) if new else IGNORED for word, new in zip(words, first, strict=True)]
+    return Example(encoded["input_ids"], tags, tuple(word for word, new in zip(words, first, strict=True) if new))
+
+
+def _device() -> str:
+    from accelerate import Accelerator
+
+    return str(Accelerator().device)

@@ -1,0 +1,1 @@
+"""Knowledge graphs: ConceptNet's edges of one language, read, described and turned into sentences."""

@@ -1,0 +1,169 @@
+"""Artifacts: folders that a command makes once, whole, and finds again by the hash of what made them.
+
+A folder is written as a hidden sibling and renamed when complete, under a lock, so an interrupted command leaves
+nothing that a later one could take for whole.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from .progress import QUIET, Progress
+
+MANIFEST = "manifest.json"
+SCHEMA_VERSION = 1
+PACKAGES = ("lrl-adapt", "torch", "transformers", "tokenizers", "datasets", "peft", "accelerate", "networkx", "pyarrow")
+
+
+@dataclass
+class Draft:
+    """An artifact being written: put files into `folder`, and what the manifest should tell into `facts`."""
+
+    folder: Path
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A folder `root/name-<hash>`, whose hash covers `section`, `inputs` and the parents' keys.
+
+    `section` holds the recipe values that shape the content, `inputs` the hashes of outside data (never their paths).
+    """
+
+    root: Path
+    name: str
+    kind: str
+    section: Mapping[str, Any]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    parents: "tuple[Artifact, ...]" = ()
+
+    @property
+    def key(self) -> str:
+        """Hex SHA-256 of everything that decides the content."""
+        decides = {
+            "schema": SCHEMA_VERSION,
+            "kind": self.kind,
+            "section": self.section,
+            "inputs": self.inputs,
+            "parents": [parent.key for parent in self.parents],
+        }
+        return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
+
+    @property
+    def folder(self) -> Path:
+        """Where the artifact lies once made."""
+        return self.root / f"{self.name}-{self.key[:8]}"
+
+    @property
+    def exists(self) -> bool:
+        """True when the artifact was made whole."""
+        return (self.folder / MANIFEST).is_file()
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest of a finished artifact."""
+        return read_manifest(self.folder)
+
+    def build(self, make: Callable[[Draft], None], progress: Progress = QUIET) -> bool:
+        """Let `make` fill the artifact's folder unless it is there already; True when it was made now.
+
+        Whatever `make` raises leaves nothing behind. A second process that wants the same artifact waits.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.root / f".{self.folder.name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            progress.say(f"another command is writing {self.folder.name}; waiting for it")
+            lock.acquire()
+        try:
+            if self.exists:
+                return False
+            self._write(make)
+            return True
+        finally:
+            lock.release()
+
+    def _write(self, make: Callable[[Draft], None]) -> None:
+        partial = self.root / f".{self.folder.name}.partial"
+        shutil.rmtree(partial, ignore_errors=True)  # what a killed command left
+        partial.mkdir()
+        draft = Draft(partial)
+        started = time.monotonic()
+        try:
+            make(draft)
+            manifest = self._manifest(draft.facts, time.monotonic() - started)
+            write_json(partial / MANIFEST, manifest)
+            shutil.rmtree(self.folder, ignore_errors=True)  # a folder without a manifest is nobody's
+            os.replace(partial, self.folder)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+    def _manifest(self, facts: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "kind": self.kind,
+            "key": self.key,
+            "section": self.section,
+            "inputs": self.inputs,
+            "parents": [str(parent.folder) for parent in self.parents],
+            "facts": facts,
+            "versions": library_versions(),
+            "wall_seconds": round(seconds, 3),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The prepared data of a recipe: each a folder with train, validation and test parquet files (document, text)."""
+
+    corpus: Artifact | None
+    graph: Artifact | None
+
+    @property
+    def all(self) -> tuple[Artifact, ...]:
+        """Every artifact that the recipe asks for."""
+        return tuple(artifact for artifact in (self.corpus, self.graph) if artifact is not None)
+
+    def of(self, source: str) -> tuple[Artifact, ...]:
+        """What an adapter with this `source` (text, graph or both) is trained on."""
+        chosen = {"text": (self.corpus,), "graph": (self.graph,), "both": (self.corpus, self.graph)}[source]
+        return tuple(artifact for artifact in chosen if artifact is not None)
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the packages that shape results; those not installed are left out."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read `manifest.json` of an artifact's folder."""
+    return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as readable JSON."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+
+
+def file_hash(path: Path) -> str:
+    """Hex SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,252 @@
+"""Languages and the codes by which the data sources know them.
+
+Four systems meet here: FLORES and SIB-200 write `swh_Latn` (our canonical form), GlotCC `swh-Latn`, ConceptNet and
+WikiANN `sw`. The table, `languages.csv`, was put together from
+
+- Joshi et al. 2020, "The State and Fate of Linguistic Diversity": resource classes, as printed in the paper below,
+- Gurgurov et al. 2025, arXiv 2502.10140: its 30 languages and what mBERT and XLM-R saw of them (size of Wikipedia
+  and of CC100 in GB, 0 where the paper counts the language as unseen),
+- the statistics published with GlotCC-V1: labels and numbers of documents,
+- the languages of ConceptNet 5.7 after its own aliases,
+- the 176 configurations of WikiANN (balanced splits) and the languages of FLORES-200 and SIB-200.
+"""
+
+import csv
+import difflib
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+# GlotCC follows GlotLID, which names these differently (two rows may share one label).
+_GLOTCC_LABELS = {
+    "est_Latn": "ekk-Latn",
+    "grn_Latn": "gug-Latn",
+    "pes_Arab": "fas-Arab",
+    "prs_Arab": "fas-Arab",
+    "tgl_Latn": "fil-Latn",
+    "yue_Hant": "yue-Hani",
+    "zho_Hans": "cmn-Hani",
+    "zho_Hant": "cmn-Hani",
+}
+
+# ISO 639-3 macro-languages that are no row themselves, with their members in the table.
+_MACRO_LANGUAGES = {
+    "aka": "twi",
+    "ara": "acm aeb ajp apc arb ars ary arz",
+    "aym": "ayr",
+    "aze": "azb azj",
+    "din": "dik",
+    "fas": "pes prs",
+    "ful": "fuv",
+    "hbs": "bos hrv srp",
+    "kau": "knc",
+    "kur": "ckb kmr",
+    "lav": "ltg lvs",
+    "mlg": "plt",
+    "mon": "khk",
+    "msa": "bjn ind min zsm",
+    "nep": "npi",
+    "nor": "nno nob",
+    "ori": "ory",
+    "orm": "gaz",
+    "pus": "pbt",
+    "que": "quy",
+    "sqi": "als",
+    "swa": "swh",
+    "tmh": "taq",
+    "uzb": "uzn",
+    "yid": "ydd",
+}
+
+# ISO 639-1 codes that neither ConceptNet nor WikiANN uses.
+_TWO_LETTER_CODES = {
+    "dz": "dzo",
+    "kr": "knc",
+    "ks": "kas",
+    "lg": "lug",
+    "nb": "nob",
+    "ny": "nya",
+    "om": "gaz",
+    "rn": "run",
+    "sg": "sag",
+    "sn": "sna",
+    "ss": "ssw",
+    "tn": "tsn",
+    "ts": "tso",
+    "tw": "twi",
+}
+
+_CODE = re.compile(r"([a-z]{3})_([a-z]{4})")
+
+
+class UnknownLanguageError(ValueError):
+    """The text names no language, or more than one; the message says which ones may be meant."""
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language in one script, with its codes and what is known of it; `None` and "" mean unknown."""
+
+    code: str
+    """ISO 639-3 and ISO 15924 as in FLORES-200: `swh_Latn`."""
+    name: str
+    """English name."""
+    conceptnet: str = ""
+    """Code in ConceptNet 5.7."""
+    wikiann: str = ""
+    """Code of the wiki in WikiANN."""
+    joshi_class: int | None = None
+    """Resource class, 0 to 5, as the paper prints it."""
+    mbert_gb: float | None = None
+    """Size of the Wikipedia that stands for mBERT's pre-training data; 0 when the paper counts it as unseen."""
+    xlmr_gb: float | None = None
+    """Size in CC100, XLM-R's pre-training data; 0 when the paper counts it as unseen."""
+    glotcc_documents: int | None = None
+    """Documents in GlotCC-V1."""
+    paper: bool = False
+    """One of the 30 languages of arXiv 2502.10140."""
+    note: str = ""
+    """A known mismatch between the sources."""
+
+    @property
+    def iso(self) -> str:
+        """ISO 639-3 code: `swh`."""
+        return self.code[:3]
+
+    @property
+    def script(self) -> str:
+        """ISO 15924 code: `Latn`."""
+        return self.code[4:]
+
+    @property
+    def glotcc(self) -> str:
+        """Label in GlotCC-V1: `swh-Latn`."""
+        return _GLOTCC_LABELS.get(self.code, self.code.replace("_", "-"))
+
+    @property
+    def flores(self) -> str:
+        """Label in FLORES-200 and SIB-200: `swh_Latn`."""
+        return self.code
+
+
+@cache
+def all_languages() -> tuple[Language, ...]:
+    """Return every language of the table, sorted by code."""
+    text = files(__name__.rpartition(".")[0]).joinpath("languages.csv").read_text(encoding="utf-8")
+    return tuple(_from_row(row) for row in csv.DictReader(text.splitlines()))
+
+
+def find_language(text: str) -> Language:
+    """Return the language that a code of any of the four systems, an ISO code or an English name stands for.
+
+    Case does not matter, nor does '-' or '_'. A full code that the table lacks (`xho-Cyrl`) is a language of its own,
+    as GlotCC has many more labels than the table.
+
+    Raises:
+        UnknownLanguageError: `text` is no language, a macro-language, or a code that several languages share.
+    """
+    key = _normalise(text)
+    exact = _by_full_name().get(key, ())
+    if len(exact) == 1:
+        return exact[0]
+    code = _CODE.fullmatch(key)
+    macro = code[1] if code else key
+    if macro in _MACRO_LANGUAGES and not exact:
+        isos = _MACRO_LANGUAGES[macro].split()
+        members = [language for language in all_languages() if language.iso in isos]
+        raise UnknownLanguageError(f"{text!r} is a macro-language; use {_join(members)}")
+    if code:
+        free = f"{code[1]}_{code[2].title()}"
+        return Language(code=free, name=free)
+    found = _by_short_code().get(key, ())
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UnknownLanguageError(f"{text!r} may mean {_join(found)}; name one")
+    raise UnknownLanguageError(f"unknown language {text!r}; {_suggestion(key)}")
+
+
+def search_languages(text: str) -> list[Language]:
+    """Return the languages with `text` in a code or the name; when there is none, those with a close name."""
+    key = _normalise(text)
+    found = [language for language in all_languages() if any(key in other for other in _keys(language))]
+    if found or not key:
+        return found
+    names = {_normalise(language.name): language for language in all_languages()}
+    return [names[name] for name in difflib.get_close_matches(key, names)]
+
+
+def _from_row(row: dict[str, str]) -> Language:
+    return Language(
+        code=row["code"],
+        name=row["name"],
+        conceptnet=row["conceptnet"],
+        wikiann=row["wikiann"],
+        joshi_class=int(row["joshi_class"]) if row["joshi_class"] else None,
+        mbert_gb=float(row["mbert_gb"]) if row["mbert_gb"] else None,
+        xlmr_gb=float(row["xlmr_gb"]) if row["xlmr_gb"] else None,
+        glotcc_documents=int(row["glotcc_documents"]) if row["glotcc_documents"] else None,
+        paper=row["paper"] == "1",
+        note=row["note"],
+    )
+
+
+def _normalise(text: str) -> str:
+    return text.strip().casefold().replace("-", "_")
+
+
+def _full_keys(language: Language) -> set[str]:
+    return {_normalise(key) for key in (language.code, language.glotcc, language.name)}
+
+
+def _short_keys(language: Language) -> set[str]:
+    """Every short code of a language but its own ISO code, which goes before these."""
+    two_letter = [short for short, iso in _TWO_LETTER_CODES.items() if iso == language.iso]
+    keys = (language.conceptnet, language.wikiann, language.glotcc[:3], *two_letter)
+    return {_normalise(key) for key in keys if key}
+
+
+def _keys(language: Language) -> set[str]:
+    return _full_keys(language) | _short_keys(language) | {language.iso}
+
+
+@cache
+def _by_full_name() -> dict[str, tuple[Language, ...]]:
+    """Languages by code, GlotCC label and English name."""
+    found: dict[str, tuple[Language, ...]] = {}
+    for language in all_languages():
+        for key in _full_keys(language):
+            found[key] = (*found.get(key, ()), language)
+    return found
+
+
+@cache
+def _by_short_code() -> dict[str, tuple[Language, ...]]:
+    """Languages by short code; one that is an ISO code of the table means that language in whatever system."""
+    own: dict[str, tuple[Language, ...]] = {}
+    other: dict[str, tuple[Language, ...]] = {}
+    for language in all_languages():
+        own[language.iso] = (*own.get(language.iso, ()), language)
+        for key in _short_keys(language):
+            other[key] = (*other.get(key, ()), language)
+    return other | own
+
+
+def _join(languages: list[Language] | tuple[Language, ...]) -> str:
+    *others, last = (f"{language.code} ({language.name})" for language in languages)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _suggestion(key: str) -> str:
+    """What to write in place of an unknown `key`: names that contain it, else the nearest codes and names."""
+    by_key: dict[str, Language] = {}
+    for language in all_languages():
+        for other in _keys(language):
+            by_key.setdefault(other, language)
+    part_of = [language for language in all_languages() if len(key) > 3 and key in language.name.casefold()]
+    # A two-letter code is near every three-letter one, so codes are compared with codes of the same length only.
+    peers = [other for other in by_key if len(other) == len(key) or len(other) > 3]
+    near = [by_key[other] for other in difflib.get_close_matches(key, peers, n=6, cutoff=0.65)]
+    nearest = list(dict.fromkeys(part_of or near))[:3]
+    return f"did you mean {_join(nearest)}?" if nearest else "write it as in swh_Latn, swh, sw or Swahili"

@@ -1,0 +1,253 @@
+"""From a YAML file (or a bundled name) and `--set` overrides to a checked `Recipe`.
+
+Order: the file a recipe `extends`, then the file, then the overrides; mappings merge, lists and values replace.
+Every mistake is collected, so that the user sees all of them at once.
+"""
+
+import difflib
+import glob
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from .errors import UserError
+from .languages import UnknownLanguageError, find_language
+from .schema import LocationMark, Recipe
+
+BUNDLED = Path(__file__).parent
+DEFAULT_FILE = Path("recipe.yaml")
+DEFAULT_NAME = "quickstart"
+VARIABLE = re.compile(r"\$\{(\w+)\}")
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+def bundled_recipes() -> dict[str, Path]:
+    """The recipes that come with the package, by name: `mbert.yaml` is mbert, `quickstart/recipe.yaml` quickstart."""
+    files = (path for path in BUNDLED.rglob("*.yaml") if path.parent == BUNDLED or path.name == DEFAULT_FILE.name)
+    return {path.parent.name if path.name == DEFAULT_FILE.name else path.stem: path for path in sorted(files)}
+
+
+def find_recipe(reference: str | None) -> Path:
+    """Path of a recipe given as a path, a bundled name, or nothing (./recipe.yaml if there, else quickstart)."""
+    bundled = bundled_recipes()
+    if reference is None:
+        return DEFAULT_FILE if DEFAULT_FILE.is_file() else bundled[DEFAULT_NAME]
+    if Path(reference).is_file():
+        return Path(reference)
+    if reference in bundled:
+        return bundled[reference]
+    near = nearest(reference.removesuffix(".yaml"), bundled)
+    known = f"did you mean {near}?" if near else f"bundled recipes: {', '.join(bundled)}"
+    raise UserError(f"no recipe file or bundled recipe is called {reference!r}; {known}")
+
+
+def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> Recipe:
+    """Read, merge, expand and check a recipe.
+
+    `overrides` are `dotted.path=value` strings, the value in YAML. Raises UserError with every mistake in one message.
+    """
+    path = find_recipe(reference)
+    problems: list[str] = []
+    raw = _read(path, ())
+    for override in overrides:
+        raw = _merge(raw, _override(override))
+    raw.setdefault("name", _name(path))
+    _fill_placeholders(raw, problems)
+    try:
+        recipe = Recipe.model_validate(raw)
+    except ValidationError as error:
+        problems += [_explain(detail) for detail in error.errors()]
+        recipe = None
+    if problems or recipe is None:
+        count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
+        raise UserError(f"{path}: {count}\n" + "\n".join(f"  {problem}" for problem in problems))
+    return recipe
+
+
+def check_files(recipe: Recipe) -> None:
+    """Raise one UserError that lists every local file of a recipe that is not there."""
+    raw = recipe.model_dump(exclude_none=True)
+    missing = []
+    for dotted, section, key in _locations(raw, Recipe):
+        value = section[key]
+        for location in value if isinstance(value, list) else [value]:
+            remote = "://" in location or (dotted == "base.model" and not location.startswith("/"))
+            if not remote and not Path(location).exists() and not glob.glob(location, recursive=True):
+                missing.append(f"  {dotted}: no such file: {location}")
+    if missing:
+        raise UserError(f"{recipe.name}: files are missing\n" + "\n".join(missing))
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name most like `word`, if any is close."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), None)
+
+
+def _name(path: Path) -> str:
+    return path.resolve().parent.name if path.name == DEFAULT_FILE.name else path.stem
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """The mapping in a YAML file, merged over what it extends, its paths made absolute."""
+    if path.resolve() in seen:
+        raise UserError(f"{path}: extends itself through {' -> '.join(map(str, seen))}")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: a recipe is a mapping of sections (language, base, corpus, ...)")
+    _anchor(raw, path.parent)
+    parent = raw.pop("extends", None)
+    if parent is None:
+        return raw
+    if not isinstance(parent, str):
+        raise UserError(f"{path}: extends: expected the name or path of a recipe, got {parent!r}")
+    beside = path.parent / parent
+    found = beside if beside.is_file() else find_recipe(parent)
+    return _merge(_read(found, (*seen, path.resolve())), raw)
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _override(text: str) -> dict[str, Any]:
+    """The nested mapping that one `dotted.path=value` stands for; paths in it start from the current folder."""
+    dotted, equals, word = text.partition("=")
+    if not equals or not all(part.isidentifier() for part in dotted.split(".")):
+        raise UserError(f"--set {text}: expected section.field=value, such as training.max_steps=50")
+    try:
+        value = yaml.safe_load(word)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {text}: the value is not valid YAML") from error
+    for part in reversed(dotted.split(".")):
+        value = {part: value}
+    _anchor(value, Path.cwd())
+    return value
+
+
+def _anchor(raw: dict[str, Any], folder: Path) -> None:
+    """Make the relative paths of a raw recipe absolute; a plain string as base becomes base.model."""
+    if isinstance(raw.get("base"), str):
+        raw["base"] = {"model": raw["base"], "from_scratch": None}
+    for dotted, section, key in _locations(raw, Recipe):
+        hub = dotted == "base.model"
+        section[key] = _each_string(section[key], lambda text, hub=hub: _absolute(text, folder, hub=hub))
+
+
+def _absolute(text: str, folder: Path, *, hub: bool) -> str:
+    """A local path seen from `folder`; addresses, variables, placeholders and (if `hub`) hub ids stay as they are."""
+    if "://" in text or text.startswith(("/", "$", "{")):
+        return text
+    if hub and HUB_ID.fullmatch(text) and not (folder / text).exists():
+        return text
+    return str((folder / Path(text).expanduser()).resolve())
+
+
+def _fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
+    """Replace `${VAR}`, `{recipes}` and the language codes in every location of a merged raw recipe."""
+    values = {"recipes": str(BUNDLED)}
+    try:
+        language = find_language(str(raw.get("language")))
+    except UnknownLanguageError:
+        language = None  # reported by the schema
+    if language is not None:
+        values |= {"language": language.code, "glotcc": language.glotcc}
+        values |= {"conceptnet": language.conceptnet, "wikiann": language.wikiann}
+
+    def fill(text: str, dotted: str) -> str:
+        def variable(match: re.Match[str]) -> str:
+            if match[1] not in os.environ:
+                problems.append(f"{dotted}: the environment variable {match[1]} is not set (in {text})")
+            return os.environ.get(match[1], "")
+
+        filled = VARIABLE.sub(variable, text)
+        for name, value in values.items():
+            filled = filled.replace(f"{{{name}}}", value)
+        return filled
+
+    for dotted, section, key in _locations(raw, Recipe):
+        section[key] = _each_string(section[key], lambda text, dotted=dotted: fill(text, dotted))
+
+
+def _each_string(value: Any, change: Callable[[str], str]) -> Any:
+    """`value` with `change` applied, if it is a string or a list of strings; anything else is the schema's to judge."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, list):
+        return [change(item) if isinstance(item, str) else item for item in value]
+    return value
+
+
+def _locations(raw: Any, model: type[BaseModel], above: str = "") -> Iterator[tuple[str, dict[str, Any], str]]:
+    """(dotted path, mapping, key) of every location field present in a raw mapping."""
+    if not isinstance(raw, dict):
+        return
+    for key, field in model.model_fields.items():
+        if key not in raw:
+            continue
+        section = _section(field.annotation)
+        if section is not None:
+            yield from _locations(raw[key], section, f"{above}{key}.")
+        elif any(isinstance(mark, LocationMark) for mark in _marks(field.annotation, field.metadata)):
+            yield f"{above}{key}", raw, key
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """The section class in `Section`, `Section | None` or an annotated form of these."""
+    for part in (annotation, *get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+    return None
+
+
+def _marks(annotation: Any, metadata: Sequence[Any]) -> Iterator[Any]:
+    """Everything that annotates a field, inside `X | None` too."""
+    yield from metadata
+    for part in get_args(annotation):
+        yield part
+        yield from _marks(part, getattr(part, "__metadata__", ()))
+
+
+def _explain(detail: Mapping[str, Any]) -> str:
+    """One line for one pydantic error: dotted path, what is wrong, what was meant."""
+    *above, last = loc = [str(part) for part in detail["loc"]] or ["recipe"]
+    dotted = ".".join(loc)
+    if detail["type"] == "extra_forbidden":
+        near = nearest(last, _fields(above))
+        return f"{dotted}: unknown key" + (
+            f"; did you mean {near}?" if near else f"; known: {', '.join(_fields(above))}"
+        )
+    if detail["type"] == "missing":
+        return f"{dotted}: is required"
+    if detail["type"] == "value_error":
+        message = detail["msg"].removeprefix("Value error, ")
+        return message if dotted == "recipe" else f"{dotted}: {message}"
+    message = detail["msg"].replace("Input should be", "expected").replace("a valid ", "a ")
+    value = detail["input"]
+    if detail["type"] == "literal_error":
+        near = nearest(str(value), re.findall(r"'([^']+)'", message))
+        return f"{dotted}: {message}, got {value!r}" + (f"; did you mean {near}?" if near else "")
+    return f"{dotted}: {message}, got {value!r}"
+
+
+def _fields(loc: Sequence[str]) -> list[str]:
+    """Names of the fields in the section at `loc`."""
+    model: type[BaseModel] = Recipe
+    for part in loc:
+        field = model.model_fields.get(part)
+        section = _section(field.annotation) if field else None
+        model = section or model
+    return list(model.model_fields) + (["extends"] if model is Recipe else [])

@@ -1,0 +1,35 @@
+"""How long work tells that it is getting on, without knowing who listens.
+
+Library functions take a `Progress`; the CLI passes one that draws bars, scripts and tests pass none.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Progress(Protocol):
+    """What long work may say while it runs."""
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        ...
+
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        """Pass `items` through, drawing a bar of `total` steps (unknown if None)."""
+        ...
+
+
+class Quiet:
+    """A `Progress` that says nothing."""
+
+    def say(self, text: str) -> None:
+        """Drop the line."""
+
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        """Pass `items` through."""
+        yield from items
+
+
+QUIET: Progress = Quiet()

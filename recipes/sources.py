@@ -1,0 +1,105 @@
+"""Where a recipe's locations lead: local files, files in hub data sets (`hf://datasets/ID@REV/PATH`), https addresses."""
+
+import glob
+import os
+import re
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from .errors import UserError
+
+HUB_FILE = re.compile(r"hf://datasets/(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[^/]+))?/(?P<path>.+)")
+SUFFIXES = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".parquet")
+
+
+def local_file(location: str, cache: Path) -> Path:
+    """A local path to the file at `location`, downloaded first if it is not local.
+
+    Hub files go to the Hugging Face cache (HF_HOME), others to `cache`. Raises UserError when it cannot be had.
+    """
+    if match := HUB_FILE.fullmatch(location):
+        return hub_file(match["repo"], match["path"], match["revision"] or "main")
+    if location.startswith(("https://", "http://")):
+        return _download(location, cache)
+    path = Path(location)
+    if not path.is_file():
+        raise UserError(f"no such file: {location}")
+    return path
+
+
+def hub_file(repo: str, path: str, revision: str) -> Path:
+    """One file of a hub data set, from the local cache if it is there already."""
+    from huggingface_hub import hf_hub_download
+
+    with hub_errors(f"{repo}: {path}"):
+        return Path(hf_hub_download(repo, path, repo_type="dataset", revision=revision))
+
+
+def expand_files(patterns: list[str]) -> list[Path]:
+    """The files that paths, folders and globs name, in order, without repeats. Raises UserError where one names none."""
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        path = Path(pattern)
+        if path.is_dir():
+            matches = sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES))
+        elif path.is_file():
+            matches = [path]
+        else:
+            matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True)) if Path(match).is_file()]
+        if not matches:
+            raise UserError(f"no such file: {pattern}")
+        found.update(dict.fromkeys(matches))
+    return list(found)
+
+
+class hub_errors:  # noqa: N801 - reads as a word in `with hub_errors(...)`
+    """Context manager that turns what the hub client raises into one UserError line about `what`."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, UserError):
+            return
+        from huggingface_hub import errors
+
+        advice = {
+            errors.GatedRepoError: "access is gated: accept its conditions on the hub, then set HF_TOKEN",
+            errors.RepositoryNotFoundError: "no such repository on the hub, or it is private: set HF_TOKEN",
+            errors.RevisionNotFoundError: "no such revision",
+            errors.EntryNotFoundError: "no such file in the repository",
+            errors.LocalEntryNotFoundError: "not in the local cache and the hub cannot be reached (offline?)",
+            errors.OfflineModeIsEnabled: "not in the local cache, and HF_HUB_OFFLINE forbids asking the hub",
+        }
+        # LocalEntryNotFoundError is an EntryNotFoundError too: the most precise class speaks.
+        for cls in type(error).__mro__:
+            if cls in advice:
+                raise UserError(f"{self.what}: {advice[cls]}") from error
+        if isinstance(error, (OSError, errors.HfHubHTTPError)):
+            raise UserError(f"{self.what}: {str(error).strip().splitlines()[0]}") from error
+
+
+def _download(address: str, cache: Path) -> Path:
+    """Fetch an address into `cache` under its own name, whole or not at all."""
+    target = cache / address.rsplit("/", 1)[-1]
+    if target.is_file():
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        with urllib.request.urlopen(address, timeout=60) as reply, partial.open("wb") as file:  # noqa: S310 - http(s) only
+            shutil.copyfileobj(reply, file, 1 << 20)
+            expected = reply.headers.get("Content-Length")
+        if expected is not None and partial.stat().st_size != int(expected):
+            raise UserError(f"{address}: the download broke off; run the command again")
+        os.replace(partial, target)
+    except (urllib.error.URLError, OSError) as error:
+        raise UserError(f"{address}: cannot be downloaded: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return target

@@ -1,0 +1,103 @@
+"""Reading rows from the file formats that data come in: csv, tsv, jsonl and parquet, plain or gzip'd."""
+
+import csv
+import gzip
+import io
+import json
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from .errors import UserError
+from .loading import nearest
+
+PARQUET_BATCH = 1024  # rows in memory at a time
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """Open a UTF-8 text file, gzip'd if its name says so, without a byte-order mark.
+
+    Raises UserError when the file is missing, is no gzip file, breaks off, or holds something else than UTF-8.
+    """
+    try:
+        raw = gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")
+        with raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:  # type: ignore[arg-type]
+            yield text
+    except FileNotFoundError as error:
+        raise UserError(f"no such file: {path}") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: not a readable gzip file ({error}); fetch or make it again") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start}: {error.reason})") from error
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a csv, tsv, jsonl or parquet file as dictionaries, streamed.
+
+    A tsv is read without quoting, as SIB-200 and AfriSenti write it; a csv with RFC 4180 quoting.
+    """
+    name = path.name.removesuffix(".gz")
+    if name.endswith(".parquet"):
+        yield from _parquet_rows(path)
+    elif name.endswith((".csv", ".tsv")):
+        yield from _delimited_rows(path, tab=name.endswith(".tsv"))
+    elif name.endswith((".jsonl", ".json")):
+        yield from _json_rows(path)
+    else:
+        raise UserError(f"{path}: unknown format; expected csv, tsv, jsonl or parquet")
+
+
+def column(row: dict[str, Any], name: str, path: Path) -> Any:
+    """`row[name]`, or a UserError that lists the columns of `path`."""
+    try:
+        return row[name]
+    except KeyError:
+        near = nearest(name, row)
+        hint = f"; did you mean {near}?" if near else f"; columns: {', '.join(map(str, row))}"
+        raise UserError(f"{path}: no column {name!r}{hint}") from None
+
+
+def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(PARQUET_BATCH):
+                yield from batch.to_pylist()
+    except FileNotFoundError as error:
+        raise UserError(f"no such file: {path}") from error
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"{path}: not a readable parquet file ({error}); fetch or make it again") from error
+
+
+def _delimited_rows(path: Path, *, tab: bool) -> Iterator[dict[str, Any]]:
+    csv.field_size_limit(sys.maxsize)  # whole web pages stand in one field
+    with open_text(path) as file:
+        options: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if tab else {"strict": True}
+        reader = csv.DictReader(file, **options)
+        try:
+            for row in reader:
+                if None in row or None in row.values():
+                    raise UserError(f"{path}, line {reader.line_num}: expected {len(reader.fieldnames or [])} columns")
+                yield row
+        except csv.Error as error:
+            raise UserError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
+    with open_text(path) as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UserError(f"{path}, line {number}: not JSON ({error})") from error
+            if not isinstance(row, dict):
+                raise UserError(f"{path}, line {number}: expected an object")
+            yield row

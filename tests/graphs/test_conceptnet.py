@@ -1,0 +1,188 @@
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from lrl_adapt.graphs.conceptnet import COUNTS, Edge, Node, parse_node, read_edges
+from lrl_adapt.recipes.errors import UserError
+
+DETAILS = json.dumps({"license": "cc:by-sa/4.0", "weight": 2.0})
+
+
+def row(relation: str, start: str, end: str, details: str = DETAILS) -> bytes:
+    return "\t".join((f"/a/[/r/{relation}/,{start}/,{end}/]", f"/r/{relation}", start, end, details)).encode() + b"\n"
+
+
+def dump(path: Path, *rows: bytes) -> Path:
+    path.write_bytes(gzip.compress(b"".join(rows)) if path.name.endswith(".gz") else b"".join(rows))
+    return path
+
+
+def read(path: Path, language: str = "mt") -> tuple[list[Edge], dict[str, int]]:
+    """The edges, and the counts that are not zero, but for rows."""
+    counts: Counter[str] = Counter()
+    edges = list(read_edges(path, language, counts))
+    assert counts["rows"] == sum(counts[reason] for reason in COUNTS[1:])
+    assert set(counts) <= set(COUNTS)
+    return edges, {reason: count for reason, count in counts.items() if count and reason != "rows"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "node"),
+    [
+        ("/c/mt/qattus", Node("mt", "qattus", "", "")),
+        ("/c/mt/qattus/n", Node("mt", "qattus", "n", "")),
+        ("/c/mt/qattus/n/", Node("mt", "qattus", "n", "")),
+        ("/c/mt/qattus/n/wn/animal", Node("mt", "qattus", "n", "wn/animal")),
+        ("/c/en/township/n/wp/united_states", Node("en", "township", "n", "wp/united_states")),
+        ("/c/en/cross_the_street/v", Node("en", "cross the street", "v", "")),
+        ("/c/en/n", Node("en", "n", "", "")),
+        ("/c/en/test/wikt/en_1", Node("en", "test", "", "wikt/en_1")),
+        ("/c/zh/檢查", Node("zh", "檢查", "", "")),
+        ("/c/fa/می\u200cخواهم/v", Node("fa", "می\u200cخواهم", "v", "")),
+        ("/c/roa-opt/_a_", Node("roa-opt", "a", "", "")),
+    ],
+)
+def test_parse_node(uri: str, node: Node) -> None:
+    assert parse_node(uri) == node
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "/",
+        "/c",
+        "/c/mt",
+        "/c/mt/",
+        "/c/mt/_",
+        "/c//qattus",
+        "/r/IsA",
+        "c/mt/qattus",
+        "http://x.org/c/mt/a",
+        "/c/mt/a\x00b",
+        "/c/mt/a\rb",
+    ],
+)
+def test_parse_node_refuses(uri: str) -> None:
+    assert parse_node(uri) is None
+
+
+def test_edge(tmp_path: Path) -> None:
+    path = dump(tmp_path / "dump.csv.gz", row("dbpedia/genre", "/c/mt/għana/n", "/c/en/folk_music"))
+    assert read(path) == (
+        [Edge(Node("mt", "għana", "n", ""), "dbpedia/genre", Node("en", "folk music", "", ""), 2.0, "cc:by-sa/4.0")],
+        {"kept": 1},
+    )
+
+
+def test_language_at_either_end(tmp_path: Path) -> None:
+    path = dump(
+        tmp_path / "dump.csv",
+        row("Synonym", "/c/mt/kelb", "/c/en/dog"),
+        row("Synonym", "/c/en/cat", "/c/mt/qattus/n"),
+        row("Synonym", "/c/en/dog", "/c/de/hund"),
+        row("Synonym", "/c/mth/a", "/c/en/b"),  # a longer code that begins alike
+        b"/a/x\t/c/mt/\t/c/en/a\t/c/en/b\t{}\n",  # the code in another column
+    )
+    edges, counts = read(path)
+    assert [edge.end.term for edge in edges] == ["dog", "qattus"]
+    assert counts == {"kept": 2, "other language": 3}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n",
+        b"\xff\xfe\x00\n",
+        b"/a/x\t/r/IsA\t/c/mt/a\t/c/en/b\n",
+        row("IsA", "/c/mt/a", "/c/en/b").rstrip(b"\n") + b"\tmore\n",
+        row("IsA", "/c/mt/a", "/c/en/b").replace(b"/c/en/b\t", b"/c/en/\xff\t"),
+        row("IsA", "/c/mt/a", "/c/en/"),
+        row("IsA", "/c/mt/a", "somewhere"),
+        row("", "/c/mt/a", "/c/en/b"),
+        row("IsA", "/c/mt/a", "/c/en/b").replace(b"\t/r/IsA\t", b"\tIsA\t"),
+        *(
+            row("IsA", "/c/mt/a", "/c/en/b", details)
+            for details in (
+                "",
+                "{",
+                "[]",
+                "{}",
+                '{"weight": "heavy"}',
+                '{"weight": NaN}',
+                '{"weight": 1' + "0" * 400 + "}",
+                '{"weight": 1, "license": 3}',
+                '{"weight": 1, "license": "\\ud800"}',
+                "[" * 200_000,
+            )
+        ),
+    ],
+)
+def test_malformed(tmp_path: Path, line: bytes) -> None:
+    path = dump(tmp_path / "dump.csv.gz", line, row("IsA", "/c/mt/kelb", "/c/mt/annimal"))
+    edges, counts = read(path)
+    assert [edge.start.term for edge in edges] == ["kelb"]
+    assert counts == {"kept": 1, "malformed": 1}
+
+
+def test_external_url(tmp_path: Path) -> None:
+    path = dump(tmp_path / "dump.csv.gz", row("ExternalURL", "/c/mt/a", "http://mt.dbpedia.org/resource/A"))
+    assert read(path) == ([], {"external url": 1})
+
+
+def test_self_loop(tmp_path: Path) -> None:
+    path = dump(
+        tmp_path / "dump.csv.gz",
+        row("RelatedTo", "/c/mt/malta/n", "/c/mt/malta/a/wikt/mt_1"),
+        row("RelatedTo", "/c/mt/malta", "/c/en/malta"),  # another language
+        row("RelatedTo", "/c/mt/Malta", "/c/mt/malta"),  # another word
+    )
+    edges, counts = read(path)
+    assert len(edges) == 2
+    assert counts == {"kept": 2, "self-loop": 1}
+
+
+def test_duplicates_and_mirrors(tmp_path: Path) -> None:
+    path = dump(
+        tmp_path / "dump.csv.gz",
+        row("Synonym", "/c/mt/kelb/n", "/c/en/dog"),
+        row("Synonym", "/c/mt/kelb/v", "/c/en/dog/n/wn/animal"),  # again in other senses
+        row("Synonym", "/c/en/dog", "/c/mt/kelb"),  # its mirror
+        row("RelatedTo", "/c/mt/kelb", "/c/en/dog"),  # another relation
+        row("Synonym", "/c/mt/kelb", "/c/fr/dog"),  # another language
+        row("IsA", "/c/mt/kelb", "/c/mt/annimal"),
+        row("IsA", "/c/mt/annimal", "/c/mt/kelb"),  # has a direction, so not the same
+    )
+    edges, counts = read(path)
+    assert counts == {"kept": 5, "duplicate": 2}
+    assert edges[0].start.pos == "n"  # the first one stays
+
+
+def test_windows_line_ends_and_no_last_newline(tmp_path: Path) -> None:
+    first, second = row("IsA", "/c/mt/a", "/c/en/b"), row("IsA", "/c/mt/c", "/c/en/d")
+    edges, _ = read(dump(tmp_path / "dump.csv", first.replace(b"\n", b"\r\n"), second.rstrip(b"\n")))
+    assert len(edges) == 2
+
+
+def test_gzip_is_known_by_content(tmp_path: Path) -> None:
+    path = tmp_path / "dump.csv"
+    path.write_bytes(gzip.compress(row("IsA", "/c/mt/a", "/c/en/b")))
+    assert len(read(path)[0]) == 1
+
+
+@pytest.mark.parametrize("kind", ["html", "empty", "truncated", "damaged"])
+def test_bad_gzip(tmp_path: Path, kind: str) -> None:
+    whole = gzip.compress(b"".join(row("IsA", f"/c/mt/{number}", "/c/en/b") for number in range(3000)))
+    middle = len(whole) // 2
+    content = {
+        "html": b"<html>403 Forbidden</html>",
+        "empty": b"",
+        "truncated": whole[:middle],
+        "damaged": whole[:middle] + bytes(50) + whole[middle + 50 :],
+    }[kind]
+    path = tmp_path / "dump.csv.gz"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"dump\.csv\.gz: not a readable gzip file \(.+\); fetch it again"):
+        read(path)

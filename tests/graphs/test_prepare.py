@@ -1,0 +1,176 @@
+import gzip
+import json
+import urllib.request
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+from lrl_adapt.graphs.prepare import graph_artifact, prepare_graph
+from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.recipes.progress import Quiet
+from lrl_adapt.recipes.schema import Recipe
+
+
+def row(relation: str, start: str, end: str, license_: str = "cc:by-sa/4.0") -> str:
+    details = json.dumps({"license": license_, "weight": 1.0})
+    return f"/a/[/r/{relation}/,{start}/,{end}/]\t/r/{relation}\t{start}\t{end}\t{details}\n"
+
+
+ROWS = [
+    *(row("Synonym", f"/c/sw/neno_{number}/n/wn/tag", f"/c/en/word_{number}") for number in range(40)),
+    row("RelatedTo", "/c/en/word_1", "/c/sw/neno_1", "cc:by/4.0"),
+    row("Synonym", "/c/en/word_1", "/c/sw/neno_1"),  # a mirror
+    row("Synonym", "/c/sw/neno_1", "/c/fr/word_1"),  # reads as the first one does
+    row("Invented", "/c/sw/a", "/c/sw/b"),
+    row("ExternalURL", "/c/sw/a", "http://sw.dbpedia.org/resource/A"),
+    row("Synonym", "/c/en/dog", "/c/de/hund"),
+]
+
+
+def recipe(location: object, language: str = "swh_Latn", **more: Any) -> Recipe:
+    graph = {"conceptnet": str(location)}
+    return Recipe.model_validate(
+        {"language": language, "base": {"from_scratch": {}}, "graph": graph, "source": "graph"} | more
+    )
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Path:
+    path = tmp_path / "dump.csv.gz"
+    path.write_bytes(gzip.compress("".join(ROWS).encode()))
+    return path
+
+
+def rows_of(folder: Path, name: str) -> list[dict[str, Any]]:
+    return pyarrow.parquet.read_table(folder / f"{name}.parquet").to_pylist()
+
+
+def test_prepare(dump: Path, tmp_path: Path) -> None:
+    artifact = prepare_graph(recipe(dump), tmp_path / "runs")
+    assert artifact.folder.parent == tmp_path / "runs" / "data" / "swh_Latn"
+    triples = rows_of(artifact.folder, "triples")
+    assert triples[0] == {
+        "start": "neno 0",
+        "start_language": "sw",
+        "start_pos": "n",
+        "relation": "Synonym",
+        "end": "word 0",
+        "end_language": "en",
+        "end_pos": "",
+        "weight": 1.0,
+        "license": "cc:by-sa/4.0",
+    }
+    splits = {split: rows_of(artifact.folder, split) for split in ("train", "validation", "test")}
+    texts = [sentence["text"] for sentences in splits.values() for sentence in sentences]
+    assert sorted(texts) == sorted(
+        [f"neno {number} is a synonym of word {number}." for number in range(40)] + ["word 1 is related to neno 1."]
+    )
+    facts = artifact.manifest()["facts"]
+    assert facts["counts"] == {
+        "rows": 46,
+        "kept": 43,
+        "other language": 1,
+        "malformed": 0,
+        "external url": 1,
+        "self-loop": 0,
+        "duplicate": 1,
+    }
+    assert facts["sentences"] == {split: len(sentences) for split, sentences in splits.items()}
+    assert sum(facts["bytes"].values()) == sum(map(len, texts))
+    assert facts["unused"] == {"same sentence": 1, "no template": 1}
+    assert facts["licenses"] == {"cc:by-sa/4.0": 42, "cc:by/4.0": 1}
+    assert facts["statistics"]["edges"] == len(triples) == 43
+
+
+def test_splits_do_not_share_a_pair(dump: Path, tmp_path: Path) -> None:
+    folder = prepare_graph(recipe(dump), tmp_path).folder
+    ids = [{sentence["document"] for sentence in rows_of(folder, split)} for split in ("train", "validation", "test")]
+    assert sum(map(len, ids)) == len(set.union(*ids)) == 40
+
+
+def test_card(dump: Path, tmp_path: Path) -> None:
+    card = (prepare_graph(recipe(dump), tmp_path).folder / "card.md").read_text(encoding="utf-8")
+    for part in ("ConceptNet 5, CC BY-SA 4.0, Speer et al. 2017", "- duplicate: 1", "- Synonym: 41", "- cc:by/4.0: 1"):
+        assert part in card
+
+
+def test_second_call_does_nothing(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = prepare_graph(recipe(dump), tmp_path)
+    before = first.manifest()
+    monkeypatch.setattr("lrl_adapt.graphs.prepare.read_edges", None)
+    second = prepare_graph(recipe(dump.rename(tmp_path / "moved.csv.gz")), tmp_path)
+    assert second.folder == first.folder
+    assert second.manifest() == before
+
+
+def test_other_content_is_another_artifact(dump: Path, tmp_path: Path) -> None:
+    first = graph_artifact(recipe(dump), tmp_path)
+    dump.write_bytes(gzip.compress(ROWS[0].encode()))
+    assert graph_artifact(recipe(dump), tmp_path).key != first.key
+
+
+class Interrupts(Quiet):
+    """A progress during which the user gives up."""
+
+    def track(self, items: Iterable[Any], label: str, total: int | None = None) -> Iterator[Any]:
+        yield from items
+        raise KeyboardInterrupt
+
+
+def test_interrupted(dump: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        prepare_graph(recipe(dump), tmp_path, Interrupts())
+    artifact = graph_artifact(recipe(dump), tmp_path)
+    assert not artifact.exists
+    assert not [path for path in artifact.root.iterdir() if path.is_dir()]
+    assert prepare_graph(recipe(dump), tmp_path).exists
+
+
+def test_broken_dump_leaves_nothing(dump: Path, tmp_path: Path) -> None:
+    dump.write_bytes(dump.read_bytes()[:-20])
+    with pytest.raises(UserError, match="not a readable gzip file"):
+        prepare_graph(recipe(dump), tmp_path)
+    assert not graph_artifact(recipe(dump), tmp_path).exists
+
+
+def test_address_is_not_fetched_for_the_artifact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(urllib.request, "urlopen", None)
+    address = "https://example.org/dump.csv.gz"
+    assert graph_artifact(recipe(address), tmp_path).inputs == {"conceptnet": address}
+
+
+def test_downloaded_dump_is_used(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(urllib.request, "urlopen", None)
+    (tmp_path / "downloads").mkdir()
+    dump.rename(tmp_path / "downloads" / "dump.csv.gz")
+    assert prepare_graph(recipe("https://example.org/dump.csv.gz"), tmp_path).exists
+
+
+def test_no_edge_for_the_language(dump: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"dump\.csv\.gz holds no edge for mlt_Latn \(mt\); is it the right file\?"):
+        prepare_graph(recipe(dump, "mlt_Latn"), tmp_path)
+
+
+def test_no_relation_has_a_template(tmp_path: Path) -> None:
+    path = tmp_path / "dump.csv"
+    path.write_text(row("Invented", "/c/sw/a", "/c/sw/b"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"no edge for swh_Latn .* has a relation with a template"):
+        prepare_graph(recipe(path), tmp_path)
+
+
+def test_missing_dump(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"graph\.conceptnet: no such file: .*absent\.csv\.gz"):
+        graph_artifact(recipe(tmp_path / "absent.csv.gz"), tmp_path)
+
+
+def test_language_without_code(dump: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"ConceptNet has no code for Acehnese \(ace_Latn\)"):
+        graph_artifact(recipe(dump, "ace_Latn"), tmp_path)
+
+
+def test_no_graph_section(dump: Path, tmp_path: Path) -> None:
+    without = recipe(dump, graph=None, corpus={}, source="text")
+    with pytest.raises(UserError, match="no graph section"):
+        graph_artifact(without, tmp_path)

@@ -1,0 +1,279 @@
+import re
+from collections import Counter
+
+import pytest
+from lrl_adapt.recipes.languages import Language, UnknownLanguageError, all_languages, find_language, search_languages
+
+# ConceptNet code -> canonical code of the 30 languages of arXiv 2502.10140.
+PAPER = {
+    "am": "amh_Ethi",
+    "az": "azj_Latn",
+    "bg": "bul_Cyrl",
+    "bn": "ben_Beng",
+    "bo": "bod_Tibt",
+    "cy": "cym_Latn",
+    "da": "dan_Latn",
+    "el": "ell_Grek",
+    "he": "heb_Hebr",
+    "jv": "jav_Latn",
+    "ka": "kat_Geor",
+    "ku": "ckb_Arab",
+    "lv": "lvs_Latn",
+    "mk": "mkd_Cyrl",
+    "mr": "mar_Deva",
+    "ms": "zsm_Latn",
+    "mt": "mlt_Latn",
+    "ne": "npi_Deva",
+    "ro": "ron_Latn",
+    "si": "sin_Sinh",
+    "sk": "slk_Latn",
+    "sl": "slv_Latn",
+    "su": "sun_Latn",
+    "sw": "swh_Latn",
+    "te": "tel_Telu",
+    "th": "tha_Thai",
+    "ug": "uig_Arab",
+    "ur": "urd_Arab",
+    "uz": "uzn_Latn",
+    "yo": "yor_Latn",
+}
+BY_CODE = {language.code: language for language in all_languages()}
+SHARED_GLOTCC_LABELS = {"fas-Arab", "cmn-Hani"}
+
+each_row = pytest.mark.parametrize("language", all_languages(), ids=lambda language: language.code)
+
+
+def spellings(code: str) -> set[str]:
+    return {
+        form for text in (code, code.replace("_", "-")) for form in (text, text.lower(), text.upper(), f" {text}\n")
+    }
+
+
+def test_the_papers_languages_are_there_and_complete():
+    paper = [language for language in all_languages() if language.paper]
+    assert {language.conceptnet: language.code for language in paper} == PAPER
+    for language in paper:
+        assert language.wikiann == language.conceptnet
+        assert language.joshi_class in range(4)
+        assert None not in (language.mbert_gb, language.xlmr_gb)
+        assert language.glotcc_documents is not None and language.glotcc_documents >= 9800
+        assert language.glotcc == language.code.replace("_", "-")
+
+
+def test_only_the_papers_languages_have_its_numbers():
+    for language in all_languages():
+        if not language.paper:
+            numbers = (language.joshi_class, language.mbert_gb, language.xlmr_gb, language.glotcc_documents)
+            assert numbers == (None, None, None, None), language.code
+
+
+def test_unseen_languages_are_the_papers():
+    assert {code for code, row in BY_CODE.items() if row.mbert_gb == 0} == {
+        "mlt_Latn",
+        "ckb_Arab",
+        "uig_Arab",
+        "sin_Sinh",
+        "amh_Ethi",
+        "bod_Tibt",
+    }
+    assert {code for code, row in BY_CODE.items() if row.xlmr_gb == 0} == {"mlt_Latn", "bod_Tibt", "yor_Latn"}
+
+
+def test_one_row_in_full():
+    assert BY_CODE["swh_Latn"] == Language(
+        code="swh_Latn",
+        name="Swahili",
+        conceptnet="sw",
+        wikiann="sw",
+        joshi_class=2,
+        mbert_gb=0.10,
+        xlmr_gb=2.15,
+        glotcc_documents=87_885,
+        paper=True,
+    )
+    row = BY_CODE["swh_Latn"]
+    assert (row.iso, row.script, row.glotcc, row.flores) == ("swh", "Latn", "swh-Latn", "swh_Latn")
+
+
+def test_rows_are_well_formed_unique_and_sorted():
+    codes = [language.code for language in all_languages()]
+    assert codes == sorted(set(codes))
+    names = Counter(language.name.casefold() for language in all_languages())
+    assert not [name for name, count in names.items() if count > 1]
+    for language in all_languages():
+        assert re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}", language.code)
+        assert re.fullmatch(r"[a-z]{2,3}|", language.conceptnet), language.code
+        assert re.fullmatch(r"[a-z]{2,3}(-[a-z]+)*", language.wikiann or "xx"), language.code
+        assert language.name == language.name.strip() != ""
+        assert language.note == "" or language.note.endswith("."), language.code
+
+
+def test_a_name_that_is_also_an_iso_code_is_its_own():
+    for language in all_languages():
+        owners = {other.iso for other in all_languages() if other.iso == language.name.lower()}
+        assert owners <= {language.iso}, language.code
+
+
+def test_known_mismatches_carry_a_note():
+    for code in ("ckb_Arab", "kmr_Latn", "zsm_Latn", "ind_Latn", "yor_Latn", "als_Latn", "zho_Hans", "hrv_Latn"):
+        assert BY_CODE[code].note
+
+
+@each_row
+def test_full_codes_and_names_round_trip(language: Language):
+    for text in spellings(language.code) | {language.name, language.name.upper()}:
+        assert find_language(text) is language
+    if language.glotcc not in SHARED_GLOTCC_LABELS:
+        assert all(find_language(text) is language for text in spellings(language.glotcc))
+
+
+@each_row
+def test_short_codes_lead_back_or_name_the_language(language: Language):
+    for text in {language.iso, language.iso.upper(), language.conceptnet, language.wikiann} - {""}:
+        try:
+            found = find_language(text)
+        except UnknownLanguageError as error:
+            assert f"{language.code} ({language.name})" in str(error)
+        else:
+            # WikiANN's 'als' is Alemannic, but the ISO code is Tosk Albanian's.
+            assert found is language or text in ("als", found.iso)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        *((short, code) for short, code in PAPER.items() if short not in {"ku", "ms"}),
+        ("id", "ind_Latn"),
+        ("als", "als_Latn"),
+        ("hr", "hrv_Latn"),
+        ("fa", "pes_Arab"),
+        ("zh-yue", "yue_Hant"),
+        ("nb", "nob_Latn"),
+        ("sn", "sna_Latn"),
+        ("est", "est_Latn"),
+        ("ekk", "est_Latn"),
+        ("ekk-Latn", "est_Latn"),
+        ("fil", "tgl_Latn"),
+        ("uig", "uig_Arab"),
+        ("zho-hant", "zho_Hant"),
+        ("norwegian BOKMÅL", "nob_Latn"),
+        ("northern kurdish", "kmr_Latn"),
+    ],
+)
+def test_codes_and_names_of_every_system(text: str, code: str):
+    assert find_language(text).code == code
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ku", "'ku' may mean ckb_Arab (Central Kurdish) or kmr_Latn (Northern Kurdish); name one"),
+        ("MS", "'MS' may mean ind_Latn (Indonesian) or zsm_Latn (Malay); name one"),
+        ("sh", "'sh' may mean bos_Latn (Bosnian), hrv_Latn (Croatian) or srp_Cyrl (Serbian); name one"),
+        ("zho", "'zho' may mean zho_Hans (Simplified Chinese) or zho_Hant (Traditional Chinese); name one"),
+        ("swa", "'swa' is a macro-language; use swh_Latn (Swahili)"),
+        ("kur", "'kur' is a macro-language; use ckb_Arab (Central Kurdish) or kmr_Latn (Northern Kurdish)"),
+        ("uzb-Latn", "'uzb-Latn' is a macro-language; use uzn_Latn (Uzbek)"),
+        ("mlx", "unknown language 'mlx'; did you mean mlt_Latn (Maltese) or mal_Mlym (Malayalam)?"),
+        ("Malteze", "unknown language 'Malteze'; did you mean mlt_Latn (Maltese)?"),
+        (
+            "Kurdish",
+            "unknown language 'Kurdish'; did you mean ckb_Arab (Central Kurdish) or kmr_Latn (Northern Kurdish)?",
+        ),
+        ("mlt_Latin", "unknown language 'mlt_Latin'; did you mean mlt_Latn (Maltese), "),
+        ("q0q0", "unknown language 'q0q0'; write it as in swh_Latn, swh, sw or Swahili"),
+        ("", "unknown language ''; write it as in swh_Latn, swh, sw or Swahili"),
+    ],
+)
+def test_errors_say_what_to_write_instead(text: str, message: str):
+    with pytest.raises(UnknownLanguageError, match=f"^{re.escape(message)}") as error:
+        find_language(text)
+    assert str(error.value).count("(") <= 3
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ara",
+        "aze",
+        "fas",
+        "hbs",
+        "lav",
+        "mlg",
+        "mon",
+        "msa",
+        "nep",
+        "nor",
+        "orm",
+        "pus",
+        "que",
+        "sqi",
+        "swa",
+        "uzb",
+        "yid",
+    ],
+)
+def test_macro_codes_name_their_members(code: str):
+    with pytest.raises(UnknownLanguageError, match=rf"'{code}' is a macro-language; use \w{{3}}_\w{{4}} \("):
+        find_language(code)
+
+
+def test_an_unknown_language_is_a_value_error():
+    assert issubclass(UnknownLanguageError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "glotcc"),
+    [
+        ("uzn-Cyrl", "uzn_Cyrl", "uzn-Cyrl"),
+        ("UIG_LATN", "uig_Latn", "uig-Latn"),
+        ("aaz-Latn", "aaz_Latn", "aaz-Latn"),
+        ("fas-Arab", "fas_Arab", "fas-Arab"),
+        ("cmn-Hani", "cmn_Hani", "cmn-Hani"),
+    ],
+)
+def test_codes_outside_the_table_are_languages_of_their_own(text: str, code: str, glotcc: str):
+    language = find_language(text)
+    assert language == Language(code=code, name=code)
+    assert (language.glotcc, language.flores) == (glotcc, code)
+    assert (language.iso, language.script) == tuple(code.split("_"))
+
+
+def test_scripts_of_one_language_are_separate_rows():
+    for script in ("Arab", "Deva"):
+        assert find_language(f"kas-{script}").script == script
+    with pytest.raises(UnknownLanguageError, match=r"kas_Arab .* or kas_Deva"):
+        find_language("ks")
+
+
+def test_glotcc_labels_that_differ():
+    labels = {language.code: language.glotcc for language in all_languages()}
+    assert {code: label for code, label in labels.items() if label != code.replace("_", "-")} == {
+        "est_Latn": "ekk-Latn",
+        "grn_Latn": "gug-Latn",
+        "pes_Arab": "fas-Arab",
+        "prs_Arab": "fas-Arab",
+        "tgl_Latn": "fil-Latn",
+        "yue_Hant": "yue-Hani",
+        "zho_Hans": "cmn-Hani",
+        "zho_Hant": "cmn-Hani",
+    }
+
+
+def test_search_looks_at_names_and_all_codes():
+    def codes(text: str) -> list[str]:
+        return [language.code for language in search_languages(text)]
+
+    assert codes("KURD") == ["ckb_Arab", "kmr_Latn"]
+    assert codes("bod-Tibt") == codes("bod_") == ["bod_Tibt"]
+    assert codes("Ethi") == ["amh_Ethi", "tir_Ethi"]
+    assert codes("zh-yue") == ["yue_Hant"]
+    assert codes("ekk") == ["est_Latn"]
+    assert "kat_Geor" in codes("ka")
+    assert codes("Swahli")[0] == "swh_Latn"
+    assert codes("0000") == []
+    assert len(codes("")) == len(all_languages())
+
+
+def test_the_table_is_read_once():
+    assert all_languages() is all_languages()

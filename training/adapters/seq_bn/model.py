@@ -1,0 +1,42 @@
+"""Which modules a sequential bottleneck wraps."""
+
+from typing import Any
+
+from peft.tuners.tuners_utils import BaseTuner
+from torch import nn
+
+from ...families import family_of
+from .config import SeqBnConfig
+from .layer import SeqBnLayer
+
+
+class SeqBnModel(BaseTuner):
+    """Puts a `SeqBnLayer` around each block's feed-forward output. See `SeqBnLayer` for the formula."""
+
+    prefix = "seq_bn_"
+    tuner_layer_cls = SeqBnLayer
+    target_module_mapping: dict[str, Any] = {}  # noqa: RUF012 - BaseTuner's contract; the family table is ours
+
+    def _create_and_replace(
+        self,
+        peft_config: SeqBnConfig,
+        adapter_name: str,
+        target: nn.Module,
+        target_name: str,
+        parent: nn.Module,
+        current_key: str,
+        **optional: Any,
+    ) -> None:
+        if isinstance(target, SeqBnLayer):
+            target.update_layer(adapter_name, peft_config.reduction_factor)
+            return
+        layer = SeqBnLayer(target, adapter_name, peft_config.reduction_factor)
+        if adapter_name not in self.active_adapters:
+            layer.requires_grad_(False)
+        setattr(parent, target_name, layer)
+
+    @staticmethod
+    def _prepare_adapter_config(peft_config: SeqBnConfig, model_config: dict[str, Any]) -> SeqBnConfig:
+        if peft_config.target_modules is None:
+            peft_config.target_modules = family_of(model_config["model_type"]).outputs
+        return peft_config

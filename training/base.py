@@ -1,0 +1,127 @@
+"""The base model: from the hub, from a folder, or made on the spot with random weights."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash
+from ..recipes.errors import UserError
+from ..recipes.progress import QUIET, Progress
+from ..recipes.schema import Base, FromScratch, Recipe
+from ..recipes.sources import hub_errors
+from .data import read_texts
+from .families import family_of
+
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "*.model")
+
+
+def scratch_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Artifact | None:
+    """Where the recipe's random base lies; None when the recipe names a model."""
+    if recipe.base.from_scratch is None:
+        return None
+    return Artifact(
+        workspace / "bases" / recipe.language,
+        "scratch",
+        "base",
+        {**recipe.base.from_scratch.model_dump(), "code": 1},
+        parents=prepared.all,
+    )
+
+
+def base_name(base: Base) -> str:
+    """Short name for folders and tables: xlm-roberta-base, scratch."""
+    return "scratch" if base.model is None else Path(base.model).name
+
+
+def base_identity(base: Base) -> dict[str, Any]:
+    """What decides the content of a base that is loaded: hub id and revision, or the hashes of a folder's files."""
+    if base.model is None:
+        return {}
+    folder = Path(base.model)
+    if not folder.is_dir():
+        return {"model": base.model, "revision": base.revision}
+    files = sorted({file for pattern in BASE_FILES for file in folder.glob(pattern)})
+    return {file.name: file_hash(file) for file in files}
+
+
+def load_base(
+    recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The frozen-to-be model in fp32 and its tokenizer; a random base is made first if it is not there yet.
+
+    Raises UserError when the model cannot be had or is of an unknown family.
+    """
+    scratch = scratch_artifact(recipe, workspace, prepared)
+    if scratch is not None:
+        settings = recipe.base.from_scratch
+        assert settings is not None
+        if scratch.build(lambda draft: _make_scratch(settings, prepared, draft), progress):
+            progress.say(f"made a BERT with random weights: {scratch.folder}")
+        name, revision = str(scratch.folder), None
+    else:
+        name, revision = str(recipe.base.model), recipe.base.revision
+        if name.startswith(("/", ".")) and not Path(name).is_dir():
+            raise UserError(f"base.model: no such folder: {name}")
+    with hub_errors(f"base.model {name}"):
+        try:
+            # trust_remote_code stays off: a base is weights, not somebody's code
+            model = AutoModelForMaskedLM.from_pretrained(name, revision=revision or "main")
+            tokenizer = AutoTokenizer.from_pretrained(name, revision=revision or "main")
+        except (ValueError, KeyError) as error:
+            raise UserError(f"base.model {name}: {str(error).strip().splitlines()[0]}") from error
+    family_of(model.config.model_type)
+    if len(tokenizer) > model.config.vocab_size:
+        raise UserError(
+            f"base.model {name}: its tokenizer has {len(tokenizer)} pieces, the model {model.config.vocab_size}"
+        )
+    return model.float(), tokenizer
+
+
+def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Hash of what a tokenizer does (vocabulary, rules), whatever its path or class."""
+    backend: Any = tokenizer
+    return hashlib.sha256(backend.backend_tokenizer.to_str().encode()).hexdigest()
+
+
+def _make_scratch(settings: FromScratch, prepared: Prepared, draft: Draft) -> None:
+    """A WordPiece tokenizer trained on the training text, and a BERT of random weights around it."""
+    import torch
+    from transformers import BertConfig, BertForMaskedLM
+
+    tokenizer = _train_tokenizer(settings.vocab_size, read_texts(prepared.all, "train"))
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=settings.hidden_size,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=settings.intermediate_size,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        model = BertForMaskedLM(config)
+    model.save_pretrained(draft.folder)
+    tokenizer.save_pretrained(draft.folder)
+    draft.facts |= {"parameters": model.num_parameters(), "pieces": len(tokenizer), "random_weights": True}
+
+
+def _train_tokenizer(size: int, texts: Iterator[str]) -> PreTrainedTokenizerBase:
+    """A cased BERT tokenizer whose vocabulary is learnt from `texts`."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from transformers import BertTokenizerFast
+
+    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a piece, not a password
+    backend.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=list(SPECIALS), show_progress=False)
+    backend.train_from_iterator(texts, trainer)
+    # the trainer breaks ties of frequency in no fixed order: sorting the ids by piece makes equal input equal output
+    pieces = sorted(backend.get_vocab(), key=lambda piece: (piece not in SPECIALS, piece))
+    ordered = sorted(SPECIALS, key=SPECIALS.index) + [piece for piece in pieces if piece not in SPECIALS]
+    vocab = {piece: number for number, piece in enumerate(ordered)}
+    return BertTokenizerFast(vocab=vocab, do_lower_case=False, strip_accents=False, model_max_length=512)

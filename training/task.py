@@ -1,0 +1,154 @@
+"""Task adapters: a seq_bn and a head, trained on top of a frozen language adapter (MAD-X, Pfeiffer et al. 2020)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from ..recipes.progress import QUIET, Progress
+from ..recipes.schema import TaskTraining
+from .adapters import stack_task_adapter
+from .data import IGNORED, Batch, collate
+from .loop import Schedule, choose_precision, fit, mean_loss
+
+DROPOUT = 0.1
+INIT_STD = 0.02
+
+
+@dataclass(frozen=True)
+class Example:
+    """Tokenised input and its gold label: one class id, or one id per token (-100 where none is asked)."""
+
+    input_ids: list[int]
+    label: int | list[int]
+    words: tuple[int, ...] = ()
+    """For tags: the number of the word that each labelled token begins."""
+
+
+class TaskModel(nn.Module):
+    """An adapted encoder with a head over the first token (classes) or over every token (tags).
+
+    The class head is AdapterHub's: dropout, dense, tanh, dropout, dense; the tag head dropout and dense.
+    """
+
+    def __init__(self, adapted: Any, classes: int, *, per_token: bool) -> None:
+        super().__init__()
+        self.adapted = adapted
+        bare = adapted.get_base_model()
+        self._encoder = [cast(nn.Module, bare.base_model)]  # not a child: `adapted` holds its parameters
+        self._per_token = per_token
+        hidden = bare.config.hidden_size
+        if per_token:
+            self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(hidden, classes))
+        else:
+            inner = (nn.Linear(hidden, hidden), nn.Tanh(), nn.Dropout(DROPOUT), nn.Linear(hidden, classes))
+            self.head = nn.Sequential(nn.Dropout(DROPOUT), *inner)
+        for module in self.head:
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=INIT_STD)
+                nn.init.zeros_(module.bias)
+
+    def logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """(batch, seq) ids -> (batch, classes), or (batch, seq, classes) per token."""
+        hidden = self._encoder[0](input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return self.head(hidden if self._per_token else hidden[:, 0])
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Tensor:
+        """Mean cross-entropy; labels (batch,) or (batch, seq) with -100 where nothing is asked."""
+        logits = self.logits(input_ids, attention_mask).float()
+        return nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=IGNORED)
+
+
+def train_task(  # noqa: PLR0913
+    base: PreTrainedModel,
+    language_adapter: Path | None,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    classes: int,
+    settings: TaskTraining,
+    *,
+    pad_id: int,
+    seed: int,
+    progress: Progress = QUIET,
+    label: str = "train task adapter",
+) -> TaskModel:
+    """A task adapter and head trained on `base` (changed in place), the best epoch by validation loss.
+
+    The seed moves initialisation, data order and dropout alike.
+    """
+    set_seed(seed)
+    precision, _ = choose_precision("auto")
+    accelerator = Accelerator(mixed_precision=precision)
+    adapted = stack_task_adapter(base, language_adapter, settings.reduction_factor)
+    model = TaskModel(adapted, classes, per_token=isinstance(train[0].label, list)).to(accelerator.device)
+    fixed = [_batch(some, pad_id) for some in _in_batches(validation, settings.batch_size)]
+    per_epoch = -(-len(train) // settings.batch_size)
+    steps = per_epoch * settings.epochs
+    schedule = Schedule(
+        max_steps=steps,
+        learning_rate=settings.learning_rate,
+        warmup_steps=int(steps * settings.warmup),
+        weight_decay=settings.weight_decay,
+        clip_norm=1.0,
+        eval_every=per_epoch,
+        log_every=steps,
+    )
+    fit(
+        model,
+        _epochs(train, settings.batch_size, pad_id, seed),
+        schedule,
+        lambda: mean_loss(model, fixed, accelerator),
+        accelerator,
+        log=lambda entry: None,
+        progress=progress,
+        label=label,
+    )
+    return model
+
+
+def predict(model: TaskModel, examples: Sequence[Example], *, pad_id: int, batch_size: int = 32) -> list[Any]:
+    """The most likely class of each example, or the list of classes of its labelled tokens, in order."""
+    model.eval()
+    device = next(model.parameters()).device
+    found: list[Any] = []
+    for some in _in_batches(examples, batch_size):
+        batch = _batch(some, pad_id)
+        with torch.no_grad():
+            logits = model.logits(batch["input_ids"].to(device), batch["attention_mask"].to(device))
+        best, labels = logits.argmax(-1).cpu(), batch["labels"]
+        if labels.dim() == 1:
+            found += best.tolist()
+        else:
+            found += [row[gold != IGNORED].tolist() for row, gold in zip(best, labels, strict=True)]
+    return found
+
+
+def _epochs(examples: Sequence[Example], size: int, pad_id: int, seed: int) -> Iterator[Batch]:
+    epoch = 0
+    while True:
+        order = np.random.default_rng((seed, epoch)).permutation(len(examples))
+        for some in _in_batches([examples[number] for number in order], size):
+            yield _batch(some, pad_id)
+        epoch += 1
+
+
+def _in_batches(examples: Sequence[Example], size: int) -> Iterator[Sequence[Example]]:
+    for start in range(0, len(examples), size):
+        yield examples[start : start + size]
+
+
+def _batch(examples: Sequence[Example], pad_id: int) -> Batch:
+    batch = collate([example.input_ids for example in examples], pad_id)
+    if isinstance(examples[0].label, int):
+        return {**batch, "labels": torch.tensor([example.label for example in examples])}
+    labels = torch.full_like(batch["input_ids"], IGNORED)
+    for row, example in enumerate(examples):
+        labels[row, : len(example.input_ids)] = torch.tensor(example.label)
+    return {**batch, "labels": labels}
