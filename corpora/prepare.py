@@ -118,10 +118,8 @@ def _card(recipe: Recipe, files: list[Path], facts: dict[str, Any]) -> str:
     """The data card, in Markdown."""
     corpus = _section(recipe)
     source = "local files" if corpus.files else f"{corpus.glotcc} at revision {corpus.revision}"
-    rows = [
-        f"| {split} | {facts['documents'].get(split, 0)} | {facts['lines'].get(split, 0)} | {facts['bytes'].get(split, 0)} |"
-        for split in SPLITS
-    ]
+    columns = [facts[name] for name in ("documents", "lines", "bytes")]
+    rows = [f"| {split} | {' | '.join(str(column.get(split, 0)) for column in columns)} |" for split in SPLITS]
     counts = [f"- {reason}: {count} lines" for reason, count in facts["counts"].items()]
     licence = (
         "The licence is that of the files; keep to it."

@@ -33,16 +33,12 @@ from .scores import (
     show_interval,
     show_value,
     summarise,
+    summary,
     verdict,
 )
 
 RANDOM_BASE = "scratch"  # how the names of bases with random weights start
 COLUMNS = ["language", "base", "task", "system", "metric", "value", "low", "high", "n", "seed", "folder"]
-REASONS = {
-    "no clear difference": "95 % intervals overlap: no clear difference",
-    "not comparable": "scored on different items: not comparable",
-    "no interval": "without intervals: no verdict",
-}
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ def _is_adapter(folder: Path) -> bool:
 def _conditions(manifest: dict[str, Any], data: list[str]) -> tuple[tuple[str, str], ...]:
     section = {key: value for key, value in manifest.get("section", {}).items() if key not in ("seed", "system")}
     told = section | manifest.get("inputs", {}) | {"made from": ", ".join(data)}
-    return tuple((key, json.dumps(told[key], sort_keys=True, ensure_ascii=False)) for key in sorted(told))
+    return tuple((key, json.dumps(told[key], sort_keys=True, ensure_ascii=False).strip('"')) for key in sorted(told))
 
 
 def _rows(records: Iterable[Record]) -> list[Row]:
@@ -118,9 +114,7 @@ def _rows(records: Iterable[Record]) -> list[Row]:
 def _difference(own: Iterable[tuple[str, str]], all_: Sequence[Iterable[tuple[str, str]]]) -> str:
     """Those of a row's own conditions that are not the same in all rows of its task."""
     known = [dict(conditions) for conditions in all_]
-    return ", ".join(
-        f"{key} {value[:60].strip('"')}" for key, value in own if any(other.get(key) != value for other in known)
-    )
+    return ", ".join(f"{key} {value[:60]}" for key, value in own if any(other.get(key) != value for other in known))
 
 
 def _tell_apart(records: list[Record]) -> list[Record]:
@@ -153,30 +147,6 @@ def _manifest(folder: Path) -> dict[str, Any]:
         return read_manifest(folder)
     except (OSError, ValueError):  # a page with less on it is better than none
         return {}
-
-
-def summary(rows: Sequence[Row]) -> list[str]:
-    """A sentence per system against the base; better or worse is only said where the intervals lie apart."""
-    systems = [system for system in in_order(system for row in rows for system in row.systems) if system != BASE]
-    return [
-        f"{system}: {'; '.join(_phrase(row, system) for row in rows if system in row.systems)}." for system in systems
-    ]
-
-
-def _phrase(row: Row, system: str) -> str:
-    value = show_value(row.systems[system].mean, row.metric)
-    unit = "" if row.metric == "pseudo_perplexity" else " F1"
-    thing = METRIC_NAMES[row.metric] if row.task == "mlm" else row.task
-    thing += f" [{row.note}]" if row.note else ""
-    if BASE not in row.systems:
-        return f"{thing} {value}{unit} (no score of the base to compare with)"
-    base = show_value(row.systems[BASE].mean, row.metric)
-    return f"{thing} {base} → {value}{unit} ({show_change(row, system)}; {_reason(row, system)})"
-
-
-def _reason(row: Row, system: str) -> str:
-    found = verdict(row, system)
-    return REASONS.get(found, found) if found else ""
 
 
 def markdown_table(rows: Sequence[Row]) -> str:

@@ -29,7 +29,7 @@ OUTSIDE = "O"
 def evaluate(
     recipe: Recipe, workspace: Path, prepared: Prepared, adapter: Artifact | None, progress: Progress = QUIET
 ) -> list[Score]:
-    """Scores of the base, and of `adapter` on it if given, on the recipe's tasks; finished ones are read, not redone."""
+    """Scores of the base, and of `adapter` on it if given, on the recipe's tasks; finished ones are only read."""
     scores: list[Score] = []
     for task in recipe.eval.tasks or recipe.eval.configured:
         for language_adapter in (None, *([adapter] if adapter else [])):

@@ -35,6 +35,11 @@ METRIC_NAMES = {
 }
 
 Verdict = Literal["better", "worse", "no clear difference", "not comparable", "no interval"]
+REASONS = {
+    "no clear difference": "95 % intervals overlap: no clear difference",
+    "not comparable": "scored on different items: not comparable",
+    "no interval": "without intervals: no verdict",
+}
 
 
 @dataclass(frozen=True)
@@ -210,3 +215,27 @@ def show_change(row: Row, system: str) -> str:
 def show_interval(interval: tuple[float, float] | None, metric: str) -> str:
     """An interval as "[low, high]", or an empty string."""
     return f"[{show_value(interval[0], metric)}, {show_value(interval[1], metric)}]" if interval else ""
+
+
+def summary(rows: Sequence[Row]) -> list[str]:
+    """A sentence per system against the base; better or worse is only said where the intervals lie apart."""
+    systems = [system for system in in_order(system for row in rows for system in row.systems) if system != BASE]
+    return [
+        f"{system}: {'; '.join(_phrase(row, system) for row in rows if system in row.systems)}." for system in systems
+    ]
+
+
+def _phrase(row: Row, system: str) -> str:
+    value = show_value(row.systems[system].mean, row.metric)
+    unit = "" if row.metric == "pseudo_perplexity" else " F1"
+    thing = METRIC_NAMES[row.metric] if row.task == "mlm" else row.task
+    thing += f" [{row.note}]" if row.note else ""
+    if BASE not in row.systems:
+        return f"{thing} {value}{unit} (no score of the base to compare with)"
+    base = show_value(row.systems[BASE].mean, row.metric)
+    return f"{thing} {base} → {value}{unit} ({show_change(row, system)}; {_reason(row, system)})"
+
+
+def _reason(row: Row, system: str) -> str:
+    found = verdict(row, system)
+    return REASONS.get(found, found) if found else ""

@@ -6,7 +6,6 @@ nothing that a later one could take for whole.
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -104,7 +103,7 @@ class Artifact:
             manifest = self._manifest(draft.facts, time.monotonic() - started)
             write_json(partial / MANIFEST, manifest)
             shutil.rmtree(self.folder, ignore_errors=True)  # a folder without a manifest is nobody's
-            os.replace(partial, self.folder)
+            partial.replace(self.folder)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise

@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """A mistake in the input; its text is one clear message that says what to do. The CLI prints it and exits with 2."""
+    """A mistake in the input; its text says what to do. The command line prints it and exits with 2."""

@@ -5,7 +5,6 @@ Every mistake is collected, so that the user sees all of them at once.
 """
 
 import difflib
-import glob
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from .errors import UserError
 from .languages import UnknownLanguageError, find_language
 from .schema import LocationMark, Recipe
+from .sources import glob_files
 
 BUNDLED = Path(__file__).parent
 DEFAULT_FILE = Path("recipe.yaml")
@@ -77,7 +77,7 @@ def check_files(recipe: Recipe) -> None:
         value = section[key]
         for location in value if isinstance(value, list) else [value]:
             remote = "://" in location or (dotted == "base.model" and not location.startswith("/"))
-            if not remote and not Path(location).exists() and not glob.glob(location, recursive=True):
+            if not remote and not Path(location).exists() and not glob_files(location):
                 missing.append(f"  {dotted}: no such file: {location}")
     if missing:
         raise UserError(f"{recipe.name}: files are missing\n" + "\n".join(missing))

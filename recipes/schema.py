@@ -42,12 +42,12 @@ class Section(BaseModel):
 class FromScratch(Section):
     """A small BERT with random weights and a WordPiece vocabulary trained on the prepared text."""
 
-    hidden_size: Count = Field(128, description="Width of the hidden states, in units; a multiple of heads.")
-    layers: Count = Field(2, description="Number of transformer blocks.")
-    heads: Count = Field(4, description="Attention heads in a block.")
-    intermediate_size: Count = Field(512, description="Width of the feed-forward layer, in units.")
-    vocab_size: Annotated[int, Field(ge=64)] = Field(4000, description="Size of the vocabulary, in pieces.")
-    seed: int = Field(0, description="Seed of the random weights.")
+    hidden_size: Count = Field(default=128, description="Width of the hidden states, in units; a multiple of heads.")
+    layers: Count = Field(default=2, description="Number of transformer blocks.")
+    heads: Count = Field(default=4, description="Attention heads in a block.")
+    intermediate_size: Count = Field(default=512, description="Width of the feed-forward layer, in units.")
+    vocab_size: Annotated[int, Field(ge=64)] = Field(default=4000, description="Size of the vocabulary, in pieces.")
+    seed: int = Field(default=0, description="Seed of the random weights.")
 
     @model_validator(mode="after")
     def _heads_divide(self) -> "FromScratch":
@@ -60,10 +60,13 @@ class Base(Section):
     """The frozen model that adapters are trained on."""
 
     model: Location | None = Field(
-        None, description="Hub id (FacebookAI/xlm-roberta-base) or local folder (./my-base) of a masked language model."
+        default=None,
+        description="Hub id (FacebookAI/xlm-roberta-base) or local folder (./my-base) of a masked language model.",
     )
-    revision: str = Field("main", description="Branch, tag or commit of the hub model.")
-    from_scratch: FromScratch | None = Field(None, description="Make a small random BERT instead of loading one.")
+    revision: str = Field(default="main", description="Branch, tag or commit of the hub model.")
+    from_scratch: FromScratch | None = Field(
+        default=None, description="Make a small random BERT instead of loading one."
+    )
 
     @model_validator(mode="after")
     def _one_of(self) -> "Base":
@@ -76,62 +79,75 @@ class Corpus(Section):
     """Free text: local files, or GlotCC from the hub when no files are named."""
 
     files: Locations = Field(
-        [], description="Local txt, txt.gz, jsonl, csv, tsv or parquet files, folders or globs; empty: GlotCC."
+        default=[], description="Local txt, txt.gz, jsonl, csv, tsv or parquet files, folders or globs; empty: GlotCC."
     )
-    glotcc: str = Field("cis-lmu/GlotCC-V1", description="Hub id of GlotCC, used when files is empty.")
-    revision: str = Field("main", description="Branch, tag or commit of GlotCC.")
+    glotcc: str = Field(default="cis-lmu/GlotCC-V1", description="Hub id of GlotCC, used when files is empty.")
+    revision: str = Field(default="main", description="Branch, tag or commit of GlotCC.")
     text_column: str | None = Field(
-        None, description="Column with the text in csv, tsv, jsonl and parquet; default: content, else text."
+        default=None, description="Column with the text in csv, tsv, jsonl and parquet; default: content, else text."
     )
-    max_bytes: ByteSize | None = Field(None, description="Keep at most about this much text, e.g. 100MB; null: all.")
-    min_characters: Annotated[int, Field(ge=1)] = Field(10, description="Drop shorter lines, in characters.")
+    max_bytes: ByteSize | None = Field(
+        default=None, description="Keep at most about this much text, e.g. 100MB; null: all."
+    )
+    min_characters: Annotated[int, Field(ge=1)] = Field(default=10, description="Drop shorter lines, in characters.")
 
 
 class Graph(Section):
     """A ConceptNet assertions dump, turned into sentences."""
 
-    conceptnet: Location = Field(CONCEPTNET_DUMP, description="Path or https address of the gzip'd assertions dump.")
+    conceptnet: Location = Field(
+        default=CONCEPTNET_DUMP, description="Path or https address of the gzip'd assertions dump."
+    )
 
 
 class Adapter(Section):
     """Which small module is trained, and its sizes."""
 
     type: AdapterType = Field(
-        "seq_bn", description="seq_bn: bottleneck after each feed-forward; lora: PEFT's; none: the base as it is."
+        default="seq_bn",
+        description="seq_bn: bottleneck after each feed-forward; lora: PEFT's; none: the base as it is.",
     )
-    reduction_factor: Count = Field(16, description="seq_bn: hidden size divided by the bottleneck's width.")
-    rank: Count = Field(8, description="lora: rank of the update.")
-    alpha: Count = Field(8, description="lora: numerator of the scaling alpha / rank.")
-    train_head: bool = Field(True, description="Train the LM head's dense layer and LayerNorm with the adapter.")
+    reduction_factor: Count = Field(default=16, description="seq_bn: hidden size divided by the bottleneck's width.")
+    rank: Count = Field(default=8, description="lora: rank of the update.")
+    alpha: Count = Field(default=8, description="lora: numerator of the scaling alpha / rank.")
+    train_head: bool = Field(
+        default=True, description="Train the LM head's dense layer and LayerNorm with the adapter."
+    )
 
 
 class Training(Section):
     """How the language adapter is trained by masked language modelling."""
 
-    max_steps: Count = Field(1000, description="Optimiser steps.")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(1e-4, description="Peak learning rate of AdamW.")
-    warmup_steps: Annotated[int, Field(ge=0)] = Field(0, description="Steps of linear warm-up; then linear decay to 0.")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(0.0, description="AdamW's weight decay.")
-    clip_norm: Annotated[float, Field(gt=0)] = Field(1.0, description="Gradients are clipped to this L2 norm.")
-    batch_tokens: Count = Field(4096, description="Tokens in a batch, padding counted.")
-    max_length: Annotated[int, Field(ge=8)] = Field(256, description="Longest sequence, in tokens; longer text is cut.")
-    mask_probability: Rate = Field(0.15, description="Share of tokens to predict; of these 80/10/10 mask/random/kept.")
-    eval_every: Count = Field(200, description="Steps between two looks at the validation loss.")
-    validation_tokens: Count = Field(20_000, description="Validation text looked at each time, in tokens.")
-    log_every: Count = Field(10, description="Steps between two lines of metrics.jsonl.")
-    precision: Precision = Field("auto", description="auto: bf16 where the GPU has it, else fp32.")
-    seed: int = Field(42, description="Seed of initialisation, data order, masking and dropout.")
+    max_steps: Count = Field(default=1000, description="Optimiser steps.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(default=1e-4, description="Peak learning rate of AdamW.")
+    warmup_steps: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Steps of linear warm-up; then linear decay to 0."
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(default=0.0, description="AdamW's weight decay.")
+    clip_norm: Annotated[float, Field(gt=0)] = Field(default=1.0, description="Gradients are clipped to this L2 norm.")
+    batch_tokens: Count = Field(default=4096, description="Tokens in a batch, padding counted.")
+    max_length: Annotated[int, Field(ge=8)] = Field(
+        default=256, description="Longest sequence, in tokens; longer text is cut."
+    )
+    mask_probability: Rate = Field(
+        default=0.15, description="Share of tokens to predict; of these 80/10/10 mask/random/kept."
+    )
+    eval_every: Count = Field(default=200, description="Steps between two looks at the validation loss.")
+    validation_tokens: Count = Field(default=20_000, description="Validation text looked at each time, in tokens.")
+    log_every: Count = Field(default=10, description="Steps between two lines of metrics.jsonl.")
+    precision: Precision = Field(default="auto", description="auto: bf16 where the GPU has it, else fp32.")
+    seed: int = Field(default=42, description="Seed of initialisation, data order, masking and dropout.")
 
 
 class PseudoPerplexity(Section):
     """Text and limits of the pseudo-perplexity."""
 
-    files: Locations = Field([], description="Text with a sentence a line; empty: the prepared test split.")
-    max_sentences: Count = Field(200, description="Sentences scored: the first of the file.")
+    files: Locations = Field(default=[], description="Text with a sentence a line; empty: the prepared test split.")
+    max_sentences: Count = Field(default=200, description="Sentences scored: the first of the file.")
     max_length: Annotated[int, Field(ge=8)] = Field(
-        256, description="Longest sentence, in tokens; longer ones are cut."
+        default=256, description="Longest sentence, in tokens; longer ones are cut."
     )
-    batch_tokens: Count = Field(8192, description="Tokens in one forward over masked copies.")
+    batch_tokens: Count = Field(default=8192, description="Tokens in one forward over masked copies.")
 
 
 class Task(Section):
@@ -140,33 +156,39 @@ class Task(Section):
     train: Location = Field(description="Training file: csv, tsv, jsonl or parquet; CoNLL for ner; hf://datasets/…")
     validation: Location = Field(description="Validation file, used to choose the best epoch.")
     test: Location = Field(description="Test file, used for the score alone.")
-    text: str = Field("text", description="Column with the text (ner in parquet: the list of tokens).")
-    label: str = Field("label", description="Column with the label (ner in parquet: the list of tags).")
-    labels: list[str] | None = Field(None, description="Names of the labels where the files hold numbers.")
+    text: str = Field(default="text", description="Column with the text (ner in parquet: the list of tokens).")
+    label: str = Field(default="label", description="Column with the label (ner in parquet: the list of tags).")
+    labels: list[str] | None = Field(default=None, description="Names of the labels where the files hold numbers.")
 
 
 class TaskTraining(Section):
     """How a task adapter and its head are trained on the frozen language adapter."""
 
-    epochs: Count = Field(20, description="Passes over the training file.")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(1e-4, description="Peak learning rate of AdamW.")
-    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(0.05, description="Share of the steps with rising rate.")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's weight decay.")
-    batch_size: Count = Field(32, description="Examples in a batch.")
-    max_length: Annotated[int, Field(ge=8)] = Field(256, description="Longest example, in tokens; longer ones are cut.")
-    reduction_factor: Count = Field(16, description="Hidden size divided by the task bottleneck's width.")
+    epochs: Count = Field(default=20, description="Passes over the training file.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(default=1e-4, description="Peak learning rate of AdamW.")
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.05, description="Share of the steps with rising rate."
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(default=0.01, description="AdamW's weight decay.")
+    batch_size: Count = Field(default=32, description="Examples in a batch.")
+    max_length: Annotated[int, Field(ge=8)] = Field(
+        default=256, description="Longest example, in tokens; longer ones are cut."
+    )
+    reduction_factor: Count = Field(default=16, description="Hidden size divided by the task bottleneck's width.")
 
 
 class Eval(Section):
     """What is measured, on which data."""
 
-    tasks: list[TaskName] | None = Field(None, description="Tasks to run; null: mlm and every task with data.")
-    seeds: Annotated[list[int], Field(min_length=1)] = Field([1], description="One task adapter is trained per seed.")
-    mlm: PseudoPerplexity = Field(PseudoPerplexity(), description="Pseudo-perplexity.")
-    topic: Task | None = Field(None, description="Topic classification (SIB-200's shape).")
-    sentiment: Task | None = Field(None, description="Sentiment classification.")
-    ner: Task | None = Field(None, description="Named entities.")
-    training: TaskTraining = Field(TaskTraining(), description="Settings of the task adapters.")
+    tasks: list[TaskName] | None = Field(default=None, description="Tasks to run; null: mlm and every task with data.")
+    seeds: Annotated[list[int], Field(min_length=1)] = Field(
+        default=[1], description="One task adapter is trained per seed."
+    )
+    mlm: PseudoPerplexity = Field(default=PseudoPerplexity(), description="Pseudo-perplexity.")
+    topic: Task | None = Field(default=None, description="Topic classification (SIB-200's shape).")
+    sentiment: Task | None = Field(default=None, description="Sentiment classification.")
+    ner: Task | None = Field(default=None, description="Named entities.")
+    training: TaskTraining = Field(default=TaskTraining(), description="Settings of the task adapters.")
 
     @property
     def configured(self) -> list[TaskName]:
@@ -185,21 +207,27 @@ class Eval(Section):
 class Recipe(Section):
     """A whole run: language, base, data, adapter, training, evaluation."""
 
-    name: str = Field("", description="Name in reports; default: the file's name.")
+    name: str = Field(default="", description="Name in reports; default: the file's name.")
     language: str = Field(description="Language in any code: mt, mlt, mlt-Latn or mlt_Latn.")
     base: Base = Field(description="The frozen model; a plain string is its hub id or folder.")
-    corpus: Annotated[Corpus | None, BeforeValidator(_none_word)] = Field(None, description="Free text, or none.")
-    graph: Annotated[Graph | None, BeforeValidator(_none_word)] = Field(None, description="Knowledge graph, or none.")
-    source: Source = Field("text", description="What the adapter is trained on.")
-    adapter: Adapter = Field(Adapter(), description="The language adapter.")
-    training: Training = Field(Training(), description="Training of the language adapter.")
-    eval: Eval = Field(Eval(), description="Evaluation.")
+    corpus: Annotated[Corpus | None, BeforeValidator(_none_word)] = Field(
+        default=None, description="Free text, or none."
+    )
+    graph: Annotated[Graph | None, BeforeValidator(_none_word)] = Field(
+        default=None, description="Knowledge graph, or none."
+    )
+    source: Source = Field(default="text", description="What the adapter is trained on.")
+    adapter: Adapter = Field(default=Adapter(), description="The language adapter.")
+    training: Training = Field(default=Training(), description="Training of the language adapter.")
+    eval: Eval = Field(default=Eval(), description="Evaluation.")
 
     @field_validator("language", mode="before")
     @classmethod
     def _known_language(cls, value: Any) -> str:
-        if isinstance(value, bool):
-            raise ValueError('YAML reads a bare "no" as false: put the code in quotes')
+        if isinstance(value, bool):  # ValueError, because that is what pydantic collects
+            raise ValueError(  # noqa: TRY004
+                'YAML reads a bare "no" as false: put the code in quotes'
+            )
         return find_language(str(value)).code
 
     @model_validator(mode="after")

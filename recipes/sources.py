@@ -1,7 +1,6 @@
-"""Where a recipe's locations lead: local files, files in hub data sets (`hf://datasets/ID@REV/PATH`), https addresses."""
+"""Where a recipe's locations lead: local files, files on the hub (`hf://datasets/ID@REV/PATH`), https addresses."""
 
 import glob
-import os
 import re
 import shutil
 import urllib.error
@@ -29,6 +28,11 @@ def local_file(location: str, cache: Path) -> Path:
     return path
 
 
+def glob_files(pattern: str) -> list[Path]:
+    """Paths that match an absolute or relative glob."""
+    return [Path(match) for match in glob.glob(pattern, recursive=True)]  # noqa: PTH207 - Path.glob takes no absolute one
+
+
 def hub_file(repo: str, path: str, revision: str) -> Path:
     """One file of a hub data set, from the local cache if it is there already."""
     from huggingface_hub import hf_hub_download
@@ -38,7 +42,7 @@ def hub_file(repo: str, path: str, revision: str) -> Path:
 
 
 def expand_files(patterns: list[str]) -> list[Path]:
-    """The files that paths, folders and globs name, in order, without repeats. Raises UserError where one names none."""
+    """The files that paths, folders and globs name, in order, once each. Raises UserError where one names none."""
     found: dict[Path, None] = {}
     for pattern in patterns:
         path = Path(pattern)
@@ -47,7 +51,7 @@ def expand_files(patterns: list[str]) -> list[Path]:
         elif path.is_file():
             matches = [path]
         else:
-            matches = [Path(match) for match in sorted(glob.glob(pattern, recursive=True)) if Path(match).is_file()]
+            matches = sorted(path for path in glob_files(pattern) if path.is_file())
         if not matches:
             raise UserError(f"no such file: {pattern}")
         found.update(dict.fromkeys(matches))
@@ -97,7 +101,7 @@ def _download(address: str, cache: Path) -> Path:
             expected = reply.headers.get("Content-Length")
         if expected is not None and partial.stat().st_size != int(expected):
             raise UserError(f"{address}: the download broke off; run the command again")
-        os.replace(partial, target)
+        partial.replace(target)
     except (urllib.error.URLError, OSError) as error:
         raise UserError(f"{address}: cannot be downloaded: {error}") from error
     finally:

@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import io
 import json
 import sys
 import zlib
@@ -24,8 +23,8 @@ def open_text(path: Path) -> Iterator[TextIO]:
     Raises UserError when the file is missing, is no gzip file, breaks off, or holds something else than UTF-8.
     """
     try:
-        raw = gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")
-        with raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:  # type: ignore[arg-type]
+        opened = gzip.open if path.name.endswith(".gz") else open
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as text:
             yield text
     except FileNotFoundError as error:
         raise UserError(f"no such file: {path}") from error

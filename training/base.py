@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 
 from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash
 from ..recipes.errors import UserError
@@ -50,7 +50,7 @@ def base_identity(base: Base) -> dict[str, Any]:
 
 def load_base(
     recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+) -> tuple[PreTrainedModel, Any]:
     """The frozen-to-be model in fp32 and its tokenizer; a random base is made first if it is not there yet.
 
     Raises UserError when the model cannot be had or is of an unknown family.
@@ -81,10 +81,9 @@ def load_base(
     return model.float(), tokenizer
 
 
-def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str:
+def tokenizer_hash(tokenizer: Any) -> str:
     """Hash of what a tokenizer does (vocabulary, rules), whatever its path or class."""
-    backend: Any = tokenizer
-    return hashlib.sha256(backend.backend_tokenizer.to_str().encode()).hexdigest()
+    return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
 
 
 def _make_scratch(settings: FromScratch, prepared: Prepared, draft: Draft) -> None:
@@ -109,10 +108,10 @@ def _make_scratch(settings: FromScratch, prepared: Prepared, draft: Draft) -> No
     draft.facts |= {"parameters": model.num_parameters(), "pieces": len(tokenizer), "random_weights": True}
 
 
-def _train_tokenizer(size: int, texts: Iterator[str]) -> PreTrainedTokenizerBase:
+def _train_tokenizer(size: int, texts: Iterator[str]) -> Any:
     """A cased BERT tokenizer whose vocabulary is learnt from `texts`."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-    from transformers import BertTokenizerFast
+    from transformers import BertTokenizer
 
     backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a piece, not a password
     backend.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
@@ -124,4 +123,4 @@ def _train_tokenizer(size: int, texts: Iterator[str]) -> PreTrainedTokenizerBase
     pieces = sorted(backend.get_vocab(), key=lambda piece: (piece not in SPECIALS, piece))
     ordered = sorted(SPECIALS, key=SPECIALS.index) + [piece for piece in pieces if piece not in SPECIALS]
     vocab = {piece: number for number, piece in enumerate(ordered)}
-    return BertTokenizerFast(vocab=vocab, do_lower_case=False, strip_accents=False, model_max_length=512)
+    return BertTokenizer(vocab=vocab, do_lower_case=False, strip_accents=False, model_max_length=512)

@@ -38,7 +38,7 @@ class Outcome:
 
 
 def choose_precision(wanted: Precision) -> tuple[str, str]:
-    """accelerate's `mixed_precision` (no or bf16) and the reason in words. Raises UserError for bf16 where it is not."""
+    """accelerate's `mixed_precision` (no or bf16), and the reason in words."""
     has_bf16 = torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8
     if wanted == "bf16" or (wanted == "auto" and has_bf16):
         where = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU, as asked"

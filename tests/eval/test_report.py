@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from lrl_adapt.eval.figures import Curve, curves_figure, read_curve, scores_figure
-from lrl_adapt.eval.report import markdown_table, summary, write_report
-from lrl_adapt.eval.scores import Score, summarise, write_scores
+from lrl_adapt.eval.report import markdown_table, write_report
+from lrl_adapt.eval.scores import Score, summarise, summary, write_scores
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import Recipe
 

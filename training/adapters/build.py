@@ -1,6 +1,7 @@
 """Putting adapters onto a base model: a new language adapter, a saved one, a task adapter on top of either."""
 
 from pathlib import Path
+from typing import Any, cast
 
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
@@ -47,7 +48,7 @@ def stack_task_adapter(base: PreTrainedModel, folder: Path | None, reduction_fac
     if model.peft_config[LANGUAGE].peft_type == "LORA":
         return get_peft_model(model.merge_and_unload(), config, adapter_name=TASK)
     model.add_adapter(TASK, config)
-    model.base_model.set_adapter([LANGUAGE, TASK])
+    cast(Any, model.base_model).set_adapter([LANGUAGE, TASK])  # in this order: PEFT's own method takes one name
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(f".{TASK}." in name)
     return model

@@ -13,10 +13,7 @@ def register(peft_type: str, config: type[PeftConfig], model: type[BaseTuner]) -
     `peft.utils.register_peft_method` takes only names from PEFT's own enum, so the mappings are written directly;
     a string type works from PEFT 0.21 on.
     """
-    tables: tuple[tuple[Any, Any], ...] = (
-        (PEFT_TYPE_TO_CONFIG_MAPPING, config),
-        (PEFT_TYPE_TO_TUNER_MAPPING, model),
-        (PEFT_TYPE_TO_PREFIX_MAPPING, model.prefix),
-    )
-    for table, value in tables:
-        table[peft_type] = value
+    key: Any = peft_type  # a string where PEFT's annotations want its enum
+    PEFT_TYPE_TO_CONFIG_MAPPING[key] = config
+    PEFT_TYPE_TO_TUNER_MAPPING[key] = model
+    PEFT_TYPE_TO_PREFIX_MAPPING[key] = model.prefix

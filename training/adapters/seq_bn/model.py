@@ -6,7 +6,6 @@ from peft.tuners.tuners_utils import BaseTuner
 from torch import nn
 
 from ...families import family_of
-from .config import SeqBnConfig
 from .layer import SeqBnLayer
 
 
@@ -17,9 +16,9 @@ class SeqBnModel(BaseTuner):
     tuner_layer_cls = SeqBnLayer
     target_module_mapping: dict[str, Any] = {}  # noqa: RUF012 - BaseTuner's contract; the family table is ours
 
-    def _create_and_replace(
+    def _create_and_replace(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
-        peft_config: SeqBnConfig,
+        peft_config: Any,
         adapter_name: str,
         target: nn.Module,
         target_name: str,
@@ -35,8 +34,7 @@ class SeqBnModel(BaseTuner):
             layer.requires_grad_(False)
         setattr(parent, target_name, layer)
 
-    @staticmethod
-    def _prepare_adapter_config(peft_config: SeqBnConfig, model_config: dict[str, Any]) -> SeqBnConfig:
+    def _prepare_adapter_config(self, peft_config: Any, model_config: dict[str, Any]) -> Any:
         if peft_config.target_modules is None:
             peft_config.target_modules = family_of(model_config["model_type"]).outputs
         return peft_config
