@@ -80,6 +80,8 @@ class Terminal:
 
 def quiet_libraries() -> None:
     """Keep other libraries' bars and chatter off the terminal."""
+    import warnings
+
     import datasets
     from huggingface_hub.utils import disable_progress_bars
     from transformers.utils import logging
@@ -88,3 +90,4 @@ def quiet_libraries() -> None:
     disable_progress_bars()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")  # PEFT asks, not we

@@ -1,6 +1,8 @@
 """How mistakes are told: one line and an exit code, a traceback only with --debug."""
 
 import functools
+import os
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -25,6 +27,9 @@ def guarded(command: F) -> F:
         except KeyboardInterrupt:
             typer.echo("interrupted; nothing half-written is left", err=True)
             raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:  # the reader of our output has gone: `lrl-adapt languages | head`
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives until exit
+            raise typer.Exit(0) from None
         except Exception as error:
             if kwargs.get("debug"):
                 raise

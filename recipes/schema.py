@@ -47,6 +47,9 @@ class FromScratch(Section):
     heads: Count = Field(default=4, description="Attention heads in a block.")
     intermediate_size: Count = Field(default=512, description="Width of the feed-forward layer, in units.")
     vocab_size: Annotated[int, Field(ge=64)] = Field(default=4000, description="Size of the vocabulary, in pieces.")
+    initializer_range: Annotated[float, Field(gt=0)] = Field(
+        default=0.02, description="Standard deviation of the random weights; BERT's 0.02 is for a width of 768."
+    )
     seed: int = Field(default=0, description="Seed of the random weights.")
 
     @model_validator(mode="after")

@@ -1,7 +1,6 @@
 """The base model: from the hub, from a folder, or made on the spot with random weights."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from ..recipes.schema import Base, FromScratch, Recipe
 from ..recipes.sources import hub_errors
 from .data import read_texts
 from .families import family_of
+from .wordpiece import train_tokenizer
 
-SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "*.model")
 
 
@@ -91,13 +90,14 @@ def _make_scratch(settings: FromScratch, prepared: Prepared, draft: Draft) -> No
     import torch
     from transformers import BertConfig, BertForMaskedLM
 
-    tokenizer = _train_tokenizer(settings.vocab_size, read_texts(prepared.all, "train"))
+    tokenizer = train_tokenizer(read_texts(prepared.all, "train"), settings.vocab_size)
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=settings.hidden_size,
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.heads,
         intermediate_size=settings.intermediate_size,
+        initializer_range=settings.initializer_range,
         pad_token_id=tokenizer.pad_token_id,
     )
     with torch.random.fork_rng():
@@ -106,21 +106,3 @@ def _make_scratch(settings: FromScratch, prepared: Prepared, draft: Draft) -> No
     model.save_pretrained(draft.folder)
     tokenizer.save_pretrained(draft.folder)
     draft.facts |= {"parameters": model.num_parameters(), "pieces": len(tokenizer), "random_weights": True}
-
-
-def _train_tokenizer(size: int, texts: Iterator[str]) -> Any:
-    """A cased BERT tokenizer whose vocabulary is learnt from `texts`."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-    from transformers import BertTokenizer
-
-    backend = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a piece, not a password
-    backend.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    backend.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=list(SPECIALS), show_progress=False)
-    backend.train_from_iterator(texts, trainer)
-    # the trainer breaks ties of frequency in no fixed order: sorting the ids by piece makes equal input equal output
-    pieces = sorted(backend.get_vocab(), key=lambda piece: (piece not in SPECIALS, piece))
-    ordered = sorted(SPECIALS, key=SPECIALS.index) + [piece for piece in pieces if piece not in SPECIALS]
-    vocab = {piece: number for number, piece in enumerate(ordered)}
-    return BertTokenizer(vocab=vocab, do_lower_case=False, strip_accents=False, model_max_length=512)
