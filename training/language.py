@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
@@ -11,6 +12,7 @@ from peft import PeftModel
 
 from ..recipes.artifacts import Artifact, Draft, Prepared
 from ..recipes.errors import UserError
+from ..recipes.languages import find_language
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Recipe, Training
 from .adapters import language_adapter
@@ -92,7 +94,6 @@ def _train(recipe: Recipe, workspace: Path, prepared: Prepared, draft: Draft, pr
             log=lambda entry: print(json.dumps(entry), file=file, flush=True),
             progress=progress,
         )
-    _save(adapted, draft.folder)
     draft.facts |= {
         "trainable_parameters": trainable,
         "precision": reason,
@@ -101,6 +102,7 @@ def _train(recipe: Recipe, workspace: Path, prepared: Prepared, draft: Draft, pr
         "validation_loss": outcome.best_value,
         "training_tokens": int(train.lengths.sum()),
     }
+    _save(adapted, recipe, draft.facts, draft.folder)
 
 
 def _training_batches(data: Sequences, masking: Masking, settings: Training) -> Iterator[Batch]:
@@ -138,9 +140,34 @@ def _schedule(settings: Training) -> Schedule:
     )
 
 
-def _save(adapted: PeftModel, folder: Path) -> None:
+def _save(adapted: PeftModel, recipe: Recipe, facts: dict[str, Any], folder: Path) -> None:
     """Write the adapter's files into `folder` itself, where PEFT puts a named adapter into a folder of its own."""
     adapted.save_pretrained(str(folder), selected_adapters=[LANGUAGE])
     for file in (folder / LANGUAGE).iterdir():
         file.rename(folder / file.name)
     (folder / LANGUAGE).rmdir()
+    (folder / "README.md").write_text(_card(recipe, facts), encoding="utf-8")
+
+
+def _card(recipe: Recipe, facts: dict[str, Any]) -> str:
+    """The model card, in place of PEFT's empty form."""
+    language = find_language(recipe.language)
+    base = recipe.base.model or "a BERT with random weights (made by the recipe)"
+    return f"""# {recipe.adapter.type} adapter for {language.name} ({language.code})
+
+- base: {base}
+- trained on: {recipe.source}, {facts["training_tokens"]:,} tokens, {facts["steps"]} steps, recipe {recipe.name}
+- trainable parameters: {facts["trainable_parameters"]:,}
+- validation loss: {facts["validation_loss"]:.4f} at step {facts["best_step"]}
+- data, versions and settings: manifest.json; loss curve: metrics.jsonl
+- licences: those of the base and of the training data
+
+```python
+from peft import PeftModel
+from transformers import AutoModelForMaskedLM
+
+import lrl_adapt.training.adapters  # makes the adapter's type known to PEFT
+
+model = PeftModel.from_pretrained(AutoModelForMaskedLM.from_pretrained(BASE), FOLDER)
+```
+"""

@@ -1,0 +1,221 @@
+"""Help, examples, errors and the small commands."""
+
+import gzip
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+from lrl_adapt import __version__
+from lrl_adapt.cli.app import app
+from typer.testing import CliRunner
+
+SMALL = "\n".join(
+    [
+        "language: swh_Latn",
+        "base: {from_scratch: {hidden_size: 16, layers: 1, heads: 2, intermediate_size: 32, vocab_size: 300}}",
+        "corpus: {files: text.txt}",
+        "training: {max_steps: 5, batch_tokens: 256, max_length: 16}",
+        "",
+    ]
+)
+TEXT = "\n".join(f"Sentensi ya {number} inasema jambo jipya kuhusu shule na mji." for number in range(200))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LRL_ADAPT_HOME", str(tmp_path / "runs"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+def invoke(*words: str):
+    return CliRunner().invoke(app, list(words))
+
+
+def commands() -> list[tuple[str, str]]:
+    """(command, example line) for every example in an epilog."""
+
+    def walk(group: typer.Typer, above: str) -> list[tuple[str, str]]:
+        found = []
+        for info in group.registered_commands:
+            lines = (info.epilog or "").splitlines()
+            found += [(f"{above}{info.name}", line) for line in lines if line.startswith("lrl-adapt ")]
+        for sub in group.registered_groups:
+            assert sub.typer_instance is not None
+            found += walk(sub.typer_instance, f"{above}{sub.name} ")
+        return found
+
+    return walk(app, "")
+
+
+def test_every_command_has_an_example_of_itself() -> None:
+    names = {name for name, _ in commands()}
+    expected = {"prepare", "train", "eval", "report", "run", "languages", "doctor"}
+    assert names == expected | {f"recipes {name}" for name in ("list", "show", "copy", "schema", "check")}
+    assert all(line.startswith(f"lrl-adapt {name}") for name, line in commands())
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where ./recipe.yaml is a short quickstart, so that the examples run in seconds, in order."""
+    folder = tmp_path_factory.mktemp("examples")
+    short = "extends: quickstart\ntraining: {max_steps: 10, eval_every: 5}\neval: {training: {epochs: 1}}\n"
+    (folder / "recipe.yaml").write_text(short, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("line", [line for _, line in commands()])
+def test_examples_in_help_run(line: str, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shared)
+    monkeypatch.setenv("LRL_ADAPT_HOME", str(shared / "runs"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    words = line.split()[1:]
+    if "quickstart" in words and words[0] in ("train", "run", "prepare"):
+        words[words.index("quickstart")] = "recipe.yaml"  # the short one
+    if words[0] in ("train", "eval", "report") and "--dry-run" not in words:
+        first = invoke("run", "recipe.yaml", "--task", "mlm") if words[0] == "report" else invoke("prepare")
+        assert first.exit_code == 0, first.output
+    if words[0] == "eval":
+        assert invoke("train").exit_code == 0
+    result = invoke(*words)
+    assert result.exit_code == 0, result.output
+    assert result.output.strip()
+
+
+def test_help_is_instant_and_heavy_imports_stay_out() -> None:
+    code = "import sys; from lrl_adapt.cli.app import app; print([m for m in ('torch','transformers','datasets','pydantic') if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
+    peer = [sys.executable, "-c", "import typer.main, rich.console, json, difflib, importlib.resources"]
+    ours = [sys.executable, "-c", "from lrl_adapt.cli.app import main; main()", "--help"]
+    assert best_of(ours) < 4 * best_of(peer)
+
+
+def best_of(command: list[str]) -> float:
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run(command, capture_output=True, check=True)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def test_version() -> None:
+    assert invoke("--version").stdout.strip() == __version__
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["prepare", "quickstar"], "did you mean quickstart?"),
+        (["prepare", "--set", "corpus.max_byte=1"], "corpus.max_byte: unknown key; did you mean max_bytes?"),
+        (["prepare", "--set", "nonsense"], "expected section.field=value"),
+        (["prepare", "--language", "xx"], "unknown language 'xx'"),
+        (["prepare", "--language", "mlt"], "no such file"),
+        (["train", "--adapter", "seqbn"], "did you mean seq_bn?"),
+        (["train", "--adapter", "none"], "nothing to train"),
+        (["train"], "run `lrl-adapt prepare` with the same options first"),
+        (["eval", "--task", "nerr"], "did you mean ner?"),
+        (["eval"], "run `lrl-adapt prepare`"),
+        (["report"], "no scores for"),
+        (["languages", "--search", "zzzzzz"], "no language matches"),
+        (["recipes", "show", "nope"], "no recipe file or bundled recipe"),
+    ],
+)
+def test_mistakes_end_in_one_clear_message_and_exit_code_2(folder: Path, words: list[str], message: str) -> None:
+    result = invoke(*words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert "Traceback" not in result.output
+
+
+def test_files_that_cannot_be_read(folder: Path) -> None:
+    (folder / "recipe.yaml").write_text(SMALL, encoding="utf-8")
+    assert "no such file" in invoke("prepare").stderr
+    (folder / "text.txt").write_bytes(b"\xff\xfe\x00")
+    assert "not UTF-8" in invoke("prepare").stderr
+    (folder / "text.txt").write_text("\n\n", encoding="utf-8")
+    empty = invoke("prepare")
+    assert empty.exit_code == 2
+    assert "no line of text is left for swh_Latn" in empty.stderr
+    (folder / "text.txt.gz").write_bytes(gzip.compress(TEXT.encode())[:-20])
+    broken = invoke("prepare", "--set", "corpus.files=text.txt.gz")
+    assert broken.exit_code == 2
+    assert "not a readable gzip file" in broken.stderr
+    assert not list((folder / "runs").rglob("manifest.json"))
+
+
+def test_our_own_mistakes_are_told_and_debug_shows_where(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("oh no")
+
+    monkeypatch.setattr("lrl_adapt.corpora.prepare._prepare", broken)
+    told = invoke("prepare")
+    assert told.exit_code == 1
+    assert "RuntimeError: oh no" in told.stderr
+    assert "--debug" in told.stderr
+    assert isinstance(invoke("prepare", "--debug").exception, RuntimeError)
+
+
+def test_ctrl_c_leaves_nothing_half_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "recipe.yaml").write_text(SMALL, encoding="utf-8")
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lrl_adapt.corpora.prepare._card", interrupted)
+        stopped = invoke("prepare")
+    assert stopped.exit_code == 130
+    assert "interrupted" in stopped.stderr
+    assert not list((folder / "runs").rglob("*.parquet"))
+    assert invoke("prepare").exit_code == 0
+
+
+def test_dry_run_changes_nothing(folder: Path) -> None:
+    for command in ("prepare", "train", "run"):
+        result = invoke(command, "quickstart", "--dry-run", "--json")
+        assert result.exit_code == 0, result.output
+        plan = json.loads(result.stdout)
+        assert plan["recipe"]["language"] == "swh_Latn"
+        assert {artifact["state"] for artifact in plan["artifacts"]} == {"to be made"}
+    assert not list(folder.rglob("*"))
+
+
+@pytest.mark.parametrize("code", ["sw", "swh", "swh-Latn", "swh_Latn"])
+def test_any_of_the_four_code_systems_names_a_language(folder: Path, code: str) -> None:
+    plan = json.loads(invoke("prepare", "--language", code, "--dry-run", "--json").stdout)
+    assert plan["recipe"]["language"] == "swh_Latn"
+
+
+def test_languages_are_found_by_name() -> None:
+    found = json.loads(invoke("languages", "--search", "urdu", "--json").stdout)["languages"]
+    assert [language["code"] for language in found] == ["urd_Arab"]
+    assert len(json.loads(invoke("languages", "--paper", "--json").stdout)["languages"]) == 30
+
+
+def test_a_copied_recipe_works_and_is_not_overwritten(folder: Path) -> None:
+    assert invoke("recipes", "copy", "quickstart").stdout.strip() == "recipe.yaml"
+    assert invoke("recipes", "check").exit_code == 0
+    assert (folder / "recipe.schema.json").is_file()
+    again = invoke("recipes", "copy", "quickstart")
+    assert again.exit_code == 2
+    assert "--force" in again.stderr
+    assert invoke("recipes", "copy", "mbert", "--force").exit_code == 0
+    assert "GlotCC" in (folder / "recipe.yaml").read_text(encoding="utf-8")
+
+
+def test_doctor_tells_of_versions_devices_disk_and_hub(folder: Path) -> None:
+    facts = json.loads(invoke("doctor", "--json").stdout)
+    assert {"python", "torch", "peft", "devices", "disk", "hub", "workspace"} <= set(facts)
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", facts["torch"])

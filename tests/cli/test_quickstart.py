@@ -1,0 +1,106 @@
+"""The whole way, as a user goes it."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from lrl_adapt.cli.app import app
+from typer.testing import CliRunner
+
+FAST = ["--set", "training.max_steps=30", "--set", "training.eval_every=15", "--set", "eval.training.epochs=2"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def first(home: Path) -> dict:
+    return run(home, "run quickstart --json", *FAST)
+
+
+def invoke(home: Path, line: str, *more: str):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        patch.setenv("LRL_ADAPT_HOME", str(home / "runs"))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        return CliRunner().invoke(app, [*shlex.split(line), *more])
+
+
+def run(home: Path, line: str, *more: str) -> dict:
+    result = invoke(home, line, *more)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_run_gives_artifacts_scores_and_a_page(home: Path, first: dict) -> None:
+    assert [artifact["kind"] for artifact in first["artifacts"]] == ["corpus", "graph", "adapter"]
+    found = {(score["task"], score["system"]) for score in first["scores"]}
+    assert found == {(t, s) for t in ("mlm", "topic", "sentiment", "ner") for s in ("base", "seq_bn/text")}
+    assert {score["language"] for score in first["scores"]} == {"swh_Latn"}
+    page = Path(first["report"])
+    page = page if page.is_absolute() else home / page
+    assert "Swahili" in page.read_text(encoding="utf-8")
+    adapter = Path(first["artifacts"][2]["folder"])
+    files = {"adapter_config.json", "adapter_model.safetensors", "metrics.jsonl", "manifest.json", "README.md"}
+    assert {file.name for file in adapter.iterdir()} == files
+
+
+def test_training_makes_the_language_more_likely(first: dict) -> None:
+    values = {s["system"]: s["value"] for s in first["scores"] if s["metric"] == "pseudo_perplexity"}
+    assert values["seq_bn/text"] < values["base"]
+
+
+def test_a_second_run_does_nothing_and_says_so(home: Path, first: dict) -> None:
+    before = {file: file.stat().st_mtime_ns for file in (home / "runs").rglob("*.json") if "reports" not in file.parts}
+    again = invoke(home, "run quickstart", *FAST)
+    assert again.exit_code == 0
+    assert again.stderr.count("there already") == 3 + 8
+    after = {file: file.stat().st_mtime_ns for file in (home / "runs").rglob("*.json") if "reports" not in file.parts}
+    assert before == after
+    assert again.stdout.rstrip().splitlines()[-1].endswith("index.html")
+
+
+def test_the_same_recipe_gives_the_same_scores_in_another_workspace(home: Path, first: dict, tmp_path: Path) -> None:
+    again = run(home, "run quickstart --json --task mlm --task topic --workspace", str(tmp_path), *FAST)
+    wanted = [score for score in first["scores"] if score["task"] in ("mlm", "topic")]
+    assert again["scores"] == wanted
+
+
+def test_lora_and_both_sources_stand_beside_the_first(home: Path, first: dict) -> None:
+    more = run(home, "run quickstart --json --adapter lora --source both --task mlm --task sentiment", *FAST)
+    assert {score["system"] for score in more["scores"]} == {"base", "lora/both"}
+    page = (home / "runs" / "reports" / "swh_Latn" / "index.html").read_text(encoding="utf-8")
+    assert "lora/both" in page
+    assert "seq_bn/text" in page
+
+
+def test_no_token_and_no_traceback_anywhere(home: Path, first: dict) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_TOKEN", "hf_sagenotthis")
+        result = invoke(home, "run quickstart", *FAST)
+    assert "hf_sagenotthis" not in result.output
+    texts = [file.read_text(encoding="utf-8") for file in (home / "runs").rglob("*.json*")]
+    assert not any("hf_sagenotthis" in text for text in texts)
+
+
+def test_a_data_set_changed_in_place_is_scored_anew(home: Path, first: dict, tmp_path: Path) -> None:
+    sentences = tmp_path / "own.txt"
+    sentences.write_text("Habari ya asubuhi.\nLeo ni siku njema sana.\n", encoding="utf-8")
+    change = ["--set", f"eval.mlm.files={sentences}"]
+    one = run(home, "eval quickstart --json --task mlm", *FAST, *change)
+    sentences.write_text("Mvua inanyesha.\n", encoding="utf-8")
+    two = run(home, "eval quickstart --json --task mlm", *FAST, *change)
+    assert one["scores"][0]["n"] == 2
+    assert two["scores"][0]["n"] == 1
+
+
+def test_the_adapters_card_and_loss_curve(home: Path, first: dict) -> None:
+    adapter = Path(first["artifacts"][2]["folder"])
+    metrics = [json.loads(line) for line in (adapter / "metrics.jsonl").read_text().splitlines()]
+    losses = [entry["validation_loss"] for entry in metrics if "validation_loss" in entry]
+    assert losses[-1] < losses[0]
+    assert re.search(r"Swahili", (adapter / "README.md").read_text(encoding="utf-8"))

@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+from lrl_adapt.eval.data import read_task, task_inputs
+from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.recipes.schema import Task
+
+
+def write(folder: Path, suffix: str, text: str) -> Task:
+    for split in ("train", "validation", "test"):
+        (folder / f"{split}{suffix}").write_text(text, encoding="utf-8")
+    return Task(**{split: str(folder / f"{split}{suffix}") for split in ("train", "validation", "test")})
+
+
+def test_labels_do_not_depend_on_the_order_of_the_rows(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.mkdir()
+    second.mkdir()
+    one = read_task("topic", write(first, ".csv", "text,label\na,sports\nb,health\n"), tmp_path)
+    two = read_task("topic", write(second, ".csv", "text,label\nb,health\na,sports\n"), tmp_path)
+    assert one.labels == two.labels == ["health", "sports"]
+    assert [item.label for item in one.splits["test"]] == ["sports", "health"]
+
+
+def test_numbers_become_the_recipes_names(tmp_path: Path) -> None:
+    task = write(tmp_path, ".csv", "text,label\na,1\nb,0\n").model_copy(update={"labels": ["negative", "positive"]})
+    data = read_task("sentiment", task, tmp_path)
+    assert [item.label for item in data.splits["train"]] == ["positive", "negative"]
+    with pytest.raises(UserError, match="label '2' is not among negative, positive"):
+        read_task(
+            "sentiment",
+            write(tmp_path, ".csv", "text,label\na,2\n").model_copy(update={"labels": task.labels}),
+            tmp_path,
+        )
+
+
+def test_conll_sentences_with_spaces_tabs_and_no_last_blank_line(tmp_path: Path) -> None:
+    data = read_task("ner", write(tmp_path, ".txt", "Asha B-PER\nanaishi\tO\n\n\nMoshi B-LOC"), tmp_path)
+    assert [item.text for item in data.splits["test"]] == [["Asha", "anaishi"], ["Moshi"]]
+    assert data.labels == ["O", "B-LOC", "B-PER"]
+
+
+def test_tags_in_parquet_are_named_by_the_recipe(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.table({"tokens": [["Asha", "anaishi"]], "ner_tags": [[1, 0]]})
+    pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
+    places = dict.fromkeys(("train", "validation", "test"), str(tmp_path / "x.parquet"))
+    task = Task(**places, text="tokens", label="ner_tags", labels=["O", "B-PER"])
+    assert read_task("ner", task, tmp_path).splits["test"][0].label == ["B-PER", "O"]
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "text", "message"),
+    [
+        ("topic", ".csv", "txt,label\na,b\n", "no column 'text'; did you mean txt"),
+        ("topic", ".csv", "text,label\n", "holds no example"),
+        ("ner", ".txt", "Asha\n", "line 1: expected a token and an IOB tag"),
+        ("ner", ".txt", "Asha PERSON\n", "line 1: expected a token and an IOB tag"),
+    ],
+)
+def test_bad_files_are_told_in_one_line(tmp_path: Path, name: str, suffix: str, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_task(name, write(tmp_path, suffix, text), tmp_path)
+
+
+def test_a_missing_file_names_its_place_in_the_recipe(tmp_path: Path) -> None:
+    task = write(tmp_path, ".csv", "text,label\na,b\n")
+    Path(task.test).unlink()
+    with pytest.raises(UserError, match=r"eval\.topic\.test: no such file"):
+        read_task("topic", task, tmp_path)
+
+
+def test_inputs_are_the_contents_of_local_files_and_the_addresses_of_others(tmp_path: Path) -> None:
+    task = write(tmp_path, ".csv", "text,label\na,b\n")
+    before = task_inputs("topic", task)
+    Path(task.test).write_text("text,label\nc,b\n", encoding="utf-8")
+    after = task_inputs("topic", task)
+    assert before["train"] == after["train"]
+    assert before["test"] != after["test"]
+    remote = task.model_copy(update={"test": "hf://datasets/a/b/test.csv"})
+    assert task_inputs("topic", remote)["test"] == "hf://datasets/a/b/test.csv"

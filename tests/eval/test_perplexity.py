@@ -1,0 +1,63 @@
+"""Batched pseudo-perplexity against one forward per masked token with full logits."""
+
+import math
+
+import pytest
+import torch
+from lrl_adapt.eval.perplexity import bits_per_character, pseudo_perplexity, score_sentences, unknown_share
+from lrl_adapt.training.mlm import MaskedLM
+from lrl_adapt.training.wordpiece import train_tokenizer
+from transformers import BertConfig, BertForMaskedLM
+
+SENTENCES = ["Paka wanalala.", "Mbwa anabweka usiku kucha karibu na nyumba yetu ya zamani.", "Ndege huruka juu."]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer(SENTENCES, 80)
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer):
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    return BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), initializer_range=0.2, **sizes)).eval()
+
+
+@torch.no_grad()
+def one_by_one(model, tokenizer, sentence: str, max_length: int = 128) -> list[float]:
+    """-ln p of each token that is not special, one forward each."""
+    ids = torch.tensor(tokenizer(sentence, truncation=True, max_length=max_length)["input_ids"])
+    found = []
+    for place in range(1, len(ids) - 1):
+        masked = ids.clone()
+        masked[place] = tokenizer.mask_token_id
+        found.append(-float(model(masked[None]).logits[0, place].log_softmax(-1)[ids[place]]))
+    return found
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 40, 10_000])
+def test_scores_equal_those_of_one_forward_per_token(model, tokenizer, batch_tokens: int) -> None:
+    options = {"max_length": 128, "batch_tokens": batch_tokens}
+    scores = score_sentences(MaskedLM(model), tokenizer, SENTENCES, **options)
+    want = [one_by_one(model, tokenizer, sentence) for sentence in SENTENCES]
+    assert [s.nll for s in scores] == pytest.approx([sum(losses) for losses in want], rel=1e-5)
+    assert [s.tokens for s in scores] == [len(losses) for losses in want]
+    assert [s.characters for s in scores] == [len(sentence) for sentence in SENTENCES]
+    every = [loss for losses in want for loss in losses]
+    assert pseudo_perplexity(scores) == pytest.approx(math.exp(sum(every) / len(every)), rel=1e-5)
+    bits = sum(every) / math.log(2) / sum(map(len, SENTENCES))
+    assert bits_per_character(scores) == pytest.approx(bits, rel=1e-5)
+
+
+def test_a_cut_sentence_counts_only_what_was_scored(model, tokenizer) -> None:
+    (score,) = score_sentences(MaskedLM(model), tokenizer, SENTENCES[1:2], max_length=8, batch_tokens=64)
+    assert score.tokens == 6
+    assert score.characters < len(SENTENCES[1])
+    assert score.nll == pytest.approx(sum(one_by_one(model, tokenizer, SENTENCES[1], 8)), rel=1e-5)
+
+
+def test_unknown_tokens_are_counted(model, tokenizer) -> None:
+    scores = score_sentences(MaskedLM(model), tokenizer, ["Paka 猫 wanalala."], max_length=64, batch_tokens=64)
+    assert scores[0].unknown == 1
+    assert unknown_share(scores) == 1 / scores[0].tokens
