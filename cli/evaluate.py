@@ -73,10 +73,10 @@ def show_scores(terminal: Terminal, scores: list[Any]) -> None:
     table = []
     for row in rows:
         cells = [
-            f"{show_value(cell.mean, row.metric)} {show_interval(cell.interval, row.metric)}" if cell else "—"
+            f"{show_value(cell.mean, row.metric)}\n{show_interval(cell.interval, row.metric)}" if cell else "—"
             for cell in map(row.systems.get, systems)
         ]
-        changes = [f"{show_change(row, system)}: {verdict(row, system)}" for system in adapted if system in row.systems]
+        changes = [f"{show_change(row, system)}\n{verdict(row, system)}" for system in adapted if system in row.systems]
         table.append((row.task, row.metric, *cells, *changes))
     columns = ("task", "metric", *systems, *(f"change with {system}" for system in adapted))
     terminal.table("Scores, with 95 % intervals", columns, table)

@@ -49,21 +49,28 @@ def prepare(recipe: Any, workspace: Path, terminal: Terminal) -> list[Artifact]:
     from .steps import prepared_data
 
     expected = prepared_data(recipe, workspace)
-    for artifact in expected.all:
-        if artifact.exists:
-            terminal.say(f"{artifact.kind}: there already, {artifact.folder}")
+    there = {artifact.kind for artifact in expected.all if artifact.exists}
     if recipe.corpus:
         prepare_corpus(recipe, workspace, terminal)
     if recipe.graph:
         prepare_graph(recipe, workspace, terminal)
+    for artifact in expected.all:
+        sizes = ", ".join(f"{count:,} {split}" for split, count in _sizes(artifact).items())
+        state = "there already" if artifact.kind in there else f"{sizes} sentences"
+        terminal.say(f"{artifact.kind}: {state}, {artifact.folder}")
     return list(expected.all)
 
 
-def _rows(artifact: Artifact) -> list[tuple[str, ...]]:
+def _sizes(artifact: Artifact) -> dict[str, int]:
     facts = artifact.manifest()["facts"]
-    sizes = facts.get("lines") or facts.get("sentences") or {}
-    counts = ", ".join(f"{reason} {count}" for reason, count in facts.get("counts", {}).items())
-    return [(artifact.kind, *(f"{sizes.get(split, 0):,}" for split in ("train", "validation", "test")), counts)]
+    counts = facts.get("lines") or facts.get("sentences") or {}
+    return {split: counts.get(split, 0) for split in ("train", "validation", "test")}
+
+
+def _rows(artifact: Artifact) -> list[tuple[str, ...]]:
+    counts = artifact.manifest()["facts"].get("counts", {})
+    dropped = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
+    return [(artifact.kind, *(f"{count:,}" for count in _sizes(artifact).values()), dropped)]
 
 
 def register(app: typer.Typer) -> None:

@@ -60,10 +60,10 @@ def train(recipe: Any, workspace: Path, terminal: Terminal) -> Artifact:
     from ..training.language import adapter_artifact, train_adapter
 
     quiet_libraries()
-    artifact = adapter_artifact(recipe, workspace, prepared)
-    if artifact.exists:
-        terminal.say(f"adapter: there already, {artifact.folder}")
-    return train_adapter(recipe, workspace, prepared, terminal)
+    there = adapter_artifact(recipe, workspace, prepared).exists
+    artifact = train_adapter(recipe, workspace, prepared, terminal)
+    terminal.say(f"adapter: {'there already, ' if there else ''}{artifact.folder}")
+    return artifact
 
 
 def register(app: typer.Typer) -> None:

@@ -40,7 +40,7 @@ def test_logits_are_those_at_the_asked_places() -> None:
 def test_a_batch_without_masked_place_has_no_loss() -> None:
     given = batch()
     labels = torch.full_like(given["input_ids"], IGNORED)
-    assert float(mlm.MaskedLM(tiny("bert"))(**given, labels=labels)) == 0.0
+    assert mlm.MaskedLM(tiny("bert"))(**given, labels=labels).item() == 0.0
 
 
 def test_masking_takes_15_percent_and_splits_80_10_10() -> None:
