@@ -1,0 +1,68 @@
+"""Bases: random ones made on the spot, folders, and the hub's, through the true client."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from lrl_adapt.recipes.artifacts import Prepared
+from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.recipes.schema import Recipe
+from lrl_adapt.training.base import base_identity, load_base, scratch_artifact, tokenizer_hash
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from ..hub import Hub
+from .test_data import TEXTS, prepared
+
+SCRATCH = {"hidden_size": 16, "layers": 1, "heads": 2, "intermediate_size": 32, "vocab_size": 120}
+
+
+def recipe(base) -> Recipe:
+    return Recipe.model_validate({"language": "swh_Latn", "base": base, "corpus": {"files": ["x.txt"]}})
+
+
+def made(workspace: Path) -> Path:
+    """A random base on disk."""
+    data = Prepared(prepared(workspace / "data", TEXTS), None)
+    load_base(recipe({"from_scratch": SCRATCH}), workspace, data)
+    artifact = scratch_artifact(recipe({"from_scratch": SCRATCH}), workspace, data)
+    assert artifact is not None
+    return artifact.folder
+
+
+def test_a_random_base_is_the_same_wherever_it_is_made(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    data = Prepared(prepared(tmp_path / "data", TEXTS), None)
+    first, tokenizer = load_base(recipe({"from_scratch": SCRATCH}), tmp_path / "a", data)
+    torch.manual_seed(2)
+    second, other = load_base(recipe({"from_scratch": SCRATCH}), tmp_path / "b", data)
+    assert tokenizer_hash(tokenizer) == tokenizer_hash(other)
+    assert all(torch.equal(one, two) for one, two in zip(first.parameters(), second.parameters(), strict=True))
+    third, _ = load_base(recipe({"from_scratch": {**SCRATCH, "seed": 5}}), tmp_path / "a", data)
+    assert not torch.equal(first.get_input_embeddings().weight, third.get_input_embeddings().weight)
+
+
+def test_a_base_from_the_hub(hub: Hub, tmp_path: Path) -> None:
+    shutil.copytree(made(tmp_path), hub.folder / "models" / "owner" / "small")
+    model, tokenizer = load_base(recipe({"model": "owner/small"}), tmp_path, Prepared(None, None))
+    assert model.dtype == torch.float32
+    assert tokenizer.mask_token == "[MASK]"
+    with pytest.raises(UserError, match=r"base\.model owner/none"):
+        load_base(recipe({"model": "owner/none"}), tmp_path, Prepared(None, None))
+
+
+def test_a_base_in_a_folder_counts_by_content(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    assert base_identity(recipe({"model": str(folder)}).base) == base_identity(recipe({"model": str(copy)}).base)
+    (copy / "config.json").write_text((copy / "config.json").read_text() + "\n")
+    assert base_identity(recipe({"model": str(folder)}).base) != base_identity(recipe({"model": str(copy)}).base)
+
+
+def test_bases_that_cannot_be_used(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such folder"):
+        load_base(recipe({"model": "/nowhere/at/all"}), tmp_path, Prepared(None, None))
+    folder = made(tmp_path)
+    GPT2LMHeadModel(GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=120)).save_pretrained(folder)
+    with pytest.raises(UserError, match=r"base\.model"):
+        load_base(recipe({"model": str(folder)}), tmp_path, Prepared(None, None))
