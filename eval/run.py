@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,26 +34,25 @@ def evaluate(
     for task in recipe.eval.tasks or recipe.eval.configured:
         for language_adapter in (None, *([adapter] if adapter else [])):
             for seed in recipe.eval.seeds if task != "mlm" else [None]:
-                work = _Work(recipe, workspace, prepared, language_adapter, task, seed)
-                scores += work.scores(progress)
+                scores += _Measurement(recipe, workspace, prepared, language_adapter, task, seed).scores(progress)
     return scores
 
 
-class _Work:
-    """One task, one system, one seed."""
+@dataclass(frozen=True)
+class _Measurement:
+    """One task, one system, one seed (None where nothing is trained)."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        workspace: Path,
-        prepared: Prepared,
-        adapter: Artifact | None,
-        task: TaskName,
-        seed: int | None,
-    ) -> None:
-        self.recipe, self.workspace, self.prepared = recipe, workspace, prepared
-        self.adapter, self.task, self.seed = adapter, task, seed
-        self.system = f"{recipe.adapter.type}/{recipe.source}" if adapter else BASE
+    recipe: Recipe
+    workspace: Path
+    prepared: Prepared
+    adapter: Artifact | None
+    task: TaskName
+    seed: int | None
+
+    @property
+    def system(self) -> str:
+        """base, or the adapter's type and source."""
+        return f"{self.recipe.adapter.type}/{self.recipe.source}" if self.adapter else BASE
 
     def scores(self, progress: Progress) -> list[Score]:
         """Read or make the scores."""

@@ -30,8 +30,12 @@ def linearise(edge: Edge, templates: dict[str, str]) -> str | None:
 
 
 def pair_id(edge: Edge) -> str:
-    """16 hex digits that stand for the unordered pair of nodes (language and term, whatever the part of speech)."""
-    pair = "\t".join(sorted((edge.start.key, edge.end.key)))  # no term holds a tab
+    """16 hex digits that stand for the unordered pair of terms.
+
+    Languages and parts of speech do not count: the same two spellings, once as English and once as French, make the
+    same sentence and must not fall on both sides of a split.
+    """
+    pair = "\t".join(sorted((edge.start.term, edge.end.term)))  # no term holds a tab
     return hashlib.sha256(pair.encode()).hexdigest()[:16]
 
 

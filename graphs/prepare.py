@@ -17,7 +17,7 @@ from .conceptnet import COUNTS, Edge, read_edges
 from .graph import build_graph, statistics
 from .linearise import SPLITS, Split, linearise, load_templates, pair_id, split_of
 
-CODE = 1  # goes up when the same dump is to give other files: reading, templates, split
+CODE = 2  # goes up when the same dump is to give other files: reading, templates, split
 TEMPLATES = "english"
 CREDIT = "ConceptNet 5, CC BY-SA 4.0, Speer et al. 2017"
 SENTENCES = pyarrow.schema({"document": pyarrow.string(), "text": pyarrow.string()})
