@@ -65,7 +65,16 @@ def score_json(score: Any) -> dict[str, Any]:
 
 def show_scores(terminal: Terminal, scores: list[Any]) -> None:
     """The summary table: tasks down, systems across; the change is told only where the intervals part."""
-    from ..eval.scores import BASE, in_order, show_change, show_interval, show_value, summarise, verdict
+    from ..eval.scores import (
+        BASE,
+        METRIC_NAMES,
+        in_order,
+        show_change,
+        show_interval,
+        show_value,
+        summarise,
+        verdict,
+    )
 
     rows = summarise(scores)
     systems = in_order(system for row in rows for system in row.systems)
@@ -77,8 +86,8 @@ def show_scores(terminal: Terminal, scores: list[Any]) -> None:
             for cell in map(row.systems.get, systems)
         ]
         changes = [f"{show_change(row, system)}\n{verdict(row, system)}" for system in adapted if system in row.systems]
-        table.append((row.task, row.metric, *cells, *changes))
-    columns = ("task", "metric", *systems, *(f"change with {system}" for system in adapted))
+        table.append((f"{row.task}\n{METRIC_NAMES[row.metric]}", *cells, *changes))
+    columns = ("task", *systems, *(f"change with {system}" for system in adapted))
     terminal.table("Scores, with 95 % intervals", columns, table)
 
 
