@@ -35,23 +35,22 @@ def languages_cmd(
         (
             x.code,
             x.name,
-            x.glotcc,
-            x.conceptnet,
-            x.wikiann,
-            _number(x.mbert_gb),
-            _number(x.xlmr_gb),
+            *(value or "—" for value in (x.conceptnet, x.wikiann)),
+            f"{_number(x.mbert_gb)} / {_number(x.xlmr_gb)}",
             _number(x.glotcc_documents),
-            x.note,
         )
         for x in found
     ]
-    columns = ("code", "name", "GlotCC", "ConceptNet", "WikiANN", "mBERT GB", "XLM-R GB", "GlotCC pages", "note")
+    columns = ("code", "name", "ConceptNet", "WikiANN", "GB in mBERT / XLM-R", "GlotCC pages")
     terminal.table("Languages", columns, rows)
+    for language in found if search else ():
+        if language.note:
+            terminal.say(f"{language.code}: {language.note}")
     terminal.result({"languages": [asdict(language) for language in found]})
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,}"
+    return "?" if value is None else f"{value:,}"
 
 
 def register(app: typer.Typer) -> None:

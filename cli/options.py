@@ -8,7 +8,7 @@ import typer
 RecipeArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[RECIPE]",
+        metavar="RECIPE",
         help="Recipe file or bundled name; default: ./recipe.yaml if there, else quickstart.",
         show_default=False,
     ),

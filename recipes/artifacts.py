@@ -17,6 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from .errors import UserError
 from .progress import QUIET, Progress
 
 MANIFEST = "manifest.json"
@@ -77,7 +78,10 @@ class Artifact:
 
         Whatever `make` raises leaves nothing behind. A second process that wants the same artifact waits.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot write to {self.root} ({error.strerror}): choose another --workspace") from error
         lock = FileLock(self.root / f".{self.folder.name}.lock")
         try:
             lock.acquire(timeout=0)

@@ -22,8 +22,9 @@ from .sources import glob_files
 BUNDLED = Path(__file__).parent
 DEFAULT_FILE = Path("recipe.yaml")
 DEFAULT_NAME = "quickstart"
+SAMPLE_ONLY = "the sample data that come along are in Swahili (swh_Latn) alone"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
-HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 
 def bundled_recipes() -> dict[str, Path]:
@@ -176,6 +177,8 @@ def _fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
         filled = VARIABLE.sub(variable, text)
         for name, value in values.items():
             filled = filled.replace(f"{{{name}}}", value)
+        if "{recipes}" in text and not Path(filled).exists() and not any(SAMPLE_ONLY in line for line in problems):
+            problems.append(f"{dotted}: {SAMPLE_ONLY}; for {values.get('language')} use another recipe, such as mbert")
         return filled
 
     for dotted, section, key in _locations(raw, Recipe):

@@ -84,8 +84,13 @@ class hub_errors:  # noqa: N801 - reads as a word in `with hub_errors(...)`
         for cls in type(error).__mro__:
             if cls in advice:
                 raise UserError(f"{self.what}: {advice[cls]}") from error
+        told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if isinstance(error, (OSError, errors.HfHubHTTPError)):
-            raise UserError(f"{self.what}: {str(error).strip().splitlines()[0]}") from error
+            raise UserError(f"{self.what}: {told}") from error
+        if type(error).__module__.startswith("http"):  # httpx or whatever the hub's client speaks through
+            raise UserError(
+                f"{self.what}: the hub cannot be reached ({told}); HF_HUB_OFFLINE=1 uses cached files"
+            ) from error
 
 
 def _download(address: str, cache: Path) -> Path:
