@@ -1,8 +1,9 @@
 """Evaluation: the base and the adapted model on each task, every score an artifact of its own."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ class _Measurement:
                 parents += self.prepared.all[:1]
         else:
             task = self._labelled
-            section = settings.training.model_dump(mode="json")
+            section = settings.training.model_dump(mode="json") | {"precision": self.recipe.training.precision}
             section |= task.model_dump(mode="json", include={"text", "label", "labels"})
             inputs["data"] = task_inputs(self.task, task)
         section |= {"task": self.task, "seed": self.seed, "system": self.system, "code": 1}
@@ -111,7 +112,7 @@ class _Measurement:
 
     def _perplexity(self, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         settings = self.recipe.eval.mlm
-        sentences = self._sentences()[: settings.max_sentences]
+        sentences = list(islice(self._sentences(), settings.max_sentences))
         if not sentences:
             raise UserError("eval.mlm: no sentence to score: name files, or prepare more text")
         base, tokenizer = load_base(self.recipe, self.workspace, self.prepared, progress)
@@ -133,15 +134,13 @@ class _Measurement:
             )
         return values, [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True)]
 
-    def _sentences(self) -> list[str]:
+    def _sentences(self) -> Iterator[str]:
         files = self.recipe.eval.mlm.files
         if not files:
-            return list(read_texts(self.prepared.all[:1], "test"))
-        sentences = []
+            yield from read_texts(self.prepared.all[:1], "test")
         for path in expand_files(files):
             with open_text(path) as file:
-                sentences += [line.strip() for line in file if line.strip()]
-        return sentences
+                yield from (line.strip() for line in file if line.strip())
 
     def _classes(self, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         data = read_task(self.task, self._labelled, self.workspace / "downloads")
@@ -184,6 +183,7 @@ class _Measurement:
             encoded["validation"],
             len(data.labels),
             settings,
+            precision=self.recipe.training.precision,
             pad_id=tokenizer.pad_token_id,
             seed=self.seed,
             progress=progress,

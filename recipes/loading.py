@@ -176,6 +176,11 @@ def _fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
 
         filled = VARIABLE.sub(variable, text)
         for name, value in values.items():
+            if f"{{{name}}}" in filled and not value:
+                section = dotted.rpartition(".")[0]
+                problems.append(
+                    f"{dotted}: no {name} code is known for the language; leave it out: --set {section}=null"
+                )
             filled = filled.replace(f"{{{name}}}", value)
         if "{recipes}" in text and not Path(filled).exists() and not any(SAMPLE_ONLY in line for line in problems):
             problems.append(f"{dotted}: {SAMPLE_ONLY}; for {values.get('language')} use another recipe, such as mbert")

@@ -95,6 +95,7 @@ def _train(recipe: Recipe, workspace: Path, prepared: Prepared, draft: Draft, pr
             progress=progress,
         )
     draft.facts |= {
+        "base_commit": getattr(base.config, "_commit_hash", None),
         "trainable_parameters": trainable,
         "precision": reason,
         "steps": settings.max_steps,

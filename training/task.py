@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ..recipes.progress import QUIET, Progress
-from ..recipes.schema import TaskTraining
+from ..recipes.schema import Precision, TaskTraining
 from .adapters import stack_task_adapter
 from .data import IGNORED, Batch, collate
 from .loop import Schedule, choose_precision, fit, mean_loss
@@ -74,6 +74,7 @@ def train_task(  # noqa: PLR0913
     classes: int,
     settings: TaskTraining,
     *,
+    precision: Precision,
     pad_id: int,
     seed: int,
     progress: Progress = QUIET,
@@ -84,8 +85,7 @@ def train_task(  # noqa: PLR0913
     The seed moves initialisation, data order and dropout alike.
     """
     set_seed(seed)
-    precision, _ = choose_precision("auto")
-    accelerator = Accelerator(mixed_precision=precision)
+    accelerator = Accelerator(mixed_precision=choose_precision(precision)[0])
     adapted = stack_task_adapter(base, language_adapter, settings.reduction_factor)
     model = TaskModel(adapted, classes, per_token=isinstance(train[0].label, list)).to(accelerator.device)
     fixed = [_batch(some, pad_id) for some in _in_batches(validation, settings.batch_size)]

@@ -91,6 +91,12 @@ def test_variables_and_placeholders(monkeypatch: pytest.MonkeyPatch) -> None:
         assert corpus.files == ["/data/swh_Latn-swh-Latn-sw-sw.txt"]
 
 
+def test_a_language_without_a_code_for_a_source_says_how_to_leave_it_out() -> None:
+    with pytest.raises(UserError, match=r"eval\.ner\.train: no wikiann code .* --set eval\.ner=null"):
+        load_recipe("mbert", ["language=kab-Latn"])
+    assert load_recipe("mbert", ["language=kab-Latn", "eval.ner=null"]).eval.configured == ["mlm", "topic"]
+
+
 def test_a_base_is_a_folder_if_there_is_one_else_a_hub_id() -> None:
     text = "language: sw\nbase: my/model\ncorpus: {files: a.txt}\n"
     assert load_recipe(write("recipe.yaml", text)).base.model == "my/model"

@@ -24,7 +24,7 @@ def examples(per_token: bool, count: int = 40) -> list[Example]:
 
 
 def train(data: list[Example], seed: int = 1) -> TaskModel:
-    return train_task(tiny("bert"), None, data, data[:10], 2, FAST, pad_id=0, seed=seed)
+    return train_task(tiny("bert"), None, data, data[:10], 2, FAST, precision="auto", pad_id=0, seed=seed)
 
 
 def test_tags_are_learnt_and_told_for_asked_places_only() -> None:
