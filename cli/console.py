@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class Terminal:
         for name in columns:
             table.add_column(name, overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))  # [b] in a path is no markup
         self._out.print(table)
 
     def result(self, value: dict[str, Any], path: Path | None = None) -> None:

@@ -29,11 +29,12 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     debug: options.Debug = False,
 ) -> None:
     """Score the base and the adapter on language modelling, topic, sentiment and named entities."""
-    from ..recipes.loading import load_recipe
+    from ..recipes.loading import check_files, load_recipe
 
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks)
     loaded = load_recipe(recipe, short)
+    check_files(loaded)  # before hours of work, not after
     scores = evaluate(loaded, workspace, terminal)
     show_scores(terminal, scores)
     terminal.result({"scores": [score_json(score) for score in scores]}, workspace / "scores" / loaded.language)

@@ -1,7 +1,8 @@
 """Arguments and options that several commands share."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -61,11 +62,11 @@ def overrides(
     tasks: list[str] | None = None,
 ) -> list[str]:
     """The short options as `--set` overrides, after the explicit ones."""
-    short = {"language": language, "adapter.type": adapter, "source": source}
-    named = [f"{field}={value}" for field, value in short.items() if value is not None]
+    short: dict[str, Any] = {"language": language, "adapter.type": adapter, "source": source}
     if tasks:
-        named.append(f"eval.tasks=[{', '.join(tasks)}]")
-    return [*(changes or []), *named]
+        short["eval.tasks"] = tasks
+    # JSON is YAML that leaves "no", the Norwegians' code, a string
+    return [*(changes or []), *(f"{field}={json.dumps(value)}" for field, value in short.items() if value is not None)]
 
 
 def examples(*commands: str) -> str:

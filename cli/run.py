@@ -31,12 +31,13 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     debug: options.Debug = False,
 ) -> None:
     """Do it all: prepare, train, eval, report. What is there already is not done again."""
-    from ..recipes.loading import load_recipe
+    from ..recipes.loading import check_files, load_recipe
     from .steps import describe, plan, prepared_data
 
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks)
     loaded = load_recipe(recipe, short)
+    check_files(loaded)  # before hours of work, not after
     if dry_run:
         plan(terminal, loaded, list(prepared_data(loaded, workspace).all))
         return

@@ -29,7 +29,9 @@ def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     corpus = _section(recipe)
     section = corpus.model_dump(mode="json", exclude={"files", "glotcc", "revision"})
     if corpus.files:
-        inputs: dict[str, Any] = {"files": [file_hash(path) for path in expand_files(corpus.files)]}
+        inputs: dict[str, Any] = {
+            "files": [f"{''.join(path.suffixes[-2:])} {file_hash(path)}" for path in expand_files(corpus.files)]
+        }
     else:
         inputs = {"glotcc": corpus.glotcc, "revision": corpus.revision}
     section |= {"language": recipe.language, "code": 1}
@@ -58,8 +60,9 @@ def _prepare(recipe: Recipe, draft: Draft, progress: Progress) -> None:
         writers = {split: stack.enter_context(_Writer(draft.folder / f"{split}.parquet")) for split in SPLITS}
         for document in progress.track(_documents(files, corpus), "read text"):
             split = split_of(document)
-            documents[split] += 1
-            for line in cleaner.lines(document):
+            kept = list(cleaner.lines(document))
+            documents[split] += bool(kept)
+            for line in kept:
                 writers[split].add(document.id, line)
                 lines[split] += 1
                 size[split] += len(line.encode())

@@ -38,7 +38,13 @@ def read_task(name: str, task: Task, cache: Path) -> TaskData:
         splits[split] = list(_conll(path)) if _is_conll(name, path) else _items(path, task)
         if not splits[split]:
             raise UserError(f"eval.{name}.{split}: {path} holds no example")
-    return TaskData(splits, _labels(splits, task))
+    labels = _labels(splits, task)
+    strange = {part for items in splits.values() for item in items for part in _as_list(item.label)} - set(labels)
+    if strange:
+        raise UserError(f"eval.{name}.labels lacks {', '.join(sorted(strange))}, which the files hold")
+    if name == "ner" and any(isinstance(item.label, str) for items in splits.values() for item in items):
+        raise UserError(f"eval.{name}: expected CoNLL files, or rows with lists of tokens and tags")
+    return TaskData(splits, labels)
 
 
 def task_inputs(name: str, task: Task) -> dict[str, str]:
@@ -67,18 +73,24 @@ def _items(path: Path, task: Task) -> list[Item]:
     for row in read_rows(path):
         text, label = column(row, task.text, path), column(row, task.label, path)
         names = [_name(part, task, path) for part in label] if isinstance(label, list) else _name(label, task, path)
+        fits = isinstance(text, str) if isinstance(names, str) else isinstance(text, list) and len(text) == len(names)
+        if not fits:
+            raise UserError(
+                f"{path}: expected a text and a label, or as many tokens as tags, got {text!r} and {label!r}"
+            )
         items.append(Item(text, names))
     return items
 
 
 def _name(value: Any, task: Task, path: Path) -> str:
     """A label's name; a number is looked up in `labels` where the recipe gives them."""
+    if value is None or value == "":
+        raise UserError(f"{path}: a row has no label")
     if task.labels is None or str(value) in task.labels:
         return str(value)
-    try:
+    if str(value).isdecimal() and int(value) < len(task.labels):
         return task.labels[int(value)]
-    except (ValueError, IndexError) as error:
-        raise UserError(f"{path}: label {value!r} is not among {', '.join(task.labels)}") from error
+    raise UserError(f"{path}: label {value!r} is not among {', '.join(task.labels)}")
 
 
 def _conll(path: Path) -> list[Item]:

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
+from heapq import nsmallest
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from accelerate import PartialState
 
 from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash
 from ..recipes.errors import UserError
@@ -32,7 +35,7 @@ def evaluate(
 ) -> list[Score]:
     """Scores of the base, and of `adapter` on it if given, on the recipe's tasks; finished ones are only read."""
     scores: list[Score] = []
-    for task in recipe.eval.tasks or recipe.eval.configured:
+    for task in dict.fromkeys(recipe.eval.tasks or recipe.eval.configured):
         for language_adapter in (None, *([adapter] if adapter else [])):
             for seed in recipe.eval.seeds if task != "mlm" else [None]:
                 scores += _Measurement(recipe, workspace, prepared, language_adapter, task, seed).scores(progress)
@@ -73,7 +76,7 @@ class _Measurement:
             if settings.mlm.files:
                 inputs["files"] = [file_hash(path) for path in expand_files(settings.mlm.files)]
             else:
-                parents += self.prepared.all[:1]
+                parents += (self._corpus,)
         else:
             task = self._labelled
             section = settings.training.model_dump(mode="json") | {"precision": self.recipe.training.precision}
@@ -82,6 +85,12 @@ class _Measurement:
         section |= {"task": self.task, "seed": self.seed, "system": self.system, "code": 1}
         name = f"{self.task}-{base_name(self.recipe.base)}-{self.system.replace('/', '-')}"
         return Artifact(self.workspace / "scores" / self.recipe.language, name, "scores", section, inputs, parents)
+
+    @property
+    def _corpus(self) -> Artifact:
+        if self.prepared.corpus is None:
+            raise UserError("eval.mlm: no text to score: name eval.mlm.files, or add a corpus to the recipe")
+        return self.prepared.corpus
 
     @property
     def _labelled(self) -> Task:
@@ -135,9 +144,12 @@ class _Measurement:
         return values, [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True)]
 
     def _sentences(self) -> Iterator[str]:
-        files = self.recipe.eval.mlm.files
+        files, limit = self.recipe.eval.mlm.files, self.recipe.eval.mlm.max_sentences
         if not files:
-            yield from read_texts(self.prepared.all[:1], "test")
+            # in an order of their own: the first lines of the split all come from a few pages
+            yield from nsmallest(
+                limit, read_texts((self._corpus,), "test"), key=lambda text: sha256(text.encode()).digest()
+            )
         for path in expand_files(files):
             with open_text(path) as file:
                 yield from (line.strip() for line in file if line.strip())
@@ -220,6 +232,5 @@ def _encode(item: Item, labels: Sequence[str], tokenizer: Any, max_length: int) 
 
 
 def _device() -> str:
-    from accelerate import Accelerator
-
-    return str(Accelerator().device)
+    """Where to score; no Accelerator, whose precision would be fixed for the whole process."""
+    return str(PartialState().device)

@@ -129,6 +129,8 @@ def _override(text: str) -> dict[str, Any]:
     dotted, equals, word = text.partition("=")
     if not equals or not all(part.isidentifier() for part in dotted.split(".")):
         raise UserError(f"--set {text}: expected section.field=value, such as training.max_steps=50")
+    if dotted == "extends":
+        raise UserError(f"--set {text}: only a recipe file can say what it extends")
     try:
         value = yaml.safe_load(word)
     except yaml.YAMLError as error:
@@ -149,8 +151,8 @@ def _anchor(raw: dict[str, Any], folder: Path) -> None:
 
 
 def _absolute(text: str, folder: Path, *, hub: bool) -> str:
-    """A local path seen from `folder`; addresses, variables, placeholders and (if `hub`) hub ids stay as they are."""
-    if "://" in text or text.startswith(("/", "$", "{")):
+    """A local path seen from `folder`; addresses, `${VAR}`, `{recipes}` and (if `hub`) hub ids stay as they are."""
+    if "://" in text or text.startswith(("/", "$", "{recipes}")):
         return text
     if hub and HUB_ID.fullmatch(text) and not (folder / text).exists():
         return text

@@ -30,6 +30,7 @@ def _none_word(value: Any) -> Any:
 Location = Annotated[str, LocationMark()]
 Locations = Annotated[list[str], LocationMark(), BeforeValidator(_as_list)]
 Count = Annotated[int, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -50,7 +51,7 @@ class FromScratch(Section):
     initializer_range: Annotated[float, Field(gt=0)] = Field(
         default=0.02, description="Standard deviation of the random weights; BERT's 0.02 is for a width of 768."
     )
-    seed: int = Field(default=0, description="Seed of the random weights.")
+    seed: Seed = Field(default=0, description="Seed of the random weights.")
 
     @model_validator(mode="after")
     def _heads_divide(self) -> "FromScratch":
@@ -139,14 +140,16 @@ class Training(Section):
     validation_tokens: Count = Field(default=20_000, description="Validation text looked at each time, in tokens.")
     log_every: Count = Field(default=10, description="Steps between two lines of metrics.jsonl.")
     precision: Precision = Field(default="auto", description="auto: bf16 where the GPU has it, else fp32.")
-    seed: int = Field(default=42, description="Seed of initialisation, data order, masking and dropout.")
+    seed: Seed = Field(default=42, description="Seed of initialisation, data order, masking and dropout.")
 
 
 class PseudoPerplexity(Section):
     """Text and limits of the pseudo-perplexity."""
 
     files: Locations = Field(default=[], description="Text with a sentence a line; empty: the prepared test split.")
-    max_sentences: Count = Field(default=200, description="Sentences scored: the first of the file.")
+    max_sentences: Count = Field(
+        default=200, description="Sentences scored: the first of the files, or a fixed choice of the test split."
+    )
     max_length: Annotated[int, Field(ge=8)] = Field(
         default=256, description="Longest sentence, in tokens; longer ones are cut."
     )
@@ -184,7 +187,7 @@ class Eval(Section):
     """What is measured, on which data."""
 
     tasks: list[TaskName] | None = Field(default=None, description="Tasks to run; null: mlm and every task with data.")
-    seeds: Annotated[list[int], Field(min_length=1)] = Field(
+    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
         default=[1], description="One task adapter is trained per seed."
     )
     mlm: PseudoPerplexity = Field(default=PseudoPerplexity(), description="Pseudo-perplexity.")

@@ -1,9 +1,12 @@
 """Where a recipe's locations lead: local files, files on the hub (`hf://datasets/ID@REV/PATH`), https addresses."""
 
 import glob
+import hashlib
+import http.client
 import re
 import shutil
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -85,7 +88,7 @@ class hub_errors:  # noqa: N801 - reads as a word in `with hub_errors(...)`
             if cls in advice:
                 raise UserError(f"{self.what}: {advice[cls]}") from error
         told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if isinstance(error, (OSError, errors.HfHubHTTPError)):
+        if isinstance(error, (OSError, errors.HfHubHTTPError, errors.HFValidationError)):
             raise UserError(f"{self.what}: {told}") from error
         if type(error).__module__.startswith("http"):  # httpx or whatever the hub's client speaks through
             raise UserError(
@@ -94,11 +97,15 @@ class hub_errors:  # noqa: N801 - reads as a word in `with hub_errors(...)`
 
 
 def _download(address: str, cache: Path) -> Path:
-    """Fetch an address into `cache` under its own name, whole or not at all."""
-    target = cache / address.rsplit("/", 1)[-1]
+    """Fetch an address into `cache` under its own name, whole or not at all.
+
+    Each address has a folder of its own: many are called train.csv.
+    """
+    folder = cache / hashlib.sha256(address.encode()).hexdigest()[:8]
+    target = folder / urllib.parse.urlsplit(address).path.rsplit("/", 1)[-1]
     if target.is_file():
         return target
-    cache.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
     try:
         with urllib.request.urlopen(address, timeout=60) as reply, partial.open("wb") as file:  # noqa: S310 - http(s) only
@@ -107,7 +114,7 @@ def _download(address: str, cache: Path) -> Path:
         if expected is not None and partial.stat().st_size != int(expected):
             raise UserError(f"{address}: the download broke off; run the command again")
         partial.replace(target)
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise UserError(f"{address}: cannot be downloaded: {error}") from error
     finally:
         partial.unlink(missing_ok=True)

@@ -95,8 +95,14 @@ def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
                 continue
             try:
                 row = json.loads(line)
+                if r"\u" in line:
+                    json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair is JSON, but no text
             except json.JSONDecodeError as error:
                 raise UserError(f"{path}, line {number}: not JSON ({error})") from error
+            except UnicodeEncodeError as error:
+                raise UserError(
+                    f"{path}, line {number}: half a surrogate pair (a cut emoji?); mend the line"
+                ) from error
             if not isinstance(row, dict):
                 raise UserError(f"{path}, line {number}: expected an object")
             yield row

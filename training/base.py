@@ -77,7 +77,32 @@ def load_base(
         raise UserError(
             f"base.model {name}: its tokenizer has {len(tokenizer)} pieces, the model {model.config.vocab_size}"
         )
+    _check_sizes(recipe, model.config)
     return model.float(), tokenizer
+
+
+def _check_sizes(recipe: Recipe, config: Any) -> None:
+    """Raise a UserError for lengths and reduction factors that this model cannot have."""
+    offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0  # RoBERTa counts positions from there
+    limit = config.max_position_embeddings - offset
+    lengths = {
+        "training.max_length": recipe.training.max_length,
+        "eval.mlm.max_length": recipe.eval.mlm.max_length,
+        "eval.training.max_length": recipe.eval.training.max_length,
+    }
+    factors = {
+        "adapter.reduction_factor": recipe.adapter.reduction_factor,
+        "eval.training.reduction_factor": recipe.eval.training.reduction_factor,
+    }
+    wrong = [
+        f"{name}: {length} is over this base's {limit} positions" for name, length in lengths.items() if length > limit
+    ]
+    width = config.hidden_size
+    wrong += [
+        f"{name}: {factor} is over this base's width {width}" for name, factor in factors.items() if factor > width
+    ]
+    if wrong:
+        raise UserError("\n  ".join(["the recipe does not fit its base:", *wrong]))
 
 
 def tokenizer_hash(tokenizer: Any) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accelerate import Accelerator
 from accelerate.utils import set_seed
 from peft import PeftModel
 
@@ -19,7 +18,7 @@ from .adapters import language_adapter
 from .adapters.build import LANGUAGE
 from .base import base_identity, base_name, load_base, scratch_artifact, tokenizer_hash
 from .data import Batch, Sequences, plan_batches, tokenise, tokens_artifact
-from .loop import Schedule, choose_precision, fit, mean_loss
+from .loop import Schedule, fit, make_accelerator, mean_loss
 from .masking import Masking, generator_for
 from .mlm import MaskedLM
 
@@ -74,8 +73,7 @@ def _train(recipe: Recipe, workspace: Path, prepared: Prepared, draft: Draft, pr
         if not len(data):
             raise UserError(f"no {name} text in {', '.join(str(a.folder) for a in tokens.parents)}: give more text")
     set_seed(settings.seed)
-    precision, reason = choose_precision(settings.precision)
-    accelerator = Accelerator(mixed_precision=precision)
+    accelerator, reason = make_accelerator(settings.precision)
     adapted = language_adapter(base, recipe.adapter)
     model = MaskedLM(adapted).to(accelerator.device)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)

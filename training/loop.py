@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from ..recipes.errors import UserError
@@ -44,6 +45,13 @@ def choose_precision(wanted: Precision) -> tuple[str, str]:
         where = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU, as asked"
         return "bf16", f"bf16: {where}"
     return "no", "fp32: as asked" if wanted == "fp32" else "fp32: no GPU with bf16"
+
+
+def make_accelerator(wanted: Precision) -> tuple[Accelerator, str]:
+    """An accelerator of this precision and the reason in words, whatever was made before in this process."""
+    precision, reason = choose_precision(wanted)
+    AcceleratorState._reset_state()
+    return Accelerator(mixed_precision=precision), reason
 
 
 def fit(

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from .data import IGNORED
 from .families import family_of
 
-HEAD_ROWS = 4096  # masked places whose logits are held at a time: 4096 x 250,002 fp32 classes are 4 GB
+HEAD_ROWS = 4096  # masked places in one piece of the head: the loss's temporaries are held for one piece at a time
 
 
 class MaskedLM(nn.Module):

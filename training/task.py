@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -16,7 +15,7 @@ from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Precision, TaskTraining
 from .adapters import stack_task_adapter
 from .data import IGNORED, Batch, collate
-from .loop import Schedule, choose_precision, fit, mean_loss
+from .loop import Schedule, fit, make_accelerator, mean_loss
 
 DROPOUT = 0.1
 INIT_STD = 0.02
@@ -63,7 +62,11 @@ class TaskModel(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Tensor:
         """Mean cross-entropy; labels (batch,) or (batch, seq) with -100 where nothing is asked."""
         logits = self.logits(input_ids, attention_mask).float()
-        return nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index=IGNORED)
+        asked = (labels != IGNORED).sum().clamp(min=1)  # a batch of words without pieces has nothing to ask
+        total = nn.functional.cross_entropy(
+            logits.flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
+        return total / asked
 
 
 def train_task(  # noqa: PLR0913
@@ -85,7 +88,7 @@ def train_task(  # noqa: PLR0913
     The seed moves initialisation, data order and dropout alike.
     """
     set_seed(seed)
-    accelerator = Accelerator(mixed_precision=choose_precision(precision)[0])
+    accelerator, _ = make_accelerator(precision)
     adapted = stack_task_adapter(base, language_adapter, settings.reduction_factor)
     model = TaskModel(adapted, classes, per_token=isinstance(train[0].label, list)).to(accelerator.device)
     fixed = [_batch(some, pad_id) for some in _in_batches(validation, settings.batch_size)]
@@ -98,7 +101,7 @@ def train_task(  # noqa: PLR0913
         weight_decay=settings.weight_decay,
         clip_norm=1.0,
         eval_every=per_epoch,
-        log_every=steps,
+        log_every=per_epoch,
     )
     fit(
         model,

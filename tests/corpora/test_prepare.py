@@ -1,15 +1,18 @@
+import gzip
+import json
 from collections import Counter
 from pathlib import Path
 
+import pyarrow
 import pyarrow.parquet
 import pytest
-from lrl_adapt.corpora.clean import Cleaner
 from lrl_adapt.corpora.prepare import SPLITS, corpus_artifact, prepare_corpus, split_of
 from lrl_adapt.corpora.readers import Document
 from lrl_adapt.recipes.artifacts import Artifact
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import Recipe
 
+from ..hub import Hub
 from .pages import write_pages
 
 
@@ -25,14 +28,6 @@ def rows(artifact: Artifact, split: str) -> list[dict[str, str]]:
 @pytest.fixture
 def pages(tmp_path: Path) -> Path:
     return write_pages(tmp_path / "pages.parquet", range(300))
-
-
-def test_lines_are_folded_and_short_or_repeated_ones_counted() -> None:
-    cleaner = Cleaner(min_characters=6)
-    kept = list(cleaner.lines(Document("1", "  Habari \t ya leo. \n\nMenyu\nHabari ya leo.\r\nNzuri sana.")))
-    assert kept == ["Habari ya leo.", "Nzuri sana."]
-    assert list(cleaner.lines(Document("2", "Nzuri sana."))) == []
-    assert cleaner.counts == {"kept": 2, "too short": 1, "repeated": 2}
 
 
 def test_pages_stay_whole_and_no_line_stands_in_two_splits(tmp_path: Path, pages: Path) -> None:
@@ -98,3 +93,110 @@ def test_an_empty_language_and_an_interruption_leave_nothing(tmp_path: Path, pag
     assert not list((tmp_path / "runs").rglob("*.parquet"))
     assert not corpus_artifact(recipe(pages), tmp_path / "runs").exists
     assert prepare_corpus(recipe(pages), tmp_path / "runs").exists
+
+
+def test_a_line_of_many_pages_is_kept_once(tmp_path: Path) -> None:
+    rows_ = [{"text": f"Ukurasa wa namba {n}.\nHaki zote zimehifadhiwa.", "warc-record-id": str(n)} for n in range(200)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows_)))
+    artifact = prepare_corpus(recipe(tmp_path / "a.jsonl"), tmp_path / "runs")
+    texts = [row["text"] for split in SPLITS for row in rows(artifact, split)]
+    assert len(texts) == len(set(texts)) == 201
+    assert artifact.manifest()["facts"]["counts"]["repeated"] == 199
+
+
+def test_card_and_manifest_count_what_the_files_hold(tmp_path: Path) -> None:
+    texts = [
+        *(f"Sentensi ndefu ya kutosha {n} – élan." for n in range(100)),
+        *["fupi"] * 50,
+        *["Sawa na nyingine."] * 50,
+    ]
+    (tmp_path / "a.txt").write_text("\n".join(texts))
+    artifact = prepare_corpus(recipe(tmp_path / "a.txt"), tmp_path / "runs")
+    facts, card = artifact.manifest()["facts"], (artifact.folder / "card.md").read_text()
+    for split in SPLITS:
+        found = rows(artifact, split)
+        size = sum(len(row["text"].encode()) for row in found)
+        documents = len({row["document"] for row in found})
+        assert [facts[name][split] for name in ("documents", "lines", "bytes")] == [documents, len(found), size]
+        assert f"| {split} | {documents} | {len(found)} | {size} |" in card
+    assert sum(facts["lines"].values()) == facts["counts"]["kept"] == 101
+    for line in (
+        "- kept: 101 lines",
+        "- too short: 50 lines",
+        "- repeated: 49 lines",
+        "at least 10 characters",
+        "a.txt",
+    ):
+        assert line in card
+    assert str(tmp_path) not in card  # a name, not where it lay on this machine
+
+
+def test_every_format_gives_the_same_corpus(tmp_path: Path) -> None:
+    texts = [f"Sentensi ndefu ya kutosha, namba {number}." for number in range(100)]
+    table = pyarrow.Table.from_pylist([{"text": text} for text in texts])
+    plain = "".join(f"{text}\n" for text in texts)
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    (tmp_path / "a.txt").write_text(plain)
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(plain.encode()))
+    (tmp_path / "a.csv").write_text("text\n" + "".join(f'"{text}"\n' for text in texts))
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress((tmp_path / "a.csv").read_bytes()))
+    (tmp_path / "a.tsv").write_text(f"text\n{plain}")
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    made = [prepare_corpus(recipe(file), tmp_path / "runs") for file in sorted(tmp_path.glob("a.*"))]
+    assert len({artifact.folder for artifact in made}) == 7
+    for split in SPLITS:
+        assert rows(made[0], split)
+        assert all(rows(artifact, split) == rows(made[0], split) for artifact in made)
+
+
+def test_a_folder_and_a_glob_are_the_files_in_them(tmp_path: Path) -> None:
+    for name in ("x/1.txt", "x/2.txt", "x/note.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"Sentensi ya faili linaloitwa {name}.\n")
+    folder = corpus_artifact(recipe(tmp_path / "x"), tmp_path / "runs")
+    assert corpus_artifact(recipe(tmp_path / "x" / "*.txt"), tmp_path / "runs").key == folder.key
+    artifact = prepare_corpus(recipe(tmp_path / "x"), tmp_path / "runs")
+    assert sum(len(rows(artifact, split)) for split in SPLITS) == 2
+
+
+def test_glotcc_is_prepared_once_and_then_needs_no_hub(hub: Hub, tmp_path: Path) -> None:
+    for number in range(2):
+        shard = hub.folder / f"datasets/cis-lmu/GlotCC-V1/v1.0/swh-Latn/swh-Latn_{number}.parquet"
+        write_pages(shard, range(number * 50, number * 50 + 50))
+    glotcc = Recipe.model_validate({"language": "swh_Latn", "base": {"from_scratch": {}}, "corpus": {}})
+    artifact = prepare_corpus(glotcc, tmp_path / "runs")
+    assert sum(artifact.manifest()["facts"]["documents"].values()) == 100
+    assert artifact.manifest()["inputs"] == {"glotcc": "cis-lmu/GlotCC-V1", "revision": "main"}
+    assert "cis-lmu/GlotCC-V1 at revision main" in (artifact.folder / "card.md").read_text()
+    hub.close()
+    assert prepare_corpus(glotcc, tmp_path / "runs").folder == artifact.folder
+
+
+def broken(content: bytes) -> bytes:
+    return gzip.compress(content)[:-12]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt.gz", broken(b"Sentensi ndefu ya kutosha.\n" * 5000), "a.txt.gz: not a readable gzip file"),
+        ("a.txt", b"", "no line of text is left for swh_Latn"),
+        ("a.csv", b"title\nSentensi\n", "a.csv: no column 'text'; columns: title"),
+        ("a.jsonl", b'{"text": "Sentensi ndefu"}\n{"text": "\\ud83d"}\n', "a.jsonl, line 2: half a surrogate pair"),
+    ],
+)
+def test_what_cannot_be_read_is_told_and_leaves_nothing(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError) as told:
+        prepare_corpus(recipe(tmp_path / name), tmp_path / "runs")
+    assert message in str(told.value)
+    assert not list((tmp_path / "runs").rglob("*.parquet"))
+    assert not corpus_artifact(recipe(tmp_path / name), tmp_path / "runs").exists
+
+
+def test_a_recipe_without_text(tmp_path: Path) -> None:
+    graph = {"language": "swh_Latn", "base": {"from_scratch": {}}, "graph": {}, "source": "graph"}
+    with pytest.raises(UserError, match="the recipe has no corpus section"):
+        prepare_corpus(Recipe.model_validate(graph), tmp_path)

@@ -56,6 +56,8 @@ def test_tags_in_parquet_are_named_by_the_recipe(tmp_path: Path) -> None:
     [
         ("topic", ".csv", "txt,label\na,b\n", "no column 'text'; did you mean txt"),
         ("topic", ".csv", "text,label\n", "holds no example"),
+        ("topic", ".csv", "text,label\na,\n", "a row has no label"),
+        ("ner", ".csv", "text,label\na,b\n", "expected CoNLL files"),
         ("ner", ".txt", "Asha\n", "line 1: expected a token and an IOB tag"),
         ("ner", ".txt", "Asha PERSON\n", "line 1: expected a token and an IOB tag"),
     ],
@@ -81,3 +83,15 @@ def test_inputs_are_the_contents_of_local_files_and_the_addresses_of_others(tmp_
     assert before["test"] != after["test"]
     remote = task.model_copy(update={"test": "hf://datasets/a/b/test.csv"})
     assert task_inputs("topic", remote)["test"] == "hf://datasets/a/b/test.csv"
+
+
+def test_a_tag_that_the_recipe_does_not_name(tmp_path: Path) -> None:
+    task = write(tmp_path, ".txt", "Leo B-DATE\n").model_copy(update={"labels": ["O", "B-PER"]})
+    with pytest.raises(UserError, match=r"eval\.ner\.labels lacks B-DATE"):
+        read_task("ner", task, tmp_path)
+
+
+def test_a_negative_number_is_no_label(tmp_path: Path) -> None:
+    task = write(tmp_path, ".csv", "text,label\na,-1\n").model_copy(update={"labels": ["negative", "positive"]})
+    with pytest.raises(UserError, match="label '-1' is not among"):
+        read_task("sentiment", task, tmp_path)

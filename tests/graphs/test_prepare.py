@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import json
 import urllib.request
 from collections.abc import Iterable, Iterator
@@ -143,9 +144,11 @@ def test_address_is_not_fetched_for_the_artifact(tmp_path: Path, monkeypatch: py
 
 def test_downloaded_dump_is_used(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(urllib.request, "urlopen", None)
-    (tmp_path / "downloads").mkdir()
-    dump.rename(tmp_path / "downloads" / "dump.csv.gz")
-    assert prepare_graph(recipe("https://example.org/dump.csv.gz"), tmp_path).exists
+    address = "https://example.org/dump.csv.gz"
+    folder = tmp_path / "downloads" / hashlib.sha256(address.encode()).hexdigest()[:8]
+    folder.mkdir(parents=True)
+    dump.rename(folder / "dump.csv.gz")
+    assert prepare_graph(recipe(address), tmp_path).exists
 
 
 def test_no_edge_for_the_language(dump: Path, tmp_path: Path) -> None:

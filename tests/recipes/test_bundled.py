@@ -1,17 +1,21 @@
 """Every recipe that comes along, and the quickstart's data."""
 
+import json
+import re
 import runpy
+import shlex
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, Any
 
 import pyarrow.parquet
 import pytest
 from lrl_adapt.recipes import schema
-from lrl_adapt.recipes.loading import BUNDLED, bundled_recipes, load_recipe
-from pydantic import BaseModel
+from lrl_adapt.recipes.loading import BUNDLED, bundled_recipes, find_recipe, load_recipe
+from pydantic import BaseModel, TypeAdapter
 
 ROOT = BUNDLED.parent
 EDITOR = "# yaml-language-server: $schema="
+SECTIONS = [value for value in vars(schema).values() if isinstance(value, type) and issubclass(value, schema.Section)]
 FILES = [*bundled_recipes().values(), *sorted((ROOT / "benchmarks").rglob("*.yaml"))]
 
 
@@ -28,11 +32,32 @@ def test_recipe_loads_and_says_what_it_does(file: Path, monkeypatch: pytest.Monk
     load_recipe(str(file))
     lines = file.read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith(EDITOR)
-    assert (file.parent / lines[0].removeprefix(EDITOR)).resolve() == BUNDLED / "recipe.schema.json"
+    assert (file.parent / lines[0].removeprefix(EDITOR)).resolve() == BUNDLED.resolve() / "recipe.schema.json"
     head = [line for line in lines if line.startswith("# ")][1:]
     assert head[0][2:].strip()
     for number, word in enumerate(("Downloads:", "Launch:", "Override:")):
         assert head[number + 1].startswith(f"# {word}"), f"line {number + 3} should begin with # {word}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_the_lines_to_copy_name_a_recipe_that_is_there(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LRL_DATA", "/data")
+    monkeypatch.chdir(ROOT)  # from where the paths in them are written
+    text = file.read_text(encoding="utf-8")
+    for word in ("Launch:", "Override:"):
+        line = re.search(rf"^# {word} +(.+)$", text, re.MULTILINE)
+        assert line, word
+        words = shlex.split(line[1])
+        if words[0] == "make":
+            target, _, language = words[-1].partition("=")
+            assert (words[1], target) == ("real", "LANG")
+            assert file.stem == language
+            continue
+        command, *arguments = words[words.index("lrl-adapt") + 1 :]
+        assert command in ("run", "prepare", "train", "eval", "report")
+        assert find_recipe(arguments[0]).resolve() == file.resolve()
+        overrides = [arguments[number + 1] for number, option in enumerate(arguments) if option == "--set"]
+        load_recipe(arguments[0], overrides)
 
 
 def test_the_bundled_schema_is_the_codes() -> None:
@@ -41,11 +66,29 @@ def test_the_bundled_schema_is_the_codes() -> None:
 
 
 def test_every_field_is_described() -> None:
-    sections = [value for value in vars(schema).values() if isinstance(value, type) and issubclass(value, BaseModel)]
-    for section in sections:
+    assert len(SECTIONS) >= 10
+    for section in SECTIONS:
         for name, field in section.model_fields.items():
             assert field.description, f"{section.__name__}.{name}"
-            assert not any(arg is object for arg in get_args(field.annotation))
+
+
+def test_every_default_is_a_value_that_may_be_given() -> None:
+    for section in SECTIONS:
+        for name, field in section.model_fields.items():
+            if not field.is_required():
+                kind: Any = Annotated[field.annotation, name, *field.metadata]  # pyright: ignore[reportInvalidTypeForm]
+                check: TypeAdapter = TypeAdapter(kind)
+                assert check.validate_python(field.default) == field.default, f"{section.__name__}.{name}"
+
+
+def test_every_default_of_the_schema_is_the_codes() -> None:
+    told = json.loads((BUNDLED / "recipe.schema.json").read_text(encoding="utf-8"))["$defs"]
+    for section in SECTIONS:
+        for name, entry in told.get(section.__name__, {}).get("properties", {}).items():
+            field = section.model_fields[name]
+            assert entry["description"] == field.description
+            if "default" in entry and not isinstance(field.default, BaseModel):
+                assert entry["default"] == field.default, f"{section.__name__}.{name}"
 
 
 def test_the_quickstarts_data_are_what_its_script_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

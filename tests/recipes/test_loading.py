@@ -158,3 +158,146 @@ def test_check_lists_every_missing_file() -> None:
         "eval.topic.train",
         "eval.topic.validation",
     ]
+
+
+def test_a_file_beside_goes_before_a_bundled_recipe() -> None:
+    write("deep/mbert", PLAIN)
+    assert load_recipe(write("deep/own.yaml", "extends: mbert\n")).base.from_scratch is not None
+    assert load_recipe(write("own.yaml", "extends: mbert\n")).base.from_scratch is None
+
+
+@pytest.mark.parametrize("text", ["extends: 3\n", "extends: [mbert]\n"])
+def test_extends_is_one_name(text: str) -> None:
+    assert "extends: expected the name or path of a recipe" in errors(text=text)
+
+
+def test_a_recipe_that_extends_itself() -> None:
+    assert "recipe.yaml: extends itself" in errors(text="extends: recipe.yaml\n")
+
+
+def test_a_mistake_below_is_told_of_the_recipe_that_was_asked_for() -> None:
+    write("below.yaml", PLAIN + "training: {max_step: 3}\n")
+    told = errors(text="extends: below.yaml\n")
+    assert "training.max_step: unknown key; did you mean max_steps?" in told
+    write("below.yaml", "language: [\n")
+    assert "below.yaml: not valid YAML" in errors(text="extends: below.yaml\n")
+
+
+def test_null_takes_a_section_away() -> None:
+    text = PLAIN + "graph: {}\neval: {topic: {train: a.csv, validation: b.csv, test: c.csv}}\n"
+    recipe = load_recipe(write("recipe.yaml", text), ["eval.topic=null", "graph=null", "corpus.max_bytes=1KB"])
+    assert (recipe.graph, recipe.eval.topic, recipe.eval.configured) == (None, None, ["mlm"])
+    assert recipe.corpus is not None
+    assert recipe.corpus.max_bytes == 1000
+    assert load_recipe("recipe.yaml", ["corpus=none", "source=graph"]).corpus is None
+
+
+def test_a_later_override_goes_before_an_earlier_one() -> None:
+    write("recipe.yaml", PLAIN)
+    assert load_recipe("recipe.yaml", ["training.seed=1", "training.seed=2"]).training.seed == 2
+    assert load_recipe("recipe.yaml", ["name=a=b"]).name == "a=b"
+
+
+@pytest.mark.parametrize("override", ["a..b=1", ".a=1", "", "training.max_steps:3", "corpus.files=[a"])
+def test_a_bad_override_is_quoted(override: str) -> None:
+    write("recipe.yaml", PLAIN)
+    with pytest.raises(UserError, match=r"^--set ") as told:
+        load_recipe("recipe.yaml", [override])
+    assert str(told.value).startswith(f"--set {override}:")
+
+
+def test_extends_cannot_be_overridden() -> None:
+    assert "only a recipe file can say what it extends" in errors("extends=mbert")
+
+
+def test_paths_are_seen_from_the_file_and_from_the_folder_for_overrides(tmp_path: Path) -> None:
+    text = PLAIN.replace("texts/*.txt", '["a.txt", "../b.txt", /c.txt, "{language}/d.txt", "~/e.txt"]')
+    corpus = load_recipe(write("deep/recipe.yaml", text)).corpus
+    assert corpus is not None
+    deep = tmp_path / "deep"
+    home = Path("~/e.txt").expanduser()
+    assert corpus.files == [str(deep / "a.txt"), str(tmp_path / "b.txt"), "/c.txt", f"{deep}/swh_Latn/d.txt", str(home)]
+    task = [f"eval.topic.{split}={split}.csv" for split in ("train", "validation", "test")]
+    topic = load_recipe("deep/recipe.yaml", task).eval.topic
+    assert topic is not None
+    assert (topic.train, topic.test) == (str(tmp_path / "train.csv"), str(tmp_path / "test.csv"))
+
+
+def test_addresses_stay_as_they_are() -> None:
+    for address in ("https://example.org/a.csv.gz", "hf://datasets/a/b@main/c.csv"):
+        graph = load_recipe(write("recipe.yaml", PLAIN), [f"graph.conceptnet={address}"]).graph
+        assert graph is not None
+        assert graph.conceptnet == address
+
+
+@pytest.mark.parametrize("base", ["./my", "../my", "/my", "~/my"])
+def test_a_base_that_looks_like_a_path_is_a_folder(base: str) -> None:
+    model = load_recipe(write("deep/recipe.yaml", PLAIN), [f"base={base}"]).base.model
+    assert model == str(Path(base).expanduser().resolve())
+
+
+def test_a_base_in_the_command_takes_the_place_of_a_random_one() -> None:
+    base = load_recipe(write("recipe.yaml", PLAIN), ["base=a/b"]).base
+    assert (base.model, base.from_scratch) == ("a/b", None)
+    assert "base: give either model or from_scratch" in errors("base.model=a/b")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("corpus.files=3", "corpus.files: expected a list, got 3"),
+        ("corpus.files=[a.txt, 3]", "corpus.files.1: expected a string, got 3"),
+        ("training=3", "training: expected a dictionary"),
+        ("base=null", "base: expected a dictionary"),
+        ("training.max_steps=0", "training.max_steps: expected greater than 0, got 0"),
+        ("training.learning_rate=.inf", "training.learning_rate: expected a finite number"),
+        ("corpus.max_bytes=lots", "corpus.max_bytes: could not parse value and unit"),
+        (
+            "eval.tasks=[mlmm]",
+            "eval.tasks.0: expected 'mlm', 'topic', 'sentiment' or 'ner', got 'mlmm'; did you mean mlm",
+        ),
+        ("eval.seeds=[]", "eval.seeds: "),
+        ("eval.topic.train=a.csv", "eval.topic.validation: is required"),
+        ("training.zzzz=1", "training.zzzz: unknown key; known: max_steps, learning_rate"),
+        ("corpsu.files=a", "corpsu: unknown key; did you mean corpus?"),
+        ("language=no", "put the code in quotes"),
+        ("language=kur", "language: 'kur' is a macro-language; use"),
+    ],
+)
+def test_each_mistake_in_an_override_is_told_with_its_place(override: str, message: str) -> None:
+    assert message in errors(override)
+
+
+def test_a_variable_is_missed_in_every_place_at_once() -> None:
+    text = "language: swx\nbase: {from_scratch: {}}\ncorpus: {files: ['${ONE_}/a', '${TWO_}/b']}\n"
+    told = errors(text=text)
+    assert told.startswith("recipe.yaml: 3 errors\n")
+    for part in ("variable ONE_ is not set (in ${ONE_}/a)", "variable TWO_ is not set", "unknown language 'swx'"):
+        assert part in told
+
+
+def test_no_code_is_run_from_a_recipe(tmp_path: Path) -> None:
+    text = PLAIN + f"name: !!python/object/apply:os.mkdir ['{tmp_path / 'made'}']\n"
+    assert "not valid YAML" in errors(text=text)
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_empty_file_is_no_recipe() -> None:
+    assert "a recipe is a mapping" in errors(text="")
+    assert "a recipe is a mapping" in errors(text="# nothing yet\n")
+
+
+def test_check_passes_where_everything_is_there_or_elsewhere() -> None:
+    write("texts/a.txt", "Habari.")
+    check_files(load_recipe(write("recipe.yaml", PLAIN)))
+    check_files(load_recipe("recipe.yaml", ["base=owner/model"]))
+    with pytest.raises(UserError, match=r"base\.model: no such file: .*/my"):
+        check_files(load_recipe("recipe.yaml", ["base=./my"]))
+    with pytest.raises(UserError, match=r"corpus\.files: no such file: .*/none\.txt"):
+        check_files(load_recipe("recipe.yaml", ["corpus.files=[texts/a.txt, none.txt]"]))
+
+
+def test_the_sample_data_are_in_one_language() -> None:
+    with pytest.raises(UserError, match=r"Swahili \(swh_Latn\) alone; for mlt_Latn use another recipe"):
+        load_recipe("quickstart", ["language=mt"])
+    check_files(load_recipe("quickstart"))

@@ -40,10 +40,17 @@ def test_jsonl_parquet_and_gzip(tmp_path: Path) -> None:
         ("a.csv", 'text,label\n"a,b\n', "line"),
         ("a.csv", b"text\n\xff\xfe\n", "not UTF-8"),
         ("a.jsonl", '{"a": 1}\n{"a": \n', "line 2: not JSON"),
+        ("a.tsv", "text\tlabel\na\tb\tc\n", "line 2: expected 2 columns"),
+        ("a.csv", 'text,label\n"a\nb",c\n"d"\n', "line 4: expected 2 columns"),  # lines of the file, not records
+        ("a.csv", 'text,label\n"a"b,c\n', "expected after"),
+        ("a.csv.gz", gzip.compress("text\né\n".encode("latin1")), "not UTF-8"),
+        ("a.jsonl", '{"a": "\\ud83d"}\n', "line 1: half a surrogate pair"),
         ("a.jsonl", "[1]\n", "line 1: expected an object"),
         ("a.csv.gz", "no gzip at all", "not a readable gzip file"),
         ("a.csv.gz", gzip.compress(b"text\n" + b"a\n" * 5000)[:-12], "not a readable gzip file"),
         ("a.parquet", "no parquet", "not a readable parquet file"),
+        ("a.parquet", b"", "not a readable parquet file"),
+        ("a.jsonl.gz", gzip.compress(b'{"a": 1}')[:6], "not a readable gzip file"),
         ("a.docx", "", "unknown format"),
     ],
 )
@@ -61,3 +68,35 @@ def test_missing_files_and_columns(tmp_path: Path) -> None:
         column({"text": "a"}, "txet", Path("a.csv"))
     with pytest.raises(UserError, match="columns: text, label"):
         column({"text": "a", "label": "b"}, "zzz", Path("a.csv"))
+
+
+def test_a_parquet_file_that_lost_its_end(tmp_path: Path) -> None:
+    rows = [{"text": f"sentensi {number}"} for number in range(5000)]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "a.parquet")
+    assert list(read_rows(tmp_path / "a.parquet")) == rows  # more than one batch
+    for content in (
+        (tmp_path / "a.parquet").read_bytes()[:-100],
+        b"PAR1" + b"\0" * 3000 + (tmp_path / "a.parquet").read_bytes()[3004:],
+    ):
+        with pytest.raises(UserError, match=r"b\.parquet: not a readable parquet file"):
+            list(read_rows(write(tmp_path / "b.parquet", content)))
+
+
+def test_an_emoji_written_as_two_escapes_is_one(tmp_path: Path) -> None:
+    assert list(read_rows(write(tmp_path / "a.jsonl", '{"a": "\\ud83d\\ude00"}\n'))) == [{"a": "😀"}]
+
+
+def test_every_text_format_may_be_gzipped(tmp_path: Path) -> None:
+    for name, content in (("a.csv", "text\nmoja\n"), ("a.tsv", "text\nmoja\n"), ("a.jsonl", '{"text": "moja"}')):
+        assert list(read_rows(write(tmp_path / f"{name}.gz", gzip.compress(content.encode())))) == [{"text": "moja"}]
+
+
+def test_whole_web_pages_fit_in_a_field(tmp_path: Path) -> None:
+    page = "neno " * 100_000
+    assert list(read_rows(write(tmp_path / "a.csv", f'text\n"{page}"\n'))) == [{"text": page}]
+
+
+def test_text_is_read_without_a_byte_order_mark(tmp_path: Path) -> None:
+    for name, content in (("a.txt", "\ufeffmoja\n".encode()), ("a.txt.gz", gzip.compress("\ufeffmoja\n".encode()))):
+        with open_text(write(tmp_path / name, content)) as text:
+            assert text.read() == "moja\n"

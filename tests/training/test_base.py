@@ -7,7 +7,7 @@ import pytest
 import torch
 from lrl_adapt.recipes.artifacts import Prepared
 from lrl_adapt.recipes.errors import UserError
-from lrl_adapt.recipes.schema import Recipe
+from lrl_adapt.recipes.schema import Adapter, Recipe, Training
 from lrl_adapt.training.base import base_identity, load_base, scratch_artifact, tokenizer_hash
 from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -66,3 +66,13 @@ def test_bases_that_cannot_be_used(tmp_path: Path) -> None:
     GPT2LMHeadModel(GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=120)).save_pretrained(folder)
     with pytest.raises(UserError, match=r"base\.model"):
         load_base(recipe({"model": str(folder)}), tmp_path, Prepared(None, None))
+
+
+def test_sizes_that_do_not_fit_the_base(tmp_path: Path) -> None:
+    data = Prepared(prepared(tmp_path / "data", TEXTS), None)
+    wrong = recipe({"from_scratch": SCRATCH}).model_copy(update={"training": Training(max_length=1024)})
+    with pytest.raises(UserError, match=r"training\.max_length: 1024 is over this base's 512 positions"):
+        load_base(wrong, tmp_path, data)
+    wrong = recipe({"from_scratch": SCRATCH}).model_copy(update={"adapter": Adapter(reduction_factor=99)})
+    with pytest.raises(UserError, match=r"adapter\.reduction_factor: 99 is over this base's width 16"):
+        load_base(wrong, tmp_path, data)
