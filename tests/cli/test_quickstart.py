@@ -78,14 +78,6 @@ def test_lora_and_both_sources_stand_beside_the_first(home: Path, first: dict) -
     assert "seq_bn/text" in page
 
 
-def test_bf16_goes_through_training_and_every_kind_of_scoring(home: Path) -> None:
-    low = ["--set", "training.precision=bf16", "--set", "training.seed=7", *FAST]
-    run(home, "prepare quickstart --json")
-    run(home, "train quickstart --json", *low)
-    scores = run(home, "eval quickstart --json --task mlm --task sentiment --task ner", *low)["scores"]
-    assert {score["task"] for score in scores} == {"mlm", "sentiment", "ner"}
-
-
 def test_missing_task_files_are_told_before_any_work(home: Path, tmp_path: Path) -> None:
     result = invoke(home, "run quickstart --set eval.ner.test=/no/such.txt --workspace", str(tmp_path / "none"))
     assert result.exit_code == 2
