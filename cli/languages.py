@@ -1,7 +1,7 @@
 """`lrl-adapt languages`: the table of languages and their codes."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,13 @@ from .console import Terminal
 from .guard import guarded
 from .options import examples
 
+if TYPE_CHECKING:
+    from ..recipes.languages import Language
+
 EPILOG = examples("lrl-adapt languages", "lrl-adapt languages --search urdu", "lrl-adapt languages --paper --json")
+TITLE = "Languages, with their codes in FLORES and SIB-200"
+LISTED = ("ConceptNet, WikiANN", "class", "mBERT GB", "XLM-R GB", "GlotCC pages")
+SIDE_BY_SIDE = 3  # languages, shown in full; more become lines of a list
 
 
 def languages_cmd(
@@ -23,34 +29,71 @@ def languages_cmd(
 ) -> None:
     """Show languages with their codes, and what mBERT and XLM-R saw of them. Any GlotCC label works beside these."""
     from ..recipes.errors import UserError
-    from ..recipes.languages import all_languages, search_languages
+    from ..recipes.languages import all_languages, search_languages, suggestion
 
     terminal = Terminal(as_json=as_json)
-    found = [x for x in (search_languages(search) if search else all_languages()) if x.paper or not paper]
+    matching = search_languages(search) if search else all_languages()
+    found = [language for language in matching if language.paper or not paper]
+    if not matching:
+        raise UserError(f"no language matches {search!r}; {suggestion(search or '')}")
     if not found:
-        raise UserError(
-            f"no language matches {search!r}; a GlotCC label such as mlt-Latn works even when it is not listed"
-        )
-    rows = [
-        (
-            x.code,
-            x.name,
-            *(value or "—" for value in (x.conceptnet, x.wikiann)),
-            f"{_number(x.mbert_gb)} / {_number(x.xlmr_gb)}",
-            _number(x.glotcc_documents),
-        )
-        for x in found
-    ]
-    columns = ("code", "name", "ConceptNet", "WikiANN", "GB in mBERT / XLM-R", "GlotCC pages")
-    terminal.table("Languages", columns, rows)
-    for language in found if search else ():
-        if language.note:
-            terminal.say(f"{language.code}: {language.note}")
-    terminal.result({"languages": [asdict(language) for language in found]})
+        raise UserError(f"no language of the paper matches {search!r}; leave out --paper to see the others")
+    facts = [_facts(language) for language in found]
+    if len(found) <= SIDE_BY_SIDE:
+        columns = ("", *(language.code for language in found))
+        terminal.table(TITLE, columns, [(name, *(fact[name] for fact in facts)) for name in facts[0]])
+    else:
+        rows = [
+            (language.code, language.name, *(fact[name] for name in LISTED))
+            for language, fact in zip(found, facts, strict=True)
+        ]
+        narrow = (name.replace(" ", "\n") for name in LISTED)
+        terminal.table(TITLE, ("code", "name", *narrow), rows)
+        for language in found if search else ():
+            if language.note:
+                terminal.say(f"{language.code}: {language.note}")
+    if search:
+        _warn(terminal, search)
+    terminal.result({"languages": [_as_json(language) for language in found]})
 
 
-def _number(value: float | None) -> str:
-    return "?" if value is None else f"{value:,}"
+def _facts(language: "Language") -> dict[str, str]:
+    """Everything known of a language, in words."""
+    documents, resources = language.glotcc_documents, language.joshi_class
+    return {
+        "name": language.name,
+        "GlotCC": language.glotcc,
+        "ConceptNet, WikiANN": f"{language.conceptnet or '—'}, {language.wikiann or '—'}",
+        "sentiment set": language.sentiment or "—",
+        "class": "?" if resources is None else str(resources),
+        "mBERT GB": _seen(language.mbert_gb),
+        "XLM-R GB": _seen(language.xlmr_gb),
+        "GlotCC pages": "?" if documents is None else f"{documents:,}",
+        "note": language.note or "—",
+    }
+
+
+def _seen(gigabytes: float | None) -> str:
+    """How much of a language a model saw in pre-training, in GB, or that it saw none."""
+    if gigabytes is None:
+        return "?"
+    return f"{gigabytes:.2f}" if gigabytes else "no"
+
+
+def _warn(terminal: Terminal, text: str) -> None:
+    """Say so when `text` is not enough to name a language in a recipe."""
+    from ..recipes.languages import AmbiguousLanguageError, UnknownLanguageError, find_language
+
+    try:
+        find_language(text)
+    except AmbiguousLanguageError as error:
+        terminal.say(str(error))
+    except UnknownLanguageError:
+        return  # part of a name, as searches are
+
+
+def _as_json(language: "Language") -> dict[str, object]:
+    return {**asdict(language), "glotcc": language.glotcc}
 
 
 def register(app: typer.Typer) -> None:

@@ -30,6 +30,15 @@ Language = Annotated[
     str | None,
     typer.Option("--language", "-l", help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn.", show_default=False),
 ]
+Languages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--language",
+        "-l",
+        help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn; may be repeated: one pass over ConceptNet serves all.",
+        show_default=False,
+    ),
+]
 AdapterType = Annotated[
     str | None,
     typer.Option("--adapter", "-a", help="Adapter type: seq_bn, lora, or none for the bare base.", show_default=False),

@@ -14,7 +14,7 @@ from .options import DEFAULT_WORKSPACE, examples
 EPILOG = examples(
     "lrl-adapt prepare",
     "lrl-adapt prepare quickstart --set corpus.max_bytes=50KB",
-    "lrl-adapt prepare mbert --language mlt --dry-run",
+    "lrl-adapt prepare conceptnet --language mlt --language swh --dry-run",
 )
 
 
@@ -22,23 +22,30 @@ def prepare_cmd(
     recipe: options.RecipeArgument = None,
     changes: options.Set = None,
     workspace: options.Workspace = DEFAULT_WORKSPACE,
-    language: options.Language = None,
+    languages: options.Languages = None,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """Read, clean and split the recipe's text, and turn its graph into sentences."""
+    from ..graphs.edges import extract_edges
     from ..recipes.loading import load_recipe
     from .steps import describe, plan, prepared_data
 
     terminal = Terminal(as_json=as_json)
-    loaded = load_recipe(recipe, options.overrides(changes, language=language))
+    recipes = [load_recipe(recipe, options.overrides(changes, language=name)) for name in languages or [None]]
     if dry_run:
-        plan(terminal, loaded, list(prepared_data(loaded, workspace).all))
+        plan(terminal, recipes[0], [artifact for each in recipes for artifact in prepared_data(each, workspace).all])
         return
-    artifacts = prepare(loaded, workspace, terminal)
-    rows = [row for artifact in artifacts for row in _rows(artifact)]
-    terminal.table(f"Prepared {loaded.language}", ("artifact", "train", "validation", "test", "counts"), rows)
+    with_graph = [each for each in recipes if each.graph]
+    if len(with_graph) > 1:
+        extract_edges(with_graph, workspace, terminal)  # one pass over the dump for all of them
+    artifacts = []
+    for each in recipes:
+        made = prepare(each, workspace, terminal)
+        rows = [row for artifact in made for row in _rows(artifact)]
+        terminal.table(f"Prepared {each.language}", ("artifact", "train", "validation", "test", "counts"), rows)
+        artifacts += made
     terminal.result({"artifacts": [describe(artifact) for artifact in artifacts]}, artifacts[-1].folder)
 
 

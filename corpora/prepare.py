@@ -1,13 +1,14 @@
 """The corpus artifact: train, validation and test parquet with the columns document and text."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow
+import pyarrow.compute
 import pyarrow.parquet
 
 from ..recipes.artifacts import Artifact, Draft, file_hash
@@ -16,69 +17,123 @@ from ..recipes.languages import find_language
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Corpus, Recipe
 from ..recipes.sources import expand_files
-from .clean import Cleaner
-from .readers import Document, corpus_files, read_documents
+from .card import card
+from .clean import Cleaned, Tally, clean
+from .readers import Document, Shards, find_shards, read_documents
+from .stage import KEPT, NOT_SAMPLED, OUTCOMES, Stage
+from .tasks import task_inputs, task_lines
 
+CODE = 2  # goes up when the same text is to give other files
 SPLITS = ("train", "validation", "test")
 SCHEMA = pyarrow.schema({"document": pyarrow.string(), "text": pyarrow.string()})
-ROWS = 5000  # lines written at a time
+BATCH = 2_000_000  # characters cleaned together
+FETCHED = 4  # times max_bytes of text are fetched from GlotCC before the rest of its shards is left alone
 
 
 def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     """Where the recipe's corpus lies. Local files count by content; GlotCC by hub id, revision and language."""
     corpus = _section(recipe)
     section = corpus.model_dump(mode="json", exclude={"files", "glotcc", "revision"})
+    inputs: dict[str, Any] = {"glotcc": corpus.glotcc, "revision": corpus.revision}
     if corpus.files:
-        inputs: dict[str, Any] = {
-            "files": [f"{''.join(path.suffixes[-2:])} {file_hash(path)}" for path in expand_files(corpus.files)]
-        }
-    else:
-        inputs = {"glotcc": corpus.glotcc, "revision": corpus.revision}
-    section |= {"language": recipe.language, "code": 1}
+        inputs = {"files": [f"{_format(path)} {file_hash(path)}" for path in expand_files(corpus.files)]}
+    if corpus.drop_task_lines:
+        inputs["tasks"] = task_inputs(recipe.eval)
+    section |= {"language": recipe.language, "code": CODE}
     return Artifact(workspace / "data" / recipe.language, "corpus", "corpus", section, inputs)
 
 
 def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET) -> Artifact:
     """Read, clean and split the recipe's text unless that is done. Raises UserError where no line is left."""
     artifact = corpus_artifact(recipe, workspace)
-    artifact.build(lambda draft: _prepare(recipe, draft, progress), progress)
+    artifact.build(lambda draft: _prepare(recipe, workspace, draft, progress), progress)
     return artifact
 
 
-def split_of(document: Document) -> str:
-    """80 % train, 10 % validation, 10 % test by the hash of the document's id: stable when other data are added."""
-    tenth = hashlib.sha256(document.id.encode()).digest()[0] * 10 // 256
-    return SPLITS[max(0, tenth - 7)]
-
-
-def _prepare(recipe: Recipe, draft: Draft, progress: Progress) -> None:
-    corpus = _section(recipe)
-    files = corpus_files(corpus, recipe.language)
-    cleaner = Cleaner(corpus.min_characters)
-    documents, lines, size = Counter[str](), Counter[str](), Counter[str]()
-    with ExitStack() as stack:
-        writers = {split: stack.enter_context(_Writer(draft.folder / f"{split}.parquet")) for split in SPLITS}
-        for document in progress.track(_documents(files, corpus), "read text"):
-            split = split_of(document)
-            kept = list(cleaner.lines(document))
-            documents[split] += bool(kept)
-            for line in kept:
-                writers[split].add(document.id, line)
-                lines[split] += 1
-                size[split] += len(line.encode())
-            if corpus.max_bytes is not None and size.total() >= corpus.max_bytes:
-                break
-    if not lines.total():
-        raise UserError(
-            f"no line of text is left for {recipe.language}: {dict(cleaner.counts)} (corpus.files, min_characters)"
-        )
+def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress) -> None:
+    corpus, language = _section(recipe), find_language(recipe.language)
+    source = find_shards(corpus, recipe.language)
+    tally = Tally()
+    with TemporaryDirectory(dir=draft.folder) as folder:
+        stage = Stage(Path(folder), corpus)
+        if corpus.drop_task_lines:
+            stage.add_task_lines(_task_lines(recipe, workspace, progress))
+        batches = _batches(source, corpus, progress)
+        for batch in progress.track(batches, f"clean text, x {BATCH // 1_000_000} M characters"):
+            sampled = stage.sample(batch)
+            tally.pages[OUTCOMES[NOT_SAMPLED]] += len(batch) - len(sampled)
+            cleaned = clean(sampled, corpus, language)
+            tally.add(cleaned.tally)
+            stage.add(cleaned)
+        outcome, sizes = stage.settle()
+        for index, name in enumerate(OUTCOMES):
+            chosen = outcome == index
+            tally.lines[name] += int(chosen.sum())
+            tally.bytes[name] += int(sizes[chosen].sum())
+        if not tally.lines[OUTCOMES[KEPT]]:
+            raise UserError(
+                f"no line of text is left for {recipe.language}: {_told(tally)} (corpus.files, min_characters)"
+            )
+        draft.facts |= _write(stage, outcome == KEPT, draft.folder)
     draft.facts |= {
-        "documents": dict(documents),
-        "lines": dict(lines),
-        "bytes": dict(size),
-        "counts": dict(cleaner.counts),
+        "source": source.facts(),
+        "pages": _present(tally.pages),
+        "counts": _present(tally.lines),
+        "bytes_by_outcome": _present(tally.bytes),
     }
-    (draft.folder / "card.md").write_text(_card(recipe, files, draft.facts), encoding="utf-8")
+    (draft.folder / "card.md").write_text(card(language, corpus, draft.facts), encoding="utf-8")
+
+
+def _task_lines(recipe: Recipe, workspace: Path, progress: Progress) -> Cleaned:
+    """The lines of the task sets, whatever their length and script."""
+    lines = [Document(line, line) for line in task_lines(recipe.eval, workspace / "downloads", progress)]
+    near = _section(recipe).drop_near_duplicates
+    rules = Corpus(min_characters=1, max_characters=10**9, min_letters=0, min_script=0, drop_boilerplate=False)
+    return clean(lines, rules.model_copy(update={"drop_near_duplicates": near}), find_language(recipe.language))
+
+
+def _write(stage: Stage, keep: Any, folder: Path) -> dict[str, dict[str, int]]:
+    """Write the kept lines to their splits; documents, lines and bytes of each split."""
+    documents, lines, size = Counter[str](), Counter[str](), Counter[str]()
+    last: dict[str, str] = {}
+    with ExitStack() as stack:
+        files = {
+            split: stack.enter_context(pyarrow.parquet.ParquetWriter(folder / f"{split}.parquet", SCHEMA))
+            for split in SPLITS
+        }
+        start = 0
+        for batch in stage.batches():
+            chosen = batch.filter(pyarrow.array(keep[start : start + batch.num_rows]))
+            start += batch.num_rows
+            for index, split in enumerate(SPLITS):
+                rows = chosen.filter(pyarrow.compute.equal(chosen["split"], index)).select(["document", "text"])
+                if not rows.num_rows:
+                    continue
+                files[split].write_batch(rows)
+                names = rows["document"]
+                documents[split] += len(names.unique()) - (last.get(split) == names[0].as_py())
+                last[split] = names[-1].as_py()
+                lines[split] += rows.num_rows
+                size[split] += pyarrow.compute.sum(pyarrow.compute.binary_length(rows["text"])).as_py()
+    return {"documents": dict(documents), "lines": dict(lines), "bytes": dict(size)}
+
+
+def _batches(source: Shards, corpus: Corpus, progress: Progress) -> Iterator[list[Document]]:
+    """Pages, some of about BATCH characters together; of GlotCC no more shards than the cap needs."""
+    batch: list[Document] = []
+    size = total = 0
+    for path in source.paths(progress):
+        for document in read_documents(path, corpus.text_column):
+            batch.append(document)
+            size += len(document.text)
+            if size >= BATCH:
+                yield batch
+                total += size
+                batch, size = [], 0
+        if source.folder and corpus.max_bytes is not None and total >= FETCHED * corpus.max_bytes:
+            break
+    if batch:
+        yield batch
 
 
 def _section(recipe: Recipe) -> Corpus:
@@ -87,62 +142,17 @@ def _section(recipe: Recipe) -> Corpus:
     return recipe.corpus
 
 
-def _documents(files: list[Path], corpus: Corpus) -> Iterator[Document]:
-    for path in files:
-        yield from read_documents(path, corpus.text_column)
+def _format(path: Path) -> str:
+    """The part of a file's name that decides how it is read."""
+    suffixes = path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]
+    return "".join(suffixes)
 
 
-class _Writer:
-    """A parquet file that lines are added to one by one."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = pyarrow.parquet.ParquetWriter(path, SCHEMA)
-        self._rows: list[dict[str, str]] = []
-
-    def __enter__(self) -> "_Writer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._flush()
-        self._file.close()
-
-    def add(self, document: str, text: str) -> None:
-        """Add one line."""
-        self._rows.append({"document": hashlib.sha256(document.encode()).hexdigest()[:16], "text": text})
-        if len(self._rows) >= ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._file.write_table(pyarrow.Table.from_pylist(self._rows, schema=SCHEMA))
-        self._rows.clear()
+def _told(tally: Tally) -> str:
+    counts = tally.pages + tally.lines
+    return ", ".join(f"{reason} {count}" for reason, count in counts.items()) or "the files are empty"
 
 
-def _card(recipe: Recipe, files: list[Path], facts: dict[str, Any]) -> str:
-    """The data card, in Markdown."""
-    corpus = _section(recipe)
-    source = "local files" if corpus.files else f"{corpus.glotcc} at revision {corpus.revision}"
-    columns = [facts[name] for name in ("documents", "lines", "bytes")]
-    rows = [f"| {split} | {' | '.join(str(column.get(split, 0)) for column in columns)} |" for split in SPLITS]
-    counts = [f"- {reason}: {count} lines" for reason, count in facts["counts"].items()]
-    licence = (
-        "The licence is that of the files; keep to it."
-        if corpus.files
-        else "GlotCC-V1: packaging CC0 1.0, the text under Common Crawl's terms of use."
-    )
-    return "\n".join(
-        [
-            f"# Text in {find_language(recipe.language).name} ({recipe.language})",
-            "",
-            f"From {source}: {', '.join(path.name for path in files)}. {licence}",
-            "",
-            "| split | documents | lines | bytes |",
-            "|---|---|---|---|",
-            *rows,
-            "",
-            *counts,
-            "",
-            f"A line is kept if it has at least {corpus.min_characters} characters and was not seen before; "
-            "splits are made by document.",
-            "",
-        ]
-    )
+def _present(counts: Counter[str]) -> dict[str, int]:
+    """What occurs, and what was kept."""
+    return {name: count for name, count in counts.items() if count or name == OUTCOMES[KEPT]}

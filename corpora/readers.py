@@ -1,33 +1,89 @@
 """Documents from GlotCC or local files, streamed."""
 
+import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from ..recipes.errors import UserError
 from ..recipes.languages import find_language
+from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Corpus
-from ..recipes.sources import expand_files, hub_errors, hub_file
+from ..recipes.sources import HubFolder, expand_files, hub_file, hub_folder
 from ..recipes.tables import column, open_text, read_rows
 
 TEXT_COLUMNS = ("content", "text")  # GlotCC's, and everybody else's
 ID_COLUMN = "warc-record-id"
+NOTHING: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Document:
-    """One page, or one line of a file that has a sentence a line."""
+class Document(NamedTuple):
+    """One page, or one line of a file that has a sentence a line; with GlotCC's marks, where it has them."""
 
     id: str
     text: str
+    warnings: frozenset[str] = NOTHING
+    categories: frozenset[str] = NOTHING
+    probability: float | None = None
+    """Of the language, as GlotLID saw it."""
 
 
-def corpus_files(corpus: Corpus, language: str) -> list[Path]:
-    """The local files of a corpus, GlotCC's shards downloaded first. Raises UserError where there are none."""
+@dataclass
+class Shards:
+    """The files of a corpus: local ones, or GlotCC's, each fetched when it is its turn."""
+
+    corpus: Corpus
+    local: list[Path] = field(default_factory=list)
+    folder: HubFolder | None = None
+    read: list[str] = field(default_factory=list)
+    """Names of the files given out so far."""
+
+    def paths(self, progress: Progress = QUIET) -> Iterator[Path]:
+        """Local paths, one by one."""
+        for path in self.local:
+            self.read.append(path.name)
+            yield path
+        for name in self._names():
+            assert self.folder is not None
+            progress.say(f"shard {len(self.read) + 1} of {len(self.folder.files)}: {name}")
+            self.read.append(name)
+            yield hub_file(self.corpus.glotcc, name, self.folder.commit)
+
+    def facts(self) -> dict[str, Any]:
+        """Where the text came from, for the manifest: no paths of this machine."""
+        if self.folder is None:
+            return {"files": self.read}
+        return {
+            "glotcc": self.corpus.glotcc,
+            "revision": self.corpus.revision,
+            "commit": self.folder.commit,
+            "files": self.read,
+            "of": len(self.folder.files),
+        }
+
+    def _names(self) -> list[str]:
+        """GlotCC's shards; in an order without meaning where a cap may leave some unread."""
+        names = sorted(self.folder.files if self.folder else [])
+        if self.corpus.max_bytes is None:
+            return names
+        return sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+
+
+def find_shards(corpus: Corpus, language: str) -> Shards:
+    """The files of a corpus, nothing fetched yet. Raises UserError where there are none.
+
+    GlotCC's parquet files are `v1.0/<label>/<label>_<i>.parquet`, never found by config name: resolving one parses a
+    card of 6,400 lines.
+    """
     if corpus.files:
-        return expand_files(corpus.files)
+        return Shards(corpus, local=expand_files(corpus.files))
     label = find_language(language).glotcc
-    return [hub_file(corpus.glotcc, shard, corpus.revision) for shard in _glotcc_shards(corpus, label)]
+    folder = hub_folder(corpus.glotcc, f"v1.0/{label}", corpus.revision)
+    shards = {name: size for name, size in folder.files.items() if name.endswith(".parquet")}
+    if not shards:
+        raise UserError(f"GlotCC has no text for {label}: name local files in corpus.files")
+    return Shards(corpus, folder=HubFolder(folder.commit, shards))
 
 
 def read_documents(path: Path, text_column: str | None) -> Iterator[Document]:
@@ -39,30 +95,26 @@ def read_documents(path: Path, text_column: str | None) -> Iterator[Document]:
     if path.name.removesuffix(".gz").endswith(".txt"):
         with open_text(path) as file:
             for line in file:
-                if line.strip():
-                    yield Document(line.strip(), line.strip())
+                if text := line.strip():
+                    yield Document(text, text)
         return
     for row in read_rows(path):
         name = text_column or next((name for name in TEXT_COLUMNS if name in row), TEXT_COLUMNS[-1])
         text = column(row, name, path)
         if isinstance(text, str) and text.strip():
-            yield Document(str(row.get(ID_COLUMN) or text), text)
+            yield Document(
+                str(row.get(ID_COLUMN) or text),
+                text,
+                _names(row.get("quality-warnings")),
+                _names(row.get("categories")),
+                _number(row.get("identification-prob")),
+            )
 
 
-def _glotcc_shards(corpus: Corpus, label: str) -> list[str]:
-    """Paths of a language's parquet files, `v1.0/<label>/<label>_<i>.parquet`.
+def _names(value: Any) -> frozenset[str]:
+    """A column with a list of names; nothing where it holds something else."""
+    return frozenset(map(str, value)) if isinstance(value, list) else NOTHING
 
-    Never by config name: resolving one parses a card of 6,400 lines.
-    """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import EntryNotFoundError
 
-    with hub_errors(corpus.glotcc):
-        try:
-            tree = HfApi().list_repo_tree(corpus.glotcc, f"v1.0/{label}", repo_type="dataset", revision=corpus.revision)
-            shards = sorted(entry.path for entry in tree if entry.path.endswith(".parquet"))
-        except EntryNotFoundError:
-            shards = []
-    if not shards:
-        raise UserError(f"GlotCC has no text for {label}: name local files in corpus.files")
-    return shards
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

@@ -9,7 +9,7 @@ from ..recipes.artifacts import file_hash
 from ..recipes.errors import UserError
 from ..recipes.schema import Task
 from ..recipes.sources import HUB_FILE, local_file
-from ..recipes.tables import column, open_text, read_rows
+from ..recipes.tables import column, read_conll, read_rows
 
 SPLITS = ("train", "validation", "test")
 
@@ -35,7 +35,7 @@ def read_task(name: str, task: Task, cache: Path) -> TaskData:
     splits: dict[str, list[Item]] = {}
     for split in SPLITS:
         path = _located(name, split, getattr(task, split), cache)
-        splits[split] = list(_conll(path)) if _is_conll(name, path) else _items(path, task)
+        splits[split] = [Item(*pair) for pair in read_conll(path)] if _is_conll(name, path) else _items(path, task)
         if not splits[split]:
             raise UserError(f"eval.{name}.{split}: {path} holds no example")
     labels = _labels(splits, task)
@@ -91,27 +91,6 @@ def _name(value: Any, task: Task, path: Path) -> str:
     if str(value).isdecimal() and int(value) < len(task.labels):
         return task.labels[int(value)]
     raise UserError(f"{path}: label {value!r} is not among {', '.join(task.labels)}")
-
-
-def _conll(path: Path) -> list[Item]:
-    """Sentences of a two-column file (token, tag; white space between), a blank line after each."""
-    items: list[Item] = []
-    words: list[str] = []
-    tags: list[str] = []
-    with open_text(path) as file:
-        for number, line in enumerate([*file, ""], 1):
-            fields = line.split()
-            if not fields:
-                if words:
-                    items.append(Item(words, tags))
-                words, tags = [], []
-                continue
-            tag = fields[-1]
-            if len(fields) < 2 or (tag != "O" and tag[:2] not in ("B-", "I-")):
-                raise UserError(f"{path}, line {number}: expected a token and an IOB tag, got {line.strip()!r}")
-            words.append(fields[0])
-            tags.append(tag)
-    return items
 
 
 def _labels(splits: dict[str, list[Item]], task: Task) -> list[str]:

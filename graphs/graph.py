@@ -26,7 +26,7 @@ def statistics(graph: networkx.MultiDiGraph, language: str) -> dict[str, Any]:
     """Counts that describe the graph of `language` (ConceptNet's code), ready for JSON.
 
     Counts of relations and of linked languages (those at the other end of edges that leave `language`) are descending;
-    components ignore direction; the mean degree is edge ends per node.
+    components ignore direction; the mean degree is edge ends per node; `degrees` tells nodes by degree, ascending.
     """
     relations = Counter(relation for _, _, relation in graph.edges(data="relation"))
     linked: Counter[str] = Counter()
@@ -43,6 +43,7 @@ def statistics(graph: networkx.MultiDiGraph, language: str) -> dict[str, Any]:
         "components": len(sizes),
         "largest_component": max(sizes, default=0),
         "mean_degree": round(2 * edges / nodes, 3) if nodes else 0.0,
+        "degrees": dict(sorted(Counter(degree for _, degree in graph.degree()).items())),
         "languages_linked": dict(linked.most_common()),
         "cross_lingual_share": round(linked.total() / edges, 4) if edges else 0.0,
     }

@@ -1,29 +1,90 @@
-"""Edges as sentences: one template per relation, and a split that keeps an edge and its mirror together."""
+"""Edges as text: a sentence per edge, or passages that walk over several edges; splits that no pair of terms straddles.
+
+A linearisation (recipe: graph.linearisation) is a set of templates and a form:
+
+    paper    the 33 English predicates of arXiv 2502.10140, from edges that start in the language, as there
+    english  a correct English sentence for each of ConceptNet's relations
+    native   sentences in the language itself, English where it has no template
+    walk     the same templates; edges that share a term are joined into a passage, so that one line carries several
+"""
 
 import hashlib
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import yaml
 
 from ..recipes.errors import UserError
+from ..recipes.schema import Graph
 from .conceptnet import Edge
 
 Split = Literal["train", "validation", "test"]
+Rows = dict[Split, list[tuple[str, str]]]
+"""(document, text) by split; the document stands for the pair of terms, or a walk's first pair."""
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+ENGLISH, PAPER, PIVOT = "eng_Latn", "paper", "en"
 
 
-def load_templates(name: str = "english") -> dict[str, str]:
-    """Sentence templates with {start} and {end}, by relation. Raises UserError when none are called `name`."""
-    folder = files(__name__.rpartition(".")[0]).joinpath("templates")
-    file = folder.joinpath(f"{name}.yaml")
-    if not file.is_file():
-        known = sorted(other.name.removesuffix(".yaml") for other in folder.iterdir())
-        raise UserError(f"no templates are called {name!r}; there are: {', '.join(known)}")
-    return yaml.safe_load(file.read_text(encoding="utf-8"))
+def load_templates(graph: Graph, language: str) -> dict[str, str]:
+    """Templates with {start} and {end} by relation, as the recipe and its language (`swh_Latn`) ask for.
+
+    Relations that a language's own templates lack are said in English. Raises UserError when graph.templates cannot be
+    read, or no templates are bundled for the language and `native` asks for them.
+    """
+    if graph.linearisation == "paper":
+        return _bundled(PAPER)
+    if graph.templates is not None:
+        return _bundled(ENGLISH) | _read(Path(graph.templates))
+    if graph.linearisation == "english" or (graph.linearisation == "walk" and language not in _names()):
+        return _bundled(ENGLISH)
+    if language not in _names():
+        known = ", ".join(name for name in _names() if name not in (PAPER, ENGLISH))
+        raise UserError(
+            f"graph.linearisation: native has no templates for {language}, only for {known}: write a file of them and "
+            "name it in graph.templates, or use english"
+        )
+    return _bundled(ENGLISH) | _bundled(language)
 
 
-def linearise(edge: Edge, templates: dict[str, str]) -> str | None:
+def select(edges: Iterable[Edge], graph: Graph, code: str) -> tuple[list[Edge], Counter[str]]:
+    """The edges that graph.languages lets pass, and how many others there were; `code` is ConceptNet's language."""
+    allowed = {"own": {code}, "own+pivot": {code, PIVOT}, "all": None}[graph.languages]
+    kept: list[Edge] = []
+    dropped: Counter[str] = Counter()
+    for edge in edges:
+        if allowed is not None and not allowed.issuperset((edge.start.language, edge.end.language)):
+            dropped["leads to a language left out"] += 1
+        elif graph.linearisation == "paper" and edge.start.language != code:
+            dropped["starts in another language"] += 1
+        else:
+            kept.append(edge)
+    return kept, dropped
+
+
+def linearise(edges: Iterable[Edge], templates: dict[str, str], graph: Graph) -> tuple[Rows, Counter[str]]:
+    """Rows by split, each text once, and how many edges gave none, by reason. The same for the same `graph.seed`."""
+    said: dict[Split, list[tuple[Edge, str]]] = {split: [] for split in SPLITS}
+    unused: Counter[str] = Counter()
+    seen: set[str] = set()
+    for edge in edges:
+        text = sentence(edge, templates)
+        if text is None:
+            unused["no template"] += 1
+        elif text in seen:  # two languages spell both words alike; the second might land in another split
+            unused["same sentence"] += 1
+        else:
+            seen.add(text)
+            said[split_of(edge)].append((edge, text))
+    if graph.linearisation == "walk":
+        return {split: list(_walks(pairs, graph)) for split, pairs in said.items()}, unused
+    return {split: [(pair_id(edge), text) for edge, text in pairs] for split, pairs in said.items()}, unused
+
+
+def sentence(edge: Edge, templates: dict[str, str]) -> str | None:
     """The edge as a sentence; None when its relation has no template."""
     template = templates.get(edge.relation)
     return None if template is None else template.format(start=edge.start.term, end=edge.end.term)
@@ -43,3 +104,80 @@ def split_of(edge: Edge) -> Split:
     """80 % train, 10 % validation, 10 % test by the hash of the pair: stable, and the same for every edge of a pair."""
     tenth = int(pair_id(edge), 16) % 10
     return SPLITS[max(0, tenth - 7)]
+
+
+def _walks(said: list[tuple[Edge, str]], graph: Graph) -> Iterator[tuple[str, str]]:
+    """Passages of up to graph.walk_length sentences, each edge in just one, a term shared from one edge to the next.
+
+    Edges are walked in either direction, and each sentence keeps its edge's own.
+    """
+    at: dict[str, list[int]] = {}
+    for index, (edge, _) in enumerate(said):
+        for term in (edge.start.term, edge.end.term):
+            at.setdefault(term, []).append(index)
+    chance = random.Random(graph.seed)
+    starts = list(range(len(said)))
+    chance.shuffle(starts)
+    for indices in at.values():
+        chance.shuffle(indices)
+    walked = [False] * len(said)
+    for start in starts:
+        if walked[start]:
+            continue
+        path, term = [start], said[start][0].end.term
+        walked[start] = True
+        while len(path) < graph.walk_length and (following := _unwalked(at[term], walked)) is not None:
+            edge = said[following][0]
+            walked[following] = True
+            path.append(following)
+            term = edge.end.term if edge.start.term == term else edge.start.term
+        yield pair_id(said[start][0]), " ".join(said[index][1] for index in path)
+
+
+def _unwalked(indices: list[int], walked: list[bool]) -> int | None:
+    """The last of `indices` that is not walked yet; those that are get thrown away, so all walks together are linear."""
+    while indices:
+        if not walked[indices[-1]]:
+            return indices.pop()
+        indices.pop()
+    return None
+
+
+def _names() -> list[str]:
+    """The templates that come with the package: paper, and languages such as swh_Latn."""
+    return sorted(file.name.removesuffix(".yaml") for file in _folder().iterdir() if file.name.endswith(".yaml"))
+
+
+def _bundled(name: str) -> dict[str, str]:
+    return yaml.safe_load(_folder().joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def _folder() -> Any:
+    return files(__name__.rpartition(".")[0]).joinpath("templates")
+
+
+def _read(path: Path) -> dict[str, str]:
+    """A user's templates, checked."""
+    try:
+        templates = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"graph.templates: {path} cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"graph.templates: {path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(templates, dict):
+        raise UserError(f'graph.templates: {path} must hold lines such as IsA: "{{start}} is a {{end}}."')
+    for relation, template in templates.items():
+        if not _speaks(template):
+            raise UserError(
+                f"graph.templates: {path}, {relation}: a template is text with {{start}} and {{end}}, not {template!r}"
+            )
+    return {str(relation): template for relation, template in templates.items()}
+
+
+def _speaks(template: object) -> bool:
+    marks = ("<start>", "<end>")
+    try:
+        text = template.format(start=marks[0], end=marks[1]) if isinstance(template, str) else ""
+    except (IndexError, KeyError, ValueError):
+        return False
+    return all(text.count(mark) == 1 for mark in marks)

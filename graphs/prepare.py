@@ -1,180 +1,72 @@
-"""The graph artifact: ConceptNet's edges of a language as triples and as train, validation and test sentences."""
+"""The graph artifact: a language's edges as train, validation and test sentences, with a card that describes them."""
 
+import hashlib
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pyarrow
-import pyarrow.parquet
 
 from ..recipes.artifacts import Artifact, Draft, file_hash
 from ..recipes.errors import UserError
 from ..recipes.languages import find_language
+from ..recipes.parquet import RowWriter
 from ..recipes.progress import QUIET, Progress
-from ..recipes.schema import Graph, Recipe
-from ..recipes.sources import local_file
-from .conceptnet import COUNTS, Edge, read_edges
+from ..recipes.schema import Recipe
+from .card import write_card
+from .edges import conceptnet_code, edges_artifact, extract_edges, graph_section, load_edges
 from .graph import build_graph, statistics
-from .linearise import SPLITS, Split, linearise, load_templates, pair_id, split_of
+from .linearise import linearise, load_templates, select
 
-CODE = 2  # goes up when the same dump is to give other files: reading, templates, split
-TEMPLATES = "english"
-CREDIT = "ConceptNet 5, CC BY-SA 4.0, Speer et al. 2017"
+CODE = 3  # goes up when the same edges are to give other files: linearisation, split
 SENTENCES = pyarrow.schema({"document": pyarrow.string(), "text": pyarrow.string()})
-TRIPLES = pyarrow.schema(
-    {
-        "start": pyarrow.string(),
-        "start_language": pyarrow.string(),
-        "start_pos": pyarrow.string(),
-        "relation": pyarrow.string(),
-        "end": pyarrow.string(),
-        "end_language": pyarrow.string(),
-        "end_pos": pyarrow.string(),
-        "weight": pyarrow.float64(),
-        "license": pyarrow.string(),
-    }
-)
-
-Rows = dict[Split, list[tuple[str, str]]]
 
 
 def graph_artifact(recipe: Recipe, workspace: Path) -> Artifact:
-    """Where the recipe's graph lies. A local dump counts by content, one elsewhere by its address; nothing is fetched.
-
-    Raises UserError when the recipe has no graph section, the language no ConceptNet code, or the dump does not exist.
-    """
-    graph = _section(recipe)
-    section = graph.model_dump(mode="json", exclude={"conceptnet"})
-    section |= {"language": _code(recipe), "templates": TEMPLATES, "code": CODE}
-    location = graph.conceptnet
-    if "://" not in location:
-        if not Path(location).is_file():
-            raise UserError(f"graph.conceptnet: no such file: {location}")
-        location = file_hash(Path(location))
+    """Where the recipe's sentences lie; nothing is fetched. Raises UserError as `edges_artifact` and the templates do."""
+    graph = graph_section(recipe)
+    edges = edges_artifact(recipe, workspace)
+    used = {"languages", "linearisation"} | ({"walk_length", "seed"} if graph.linearisation == "walk" else set())
+    section = graph.model_dump(mode="json", include=used) | {"language": conceptnet_code(recipe), "code": CODE}
+    templates = load_templates(graph, recipe.language)
+    digest = hashlib.sha256(repr(sorted(templates.items())).encode()).hexdigest()
     root = workspace / "data" / recipe.language
-    return Artifact(root, "graph", "graph", section, {"conceptnet": location})
+    return Artifact(root, "graph", "graph", section, {"templates": digest}, (edges,))
 
 
 def prepare_graph(recipe: Recipe, workspace: Path, progress: Progress = QUIET) -> Artifact:
     """Read, describe and linearise the recipe's graph unless that is done.
 
-    The folder then holds triples.parquet, {train,validation,test}.parquet (document: id of the node pair, text: a
-    sentence) and card.md. Raises UserError as `graph_artifact` does, and when the dump is broken or lacks the language.
+    The folder then holds {train,validation,test}.parquet (document: id of the pair of terms, text), card.md and its
+    pictures; the edges lie in the artifact before it. Raises UserError as `graph_artifact` does, and when the dump is
+    broken, lacks the language or gives no sentence.
     """
     artifact = graph_artifact(recipe, workspace)
-    artifact.build(lambda draft: _prepare(recipe, workspace, draft, progress), progress)
+    if not artifact.exists:
+        extract_edges([recipe], workspace, progress)
+        artifact.build(lambda draft: _prepare(recipe, edges_artifact(recipe, workspace), draft), progress)
     return artifact
 
 
-def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress) -> None:
-    code = _code(recipe)
-    path = local_file(_section(recipe).conceptnet, workspace / "downloads")
-    counts: Counter[str] = Counter()
-    edges = list(read_edges(path, code, counts, progress))
-    if not edges:
-        raise UserError(f"ConceptNet dump {path} holds no edge for {recipe.language} ({code}); is it the right file?")
-    sentences, unused = _sentences(edges)
-    if not any(sentences.values()):
-        raise UserError(
-            f"ConceptNet dump {path}: no edge for {recipe.language} ({code}) has a relation with a template"
-        )
-    _write_triples(draft.folder / "triples.parquet", edges)
-    for split, rows in sentences.items():
-        _write_sentences(draft.folder / f"{split}.parquet", rows)
+def _prepare(recipe: Recipe, source: Artifact, draft: Draft) -> None:
+    graph, code = graph_section(recipe), conceptnet_code(recipe)
+    edges = load_edges(source)
+    chosen, dropped = select(edges, graph, code)
+    rows, unused = linearise(chosen, load_templates(graph, recipe.language), graph)
+    if not any(rows.values()):
+        reasons = ", ".join(f"{reason} {count}" for reason, count in (dropped + unused).items())
+        raise UserError(f"no sentence is left of {len(edges)} edges for {recipe.language} ({code}): {reasons}")
+    for split, pairs in rows.items():
+        with RowWriter(draft.folder / f"{split}.parquet", SENTENCES) as writer:
+            for document, text in pairs:
+                writer.add({"document": document, "text": text})
+    before = source.manifest()["facts"]
     draft.facts |= {
-        "counts": {reason: counts[reason] for reason in COUNTS},
-        "statistics": statistics(build_graph(edges), code),
-        "sentences": {split: len(rows) for split, rows in sentences.items()},
-        "bytes": {split: sum(len(text.encode()) for _, text in rows) for split, rows in sentences.items()},
-        "unused": dict(unused),
+        "dump": before["dump"],
+        "counts": before["counts"],
+        "unused": dict(dropped + unused),
+        "sentences": {split: len(pairs) for split, pairs in rows.items()},
+        "bytes": {split: sum(len(text.encode()) for _, text in pairs) for split, pairs in rows.items()},
         "licenses": dict(Counter(edge.license for edge in edges).most_common()),
+        "statistics": statistics(build_graph(edges), code),
     }
-    (draft.folder / "card.md").write_text(_card(recipe, path, draft.facts), encoding="utf-8")
-
-
-def _sentences(edges: list[Edge]) -> tuple[Rows, Counter[str]]:
-    """(document, text) rows by split, and how many edges gave none, by reason."""
-    templates = load_templates(TEMPLATES)
-    rows: Rows = {split: [] for split in SPLITS}
-    unused: Counter[str] = Counter()
-    seen: set[str] = set()
-    for edge in edges:
-        text = linearise(edge, templates)
-        if text is None:
-            unused["no template"] += 1
-        elif text in seen:  # two languages spell both words alike; the second might land in another split
-            unused["same sentence"] += 1
-        else:
-            seen.add(text)
-            rows[split_of(edge)].append((pair_id(edge), text))
-    return rows, unused
-
-
-def _section(recipe: Recipe) -> Graph:
-    if recipe.graph is None:
-        raise UserError("the recipe has no graph section")
-    return recipe.graph
-
-
-def _code(recipe: Recipe) -> str:
-    """ConceptNet's code of the recipe's language."""
-    language = find_language(recipe.language)
-    if not language.conceptnet:
-        raise UserError(
-            f"ConceptNet has no code for {language.name} ({language.code}); leave the graph out: graph: none"
-        )
-    return language.conceptnet
-
-
-def _write_triples(path: Path, edges: list[Edge]) -> None:
-    columns = {
-        "start": [edge.start.term for edge in edges],
-        "start_language": [edge.start.language for edge in edges],
-        "start_pos": [edge.start.pos for edge in edges],
-        "relation": [edge.relation for edge in edges],
-        "end": [edge.end.term for edge in edges],
-        "end_language": [edge.end.language for edge in edges],
-        "end_pos": [edge.end.pos for edge in edges],
-        "weight": [edge.weight for edge in edges],
-        "license": [edge.license for edge in edges],
-    }
-    pyarrow.parquet.write_table(pyarrow.table(columns, schema=TRIPLES), path)
-
-
-def _write_sentences(path: Path, rows: list[tuple[str, str]]) -> None:
-    columns = {"document": [document for document, _ in rows], "text": [text for _, text in rows]}
-    pyarrow.parquet.write_table(pyarrow.table(columns, schema=SENTENCES), path)
-
-
-def _card(recipe: Recipe, path: Path, facts: dict[str, Any]) -> str:
-    """The data card, in Markdown."""
-    language, described = find_language(recipe.language), facts["statistics"]
-    splits = [f"| {split} | {facts['sentences'][split]} | {facts['bytes'][split]} |" for split in SPLITS]
-    lines = [
-        f"# ConceptNet in {language.name} ({language.code}, ConceptNet code {language.conceptnet})",
-        "",
-        f"From {path.name}. Credit: {CREDIT}. Sentences made of it carry the same terms.",
-        "",
-        f"{described['nodes']} nodes, {described['edges']} edges, {described['components']} connected components,",
-        f"the largest with {described['largest_component']} nodes; {described['cross_lingual_share']:.1%} of the edges",
-        "lead to another language. The words between the two terms are English; senses of a word are one node.",
-        "",
-        "| split | sentences | bytes |",
-        "|---|---|---|",
-        *splits,
-        "",
-        "The splits are made by pair of nodes: all edges between two nodes are in one split.",
-        *_listing("Rows of the dump", facts["counts"]),
-        *_listing("Kept edges without a sentence", facts["unused"]),
-        *_listing("Relations", described["relations"]),
-        *_listing("Languages at the other end", described["languages_linked"]),
-        *_listing("Licences of the kept edges", facts["licenses"]),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _listing(title: str, counts: dict[str, int]) -> list[str]:
-    """A section with a line per count; nothing when there is no count."""
-    if not counts:
-        return []
-    return ["", f"## {title}", "", *(f"- {name or '(not stated)'}: {count}" for name, count in counts.items())]
+    write_card(draft, find_language(recipe.language), graph, [rows["train"][0][1]] if rows["train"] else [])

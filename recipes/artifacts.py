@@ -4,13 +4,16 @@ A folder is written as a hidden sibling and renamed when complete, under a lock,
 nothing that a later one could take for whole.
 """
 
+import errno
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -78,6 +81,18 @@ class Artifact:
 
         Whatever `make` raises leaves nothing behind. A second process that wants the same artifact waits.
         """
+        with self.draft(progress) as draft:
+            if draft is not None:
+                make(draft)
+        return draft is not None
+
+    @contextmanager
+    def draft(self, progress: Progress = QUIET) -> Iterator[Draft | None]:
+        """A draft to fill inside `with`, put in place at its end; None when the artifact is there already.
+
+        What is raised inside leaves nothing behind. Raises UserError where nothing can be written. Takes the artifact's
+        lock: a second process waits.
+        """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -90,24 +105,31 @@ class Artifact:
             lock.acquire()
         try:
             if self.exists:
-                return False
-            self._write(make)
-            return True
+                yield None
+            else:
+                with self._written() as draft:
+                    yield draft
         finally:
             lock.release()
 
-    def _write(self, make: Callable[[Draft], None]) -> None:
+    @contextmanager
+    def _written(self) -> Iterator[Draft]:
         partial = self.root / f".{self.folder.name}.partial"
         shutil.rmtree(partial, ignore_errors=True)  # what a killed command left
         partial.mkdir()
         draft = Draft(partial)
         started = time.monotonic()
         try:
-            make(draft)
+            yield draft
             manifest = self._manifest(draft.facts, time.monotonic() - started)
             write_json(partial / MANIFEST, manifest)
             shutil.rmtree(self.folder, ignore_errors=True)  # a folder without a manifest is nobody's
             partial.replace(self.folder)
+        except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise UserError(f"the disk of {self.root} is full: make room, then run the command again") from error
+            raise
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -167,6 +189,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def file_hash(path: Path) -> str:
-    """Hex SHA-256 of a file's content."""
+    """Hex SHA-256 of a file's content, read once for as long as size and time of change stay."""
+    status = path.stat()
+    return _file_hash(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _file_hash(path: Path, *_: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,9 +4,9 @@ Four systems meet here: FLORES and SIB-200 write `swh_Latn` (our canonical form)
 WikiANN `sw`. The table, `languages.csv`, was put together from
 
 - Joshi et al. 2020, "The State and Fate of Linguistic Diversity": resource classes, as printed in the paper below,
-- Gurgurov et al. 2025, arXiv 2502.10140: its 30 languages and what mBERT and XLM-R saw of them (size of Wikipedia
-  and of CC100 in GB, 0 where the paper counts the language as unseen),
-- the statistics published with GlotCC-V1: labels and numbers of documents,
+- Gurgurov et al. 2025, arXiv 2502.10140: its 30 languages, their sentiment sets and what mBERT and XLM-R saw of them
+  (size of Wikipedia and of CC100 in GB, 0 where the paper counts the language as unseen),
+- the statistics published with GlotCC-V1 (v1.0-stat-2.zip): labels and numbers of documents,
 - the languages of ConceptNet 5.7 after its own aliases,
 - the 176 configurations of WikiANN (balanced splits) and the languages of FLORES-200 and SIB-200.
 """
@@ -32,7 +32,7 @@ _GLOTCC_LABELS = {
 
 # ISO 639-3 macro-languages that are no row themselves, with their members in the table.
 _MACRO_LANGUAGES = {
-    "aka": "twi",
+    "aka": "aka twi",
     "ara": "acm aeb ajp apc arb ars ary arz",
     "aym": "ayr",
     "aze": "azb azj",
@@ -77,11 +77,19 @@ _TWO_LETTER_CODES = {
     "tw": "twi",
 }
 
+# ISO 15924 codes that FLORES and GlotCC use beside Unicode's, and those of Unicode's that name no script.
+_MIXED_SCRIPTS = {"Hans", "Hant", "Jpan", "Kore"}
+_NO_SCRIPTS = {"Zinh", "Zyyy", "Zzzz"}
+
 _CODE = re.compile(r"([a-z]{3})_([a-z]{4})")
 
 
 class UnknownLanguageError(ValueError):
     """The text names no language, or more than one; the message says which ones may be meant."""
+
+
+class AmbiguousLanguageError(UnknownLanguageError):
+    """The text is a macro-language or a code that several languages share; the message names them."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,8 @@ class Language:
     """Code in ConceptNet 5.7."""
     wikiann: str = ""
     """Code of the wiki in WikiANN."""
+    sentiment: str = ""
+    """Sentiment set on the Hugging Face hub that the paper uses, `DGurgurov/swahili_sa`."""
     joshi_class: int | None = None
     """Resource class, 0 to 5, as the paper prints it."""
     mbert_gb: float | None = None
@@ -103,7 +113,7 @@ class Language:
     xlmr_gb: float | None = None
     """Size in CC100, XLM-R's pre-training data; 0 when the paper counts it as unseen."""
     glotcc_documents: int | None = None
-    """Documents in GlotCC-V1."""
+    """Documents in GlotCC-V1; languages that share a label share its number."""
     paper: bool = False
     """One of the 30 languages of arXiv 2502.10140."""
     note: str = ""
@@ -141,40 +151,61 @@ def find_language(text: str) -> Language:
     """Return the language that a code of any of the four systems, an ISO code or an English name stands for.
 
     Case does not matter, nor does '-' or '_'. A full code that the table lacks (`xho-Cyrl`) is a language of its own,
-    as GlotCC has many more labels than the table.
+    as GlotCC has many more labels than the table, if its script is one.
 
     Raises:
-        UnknownLanguageError: `text` is no language, a macro-language, or a code that several languages share.
+        AmbiguousLanguageError: `text` is a macro-language or a code that several languages share.
+        UnknownLanguageError: `text` is no language.
     """
     key = _normalise(text)
     exact = _by_full_name().get(key, ())
     if len(exact) == 1:
         return exact[0]
     code = _CODE.fullmatch(key)
-    macro = code[1] if code else key
-    if macro in _MACRO_LANGUAGES and not exact:
-        isos = _MACRO_LANGUAGES[macro].split()
-        members = [language for language in all_languages() if language.iso in isos]
-        raise UnknownLanguageError(f"{text!r} is a macro-language; use {_join(members)}")
+    members = _members(code[1] if code else key)
+    if members and not exact:
+        raise AmbiguousLanguageError(f"{text!r} is a macro-language; use {_join(members)}")
     if code:
-        free = f"{code[1]}_{code[2].title()}"
+        script = code[2].title()
+        if not _is_script(script):
+            raise UnknownLanguageError(f"unknown script {script!r} in {text!r}; {suggestion(text)}")
+        free = f"{code[1]}_{script}"
         return Language(code=free, name=free)
     found = _by_short_code().get(key, ())
     if len(found) == 1:
         return found[0]
     if found:
-        raise UnknownLanguageError(f"{text!r} may mean {_join(found)}; name one")
-    raise UnknownLanguageError(f"unknown language {text!r}; {_suggestion(key)}")
+        raise AmbiguousLanguageError(f"{text!r} may mean {_join(found)}; name one")
+    raise UnknownLanguageError(f"unknown language {text!r}; {suggestion(text)}")
 
 
 def search_languages(text: str) -> list[Language]:
-    """Return the languages with `text` in a code or the name; when there is none, those with a close name."""
+    """Return the languages with `text` in a code, the name or the sentiment set; what it names exactly goes first.
+
+    A macro-language finds its members, a full code that the table lacks the language of its own that it stands for.
+    """
     key = _normalise(text)
-    found = [language for language in all_languages() if any(key in other for other in _keys(language))]
-    if found or not key:
-        return found
-    names = {_normalise(language.name): language for language in all_languages()}
-    return [names[name] for name in difflib.get_close_matches(key, names)]
+    code = _CODE.fullmatch(key)
+    members = _members(code[1] if code else key)
+    parts = {x: {*_keys(x), _normalise(x.sentiment)} for x in all_languages()}
+    found = [x for x in all_languages() if x in members or any(key in part for part in parts[x])]
+    if not found and code and _is_script(code[2].title()):
+        return [find_language(text)]
+    return sorted(found, key=lambda x: x not in members and key not in parts[x])
+
+
+def suggestion(text: str) -> str:
+    """What to write in place of an unknown `text`, as half a sentence: the nearest languages, else how codes look."""
+    key = _normalise(text)
+    iso, _, script = key.partition("_")
+    nearest = [language for language in all_languages() if script and language.iso == iso]
+    if not nearest and _CODE.fullmatch(key):
+        scripts = sorted({language.script for language in all_languages()})
+        near = difflib.get_close_matches(script.title(), scripts, n=1)
+        if near:
+            return f"did you mean {iso}_{near[0]}?"
+    nearest = (nearest or _nearest(key))[:3]
+    return f"did you mean {_join(nearest)}?" if nearest else "write it as in swh_Latn, swh, sw or Swahili"
 
 
 def _from_row(row: dict[str, str]) -> Language:
@@ -183,6 +214,7 @@ def _from_row(row: dict[str, str]) -> Language:
         name=row["name"],
         conceptnet=row["conceptnet"],
         wikiann=row["wikiann"],
+        sentiment=row["sentiment"],
         joshi_class=int(row["joshi_class"]) if row["joshi_class"] else None,
         mbert_gb=float(row["mbert_gb"]) if row["mbert_gb"] else None,
         xlmr_gb=float(row["xlmr_gb"]) if row["xlmr_gb"] else None,
@@ -194,6 +226,18 @@ def _from_row(row: dict[str, str]) -> Language:
 
 def _normalise(text: str) -> str:
     return text.strip().casefold().replace("-", "_")
+
+
+def _members(macro: str) -> list[Language]:
+    """The languages of a macro-language in the table, none for any other code."""
+    isos = _MACRO_LANGUAGES.get(macro, "").split()
+    return [language for language in all_languages() if language.iso in isos]
+
+
+def _is_script(code: str) -> bool:
+    from fontTools.unicodedata.Scripts import NAMES  # slow to import, and most languages are in the table
+
+    return code in _MIXED_SCRIPTS or (code in NAMES and code not in _NO_SCRIPTS)
 
 
 def _full_keys(language: Language) -> set[str]:
@@ -238,8 +282,8 @@ def _join(languages: list[Language] | tuple[Language, ...]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _suggestion(key: str) -> str:
-    """What to write in place of an unknown `key`: names that contain it, else the nearest codes and names."""
+def _nearest(key: str) -> list[Language]:
+    """The languages whose name contains an unknown `key`, else those with the nearest codes and names."""
     by_key: dict[str, Language] = {}
     for language in all_languages():
         for other in _keys(language):
@@ -248,5 +292,4 @@ def _suggestion(key: str) -> str:
     # A two-letter code is near every three-letter one, so codes are compared with codes of the same length only.
     peers = [other for other in by_key if len(other) == len(key) or len(other) > 3]
     near = [by_key[other] for other in difflib.get_close_matches(key, peers, n=6, cutoff=0.65)]
-    nearest = list(dict.fromkeys(part_of or near))[:3]
-    return f"did you mean {_join(nearest)}?" if nearest else "write it as in swh_Latn, swh, sw or Swahili"
+    return list(dict.fromkeys(part_of or near))

@@ -32,6 +32,7 @@ Locations = Annotated[list[str], LocationMark(), BeforeValidator(_as_list)]
 Count = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
@@ -90,10 +91,33 @@ class Corpus(Section):
     text_column: str | None = Field(
         default=None, description="Column with the text in csv, tsv, jsonl and parquet; default: content, else text."
     )
-    max_bytes: ByteSize | None = Field(
-        default=None, description="Keep at most about this much text, e.g. 100MB; null: all."
+    cut: Literal["lines", "sentences"] = Field(
+        default="lines", description="Cut pages at line breaks, or into sentences (long lines always are)."
     )
+    max_bytes: ByteSize | None = Field(
+        default=None, description="Keep about this much text, e.g. 100MB, a sample of whole pages; null: all."
+    )
+    max_documents: Count | None = Field(default=None, description="Keep a sample of this many pages; null: all.")
     min_characters: Annotated[int, Field(ge=1)] = Field(default=10, description="Drop shorter lines, in characters.")
+    max_characters: Annotated[int, Field(ge=50)] = Field(
+        default=2000, description="Cut longer lines into sentences; drop sentences that are longer still."
+    )
+    min_letters: Share = Field(default=0.5, description="Drop lines with a smaller share of letters (spaces apart).")
+    min_script: Share = Field(default=0.7, description="Drop lines with a smaller share of the language's script.")
+    min_probability: Share = Field(
+        default=0.5, description="Drop GlotCC's pages whose language is less certain than this."
+    )
+    drop_warnings: list[str] = Field(
+        default=["repetition", "repetition_sent"],
+        description="Drop GlotCC's pages with one of these quality warnings (also: tiny, short_sentences, long_word).",
+    )
+    drop_religious: bool = Field(default=False, description="Drop pages in GlotCC's religious categories.")
+    drop_boilerplate: bool = Field(default=True, description="Drop menus, bread crumbs, code and copyright lines.")
+    drop_near_duplicates: bool = Field(default=True, description="Drop near twins of earlier lines (MinHash).")
+    drop_task_lines: bool = Field(
+        default=True, description="Drop lines that stand, or nearly stand, in the recipe's task sets."
+    )
+    repair: bool = Field(default=True, description="Repair broken encoding (mojibake, entities) with ftfy.")
 
 
 class Graph(Section):
@@ -102,6 +126,24 @@ class Graph(Section):
     conceptnet: Location = Field(
         default=CONCEPTNET_DUMP, description="Path or https address of the gzip'd assertions dump."
     )
+    languages: Literal["all", "own", "own+pivot"] = Field(
+        default="all", description="At the other end of an edge: any language, the same, or that and English."
+    )
+    linearisation: Literal["paper", "english", "native", "walk"] = Field(
+        default="english",
+        description="paper: its 33 predicates; english; native: the language's own; walk: edges joined to passages.",
+    )
+    templates: Location | None = Field(
+        default=None, description="YAML file of your own, RELATION: a sentence with {start} and {end}."
+    )
+    walk_length: Annotated[int, Field(ge=2)] = Field(default=4, description="walk: edges in a passage, at most.")
+    seed: Seed = Field(default=0, description="walk: seed of the paths.")
+
+    @model_validator(mode="after")
+    def _paper_is_fixed(self) -> "Graph":
+        if self.linearisation == "paper" and self.templates is not None:
+            raise ValueError("linearisation: paper has templates of its own; use english or walk with templates")
+        return self
 
 
 class Adapter(Section):

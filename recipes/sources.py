@@ -16,7 +16,7 @@ HUB_FILE = re.compile(r"hf://datasets/(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[^
 SUFFIXES = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".parquet")
 
 
-def local_file(location: str, cache: Path) -> Path:
+def local_file(location: str, cache: Path, progress=None) -> Path:
     """A local path to the file at `location`, downloaded first if it is not local.
 
     Hub files go to the Hugging Face cache (HF_HOME), others to `cache`. Raises UserError when it cannot be had.
@@ -119,3 +119,35 @@ def _download(address: str, cache: Path) -> Path:
     finally:
         partial.unlink(missing_ok=True)
     return target
+
+
+# --- temporary shims (helper is rewriting this file) ---
+def public_address(location: str) -> str:
+    return location
+
+
+def identity(location: str) -> str:
+    from .artifacts import file_hash
+    if "://" in location:
+        return public_address(location)
+    return file_hash(Path(location))
+
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class HubFolder:
+    commit: str
+    files: dict[str, int]
+
+
+def hub_folder(repo, folder, revision):
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import EntryNotFoundError
+    with hub_errors(repo):
+        try:
+            tree = HfApi().list_repo_tree(repo, folder, repo_type="dataset", revision=revision)
+            return HubFolder(revision, {e.path: e.size for e in tree})
+        except EntryNotFoundError:
+            return HubFolder(revision, {})

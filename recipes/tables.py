@@ -50,6 +50,28 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
         raise UserError(f"{path}: unknown format; expected csv, tsv, jsonl or parquet")
 
 
+def read_conll(path: Path) -> Iterator[tuple[list[str], list[str]]]:
+    """Words and tags of each sentence of a two-column file: a token and its IOB tag a line, a blank line after each.
+
+    Raises UserError for a line of another form.
+    """
+    words: list[str] = []
+    tags: list[str] = []
+    with open_text(path) as file:
+        for number, line in enumerate([*file, ""], 1):
+            fields = line.split()
+            if not fields:
+                if words:
+                    yield words, tags
+                words, tags = [], []
+                continue
+            tag = fields[-1]
+            if len(fields) < 2 or (tag != "O" and tag[:2] not in ("B-", "I-")):
+                raise UserError(f"{path}, line {number}: expected a token and an IOB tag, got {line.strip()!r}")
+            words.append(fields[0])
+            tags.append(tag)
+
+
 def column(row: dict[str, Any], name: str, path: Path) -> Any:
     """`row[name]`, or a UserError that lists the columns of `path`."""
     try:

@@ -2,7 +2,15 @@ import re
 from collections import Counter
 
 import pytest
-from lrl_adapt.recipes.languages import Language, UnknownLanguageError, all_languages, find_language, search_languages
+from lrl_adapt.recipes.languages import (
+    AmbiguousLanguageError,
+    Language,
+    UnknownLanguageError,
+    all_languages,
+    find_language,
+    search_languages,
+    suggestion,
+)
 
 # ConceptNet code -> canonical code of the 30 languages of arXiv 2502.10140.
 PAPER = {
@@ -39,6 +47,21 @@ PAPER = {
 }
 BY_CODE = {language.code: language for language in all_languages()}
 SHARED_GLOTCC_LABELS = {"fas-Arab", "cmn-Hani"}
+# Codes that stand for several languages, by system.
+SHARED = {
+    "conceptnet": {
+        "ar": {"arb_Arab", "ary_Arab", "arz_Arab"},
+        "ku": {"ckb_Arab", "kmr_Latn"},
+        "ms": {"ind_Latn", "zsm_Latn"},
+        "no": {"nno_Latn", "nob_Latn"},
+        "sh": {"bos_Latn", "hrv_Latn", "srp_Cyrl"},
+        "zh": {"yue_Hant", "zho_Hans", "zho_Hant"},
+    },
+    "wikiann": {"ku": {"ckb_Arab", "kmr_Latn"}, "zh": {"zho_Hans", "zho_Hant"}},
+    "sentiment": {"DGurgurov/indonesian_sa": {"ind_Latn", "zsm_Latn"}},
+    "glotcc": {"cmn-Hani": {"zho_Hans", "zho_Hant"}, "fas-Arab": {"pes_Arab", "prs_Arab"}},
+    "flores": {},
+}
 
 each_row = pytest.mark.parametrize("language", all_languages(), ids=lambda language: language.code)
 
@@ -51,20 +74,56 @@ def spellings(code: str) -> set[str]:
 
 def test_the_papers_languages_are_there_and_complete():
     paper = [language for language in all_languages() if language.paper]
+    assert len(paper) == 30
     assert {language.conceptnet: language.code for language in paper} == PAPER
     for language in paper:
         assert language.wikiann == language.conceptnet
+        assert re.fullmatch(r"DGurgurov/[a-z]+_sa", language.sentiment)
         assert language.joshi_class in range(4)
-        assert None not in (language.mbert_gb, language.xlmr_gb)
+        assert language.mbert_gb is not None and language.mbert_gb >= 0
+        assert language.xlmr_gb is not None and language.xlmr_gb >= 0
         assert language.glotcc_documents is not None and language.glotcc_documents >= 9800
         assert language.glotcc == language.code.replace("_", "-")
+
+
+@pytest.mark.parametrize("system", ["code", "name", "flores", "glotcc", "conceptnet", "wikiann", "sentiment"])
+def test_codes_are_unique_among_the_papers_languages(system: str):
+    counts = Counter(getattr(language, system) for language in all_languages() if language.paper)
+    assert max(counts.values()) == 1
+    assert len(counts) == 30
+
+
+@pytest.mark.parametrize("system", SHARED)
+def test_a_code_of_several_languages_is_known_and_noted(system: str):
+    owners: dict[str, set[str]] = {}
+    for language in all_languages():
+        owners.setdefault(getattr(language, system), set()).add(language.code)
+    owners.pop("", None)
+    shared = {code: codes for code, codes in owners.items() if len(codes) > 1}
+    assert shared == SHARED[system]
+    for codes in shared.values():
+        assert any(BY_CODE[code].note for code in codes)
+
+
+def test_sentiment_sets_bear_the_name_of_their_language():
+    other = {language.name: language.sentiment for language in all_languages() if language.sentiment}
+    for name in [name for name in other if other[name] == f"DGurgurov/{name.lower()}_sa"]:
+        del other[name]
+    assert other == {"Central Kurdish": "DGurgurov/kurdish_sa", "Malay": "DGurgurov/indonesian_sa"}
 
 
 def test_only_the_papers_languages_have_its_numbers():
     for language in all_languages():
         if not language.paper:
-            numbers = (language.joshi_class, language.mbert_gb, language.xlmr_gb, language.glotcc_documents)
-            assert numbers == (None, None, None, None), language.code
+            assert (language.joshi_class, language.mbert_gb, language.xlmr_gb) == (None, None, None), language.code
+
+
+def test_every_language_has_its_documents_counted():
+    assert all(language.glotcc_documents is not None for language in all_languages())
+    assert {code for code, row in BY_CODE.items() if row.glotcc_documents == 0} == {"acq_Arab", "aka_Latn", "kon_Latn"}
+    by_label = {language.glotcc: language.glotcc_documents for language in all_languages()}
+    assert all(by_label[language.glotcc] == language.glotcc_documents for language in all_languages())
+    assert (by_label["eng-Latn"], by_label["kmr-Latn"], by_label["ind-Latn"]) == (270_227_902, 31_094, 9_376_254)
 
 
 def test_unseen_languages_are_the_papers():
@@ -85,6 +144,7 @@ def test_one_row_in_full():
         name="Swahili",
         conceptnet="sw",
         wikiann="sw",
+        sentiment="DGurgurov/swahili_sa",
         joshi_class=2,
         mbert_gb=0.10,
         xlmr_gb=2.15,
@@ -180,7 +240,16 @@ def test_codes_and_names_of_every_system(text: str, code: str):
             "Kurdish",
             "unknown language 'Kurdish'; did you mean ckb_Arab (Central Kurdish) or kmr_Latn (Northern Kurdish)?",
         ),
-        ("mlt_Latin", "unknown language 'mlt_Latin'; did you mean mlt_Latn (Maltese), "),
+        ("mlt_Latin", "unknown language 'mlt_Latin'; did you mean mlt_Latn (Maltese)?"),
+        ("swh_Ltan", "unknown script 'Ltan' in 'swh_Ltan'; did you mean swh_Latn (Swahili)?"),
+        (
+            "KAS-Devs",
+            "unknown script 'Devs' in 'KAS-Devs'; did you mean kas_Arab (Kashmiri in Arabic script) or kas_Deva",
+        ),
+        ("aab-Ltan", "unknown script 'Ltan' in 'aab-Ltan'; did you mean aab_Latn?"),
+        ("aab-Qqqq", "unknown script 'Qqqq' in 'aab-Qqqq'; write it as in swh_Latn, swh, sw or Swahili"),
+        ("und-Zzzz", "unknown script 'Zzzz' in 'und-Zzzz'; "),
+        ("uzb-Ltan", "'uzb-Ltan' is a macro-language; use uzn_Latn (Uzbek)"),
         ("q0q0", "unknown language 'q0q0'; write it as in swh_Latn, swh, sw or Swahili"),
         ("", "unknown language ''; write it as in swh_Latn, swh, sw or Swahili"),
     ],
@@ -214,7 +283,7 @@ def test_errors_say_what_to_write_instead(text: str, message: str):
     ],
 )
 def test_macro_codes_name_their_members(code: str):
-    with pytest.raises(UnknownLanguageError, match=rf"'{code}' is a macro-language; use \w{{3}}_\w{{4}} \("):
+    with pytest.raises(AmbiguousLanguageError, match=rf"'{code}' is a macro-language; use \w{{3}}_\w{{4}} \("):
         find_language(code)
 
 
@@ -228,6 +297,10 @@ def test_an_unknown_language_is_a_value_error():
         ("uzn-Cyrl", "uzn_Cyrl", "uzn-Cyrl"),
         ("UIG_LATN", "uig_Latn", "uig-Latn"),
         ("aaz-Latn", "aaz_Latn", "aaz-Latn"),
+        ("xho-Cyrl", "xho_Cyrl", "xho-Cyrl"),
+        ("aab-Latn", "aab_Latn", "aab-Latn"),
+        ("ryu-Jpan", "ryu_Jpan", "ryu-Jpan"),
+        ("lzh-hant", "lzh_Hant", "lzh-Hant"),
         ("fas-Arab", "fas_Arab", "fas-Arab"),
         ("cmn-Hani", "cmn_Hani", "cmn-Hani"),
     ],
@@ -237,6 +310,20 @@ def test_codes_outside_the_table_are_languages_of_their_own(text: str, code: str
     assert language == Language(code=code, name=code)
     assert (language.glotcc, language.flores) == (glotcc, code)
     assert (language.iso, language.script) == tuple(code.split("_"))
+
+
+# Every script of GlotCC's 1,276 labels and of FLORES-200.
+SCRIPTS = (
+    "Arab Armn Beng Cans Copt Cyrl Deva Dsrt Ethi Geor Goth Gran Grek Gujr Guru Hang Hani Hans Hant Hebr Hung Jpan "
+    "Kali Khmr Knda Laoo Latn Limb Lisu Mlym Mong Mtei Mymr Newa Nkoo Olck Orya Shaw Sinh Sylo Syrc Taml Telu Tfng "
+    "Thaa Thai Tibt"
+)
+
+
+def test_every_script_of_the_sources_is_one():
+    assert {language.script for language in all_languages()} <= set(SCRIPTS.split())
+    for script in SCRIPTS.split():
+        assert find_language(f"aab-{script}").script == script
 
 
 def test_scripts_of_one_language_are_separate_rows():
@@ -270,9 +357,21 @@ def test_search_looks_at_names_and_all_codes():
     assert codes("zh-yue") == ["yue_Hant"]
     assert codes("ekk") == ["est_Latn"]
     assert "kat_Geor" in codes("ka")
-    assert codes("Swahli")[0] == "swh_Latn"
-    assert codes("0000") == []
+    assert codes("ka")[0] == "kat_Geor"
+    assert codes("ku")[:2] == ["ckb_Arab", "kmr_Latn"]
+    assert codes("msa") == ["bjn_Latn", "ind_Latn", "min_Latn", "zsm_Latn"]
+    assert codes("uzb-Latn") == codes("UZB") == ["uzn_Latn"]
+    assert codes("fas-Arab") == ["pes_Arab", "prs_Arab"]
+    assert codes("swa")[0] == "swh_Latn"
+    assert codes("dgurgurov/maltese_SA") == ["mlt_Latn"]
+    assert codes("AAB-latn") == ["aab_Latn"]
+    assert codes("Swahli") == codes("0000") == codes("swh_Ltan") == []
     assert len(codes("")) == len(all_languages())
+
+
+def test_suggestions_are_near():
+    assert suggestion("Swahli").startswith("did you mean swh_Latn (Swahili)")
+    assert suggestion("0000") == "write it as in swh_Latn, swh, sw or Swahili"
 
 
 def test_the_table_is_read_once():

@@ -1,0 +1,83 @@
+"""The corpus's data card, in Markdown."""
+
+from typing import Any
+
+from ..recipes.languages import Language
+from ..recipes.schema import Corpus
+
+SPLITS = ("train", "validation", "test")
+MB = 1e6
+
+
+def card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> str:
+    """The card of a corpus from its facts, as `corpora.prepare` gathers them."""
+    rows = [
+        f"| {split} | {facts['documents'].get(split, 0):,} | {facts['lines'].get(split, 0):,} "
+        f"| {facts['bytes'].get(split, 0):,} |"
+        for split in SPLITS
+    ]
+    return "\n".join(
+        [
+            f"# Text in {language.name} ({language.code})",
+            "",
+            _source(facts["source"]),
+            "",
+            *([f"Note: {language.note}", ""] if language.note else []),
+            "| split | documents | lines | bytes |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            "## From page to line",
+            "",
+            *(f"- {reason}: {count:,} pages" for reason, count in facts["pages"].items()),
+            "",
+            *_filters(facts),
+            "",
+            *_rules(corpus, language),
+            "",
+        ]
+    )
+
+
+def _source(source: dict[str, Any]) -> str:
+    if "glotcc" not in source:
+        return f"From local files: {', '.join(source['files'])}. The licence is that of the files; keep to it."
+    return (
+        f"From {source['glotcc']} at revision {source['revision']} (commit {source['commit']}), "
+        f"{len(source['files'])} of {source['of']} shards: {', '.join(source['files'])}. "
+        "GlotCC-V1: packaging CC0 1.0, the text under Common Crawl's terms of use."
+    )
+
+
+def _filters(facts: dict[str, Any]) -> list[str]:
+    """A table of what each filter took, in their order, and what was left after it."""
+    counts, sizes = facts["counts"], facts["bytes_by_outcome"]
+    lines, size = sum(counts.values()), sum(sizes.values())
+    table = ["| filter | lines dropped | lines left | MB left |", "|---|---|---|---|"]
+    table.append(f"| (lines cut from the pages) | | {lines:,} | {size / MB:,.1f} |")
+    for reason, count in counts.items():
+        if reason == "kept" or not count:
+            continue
+        lines, size = lines - count, size - sizes[reason]
+        table.append(f"| {reason} | {count:,} | {lines:,} | {size / MB:,.1f} |")
+    return table
+
+
+def _rules(corpus: Corpus, language: Language) -> list[str]:
+    """What the filters mean, with the recipe's numbers."""
+    near = (
+        "Near a repeat: character 5-grams alike (MinHash; found at a Jaccard similarity of 0.8 in 95 % of the cases)."
+        if corpus.drop_near_duplicates
+        else "Near repeats were kept."
+    )
+    tasks = (
+        "In a task set: equal to a text of the recipe's tasks in any split, or a near twin of it."
+        if corpus.drop_task_lines
+        else "Texts of the task sets were not looked for."
+    )
+    return [
+        f"A line has {corpus.min_characters} to {corpus.max_characters} characters, at least "
+        f"{corpus.min_letters:.0%} of them letters, and of these {corpus.min_script:.0%} {language.script}. "
+        "Repeated: letters and digits as in an earlier line, over all splits. "
+        f"{near} {tasks} Splits are made by document, with a hash of its id.",
+    ]

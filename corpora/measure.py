@@ -1,0 +1,156 @@
+"""What a batch of lines is made of, computed for all of them at once on their code points.
+
+A call per character in Python would make preparing a web corpus take days; these arrays take it at over 10 MB/s.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy
+from fontTools.unicodedata import Scripts
+
+BANDS = 10
+ROWS = 6  # signature values in a band: lines of similarity s share a band with probability 1 - (1 - s ** ROWS) ** BANDS
+PERMUTATIONS = 64
+GRAM = 5  # characters in a shingle
+SEED = 42
+
+LETTER, SCRIPTED, OWN, KEY, SPACE, MENU, CODE = (1 << bit for bit in range(7))  # bits of a code point's class
+MENU_SIGNS, CODE_SIGNS = "<>|»«•·›→", "{}©"
+PHRASES = ("javascript", "lorem ipsum", "all rights reserved", "cookie policy", "http://", "https://")
+MENU_LIMIT = 3  # signs
+MEMBERS = {
+    "Jpan": ("Hira", "Kana", "Hani"),
+    "Hans": ("Hani", "Bopo"),
+    "Hant": ("Hani", "Bopo"),
+    "Kore": ("Hang", "Hani"),
+}
+ASSIGNED = 0x32400  # beyond it lie tags, selectors and private use: no letters
+GOLDEN = numpy.uint64(0x9E3779B97F4A7C15)
+
+Array = numpy.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Arrays with a value for each line."""
+
+    characters: Array
+    """Length in characters."""
+    letters: Array
+    """Share of letters and marks among the characters that are no space."""
+    script: Array
+    """Share of the language's script among the letters that belong to a script; 1 where there is none."""
+    boilerplate: Array
+    """Whether it looks like a menu, code, an address or a copyright notice."""
+    key: Array
+    """64-bit hash of the letters and digits in lower case: lines that differ in nothing else are equal."""
+
+
+def measure(lines: list[str], script: str) -> Measures:
+    """Measure lines, which hold no line break; `script` is an ISO 15924 code (`Latn`)."""
+    joined, codes, starts, ends = _codes(lines)
+    classes = _classes(script)[numpy.minimum(codes, ASSIGNED)]
+
+    def count(bits: int) -> Array:
+        return numpy.add.reduceat((classes & bits) != 0, starts, dtype=numpy.int32)
+
+    lengths = ends - starts
+    ink, scripted = lengths + 1 - count(SPACE), count(SCRIPTED)  # each line's break is a space
+    return Measures(
+        characters=lengths,
+        letters=count(LETTER) / numpy.maximum(ink, 1),
+        script=numpy.where(scripted > 0, count(OWN) / numpy.maximum(scripted, 1), 1.0),
+        boilerplate=(count(MENU) >= MENU_LIMIT) | (count(CODE) > 0) | _with_phrases(joined, starts),
+        key=_keys(codes, (classes & KEY) != 0, starts),
+    )
+
+
+def bands(lines: list[str]) -> Array:
+    """LSH band values of lines, uint64 (lines, BANDS), from MinHash over lower-case character 5-grams (Broder 1997).
+
+    Two lines are taken for near twins where they share a value of the same band: at a Jaccard similarity of 0.8 in 95 %
+    of the cases, at 0.9 in 99.9 %, at 0.6 in 38 %, at 0.4 in 4 %.
+    """
+    from rensa import RMinHash
+
+    _, codes, starts, ends = _codes(lines)
+    grams = numpy.zeros(len(codes), dtype=numpy.uint64)
+    wide = codes.astype(numpy.uint64)
+    for place in range(GRAM):
+        grams[: len(codes) - place] += wide[place:] * _salt(place)
+    counts = numpy.maximum(ends - starts - GRAM + 1, 1)  # a line shorter than a shingle is one
+    offsets = numpy.concatenate(([0], numpy.cumsum(counts))).astype(numpy.uint64)
+    within = numpy.arange(int(offsets[-1])) - numpy.repeat(offsets[:-1].astype(numpy.int64), counts)
+    tokens = _mixed(grams[numpy.repeat(starts, counts) + within])
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(tokens, offsets, PERMUTATIONS, SEED)
+    signature = numpy.array(matrix.to_rows(), dtype=numpy.uint64).reshape(len(lines), PERMUTATIONS)
+    groups = signature[:, : BANDS * ROWS].reshape(len(lines), BANDS, ROWS)
+    salts = numpy.array([_salt(place) for place in range(ROWS)], dtype=numpy.uint64)
+    return _mixed((groups * salts).sum(axis=2, dtype=numpy.uint64))
+
+
+def _codes(lines: list[str]) -> tuple[str, Array, Array, Array]:
+    """The lines joined in lower case, their code points, and where each line starts and ends among them."""
+    joined = "\n".join(lines).lower() + "\n"
+    codes = numpy.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=numpy.uint32)
+    ends = numpy.flatnonzero(codes == ord("\n"))
+    return joined, codes, numpy.concatenate(([0], ends[:-1] + 1)), ends
+
+
+def _with_phrases(joined: str, starts: Array) -> Array:
+    found = numpy.zeros(len(starts), dtype=bool)
+    for phrase in PHRASES:
+        place = joined.find(phrase)
+        while place >= 0:
+            line = int(numpy.searchsorted(starts, place, side="right")) - 1
+            found[line] = True
+            place = joined.find(phrase, int(starts[line + 1])) if line + 1 < len(starts) else -1
+    return found
+
+
+def _keys(codes: Array, counted: Array, starts: Array) -> Array:
+    """A sum of hashes of (character, place in line), over the counted characters."""
+    lengths = numpy.add.reduceat(counted, starts, dtype=numpy.int64)
+    firsts = numpy.cumsum(lengths) - lengths
+    places = numpy.arange(int(lengths.sum())) - numpy.repeat(firsts, lengths)
+    hashes = _mixed(codes[counted] + places.astype(numpy.uint64) * GOLDEN)
+    running = numpy.concatenate((numpy.zeros(1, numpy.uint64), numpy.cumsum(hashes, dtype=numpy.uint64)))
+    return running[firsts + lengths] - running[firsts]
+
+
+def _mixed(values: Array) -> Array:
+    """splitmix64's finaliser, in place: every bit of the input moves every bit of the output (Steele et al. 2014)."""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        values ^= values >> numpy.uint64(shift)
+        values *= numpy.uint64(factor)
+    values ^= values >> numpy.uint64(31)
+    return values
+
+
+def _salt(place: int) -> numpy.uint64:
+    """An odd factor for each place."""
+    return numpy.uint64(pow(int(GOLDEN), place + 1, 2**64))
+
+
+@cache
+def _classes(script: str) -> Array:
+    """A byte of bits for every code point up to ASSIGNED."""
+    table = numpy.zeros(ASSIGNED + 1, dtype=numpy.uint8)
+    own = MEMBERS.get(script, (script,))
+    ranges = zip(Scripts.RANGES, [*Scripts.RANGES[1:], ASSIGNED], Scripts.VALUES, strict=True)
+    for start, end, name in ranges:
+        if name not in ("Zyyy", "Zinh", "Zzzz"):  # shared by scripts, or none
+            table[start : min(end, ASSIGNED)] |= SCRIPTED | (OWN if name in own else 0)
+    for code in range(ASSIGNED):
+        kind = unicodedata.category(chr(code))[0]
+        if kind in "LM":
+            table[code] |= LETTER | KEY
+        else:
+            table[code] &= ~numpy.uint8(SCRIPTED | OWN)  # a script's own digits and signs say little
+            table[code] |= {"N": KEY, "Z": SPACE}.get(kind, 0)
+    for bit, signs in ((MENU, MENU_SIGNS), (CODE, CODE_SIGNS), (SPACE, "\n")):
+        table[[ord(sign) for sign in signs]] |= bit
+    return table
