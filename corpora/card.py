@@ -66,7 +66,7 @@ def _filters(facts: dict[str, Any]) -> list[str]:
 def _rules(corpus: Corpus, language: Language) -> list[str]:
     """What the filters mean, with the recipe's numbers."""
     near = (
-        "Near a repeat: character 5-grams alike (MinHash; found at a Jaccard similarity of 0.8 in 95 % of the cases)."
+        "Near a repeat: character 5-grams alike (MinHash; found at a Jaccard similarity of 0.8 in 93 % of the cases)."
         if corpus.drop_near_duplicates
         else "Near repeats were kept."
     )

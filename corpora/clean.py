@@ -11,7 +11,7 @@ import numpy
 
 from ..recipes.languages import Language
 from ..recipes.schema import Corpus
-from .measure import Array, Measures, bands, measure
+from .measure import Array, Measures, measure, near_hashes
 from .readers import Document
 
 RELIGIOUS = frozenset({"religious", "associations_religieuses"})  # GlotCC's categories for it
@@ -41,7 +41,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """Lines of a batch of pages, with arrays that have a value for each line (owners, sizes, keys, bands) or page."""
+    """Lines of a batch of pages, with arrays that have a value for each line or page."""
 
     lines: list[str]
     owners: Array
@@ -50,7 +50,8 @@ class Cleaned:
     """Bytes in UTF-8."""
     keys: Array
     bands: Array
-    """(lines, BANDS), or (lines, 0) where near twins may stay."""
+    signatures: Array
+    """Both of `near_hashes`; of no line where near twins may stay."""
     digests: Array
     """SHA-256 of each page's id, uint8 (pages, 32)."""
     tally: Tally
@@ -76,14 +77,15 @@ def clean(documents: list[Document], corpus: Corpus, language: Language) -> Clea
         found = measure(lines, language.script)
         keep, keys = _judge_lines(found, sizes, corpus, tally), found.key
         lines = [line for line, kept in zip(lines, keep.tolist(), strict=True) if kept]
-    near = bands(lines) if corpus.drop_near_duplicates and lines else numpy.zeros((len(lines), 0), dtype=numpy.uint64)
+    bands, signatures = near_hashes(lines if corpus.drop_near_duplicates else [])
     digests = b"".join(hashlib.sha256(page.id.encode()).digest() for page in pages)
     return Cleaned(
         lines=lines,
         owners=numpy.array(owners, dtype=numpy.int32)[keep],
         sizes=sizes[keep],
         keys=keys[keep],
-        bands=near,
+        bands=bands,
+        signatures=signatures,
         digests=numpy.frombuffer(digests, dtype=numpy.uint8).reshape(len(pages), 32),
         tally=tally,
     )

@@ -45,7 +45,7 @@ class Stage:
 
     def add_task_lines(self, cleaned: Cleaned) -> None:
         """Lines of the task sets, before all others: what equals or nearly equals one of them goes."""
-        self._index.add(cleaned.keys, cleaned.bands)
+        self._index.add(cleaned.keys, cleaned.bands, cleaned.signatures)
         self._tasks += len(cleaned.lines)
 
     def add(self, cleaned: Cleaned) -> None:
@@ -59,7 +59,7 @@ class Stage:
         documents = [names[owner * NAME : (owner + 1) * NAME] for owner in owners]
         columns = [pyarrow.array(splits[cleaned.owners]), pyarrow.array(documents), pyarrow.array(cleaned.lines)]
         self._file.write_batch(pyarrow.record_batch(columns, schema=SCHEMA))
-        self._index.add(cleaned.keys, cleaned.bands)
+        self._index.add(cleaned.keys, cleaned.bands, cleaned.signatures)
         self._owners.append(cleaned.owners + self._pages)
         self._sizes.append(cleaned.sizes)
         self._places.append(places)
@@ -105,7 +105,7 @@ class Stage:
 
     def _drop_repeats(self, outcome: Array, *, near: bool) -> None:
         alive = numpy.concatenate((numpy.ones(self._tasks, dtype=bool), outcome == KEPT))
-        first = self._index.first(alive, near=near)[self._tasks :]
+        first = (self._index.near_repeats(alive) if near else self._index.repeats(alive))[self._tasks :]
         repeated = first < numpy.arange(self._tasks, self._tasks + len(first))
         outcome[repeated] = NEAR if near else REPEATED
         outcome[repeated & (first < self._tasks)] = IN_TASK

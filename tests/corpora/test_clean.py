@@ -1,37 +1,109 @@
-from lrl_adapt.corpora.clean import Cleaner
+import pytest
+from lrl_adapt.corpora.clean import Cleaned, Tally, clean, lines_of, mend
 from lrl_adapt.corpora.readers import Document
+from lrl_adapt.recipes.languages import find_language
+from lrl_adapt.recipes.schema import Corpus
+
+LOOSE = {"min_characters": 1, "min_letters": 0, "min_script": 0, "drop_boilerplate": False}
 
 
-def lines(cleaner: Cleaner, text: str) -> list[str]:
-    return list(cleaner.lines(Document("any", text)))
-
-
-def test_white_space_is_folded_and_short_or_repeated_lines_counted() -> None:
-    cleaner = Cleaner(min_characters=6)
-    kept = lines(cleaner, "  Habari \t ya leo. \n\nMenyu\nHabari ya leo.\r\nNzuri sana.")
-    assert kept == ["Habari ya leo.", "Nzuri sana."]
-    assert lines(cleaner, "Nzuri sana.") == []
-    assert cleaner.counts == {"kept": 2, "too short": 1, "repeated": 2}
+def cleaned(*texts: str, language: str = "swh_Latn", **corpus) -> Cleaned:
+    return clean([Document(text, text) for text in texts], Corpus(**corpus), find_language(language))
 
 
 def test_every_sort_of_space_and_line_break() -> None:
-    cleaner = Cleaner(min_characters=1)
-    assert lines(cleaner, "a\u00a0b\u3000c\u2028d\x85e\r\nf\rg\n\u00a0\n") == ["a b c", "d", "e", "f", "g"]
-    assert cleaner.counts["too short"] == 0  # an empty line is no line
-
-
-def test_a_repeat_is_one_after_folding() -> None:
-    cleaner = Cleaner(min_characters=1)
-    assert lines(cleaner, "moja  mbili\nmoja mbili \n Moja mbili") == ["moja mbili", "Moja mbili"]
-    assert cleaner.counts == {"kept": 2, "too short": 0, "repeated": 1}
+    found = cleaned("a\u00a0b\u3000c\u2028d\x85e\r\nf\rg\n\u00a0\n", **LOOSE)
+    assert found.lines == ["a b c", "d", "e", "f", "g"]
+    assert found.owners.tolist() == [0] * 5
 
 
 def test_length_is_in_characters_after_folding() -> None:
-    cleaner = Cleaner(min_characters=5)
-    assert lines(cleaner, "ئۇيغۇ\nئۇيغ\na    b\nabcde") == ["ئۇيغۇ", "abcde"]
-    assert cleaner.counts == {"kept": 2, "too short": 2, "repeated": 0}
+    found = cleaned("ئۇيغۇ\nئۇيغ\na    b\nabcde", "xyz", **LOOSE | {"min_characters": 5})
+    assert found.lines == ["ئۇيغۇ", "abcde"]
+    assert found.tally.lines["too short"] == 3
+    assert found.tally.bytes["too short"] == len("ئۇيغ".encode()) + 3 + 3
+    assert found.sizes.tolist() == [10, 5]
 
 
-def test_every_corpus_counts_for_itself() -> None:
-    assert lines(Cleaner(1), "moja") == lines(Cleaner(1), "moja") == ["moja"]
-    assert Cleaner(1).counts == {"kept": 0, "too short": 0, "repeated": 0}
+def test_a_long_line_is_cut_into_sentences_and_a_long_sentence_dropped() -> None:
+    sentence = "Hii ni sentensi ya kawaida kabisa."
+    found = cleaned(" ".join([sentence] * 5) + "\n" + "neno " * 40, max_characters=100)
+    assert found.lines == [sentence] * 5
+    assert found.tally.lines["too long"] == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "count"),
+    [
+        ("swh", "Habari ya leo. Nzuri sana! Je, unatoka wapi?", 3),
+        ("amh", "ሰላም ነው። እንዴት ነህ?", 2),
+        ("urd", "یہ ایک جملہ ہے۔ یہ دوسرا ہے۔", 2),
+        ("npi", "यो एउटा वाक्य हो। यो अर्को हो।", 2),
+        ("zho", "你好。再见。", 2),
+        ("qqq", "One. Two.", 2),
+    ],
+)
+def test_sentences(language: str, text: str, count: int) -> None:
+    sentences = list(lines_of(text, Corpus(cut="sentences"), language))
+    assert len(sentences) == count
+    assert "".join(sentences).replace(" ", "") == text.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("language", "line", "stays"),
+    [
+        ("swh_Latn", "Habari ya asubuhi, rafiki yangu.", True),
+        ("swh_Latn", "Доброе утро, дорогой друг.", False),
+        ("swh_Latn", "Neno salaam huandikwa سلام kwa Kiarabu.", True),
+        ("uig_Arab", "ياخشىمۇسىز دوستۇم، قانداق ئەھۋالىڭىز؟", True),
+        ("uig_Arab", "Yaxshimusiz dostum, qandaq ehwalingiz?", False),
+        ("jpn_Jpan", "今日はとても良い天気ですね。", True),
+        ("zho_Hans", "今天天气很好，我们去公园。", True),
+        ("amh_Ethi", "እንደምን አደርክ ወዳጄ ሆይ።", True),
+    ],
+)
+def test_the_languages_script(language: str, line: str, *, stays: bool) -> None:
+    found = cleaned(line, language=language)
+    assert found.lines == ([line] if stays else [])
+    assert found.tally.lines["other script"] == (not stays)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("12.03.2023 | 14:55 | 3,99 | 7", "few letters"),
+        ("Nyumbani | Habari | Michezo | Burudani", "boilerplate"),
+        ("Nyumbani » Habari » Michezo » Soka", "boilerplate"),
+        ("var habari = function() { return habari; }", "boilerplate"),
+        ("© 2023 Gazeti la Habari, haki zote zimehifadhiwa", "boilerplate"),
+        ("Lorem ipsum dolor sit amet consectetur", "boilerplate"),
+        ("Soma zaidi katika https://example.org/habari", "boilerplate"),
+        ("Alisema: «Habari ya leo», kisha akaondoka.", ""),
+        ("Bei ni kati ya shilingi 200 na 300 | kwa siku", ""),
+    ],
+)
+def test_boilerplate(line: str, reason: str) -> None:
+    found = cleaned(line)
+    assert [name for name, count in found.tally.lines.items() if count] == ([reason] if reason else [])
+    assert found.lines == ([] if reason else [line])
+
+
+@pytest.mark.parametrize(
+    ("broken", "whole"),
+    [
+        ("Il-Ä¡urnata hi sabiÄ§a Ä§afna.", "Il-ġurnata hi sabiħa ħafna."),
+        ("Tom &amp; Jerry", "Tom & Jerry"),
+        ("caf\u0065\u0301", "café"),
+        ("Malta\x00 sabiħa", "Malta sabiħa"),
+        ("sabiħa “ħafna” ﬁ", "sabiħa “ħafna” ﬁ"),
+        ("Déjà vu : l’été", "Déjà vu : l’été"),
+    ],
+)
+def test_mend(broken: str, whole: str) -> None:
+    tally = Tally()
+    assert mend(["kollox sew", broken], tally) == ["kollox sew", whole]
+    assert tally.pages.total() == (broken != whole and "\u0301" not in broken)
+
+
+def test_repair_may_be_left_off() -> None:
+    assert cleaned("Tom &amp; Jerry waliondoka", repair=False).lines == ["Tom &amp; Jerry waliondoka"]

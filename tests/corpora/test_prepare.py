@@ -1,23 +1,23 @@
 import gzip
 import json
+import random
 from collections import Counter
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 import pytest
-from lrl_adapt.corpora.prepare import SPLITS, corpus_artifact, prepare_corpus, split_of
-from lrl_adapt.corpora.readers import Document
+from lrl_adapt.corpora.prepare import SPLITS, corpus_artifact, prepare_corpus
 from lrl_adapt.recipes.artifacts import Artifact
 from lrl_adapt.recipes.errors import UserError
-from lrl_adapt.recipes.schema import Recipe
+from lrl_adapt.recipes.schema import Eval, Recipe
 
-from ..hub import Hub
+from ..hub import COMMIT, Hub
 from .pages import write_pages
 
 
 def recipe(file: Path, **corpus) -> Recipe:
-    section = {"files": [str(file)], **corpus}
+    section = {"files": [str(file)], "drop_near_duplicates": False, **corpus}  # the pages are as like as two peas
     return Recipe.model_validate({"language": "swh_Latn", "base": {"from_scratch": {}}, "corpus": section})
 
 
@@ -39,16 +39,18 @@ def test_pages_stay_whole_and_no_line_stands_in_two_splits(tmp_path: Path, pages
         assert not texts[one] & texts[other]
     assert len(set.union(*documents.values())) == 300
     facts = artifact.manifest()["facts"]
-    assert facts["counts"] == {"kept": 900, "too short": 300, "repeated": 0}
+    assert facts["counts"] == {"kept": 900, "too short": 300}
     assert facts["lines"] == {split: len(rows(artifact, split)) for split in SPLITS}
     assert facts["bytes"] == {split: sum(len(row["text"]) for row in rows(artifact, split)) for split in SPLITS}
     card = (artifact.folder / "card.md").read_text()
     assert "Swahili" in card
     assert f"| train | {facts['documents']['train']} | {facts['lines']['train']} |" in card
+    assert "| too short | 300 | 900 |" in card
 
 
 def test_the_split_is_80_10_10_and_stable_when_pages_are_added(tmp_path: Path, pages: Path) -> None:
-    counts = Counter(split_of(Document(str(number), "")) for number in range(5000))
+    many = prepare_corpus(recipe(write_pages(tmp_path / "many.parquet", range(5000))), tmp_path / "runs")
+    counts = many.manifest()["facts"]["documents"]
     assert counts["train"] / 5000 == pytest.approx(0.8, abs=0.02)
     assert counts["test"] / 5000 == pytest.approx(0.1, abs=0.02)
     before = prepare_corpus(recipe(pages), tmp_path / "runs")
@@ -68,10 +70,34 @@ def test_a_second_prepare_is_nothing_and_another_setting_a_folder_beside(tmp_pat
     assert other.folder.parent == first.folder.parent
 
 
-def test_max_bytes_bounds_the_text(tmp_path: Path, pages: Path) -> None:
-    artifact = prepare_corpus(recipe(pages, max_bytes="5KB"), tmp_path / "runs")
-    size = sum(artifact.manifest()["facts"]["bytes"].values())
-    assert 5000 <= size < 5200  # the last page is kept whole
+def test_max_bytes_takes_a_sample_of_whole_pages(tmp_path: Path) -> None:
+    pages = write_pages(tmp_path / "pages.parquet", range(3000))
+    artifact = prepare_corpus(recipe(pages, max_bytes="20KB"), tmp_path / "runs")
+    facts = artifact.manifest()["facts"]
+    assert 20_000 <= sum(facts["bytes"].values()) < 20_200  # the last page is kept whole
+    texts = [row["text"] for split in SPLITS for row in rows(artifact, split)]
+    numbers = Counter(int(text.rstrip(".").rsplit(" ", 1)[1]) for text in texts)
+    assert set(numbers.values()) == {3}  # every page whole
+    assert 1000 < sum(numbers) / len(numbers) < 2000  # from all over the file, not its head
+    assert len(rows(artifact, "test")) > 0
+    counts = facts["counts"]
+    assert counts["kept"] + counts["over the cap"] + counts.get("not sampled", 0) + counts["too short"] <= 12_000
+    more = prepare_corpus(recipe(pages, max_bytes="40KB"), tmp_path / "runs")
+    assert set(texts) <= {row["text"] for split in SPLITS for row in rows(more, split)}
+
+
+def test_the_sample_does_not_depend_on_how_much_is_staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = write_pages(tmp_path / "pages.parquet", range(3000))
+    whole = prepare_corpus(recipe(pages, max_bytes="20KB"), tmp_path / "whole")
+    monkeypatch.setattr("lrl_adapt.corpora.prepare.BATCH", 2000)  # so that the sample narrows while pages are read
+    narrowed = prepare_corpus(recipe(pages, max_bytes="20KB"), tmp_path / "narrowed")
+    assert narrowed.manifest()["facts"]["pages"]["not sampled"] > 1000
+    assert all(rows(whole, split) == rows(narrowed, split) for split in SPLITS)
+
+
+def test_max_documents(tmp_path: Path, pages: Path) -> None:
+    artifact = prepare_corpus(recipe(pages, max_documents=50), tmp_path / "runs")
+    assert sum(artifact.manifest()["facts"]["documents"].values()) == 50
 
 
 def test_an_empty_language_and_an_interruption_leave_nothing(tmp_path: Path, pages: Path) -> None:
@@ -83,10 +109,9 @@ def test_an_empty_language_and_an_interruption_leave_nothing(tmp_path: Path, pag
             pass
 
         def track(self, items, label, total=None):
-            for number, item in enumerate(items):
-                if number == 50:
-                    raise KeyboardInterrupt
+            for item in items:
                 yield item
+                raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         prepare_corpus(recipe(pages), tmp_path / "runs", Stop())
@@ -118,15 +143,9 @@ def test_card_and_manifest_count_what_the_files_hold(tmp_path: Path) -> None:
         size = sum(len(row["text"].encode()) for row in found)
         documents = len({row["document"] for row in found})
         assert [facts[name][split] for name in ("documents", "lines", "bytes")] == [documents, len(found), size]
-        assert f"| {split} | {documents} | {len(found)} | {size} |" in card
+        assert f"| {split} | {documents} | {len(found)} | {size:,} |" in card
     assert sum(facts["lines"].values()) == facts["counts"]["kept"] == 101
-    for line in (
-        "- kept: 101 lines",
-        "- too short: 50 lines",
-        "- repeated: 49 lines",
-        "at least 10 characters",
-        "a.txt",
-    ):
+    for line in ("| too short | 50 | 150 |", "| repeated | 49 | 101 |", "10 to 2000 characters", "a.txt"):
         assert line in card
     assert str(tmp_path) not in card  # a name, not where it lay on this machine
 
@@ -166,8 +185,10 @@ def test_glotcc_is_prepared_once_and_then_needs_no_hub(hub: Hub, tmp_path: Path)
     glotcc = Recipe.model_validate({"language": "swh_Latn", "base": {"from_scratch": {}}, "corpus": {}})
     artifact = prepare_corpus(glotcc, tmp_path / "runs")
     assert sum(artifact.manifest()["facts"]["documents"].values()) == 100
-    assert artifact.manifest()["inputs"] == {"glotcc": "cis-lmu/GlotCC-V1", "revision": "main"}
-    assert "cis-lmu/GlotCC-V1 at revision main" in (artifact.folder / "card.md").read_text()
+    assert artifact.manifest()["inputs"] == {"glotcc": "cis-lmu/GlotCC-V1", "revision": "main", "tasks": {}}
+    source = artifact.manifest()["facts"]["source"]
+    assert (source["commit"], source["of"], len(source["files"])) == (COMMIT, 2, 2)
+    assert f"cis-lmu/GlotCC-V1 at revision main (commit {COMMIT})" in (artifact.folder / "card.md").read_text()
     hub.close()
     assert prepare_corpus(glotcc, tmp_path / "runs").folder == artifact.folder
 
@@ -200,3 +221,70 @@ def test_a_recipe_without_text(tmp_path: Path) -> None:
     graph = {"language": "swh_Latn", "base": {"from_scratch": {}}, "graph": {}, "source": "graph"}
     with pytest.raises(UserError, match="the recipe has no corpus section"):
         prepare_corpus(Recipe.model_validate(graph), tmp_path)
+
+
+def test_files_of_the_same_content_under_other_names(tmp_path: Path) -> None:
+    keys = set()
+    for name in ("pages.txt", "pages.2023.txt", "a.b.c.txt"):
+        (tmp_path / name).write_text("Sentensi ndefu ya kutosha.\n")
+        keys.add(corpus_artifact(recipe(tmp_path / name), tmp_path / "runs").key)
+    assert len(keys) == 1
+
+
+def test_no_test_line_has_a_near_twin_in_train(tmp_path: Path) -> None:
+    """Each sentence comes twice, with a word more or a letter less, in pages of other splits."""
+    words = [f"{a}{b}{c}" for a in "kmtwnz" for b in "aeiou" for c in ("ndo", "ri", "shi", "mba", "tu")]
+    chance = random.Random(0)
+    sentences = [" ".join(chance.choices(words, k=14)) for _ in range(400)]
+    twins = [f"{sentence} tena" if number % 2 else sentence[1:] for number, sentence in enumerate(sentences)]
+    (tmp_path / "a.txt").write_text("\n".join(sentences + twins))
+    artifact = prepare_corpus(recipe(tmp_path / "a.txt", drop_near_duplicates=True), tmp_path / "runs")
+    kept = {row["text"]: split for split in SPLITS for row in rows(artifact, split)}
+    assert artifact.manifest()["facts"]["counts"]["near a repeat"] == len(twins)
+    assert set(kept) == set(sentences)
+
+
+def test_lines_of_the_task_sets_are_not_trained_on(tmp_path: Path) -> None:
+    sentences = [f"Sentensi ya {word} inayohusu {other}." for word in NOUNS for other in NOUNS if word != other]
+    (tmp_path / "a.txt").write_text("\n".join(sentences))
+    (tmp_path / "topic.tsv").write_text(f"text\tlabel\n{sentences[0].upper()}\ta\n{sentences[1]}\tb\n")
+    (tmp_path / "ner.txt").write_text("\n".join(f"{word} O" for word in f"{sentences[2][:-1]} .".split()) + "\n")
+    (tmp_path / "mlm.txt").write_text(sentences[3] + "\n")
+    files = {"train": str(tmp_path / "topic.tsv")} | dict.fromkeys(("validation", "test"), str(tmp_path / "topic.tsv"))
+    ner = dict.fromkeys(("train", "validation", "test"), str(tmp_path / "ner.txt"))
+    evaluation = {"topic": files, "ner": ner, "mlm": {"files": [str(tmp_path / "mlm.txt")]}}
+    made = recipe(tmp_path / "a.txt").model_copy(update={"eval": Eval.model_validate(evaluation)})
+    artifact = prepare_corpus(made, tmp_path / "runs")
+    texts = {row["text"] for split in SPLITS for row in rows(artifact, split)}
+    assert texts == set(sentences[4:])
+    assert artifact.manifest()["facts"]["counts"]["in a task set"] == 4
+    (tmp_path / "topic.tsv").write_text(f"text\tlabel\n{sentences[5]}\ta\n")
+    assert corpus_artifact(made, tmp_path / "runs").key != artifact.key
+
+
+def test_a_task_set_that_is_not_there(tmp_path: Path, pages: Path) -> None:
+    files = dict.fromkeys(("train", "validation", "test"), str(tmp_path / "absent.tsv"))
+    made = recipe(pages).model_copy(update={"eval": Eval.model_validate({"topic": files})})
+    with pytest.raises(UserError, match=r"absent\.tsv"):
+        prepare_corpus(made, tmp_path / "runs")
+
+
+NOUNS = ("mti", "nyumba", "barabara", "kitabu", "mwalimu", "samaki", "chakula", "mlima", "bahari", "mfalme", "shule")
+
+
+def test_glotccs_own_marks(tmp_path: Path) -> None:
+    marks = [
+        {},
+        {"identification-prob": 0.3},
+        {"quality-warnings": ["repetition"]},
+        {"quality-warnings": ["short_sentences"]},
+        {"categories": ["associations_religieuses"]},
+        {"categories": ["religious"], "identification-prob": 0.99},
+    ]
+    pages = [{"content": f"Ukurasa huu ni wa {noun} tu.", **mark} for noun, mark in zip(NOUNS, marks, strict=False)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, pages)))
+    everything = prepare_corpus(recipe(tmp_path / "a.jsonl"), tmp_path / "runs").manifest()["facts"]
+    assert everything["pages"] == {"kept": 4, "uncertain language": 1, "quality warning": 1}
+    strict = {"drop_religious": True, "drop_warnings": ["short_sentences"], "min_probability": 0}
+    facts = prepare_corpus(recipe(tmp_path / "a.jsonl", **strict), tmp_path / "runs").manifest()["facts"]
+    assert facts["pages"] == {"kept": 3, "quality warning": 1, "religious": 2}

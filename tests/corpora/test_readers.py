@@ -4,7 +4,7 @@ import gzip
 from pathlib import Path
 
 import pytest
-from lrl_adapt.corpora.readers import Document, corpus_files, read_documents
+from lrl_adapt.corpora.readers import Document, find_shards, read_documents
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import Corpus
 
@@ -12,6 +12,10 @@ from ..hub import COMMIT, Hub
 from .pages import write_pages
 
 GLOTCC = "datasets/cis-lmu/GlotCC-V1"
+
+
+def corpus_files(corpus: Corpus, language: str) -> list[Path]:
+    return list(find_shards(corpus, language).paths())
 
 
 def test_every_shard_of_a_language_is_fetched_and_read(hub: Hub) -> None:

@@ -2,8 +2,11 @@ import gzip
 import json
 from collections import Counter
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lrl_adapt.graphs.conceptnet import COUNTS, Edge, Node, parse_node, read_edges
 from lrl_adapt.recipes.errors import UserError
 
@@ -21,11 +24,19 @@ def dump(path: Path, *rows: bytes) -> Path:
 
 def read(path: Path, language: str = "mt") -> tuple[list[Edge], dict[str, int]]:
     """The edges, and the counts that are not zero, but for rows."""
-    counts: Counter[str] = Counter()
-    edges = list(read_edges(path, language, counts))
-    assert counts["rows"] == sum(counts[reason] for reason in COUNTS[1:])
-    assert set(counts) <= set(COUNTS)
-    return edges, {reason: count for reason, count in counts.items() if count and reason != "rows"}
+    edges, counts = read_all(path, [language])
+    return [edge for _, edge in edges], {
+        why: count for why, count in counts[language].items() if count and why != "rows"
+    }
+
+
+def read_all(path: Path, languages: list[str]) -> tuple[list[tuple[str, Edge]], dict[str, Counter[str]]]:
+    counts: dict[str, Counter[str]] = {language: Counter() for language in languages}
+    edges = list(read_edges(path, languages, counts))
+    for count in counts.values():
+        assert count["rows"] == sum(count[reason] for reason in COUNTS[1:])
+        assert set(count) <= set(COUNTS)
+    return edges, counts
 
 
 @pytest.mark.parametrize(
@@ -84,11 +95,11 @@ def test_language_at_either_end(tmp_path: Path) -> None:
         row("Synonym", "/c/en/cat", "/c/mt/qattus/n"),
         row("Synonym", "/c/en/dog", "/c/de/hund"),
         row("Synonym", "/c/mth/a", "/c/en/b"),  # a longer code that begins alike
-        b"/a/x\t/c/mt/\t/c/en/a\t/c/en/b\t{}\n",  # the code in another column
+        b"/a/x\t/c/mt/\t/c/en/a\t/c/en/b\t{}\n",  # the code where a relation should be
     )
     edges, counts = read(path)
     assert [edge.end.term for edge in edges] == ["dog", "qattus"]
-    assert counts == {"kept": 2, "other language": 3}
+    assert counts == {"kept": 2, "other language": 2, "malformed": 1}
 
 
 @pytest.mark.parametrize(
@@ -186,3 +197,75 @@ def test_bad_gzip(tmp_path: Path, kind: str) -> None:
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"dump\.csv\.gz: not a readable gzip file \(.+\); fetch it again"):
         read(path)
+
+
+def test_several_languages_in_one_pass(tmp_path: Path) -> None:
+    path = dump(
+        tmp_path / "dump.csv.gz",
+        row("Synonym", "/c/mt/kelb", "/c/sw/mbwa"),
+        row("IsA", "/c/sw/mbwa", "/c/en/animal"),
+        row("IsA", "/c/en/dog", "/c/en/animal"),
+        row("ExternalURL", "/c/mt/a", "http://mt.dbpedia.org/resource/A"),
+        b"/a/x\t/r/IsA\t/c/sw/a\n",
+        b"rubbish\n",
+    )
+    edges, counts = read_all(path, ["mt", "sw"])
+    assert [(language, edge.end.term) for language, edge in edges] == [
+        *sorted([("mt", "mbwa"), ("sw", "mbwa")], key=lambda pair: pair[0] != edges[0][0]),
+        ("sw", "animal"),
+    ]
+    alone = {language: read_all(path, [language])[1][language] for language in ("mt", "sw")}
+    assert counts == alone
+    assert +counts["sw"] == {"rows": 6, "kept": 2, "malformed": 2, "other language": 2}
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+def test_rows_are_whole_wherever_a_block_ends(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [row("IsA", f"/c/mt/{number}", "/c/en/b") if number % 3 else b"\n" for number in range(60)]
+    path = dump(tmp_path / "dump.csv.gz", *rows)
+    expected = read(path)
+    monkeypatch.setattr("lrl_adapt.graphs.conceptnet.BLOCK_BYTES", size)
+    assert read(path) == expected
+
+
+PIECE = st.sampled_from(
+    ["/", "c", "mt", "_", "n", "wn", "qattus", "ħ", "\t", "http://", "/c/mt/", "/c/en/", "\r", "\0"]
+)
+
+
+@given(st.one_of(st.text(), st.lists(PIECE, max_size=12).map("".join)))
+def test_any_uri(uri: str) -> None:
+    node = parse_node(uri)
+    if node is not None:
+        assert uri.startswith(f"/c/{node.language}/")
+        assert node.term == uri.split("/")[3].replace("_", " ").strip() != ""
+        assert parse_node(f"/c/{node.language}/{node.term.replace(' ', '_')}") is not None
+
+
+LINE = st.one_of(
+    st.binary(max_size=80),
+    st.lists(st.lists(PIECE, max_size=6).map("".join), min_size=3, max_size=6).map("\t".join).map(str.encode),
+    st.builds(
+        lambda relation, start, end, details: row(relation, start, end, details).rstrip(b"\n"),
+        st.sampled_from(["IsA", "Synonym", "", "dbpedia/genre"]),
+        st.lists(PIECE, max_size=5).map(lambda parts: "/c/mt/" + "".join(parts).replace("\t", "")),
+        st.sampled_from(["/c/en/dog", "/c/mt/a", "http://x", "", "/c/"]),
+        st.one_of(st.just(DETAILS), st.recursive(st.none() | st.floats() | st.text(), st.lists).map(json.dumps)),
+    ),
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(LINE, max_size=8), st.booleans(), st.integers(1, 200))
+def test_any_bytes(tmp_path: Path, lines: list[bytes], packed: bool, block: int) -> None:
+    """No row crashes the reader, and every row is counted under one reason (looked at in read_all)."""
+    content = b"\n".join(lines)
+    path = tmp_path / "dump.csv"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    if not packed and content.startswith(b"\x1f\x8b"):
+        return
+    with patch("lrl_adapt.graphs.conceptnet.BLOCK_BYTES", block):
+        edges, counts = read_all(path, ["mt", "en"])
+    rows = content.count(b"\n") + bool(content) - content.endswith(b"\n")
+    assert {count["rows"] for count in counts.values()} == {rows}
+    assert Counter(language for language, _ in edges) == +Counter({code: c["kept"] for code, c in counts.items()})

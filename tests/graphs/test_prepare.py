@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+from lrl_adapt.graphs.edges import edges_artifact, extract_edges
 from lrl_adapt.graphs.prepare import graph_artifact, prepare_graph
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.progress import Quiet
@@ -51,7 +52,7 @@ def rows_of(folder: Path, name: str) -> list[dict[str, Any]]:
 def test_prepare(dump: Path, tmp_path: Path) -> None:
     artifact = prepare_graph(recipe(dump), tmp_path / "runs")
     assert artifact.folder.parent == tmp_path / "runs" / "data" / "swh_Latn"
-    triples = rows_of(artifact.folder, "triples")
+    triples = rows_of(edges_artifact(recipe(dump), tmp_path / "runs").folder, "edges")
     assert triples[0] == {
         "start": "neno 0",
         "start_language": "sw",
@@ -100,7 +101,7 @@ def test_card(dump: Path, tmp_path: Path) -> None:
 def test_second_call_does_nothing(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = prepare_graph(recipe(dump), tmp_path)
     before = first.manifest()
-    monkeypatch.setattr("lrl_adapt.graphs.prepare.read_edges", None)
+    monkeypatch.setattr("lrl_adapt.graphs.edges.read_edges", None)
     second = prepare_graph(recipe(dump.rename(tmp_path / "moved.csv.gz")), tmp_path)
     assert second.folder == first.folder
     assert second.manifest() == before
@@ -139,7 +140,7 @@ def test_broken_dump_leaves_nothing(dump: Path, tmp_path: Path) -> None:
 def test_address_is_not_fetched_for_the_artifact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(urllib.request, "urlopen", None)
     address = "https://example.org/dump.csv.gz"
-    assert graph_artifact(recipe(address), tmp_path).inputs == {"conceptnet": address}
+    assert edges_artifact(recipe(address), tmp_path).inputs == {"conceptnet": address}
 
 
 def test_downloaded_dump_is_used(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,14 +153,14 @@ def test_downloaded_dump_is_used(dump: Path, tmp_path: Path, monkeypatch: pytest
 
 
 def test_no_edge_for_the_language(dump: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"dump\.csv\.gz holds no edge for mlt_Latn \(mt\); is it the right file\?"):
+    with pytest.raises(UserError, match=r"dump\.csv\.gz: no edge of ConceptNet's language mt; is it the right file\?"):
         prepare_graph(recipe(dump, "mlt_Latn"), tmp_path)
 
 
 def test_no_relation_has_a_template(tmp_path: Path) -> None:
     path = tmp_path / "dump.csv"
     path.write_text(row("Invented", "/c/sw/a", "/c/sw/b"), encoding="utf-8")
-    with pytest.raises(UserError, match=r"no edge for swh_Latn .* has a relation with a template"):
+    with pytest.raises(UserError, match=r"no sentence is left of 1 edges for swh_Latn \(sw\): no template 1"):
         prepare_graph(recipe(path), tmp_path)
 
 
@@ -177,3 +178,38 @@ def test_no_graph_section(dump: Path, tmp_path: Path) -> None:
     without = recipe(dump, graph=None, corpus={}, source="text")
     with pytest.raises(UserError, match="no graph section"):
         graph_artifact(without, tmp_path)
+
+
+def test_one_pass_serves_several_languages(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [recipe(dump), recipe(dump, "fra_Latn")]
+    extract_edges(both, tmp_path)
+    monkeypatch.setattr("lrl_adapt.graphs.edges.read_edges", None)
+    swahili, french = (prepare_graph(each, tmp_path).manifest()["facts"] for each in both)
+    assert (swahili["counts"]["kept"], french["counts"]["kept"]) == (43, 1)
+    assert french["sentences"]["train"] + french["sentences"]["validation"] + french["sentences"]["test"] == 1
+
+
+def test_a_language_that_is_missing_spoils_none(dump: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no edge of ConceptNet's language mt"):
+        extract_edges([recipe(dump), recipe(dump, "mlt_Latn")], tmp_path)
+    assert not edges_artifact(recipe(dump), tmp_path).exists
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_another_linearisation_reads_the_dump_no_second_time(
+    dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepare_graph(recipe(dump), tmp_path)
+    monkeypatch.setattr("lrl_adapt.graphs.edges.read_edges", None)
+    walk = recipe(dump, graph={"conceptnet": str(dump), "linearisation": "walk"})
+    second = prepare_graph(walk, tmp_path)
+    assert second.folder != first.folder
+    assert "passages of up to 4 edges" in (second.folder / "card.md").read_text(encoding="utf-8")
+    assert graph_artifact(recipe(dump, graph={"conceptnet": str(dump), "seed": 3}), tmp_path).key == first.key
+
+
+def test_the_card_shows_pictures(dump: Path, tmp_path: Path) -> None:
+    folder = prepare_graph(recipe(dump), tmp_path).folder
+    for name in ("relations.png", "degrees.png"):
+        assert f"({name})" in (folder / "card.md").read_text(encoding="utf-8")
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
