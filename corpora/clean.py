@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy
 
@@ -119,7 +120,8 @@ def lines_of(text: str, corpus: Corpus, language: str) -> Iterator[str]:
 def _sentences(line: str, language: str) -> Iterator[str]:
     import sentencex
 
-    for sentence in sentencex.segment(language, line):
+    segment: Any = getattr(sentencex, "segment")  # noqa: B009 - compiled, without type stubs
+    for sentence in segment(language, line):
         if folded := sentence.strip():
             yield folded
 

@@ -16,9 +16,9 @@ KEY, SIGNATURE = "key", "signature"
 class Index:
     """Hashes of lines in the order they were added, a file for each kind, in `folder`.
 
-    Near twins: lines whose signatures agree in NEAR of their values, among those that share a band. With `measure`'s
-    numbers lines of Jaccard similarity 0.9 are found in 99.9 % of the cases, of 0.8 in 93 %, of 0.7 in 39 %, of 0.6 in 2 %,
-    of 0.5 hardly ever.
+    Near twins: lines whose signatures agree in NEAR of their values, among those that share a band. With the numbers
+    of `measure` lines of Jaccard similarity 0.9 are found in 99.9 % of the cases, of 0.8 in 93 %, of 0.7 in 39 %, of
+    0.6 in 2 %, of 0.5 hardly ever.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -74,7 +74,7 @@ def near_hashes(lines: list[str]) -> tuple[Array, Array]:
     Both from MinHash over lower-case character 5-grams (Broder 1997): the share of equal signature values estimates the
     Jaccard similarity of two lines, and those that share no value of the same band need not be compared.
     """
-    from rensa import RMinHash
+    from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue] - compiled, without type stubs
 
     if not lines:
         return numpy.zeros((0, BANDS), dtype=numpy.uint64), numpy.zeros((0, PERMUTATIONS), dtype=numpy.uint8)
@@ -95,7 +95,7 @@ def near_hashes(lines: list[str]) -> tuple[Array, Array]:
 
 
 def _codes(lines: list[str], gap: int = 1) -> tuple[str, Array, Array, Array]:
-    """The lines joined in lower case by `gap` breaks, their code points, and where each line starts and ends in them."""
+    """The lines joined in lower case by `gap` breaks, their code points, and the start and end of each line in them."""
     joined = ("\n" * gap).join(lines).lower() + "\n" * gap
     codes = numpy.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=numpy.uint32)
     breaks = codes == ord("\n")

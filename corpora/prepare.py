@@ -1,5 +1,6 @@
 """The corpus artifact: train, validation and test parquet with the columns document and text."""
 
+import importlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -8,7 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow
-import pyarrow.compute
 import pyarrow.parquet
 
 from ..recipes.artifacts import Artifact, Draft, file_hash
@@ -52,7 +52,7 @@ def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET) 
 
 def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress) -> None:
     corpus, language = _section(recipe), find_language(recipe.language)
-    source = find_shards(corpus, recipe.language)
+    source = find_shards(corpus, recipe.language, workspace / "downloads", progress)
     tally = Tally()
     with TemporaryDirectory(dir=draft.folder) as folder:
         stage = Stage(Path(folder), corpus)
@@ -94,6 +94,7 @@ def _task_lines(recipe: Recipe, workspace: Path, progress: Progress) -> Cleaned:
 
 def _write(stage: Stage, keep: Any, folder: Path) -> dict[str, dict[str, int]]:
     """Write the kept lines to their splits; documents, lines and bytes of each split."""
+    compute: Any = importlib.import_module("pyarrow.compute")  # its functions are made at run time
     documents, lines, size = Counter[str](), Counter[str](), Counter[str]()
     last: dict[str, str] = {}
     with ExitStack() as stack:
@@ -106,7 +107,7 @@ def _write(stage: Stage, keep: Any, folder: Path) -> dict[str, dict[str, int]]:
             chosen = batch.filter(pyarrow.array(keep[start : start + batch.num_rows]))
             start += batch.num_rows
             for index, split in enumerate(SPLITS):
-                rows = chosen.filter(pyarrow.compute.equal(chosen["split"], index)).select(["document", "text"])
+                rows = chosen.filter(compute.equal(chosen["split"], index)).select(["document", "text"])
                 if not rows.num_rows:
                     continue
                 files[split].write_batch(rows)
@@ -114,7 +115,7 @@ def _write(stage: Stage, keep: Any, folder: Path) -> dict[str, dict[str, int]]:
                 documents[split] += len(names.unique()) - (last.get(split) == names[0].as_py())
                 last[split] = names[-1].as_py()
                 lines[split] += rows.num_rows
-                size[split] += pyarrow.compute.sum(pyarrow.compute.binary_length(rows["text"])).as_py()
+                size[split] += compute.sum(compute.binary_length(rows["text"])).as_py()
     return {"documents": dict(documents), "lines": dict(lines), "bytes": dict(size)}
 
 

@@ -14,14 +14,14 @@ SPLITS = ("train", "validation", "test")
 
 
 def task_inputs(evaluation: Eval) -> dict[str, str]:
-    """What decides the task sets: content hashes of local files, addresses of others. Raises UserError for lost files."""
+    """What decides the task sets: hashes of local files, addresses of others. Raises UserError for lost files."""
     found = {field: identity(location) for field, location, _ in _locations(evaluation)}
     files = expand_files(evaluation.mlm.files) if evaluation.mlm.files else []
     return found | {f"mlm.files.{number}": identity(str(path)) for number, path in enumerate(files)}
 
 
 def task_lines(evaluation: Eval, cache: Path, progress: Progress = QUIET) -> list[str]:
-    """Every text of every split of the tasks, and the sentences that pseudo-perplexity is measured on, on one line each.
+    """Every text of every split of the tasks, and the sentences of the pseudo-perplexity, on one line each.
 
     Raises UserError for a file that cannot be had or read.
     """

@@ -1,14 +1,14 @@
 """Labelled data of the tasks, from local or hub files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..recipes.artifacts import file_hash
 from ..recipes.errors import UserError
 from ..recipes.schema import Task
-from ..recipes.sources import HUB_FILE, local_file
+from ..recipes.sources import identity, local_file
 from ..recipes.tables import column, read_conll, read_rows
 
 SPLITS = ("train", "validation", "test")
@@ -34,7 +34,8 @@ def read_task(name: str, task: Task, cache: Path) -> TaskData:
     """Read the splits of a task. Raises UserError for unreadable files, missing columns, or an empty split."""
     splits: dict[str, list[Item]] = {}
     for split in SPLITS:
-        path = _located(name, split, getattr(task, split), cache)
+        with _naming(name, split):
+            path = local_file(getattr(task, split), cache)
         splits[split] = [Item(*pair) for pair in read_conll(path)] if _is_conll(name, path) else _items(path, task)
         if not splits[split]:
             raise UserError(f"eval.{name}.{split}: {path} holds no example")
@@ -51,15 +52,16 @@ def task_inputs(name: str, task: Task) -> dict[str, str]:
     """What decides the data of a task: content hashes of local files, locations of others."""
     found = {}
     for split in SPLITS:
-        location = getattr(task, split)
-        remote = HUB_FILE.fullmatch(location) or location.startswith(("https://", "http://"))
-        found[split] = location if remote else file_hash(_located(name, split, location, Path()))
+        with _naming(name, split):
+            found[split] = identity(getattr(task, split))
     return found
 
 
-def _located(name: str, split: str, location: str, cache: Path) -> Path:
+@contextmanager
+def _naming(name: str, split: str) -> Iterator[None]:
+    """Errors inside name the recipe's field."""
     try:
-        return local_file(location, cache)
+        yield
     except UserError as error:
         raise UserError(f"eval.{name}.{split}: {error}") from error
 

@@ -37,8 +37,8 @@ def _lines(facts: dict[str, Any], language: Language, graph: Graph, examples: li
         f"From {facts['dump']}. Credit: {CREDIT}. Sentences made of it carry the same terms.",
         *(["", f"Note: {language.note}"] if language.note else []),
         "",
-        f"{described['nodes']:,} nodes, {described['edges']:,} edges, {described['components']:,} connected components, "
-        f"the largest with {described['largest_component']:,} nodes; a node has {described['mean_degree']} edges on "
+        f"{described['nodes']:,} nodes, {described['edges']:,} edges, {described['components']:,} components, the "
+        f"largest with {described['largest_component']:,} nodes; a node has {described['mean_degree']} edges on "
         f"average, and {described['cross_lingual_share']:.1%} of the edges lead to another language. Senses of a word "
         "are one node.",
         "",

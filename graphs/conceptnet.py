@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy
 from isal import igzip_threaded
@@ -133,7 +133,7 @@ def _open(path: Path) -> BinaryIO:
     with path.open("rb") as file:
         packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     if packed:
-        return igzip_threaded.open(path, "rb", threads=1)
+        return cast(BinaryIO, igzip_threaded.open(path, "rb", threads=1))
     if path.name.endswith(".gz"):
         # gzip would take an empty file for an empty archive: what a failed download leaves.
         raise gzip.BadGzipFile("it does not begin as one")

@@ -8,13 +8,13 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 
-from ..recipes.artifacts import Artifact, Draft, file_hash
+from ..recipes.artifacts import Artifact, Draft
 from ..recipes.errors import UserError
 from ..recipes.languages import find_language
 from ..recipes.parquet import RowWriter
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Graph, Recipe
-from ..recipes.sources import local_file, public_address
+from ..recipes.sources import identity, local_file
 from .conceptnet import COUNTS, Edge, Node, read_edges
 
 CODE = 1  # goes up when the same dump is to give other edges
@@ -56,13 +56,10 @@ def edges_artifact(recipe: Recipe, workspace: Path) -> Artifact:
 
     Raises UserError when the recipe has no graph section, the language no ConceptNet code, or the dump does not exist.
     """
-    location = graph_section(recipe).conceptnet
-    if "://" in location:
-        source = public_address(location)
-    elif Path(location).is_file():
-        source = file_hash(Path(location))
-    else:
-        raise UserError(f"graph.conceptnet: no such file: {location}")
+    try:
+        source = identity(graph_section(recipe).conceptnet)
+    except UserError as error:
+        raise UserError(f"graph.conceptnet: {error}") from error
     section = {"language": conceptnet_code(recipe), "code": CODE}
     return Artifact(workspace / "data" / recipe.language, "edges", "edges", section, {"conceptnet": source})
 

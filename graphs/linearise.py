@@ -135,7 +135,7 @@ def _walks(said: list[tuple[Edge, str]], graph: Graph) -> Iterator[tuple[str, st
 
 
 def _unwalked(indices: list[int], walked: list[bool]) -> int | None:
-    """The last of `indices` that is not walked yet; those that are get thrown away, so all walks together are linear."""
+    """The last of `indices` that is not walked yet; those that are get thrown away: all walks take linear time."""
     while indices:
         if not walked[indices[-1]]:
             return indices.pop()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow
 
-from ..recipes.artifacts import Artifact, Draft, file_hash
+from ..recipes.artifacts import Artifact, Draft
 from ..recipes.errors import UserError
 from ..recipes.languages import find_language
 from ..recipes.parquet import RowWriter
@@ -22,7 +22,7 @@ SENTENCES = pyarrow.schema({"document": pyarrow.string(), "text": pyarrow.string
 
 
 def graph_artifact(recipe: Recipe, workspace: Path) -> Artifact:
-    """Where the recipe's sentences lie; nothing is fetched. Raises UserError as `edges_artifact` and the templates do."""
+    """Where the recipe's sentences lie; nothing is fetched. Raises what `edges_artifact`, `load_templates` do."""
     graph = graph_section(recipe)
     edges = edges_artifact(recipe, workspace)
     used = {"languages", "linearisation"} | ({"walk_length", "seed"} if graph.linearisation == "walk" else set())

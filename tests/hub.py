@@ -7,20 +7,28 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+MIB = 1 << 20
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub:
     """Serves `folder/{datasets,models}/OWNER/NAME/...` at the revisions main and COMMIT.
 
-    `status` makes every answer an error, `error` is the hub's name for it.
+    `status` makes every answer an error, `error` is the hub's name for it. `first` are statuses of the next answers
+    about files, `cuts` how many bodies break off half-way, `redirect` sends the client elsewhere for a file's content.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.status: int | None = None
         self.error = ""
-        self.cut = False  # end each file's body early
+        self.first: list[int] = []
+        self.cuts = 0
+        self.redirect = False
+        self.ranges = True
+        self.slow = 0.0  # seconds to wait before each MiB
+        self.ranges_asked: list[str] = []
+        self.logins: list[str] = []
         self.requests: list[str] = []
         hub = self
 
@@ -52,11 +60,19 @@ class Hub:
     def answer(self, request: BaseHTTPRequestHandler, *, body: bool) -> None:
         path = unquote(urlsplit(request.path).path)
         self.requests.append(f"{request.command} {path}")
+        self.ranges_asked.append(request.headers["Range"] or "")
+        self.logins += request.headers.get_all("Authorization") or []
         if self.status is not None:
             headers = {"X-Error-Code": self.error} if self.error else {}
             return self._send(request, self.status, b"{}", headers, body=body)
         if path.startswith("/api/"):
             return self._tree(request, path.removeprefix("/api/"), body=body)
+        if self.first:
+            return self._send(request, self.first.pop(0), b"", {"Retry-After": "1"}, body=body)
+        return self._file(request, path, body=body)
+
+    def _file(self, request: BaseHTTPRequestHandler, path: str, *, body: bool) -> None:
+        path, elsewhere = path.removeprefix("/cdn"), path.startswith("/cdn")
         kind = "datasets" if path.startswith("/datasets/") else "models"
         owner, name, _, revision, *rest = path.removeprefix("/datasets").strip("/").split("/")
         repo = self.folder / kind / owner / name
@@ -64,12 +80,27 @@ class Hub:
         if missing := _missing(repo, revision, found=file.is_file()):
             return self._send(request, 404, b"", {"X-Error-Code": missing}, body=body)
         content = file.read_bytes()
-        headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": COMMIT}
+        etag = f'"{hashlib.sha256(content).hexdigest()}"'
+        headers = {"ETag": etag, "X-Repo-Commit": COMMIT, "X-Linked-Size": str(len(content)), "X-Linked-ETag": etag}
+        if self.redirect and not elsewhere:
+            return self._send(request, 302, b"", headers | {"Location": f"{self.address}/cdn{path}"}, body=body)
+        wanted = request.headers["Range"] or ""
+        if self.ranges and wanted and request.headers["If-Range"] in (None, etag):
+            start = int(wanted.removeprefix("bytes=").split("-")[0])
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+            return self._send(request, 206, content[start:], headers, body=body)
         return self._send(request, 200, content, headers, body=body)
 
     def _tree(self, request: BaseHTTPRequestHandler, path: str, *, body: bool) -> None:
-        kind, owner, name, _, revision, *rest = path.split("/")
+        if path.count("/") < 4:
+            return self._send(request, 404, b"{}", {}, body=body)
+        kind, owner, name, what, revision, *rest = path.split("/")
         repo = self.folder / kind / owner / name
+        if what == "revision":
+            if missing := _missing(repo, revision, found=True):
+                return self._send(request, 404, b"{}", {"X-Error-Code": missing}, body=body)
+            info = json.dumps({"id": f"{owner}/{name}", "sha": COMMIT}).encode()
+            return self._send(request, 200, info, {"Content-Type": "application/json"}, body=body)
         folder = repo.joinpath(*rest)
         if missing := _missing(repo, revision, found=folder.is_dir()):
             return self._send(request, 404, b"{}", {"X-Error-Code": missing}, body=body)
@@ -86,8 +117,12 @@ class Hub:
         for name, value in {"Content-Length": str(len(content)), "Connection": "close", **headers}.items():
             request.send_header(name, value)
         request.end_headers()
-        if body:
-            request.wfile.write(content[: len(content) // 2] if self.cut else content)
+        if body and content and self.cuts and status in (200, 206) and "ETag" in headers:
+            self.cuts -= 1
+            content = content[: len(content) // 2]
+        for start in range(0, len(content) if body else 0, MIB):
+            threading.Event().wait(self.slow)
+            request.wfile.write(content[start : start + MIB])
 
 
 def _missing(repo: Path, revision: str, *, found: bool) -> str:

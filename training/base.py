@@ -8,9 +8,9 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 
 from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash
 from ..recipes.errors import UserError
+from ..recipes.hub import hub_errors
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Base, FromScratch, Recipe
-from ..recipes.sources import hub_errors
 from .data import read_texts
 from .families import family_of
 from .wordpiece import train_tokenizer

@@ -182,7 +182,8 @@ def test_glotcc_is_prepared_once_and_then_needs_no_hub(hub: Hub, tmp_path: Path)
     for number in range(2):
         shard = hub.folder / f"datasets/cis-lmu/GlotCC-V1/v1.0/swh-Latn/swh-Latn_{number}.parquet"
         write_pages(shard, range(number * 50, number * 50 + 50))
-    glotcc = Recipe.model_validate({"language": "swh_Latn", "base": {"from_scratch": {}}, "corpus": {}})
+    section = {"drop_near_duplicates": False}
+    glotcc = Recipe.model_validate({"language": "swh_Latn", "base": {"from_scratch": {}}, "corpus": section})
     artifact = prepare_corpus(glotcc, tmp_path / "runs")
     assert sum(artifact.manifest()["facts"]["documents"].values()) == 100
     assert artifact.manifest()["inputs"] == {"glotcc": "cis-lmu/GlotCC-V1", "revision": "main", "tasks": {}}

@@ -1,6 +1,7 @@
 """GlotCC through the true client against a hub on loopback, and local files."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,16 @@ from lrl_adapt.recipes.schema import Corpus
 from ..hub import COMMIT, Hub
 from .pages import write_pages
 
+Files = Callable[[Corpus, str], list[Path]]
 GLOTCC = "datasets/cis-lmu/GlotCC-V1"
 
 
-def corpus_files(corpus: Corpus, language: str) -> list[Path]:
-    return list(find_shards(corpus, language).paths())
+@pytest.fixture
+def corpus_files(tmp_path: Path) -> Files:
+    return lambda corpus, language: list(find_shards(corpus, language, tmp_path / "downloads").paths())
 
 
-def test_every_shard_of_a_language_is_fetched_and_read(hub: Hub) -> None:
+def test_every_shard_of_a_language_is_fetched_and_read(corpus_files: Files, hub: Hub) -> None:
     for number in range(2):
         path = hub.folder / GLOTCC / f"v1.0/mlt-Latn/mlt-Latn_{number}.parquet"
         write_pages(path, range(number * 10, number * 10 + 10))
@@ -30,33 +33,33 @@ def test_every_shard_of_a_language_is_fetched_and_read(hub: Hub) -> None:
     assert len(hub.fetched()) == 2
 
 
-def test_a_language_that_glotcc_lacks(hub: Hub) -> None:
+def test_a_language_that_glotcc_lacks(corpus_files: Files, hub: Hub) -> None:
     write_pages(hub.folder / GLOTCC / "v1.0/mlt-Latn/mlt-Latn_0.parquet", range(3))
     with pytest.raises(UserError, match="GlotCC has no text for kab-Latn"):
         corpus_files(Corpus(), "kab_Latn")
 
 
 @pytest.mark.usefixtures("hub")
-def test_a_repository_that_is_not_there_is_no_language_without_text() -> None:
+def test_a_repository_that_is_not_there_is_no_language_without_text(corpus_files: Files) -> None:
     with pytest.raises(UserError, match=r"^owner/other: no such repository on the hub"):
         corpus_files(Corpus(glotcc="owner/other"), "mlt_Latn")
     with pytest.raises(UserError, match=r"^/data/glotcc: Repo id must be"):
         corpus_files(Corpus(glotcc="/data/glotcc"), "mlt_Latn")
 
 
-def test_a_folder_without_parquet_files(hub: Hub) -> None:
+def test_a_folder_without_parquet_files(corpus_files: Files, hub: Hub) -> None:
     (hub.folder / GLOTCC / "v1.0/mlt-Latn").mkdir(parents=True)
     (hub.folder / GLOTCC / "v1.0/mlt-Latn/README.md").touch()
     with pytest.raises(UserError, match=r"GlotCC has no text for mlt-Latn: name local files in corpus\.files"):
         corpus_files(Corpus(), "mlt_Latn")
 
 
-def test_glotcc_knows_a_language_by_its_own_label(hub: Hub) -> None:
+def test_glotcc_knows_a_language_by_its_own_label(corpus_files: Files, hub: Hub) -> None:
     write_pages(hub.folder / GLOTCC / "v1.0/ekk-Latn/ekk-Latn_0.parquet", range(3))
     assert [path.name for path in corpus_files(Corpus(), "est_Latn")] == ["ekk-Latn_0.parquet"]
 
 
-def test_the_revision_is_the_recipes(hub: Hub) -> None:
+def test_the_revision_is_the_recipes(corpus_files: Files, hub: Hub) -> None:
     write_pages(hub.folder / GLOTCC / "v1.0/mlt-Latn/mlt-Latn_0.parquet", range(3))
     assert len(corpus_files(Corpus(revision=COMMIT), "mlt_Latn")) == 1
     with pytest.raises(UserError, match="no such revision"):
@@ -65,14 +68,14 @@ def test_the_revision_is_the_recipes(hub: Hub) -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 503])
 @pytest.mark.usefixtures("no_waiting")
-def test_what_the_hub_refuses_is_told_in_one_line(hub: Hub, status: int) -> None:
+def test_what_the_hub_refuses_is_told_in_one_line(corpus_files: Files, hub: Hub, status: int) -> None:
     hub.status = status
     with pytest.raises(UserError, match=rf"^cis-lmu/GlotCC-V1: .*{status}") as told:
         corpus_files(Corpus(), "mlt_Latn")
     assert "\n" not in str(told.value)
 
 
-def test_glotcc_offline(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_glotcc_offline(corpus_files: Files, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -82,11 +85,11 @@ def test_glotcc_offline(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_a_shard_that_breaks_off_is_told(hub: Hub) -> None:
+def test_a_shard_that_breaks_off_is_told(corpus_files: Files, hub: Hub) -> None:
     write_pages(hub.folder / GLOTCC / "v1.0/mlt-Latn/mlt-Latn_0.parquet", range(3))
     assert corpus_files(Corpus(), "mlt_Latn")
-    write_pages(hub.folder / GLOTCC / "v1.0/mlt-Latn/mlt-Latn_1.parquet", range(3))
-    hub.cut = True
+    write_pages(hub.folder / GLOTCC / "v1.0/mlt-Latn/mlt-Latn_1.parquet", range(3, 6))
+    hub.cuts = 99
     with pytest.raises(UserError, match=r"^cis-lmu/GlotCC-V1"):
         corpus_files(Corpus(), "mlt_Latn")
 

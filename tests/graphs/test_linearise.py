@@ -5,6 +5,7 @@ import os
 import re
 import string
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def test_no_template() -> None:
 
 
 def test_native_needs_templates() -> None:
-    with pytest.raises(UserError, match="native has no templates for uig_Arab, only for cym_Latn, .*graph.templates"):
+    with pytest.raises(UserError, match=r"native has no templates for uig_Arab, only for cym_Latn, .*graph\.templates"):
         load_templates(Graph(linearisation="native"), "uig_Arab")
     assert load_templates(Graph(linearisation="walk"), "uig_Arab") == english()
     assert load_templates(Graph(linearisation="walk"), "swh_Latn") != english()
@@ -216,7 +217,7 @@ def test_walks_say_every_edge_once_and_join_what_shares_a_term() -> None:
         for _, text in rows[split]:
             terms = [set(re.findall(r"t\d+", part)) for part in re.findall(r"[^.]+\.", text)]
             assert len(terms) <= 3
-            assert all(one & other for one, other in zip(terms, terms[1:], strict=False))
+            assert all(one & other for one, other in pairwise(terms))
     assert len(rows["train"]) < 0.6 * len(plain["train"])
 
 

@@ -1,13 +1,12 @@
-"""Locations through the true hub client and urllib, against a hub and a bare server on loopback."""
+"""Locations, and files of the hub through its true client, against a hub on loopback."""
 
-import socket
-import threading
-from collections.abc import Callable, Iterator
+import errno
 from pathlib import Path
 
 import pytest
 from lrl_adapt.recipes.errors import UserError
-from lrl_adapt.recipes.sources import expand_files, hub_errors, local_file
+from lrl_adapt.recipes.hub import HubFolder, hub_errors, hub_folder
+from lrl_adapt.recipes.sources import expand_files, identity, local_file
 
 from ..hub import COMMIT, Hub
 
@@ -21,34 +20,6 @@ def table(hub: Hub) -> Path:
     file.parent.mkdir(parents=True)
     file.write_text(TABLE)
     return file
-
-
-@pytest.fixture
-def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], str]]:
-    """Starts servers that answer every request with the same bytes and hang up; gives their addresses."""
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    sockets = []
-
-    def start(answer: bytes) -> str:
-        server = socket.create_server(("127.0.0.1", 0))
-        sockets.append(server)
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.recv(65536)
-                    connection.sendall(answer)
-
-        threading.Thread(target=serve, daemon=True).start()
-        return f"http://127.0.0.1:{server.getsockname()[1]}"
-
-    yield start
-    for server in sockets:
-        server.close()
 
 
 def refusal(location: str, cache: Path) -> str:
@@ -121,12 +92,12 @@ def test_what_the_hub_does_not_have(tmp_path: Path, location: str, message: str)
 @pytest.mark.parametrize(
     ("status", "error", "message"),
     [
-        (401, "", "401"),
+        (401, "", "set HF_TOKEN (401)"),
         (401, "RepoNotFound", "private: set HF_TOKEN"),
         (403, "GatedRepo", "access is gated: accept its conditions"),
         (404, "", ""),
-        (429, "", ""),
-        (503, "", ""),
+        (429, "", "too many requests"),
+        (503, "", "the hub is down: try again later (503)"),
     ],
 )
 @pytest.mark.usefixtures("table", "no_waiting")
@@ -142,9 +113,9 @@ def test_what_the_hub_refuses(hub: Hub, tmp_path: Path, status: int, error: str,
 @pytest.mark.usefixtures("table", "no_waiting")
 def test_a_hub_file_that_breaks_off_is_not_kept(hub: Hub, tmp_path: Path) -> None:
     address = "hf://datasets/mteb/sib200/test/mlt_Latn.csv"
-    hub.cut = True
+    hub.cuts = 99
     assert "sib200: test/mlt_Latn.csv" in refusal(address, tmp_path)
-    hub.cut = False
+    hub.cuts = 0
     assert local_file(address, tmp_path).read_text() == TABLE
 
 
@@ -162,61 +133,8 @@ def test_mistakes_of_ours_are_not_dressed_up_as_the_hubs() -> None:
         raise KeyboardInterrupt
 
 
-def test_a_download_comes_whole_or_not_at_all(hub: Hub, tmp_path: Path) -> None:
-    file = hub.folder / "datasets/a/b/dump.csv.gz"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"0123456789" * 100)
-    address = f"{hub.address}/datasets/a/b/resolve/main/dump.csv.gz"
-    downloads = tmp_path / "downloads"
-    hub.cut = True
-    assert refusal(address, downloads) == f"{address}: the download broke off; run the command again"
-    assert not files(downloads)
-    hub.cut = False
-    path = local_file(address, downloads)
-    assert (path.name, path.read_bytes()) == ("dump.csv.gz", file.read_bytes())
-    assert files(downloads) == [path]
-    asked = len(hub.requests)
-    assert local_file(address, downloads) == path
-    assert len(hub.requests) == asked
-    assert "cannot be downloaded: HTTP Error 404" in refusal(address.replace("dump", "none"), downloads)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n9\r\nabc",
-        b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
-        b"no http at all",
-        b"",
-    ],
-    ids=["short", "chunked", "busy", "garbage", "silent"],
-)
-def test_a_server_that_answers_badly(answering: Callable[[bytes], str], tmp_path: Path, answer: bytes) -> None:
-    address = f"{answering(answer)}/train.csv"
-    assert refusal(address, tmp_path / "downloads").startswith(f"{address}: ")
-    assert not files(tmp_path / "downloads")
-
-
-def test_nobody_answers(answering: Callable[[bytes], str], tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    assert "cannot be downloaded" in refusal(f"http://127.0.0.1:{port}/train.csv", tmp_path)
-    assert "cannot be downloaded" in refusal(f"{answering(b'')}/a name with spaces.csv", tmp_path)
-
-
-def test_addresses_that_end_alike_are_different_files(answering: Callable[[bytes], str], tmp_path: Path) -> None:
-    topic, sentiment = (
-        answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
-        for text in (b"topic", b"moods")
-    )
-    assert local_file(f"{topic}/train.csv", tmp_path).read_text() == "topic"
-    assert local_file(f"{sentiment}/train.csv", tmp_path).read_text() == "moods"
-    assert local_file(f"{topic}/train.csv.gz?download=1", tmp_path).name == "train.csv.gz"  # the name tells the format
-
-
 def test_files_folders_and_globs(tmp_path: Path) -> None:
-    for name in ("b/1.txt", "b/2.csv", "b/deep/3.parquet", "b/ignored.pdf", "c.jsonl", "[d].txt"):
+    for name in ("b/1.txt", "b/.hidden.txt", "b/2.csv", "b/deep/3.parquet", "b/ignored.pdf", "c.jsonl", "[d].txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
 
@@ -230,3 +148,54 @@ def test_files_folders_and_globs(tmp_path: Path) -> None:
     for nothing in ("nothing*.txt", "nothing.txt"):
         with pytest.raises(UserError, match="no such file"):
             names("c.jsonl", nothing)
+
+
+@pytest.mark.parametrize("revision", ["refs/convert/parquet", "refs/pr/3", "refs%2Fpr%2F3", "main", COMMIT])
+def test_a_revision_with_slashes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, revision: str) -> None:
+    asked = []
+    monkeypatch.setattr("lrl_adapt.recipes.sources.hub_file", lambda *given: asked.append(given))
+    local_file(f"hf://datasets/a/b@{revision}/data/x.parquet", tmp_path)
+    assert asked == [("a/b", "data/x.parquet", revision)]
+
+
+@pytest.mark.usefixtures("table", "no_waiting")
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_hub_is_asked_again(hub: Hub, tmp_path: Path, status: int) -> None:
+    hub.first = [status]
+    hub.redirect = True
+    hub.cuts = 1
+    assert local_file("hf://datasets/mteb/sib200/test/mlt_Latn.csv", tmp_path).read_text() == TABLE
+
+
+@pytest.mark.usefixtures("table")
+def test_a_folder_is_listed_at_a_commit_and_again_without_the_hub(hub: Hub, tmp_path: Path) -> None:
+    cache = tmp_path / "downloads"
+    found = hub_folder("mteb/sib200", "test", "main", cache)
+    assert found == HubFolder(COMMIT, {"test/mlt_Latn.csv": len(TABLE)})
+    assert hub_folder("mteb/sib200", "none", "main", cache) == HubFolder(COMMIT, {})
+    hub.close()
+    assert hub_folder("mteb/sib200", "test", "main", cache) == found
+    with pytest.raises(UserError, match="cannot be reached"):
+        hub_folder("mteb/sib200", "other", "main", cache)
+
+
+def test_a_full_disk(hub: Hub, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
+    assert "No space left on device" in refusal("hf://datasets/mteb/sib200/test/mlt_Latn.csv", tmp_path)
+    monkeypatch.undo()
+
+
+def test_what_decides_the_data_of_a_location(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(TABLE)
+    (tmp_path / "b.csv").write_text(TABLE)
+    assert identity(str(tmp_path / "a.csv")) == identity(str(tmp_path / "b.csv"))
+    assert identity("hf://datasets/a/b@main/c.csv") == "hf://datasets/a/b@main/c.csv"
+    secret = identity("https://me:pw@example.org/a.csv?token=abc")
+    assert secret.startswith("https://example.org/a.csv ")
+    assert "abc" not in secret
+    assert secret != identity("https://me:pw@example.org/a.csv?token=abd")
+    with pytest.raises(UserError, match="no such file"):
+        identity(str(tmp_path / "c.csv"))

@@ -1,0 +1,202 @@
+"""Downloads through urllib, against a hub and a bare server on loopback."""
+
+import base64
+import errno
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from lrl_adapt.recipes.downloads import download, public_address
+from lrl_adapt.recipes.errors import UserError
+
+from ..hub import Hub
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+CONTENT = b"0123456789" * 100
+
+
+@pytest.fixture
+def dump(hub: Hub) -> str:
+    file = hub.folder / "datasets/a/b/dump.csv.gz"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(CONTENT)
+    return f"{hub.address}/datasets/a/b/resolve/main/dump.csv.gz"
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], str]]:
+    """Starts servers that answer every request with the same bytes and hang up; gives their addresses."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    sockets = []
+
+    def start(answer: bytes) -> str:
+        server = socket.create_server(("127.0.0.1", 0))
+        sockets.append(server)
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+    yield start
+    for server in sockets:
+        server.close()
+
+
+def refusal(address: str, cache: Path) -> str:
+    with pytest.raises(UserError) as told:
+        download(address, cache)
+    assert "\n" not in str(told.value)
+    return str(told.value)
+
+
+def whole(folder: Path) -> list[Path]:
+    """The files that a later command could take for downloaded ones."""
+    return [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+
+
+def test_once_is_enough(hub: Hub, dump: str, tmp_path: Path) -> None:
+    path = download(dump, tmp_path)
+    assert (path.name, path.read_bytes()) == ("dump.csv.gz", CONTENT)
+    assert download(dump, tmp_path) == path
+    assert len(hub.requests) == 1
+    assert whole(tmp_path / path.parent.name) == [path]
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_what_broke_off_is_resumed(hub: Hub, dump: str, tmp_path: Path) -> None:
+    hub.cuts = 2  # 500 bytes, then 250 more
+    hub.redirect = True
+    assert download(dump, tmp_path).read_bytes() == CONTENT
+    ranges = [line for line in hub.ranges_asked if line]
+    assert ranges == ["bytes=500-", "bytes=500-", "bytes=750-", "bytes=750-"]  # each asked here, then there
+
+
+def test_a_call_goes_on_where_the_last_gave_up(hub: Hub, dump: str, tmp_path: Path) -> None:
+    hub.cuts = 3
+    assert refusal(dump, tmp_path).startswith(f"{dump}: broke off; run the command again")
+    assert not [path for path in whole(tmp_path) if path.parent.parent == tmp_path]
+    assert download(dump, tmp_path).read_bytes() == CONTENT
+    assert hub.ranges_asked[-1] == "bytes=875-"
+
+
+def test_a_file_that_changed_meanwhile_is_begun_anew(hub: Hub, dump: str, tmp_path: Path) -> None:
+    hub.cuts = 3
+    refusal(dump, tmp_path)
+    (hub.folder / "datasets/a/b/dump.csv.gz").write_bytes(CONTENT[::-1] + b"more")
+    assert download(dump, tmp_path).read_bytes() == CONTENT[::-1] + b"more"
+
+
+def test_a_server_without_ranges(hub: Hub, dump: str, tmp_path: Path) -> None:
+    hub.ranges, hub.cuts = False, 2
+    assert download(dump, tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_what_may_pass_is_tried_again(hub: Hub, dump: str, tmp_path: Path, status: int) -> None:
+    hub.first = [status, status]
+    assert download(dump, tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [(401, "wants a login"), (403, "refuses access"), (404, "no such file"), (429, "too many"), (503, "cannot be")],
+)
+def test_a_refusal(hub: Hub, dump: str, tmp_path: Path, status: int, told: str) -> None:
+    hub.status = status
+    assert f"{dump}: {told}" in refusal(dump, tmp_path)
+    assert f"({status})" in refusal(dump, tmp_path)
+    hub.status = None
+    assert download(dump, tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n9\r\nabc",
+        b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
+        b"no http at all",
+        b"",
+    ],
+    ids=["short", "chunked", "busy", "garbage", "silent"],
+)
+def test_a_server_that_answers_badly(answering: Callable[[bytes], str], tmp_path: Path, answer: bytes) -> None:
+    address = f"{answering(answer)}/train.csv"
+    assert refusal(address, tmp_path / "downloads").startswith(f"{address}: ")
+    assert not whole(tmp_path / "downloads")
+
+
+def test_nobody_answers(answering: Callable[[bytes], str], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    assert "cannot be downloaded" in refusal(f"http://127.0.0.1:{port}/train.csv", tmp_path)
+    assert "cannot be downloaded" in refusal(f"{answering(b'')}/a name with spaces.csv", tmp_path)
+
+
+def test_addresses_that_end_alike_are_different_files(answering: Callable[[bytes], str], tmp_path: Path) -> None:
+    topic, sentiment = (
+        answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+        for text in (b"topic", b"moods")
+    )
+    assert download(f"{topic}/train.csv", tmp_path).read_text() == "topic"
+    assert download(f"{sentiment}/train.csv", tmp_path).read_text() == "moods"
+    assert download(f"{topic}/train.csv.gz?download=1", tmp_path).name == "train.csv.gz"  # the name tells the format
+
+
+def test_secrets_are_used_and_not_told(hub: Hub, dump: str, tmp_path: Path) -> None:
+    address = dump.replace("http://", "http://me:p%40ss@") + "?token=hush"
+    assert download(address, tmp_path).read_bytes() == CONTENT
+    assert hub.logins == ["Basic " + base64.b64encode(b"me:p@ss").decode()]
+    hub.status = 403
+    told = refusal(address + "2", tmp_path)
+    assert told.startswith(f"{dump}: refuses access")
+    assert not any(secret in told for secret in ("hush", "p%40ss", "p@ss"))
+    assert public_address("data/a@b?c.csv") == "data/a@b?c.csv"
+
+
+def test_a_full_disk(dump: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lrl_adapt.recipes.downloads._receive", full)
+        assert "the disk is full: make room" in refusal(dump, tmp_path)
+    assert download(dump, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_killed_download_is_resumed_while_others_wait(hub: Hub, dump: str, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 40_000  # 10 MB
+    (hub.folder / "datasets/a/b/dump.csv.gz").write_bytes(content)
+    hub.slow = 0.05  # seconds a MiB
+    script = "import sys, pathlib; from lrl_adapt.recipes.downloads import download as get"
+    command = [sys.executable, "-c", f"{script}; get({dump!r}, pathlib.Path({str(tmp_path / 'downloads')!r}))"]
+    process = subprocess.Popen(command)
+    while not any(path.stat().st_size > 2e6 for path in tmp_path.rglob(".*.partial")):
+        assert process.poll() is None
+        _nap()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not whole(tmp_path / "downloads")
+    two = [subprocess.Popen(command) for _ in range(2)]
+    assert [one.wait(60) for one in two] == [0, 0]
+    assert download(dump, tmp_path / "downloads").read_bytes() == content
+    assert sum(1 for line in hub.ranges_asked if line) == 1
+    assert len(hub.requests) == 2
+
+
+def _nap() -> None:
+    threading.Event().wait(0.01)  # time.sleep is patched away
