@@ -17,10 +17,10 @@ ROWS = 6  # values in a band: lines of similarity s share a band with probabilit
 GRAM = 5  # characters in a shingle
 SEED = 42
 
-LETTER, SCRIPTED, OWN, KEY, SPACE, MENU, CODE = (1 << bit for bit in range(7))  # bits of a code point's class
-MENU_SIGNS, CODE_SIGNS = "<>|»«•·›→", "{}©"
+LETTER, SCRIPTED, OWN, KEY, SPACE, MENU, CODE, OPEN = (1 << bit for bit in range(8))  # bits of a code point's class
+MENU_SIGNS, CODE_SIGNS, OPEN_SIGNS = "<>|»•·›→", "{}©", "«"
 PHRASES = ("javascript", "lorem ipsum", "all rights reserved", "cookie policy", "http://", "https://")
-MENU_LIMIT = 3  # signs
+MENU_LIMIT = 3  # signs; where «» are quotation marks they go in pairs
 MEMBERS = {
     "Jpan": ("Hira", "Kana", "Hani"),
     "Hans": ("Hani", "Bopo"),
@@ -63,7 +63,7 @@ def measure(lines: list[str], script: str) -> Measures:
         characters=lengths,
         letters=count(LETTER) / numpy.maximum(ink, 1),
         script=numpy.where(scripted > 0, count(OWN) / numpy.maximum(scripted, 1), 1.0),
-        boilerplate=(count(MENU) >= MENU_LIMIT) | (count(CODE) > 0) | _with_phrases(joined, starts),
+        boilerplate=(count(MENU) - count(OPEN) >= MENU_LIMIT) | (count(CODE) > 0) | _with_phrases(joined, starts),
         key=_keys(codes, (classes & KEY) != 0, starts),
     )
 
@@ -154,6 +154,6 @@ def _classes(script: str) -> Array:
         else:
             table[code] &= ~numpy.uint8(SCRIPTED | OWN)  # a script's own digits and signs say little
             table[code] |= {"N": KEY, "Z": SPACE}.get(kind, 0)
-    for bit, signs in ((MENU, MENU_SIGNS), (CODE, CODE_SIGNS), (SPACE, "\n")):
+    for bit, signs in ((MENU, MENU_SIGNS), (CODE, CODE_SIGNS), (OPEN, OPEN_SIGNS), (SPACE, "\n")):
         table[[ord(sign) for sign in signs]] |= bit
     return table

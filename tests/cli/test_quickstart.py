@@ -98,9 +98,9 @@ def test_a_data_set_changed_in_place_is_scored_anew(home: Path, first: dict, tmp
     sentences = tmp_path / "own.txt"
     sentences.write_text("Habari ya asubuhi.\nLeo ni siku njema sana.\n", encoding="utf-8")
     change = ["--set", f"eval.mlm.files={sentences}"]
-    one = run(home, "eval quickstart --json --task mlm", *FAST, *change)
+    one = run(home, "run quickstart --json --task mlm", *FAST, *change)
     sentences.write_text("Mvua inanyesha.\n", encoding="utf-8")
-    two = run(home, "eval quickstart --json --task mlm", *FAST, *change)
+    two = run(home, "run quickstart --json --task mlm", *FAST, *change)
     assert one["scores"][0]["n"] == 2
     assert two["scores"][0]["n"] == 1
 

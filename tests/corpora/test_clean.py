@@ -79,6 +79,7 @@ def test_the_languages_script(language: str, line: str, *, stays: bool) -> None:
         ("Lorem ipsum dolor sit amet consectetur", "boilerplate"),
         ("Soma zaidi katika https://example.org/habari", "boilerplate"),
         ("Alisema: «Habari ya leo», kisha akaondoka.", ""),
+        ("«Moja», «mbili», «tatu» na »nne«, alisema kwa sauti.", ""),
         ("Bei ni kati ya shilingi 200 na 300 | kwa siku", ""),
     ],
 )
