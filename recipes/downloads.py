@@ -4,6 +4,9 @@ import base64
 import errno
 import hashlib
 import http.client
+import json
+import re
+import ssl
 import time
 import urllib.error
 import urllib.parse
@@ -12,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from .errors import UserError
 from .progress import QUIET, Progress
@@ -21,22 +24,33 @@ CHUNK = 1 << 20
 ATTEMPTS = 3
 LONGEST_WAIT = 30.0  # seconds before another attempt
 TIMEOUT = 60  # seconds without a byte
-PASSING = (429, 500, 502, 503, 504)
+PASSING = (408, 416, 429, 500, 502, 503, 504)
 STATUS = {
     401: "wants a login",
     403: "refuses access",
     404: "no such file",
     410: "the file is no longer there",
     429: "too many requests; wait some minutes",
+    500: "the server has a fault; try again later",
+    502: "the server is down; try again later",
+    503: "the server is down; try again later",
+    504: "the server is down; try again later",
 }
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class _BrokeOffError(http.client.HTTPException):
+    """What has come is not the whole file."""
 
 
 def public_address(location: str) -> str:
-    """An address without user, password and query, which may hold secrets; other locations as they are."""
-    if "://" not in location:
+    """An address without user, password and query, which may hold secrets; local and hub locations as they are."""
+    scheme, mark, rest = location.partition("://")
+    if not mark or scheme == "hf":
         return location
-    parts = urllib.parse.urlsplit(location)
-    return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    # no urlsplit: this must not fail on an address that is none
+    host, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def download(address: str, cache: Path, progress: Progress = QUIET) -> Path:
@@ -45,76 +59,111 @@ def download(address: str, cache: Path, progress: Progress = QUIET) -> Path:
     Each address has a folder of its own: many are called train.csv. Raises UserError when the file cannot be had whole;
     what has come stays, and the next call goes on from there if the server lets it.
     """
+    shown = public_address(address)
     folder = cache / hashlib.sha256(address.encode()).hexdigest()[:8]
-    target = folder / (urllib.parse.unquote(urllib.parse.urlsplit(address).path).rsplit("/", 1)[-1] or "file")
+    try:
+        parts = urllib.parse.urlsplit(address)
+        if not parts.hostname or parts.port == 0:  # asking for the port checks that it is a number
+            raise UserError(f"{shown}: not an address")
+    except ValueError as error:
+        raise UserError(f"{shown}: not an address") from error
+    target = folder / (urllib.parse.unquote(parts.path).rsplit("/", 1)[-1] or "file")
     if target.is_file():
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        lock = FileLock(folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            progress.say(f"another command is fetching {shown}; waiting for it")
+            lock.acquire()
+        try:
             if not target.is_file():
                 _fetch(address, target, progress)
+        finally:
+            lock.release()
     except OSError as error:
-        reason = "the disk is full: make room" if error.errno == errno.ENOSPC else str(error)
-        raise UserError(f"{public_address(address)}: cannot be written to {folder}: {reason}") from error
+        reason = "the disk is full: make room" if error.errno in FULL else str(error)
+        raise UserError(f"{shown}: cannot be written to {folder}: {reason}") from error
     return target
 
 
 def _fetch(address: str, target: Path, progress: Progress) -> None:
     """Try, and try again after a wait where that may help."""
+    shown = public_address(address)
     partial = target.with_name(f".{target.name}.partial")
     told = ""
     for attempt in range(1, ATTEMPTS + 1):
+        wait = None
         try:
-            if _receive(address, partial, progress):
-                partial.replace(target)
-                _validator(partial).unlink(missing_ok=True)
-                return
-            told, wait = "broke off; run the command again to go on from there", None
+            _receive(address, partial, progress)
+            partial.replace(target)
+            _note(partial).unlink(missing_ok=True)
+            return
         except urllib.error.HTTPError as error:
-            told, wait = (
-                f"{STATUS.get(error.code, 'cannot be downloaded')} ({error.code})",
-                error.headers["Retry-After"],
-            )
-            if error.code == 416:  # what has come is no part of what is there now
-                partial.unlink(missing_ok=True)
+            told = f"{STATUS.get(error.code, 'cannot be downloaded')} ({error.code})"
+            wait = error.headers["Retry-After"]
+            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                partial.unlink(missing_ok=True)  # it is no part of what is there now
             elif error.code not in PASSING:
-                raise UserError(f"{public_address(address)}: {told}") from error
-        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
-            told, wait = f"cannot be downloaded: {getattr(error, 'reason', error)}", None
+                raise UserError(f"{shown}: {told}") from error
+        except http.client.InvalidURL as error:
+            raise UserError(f"{shown}: not an address") from error  # the error's text holds the query
+        except (_BrokeOffError, http.client.IncompleteRead):
+            told = "broke off; run the command again to go on from there"
+        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
+            told = f"cannot be downloaded: {getattr(error, 'reason', error)}"
         if attempt < ATTEMPTS:
             time.sleep(min(float(wait) if wait and wait.isdecimal() else 2.0**attempt, LONGEST_WAIT))
-    raise UserError(f"{public_address(address)}: {told}")
+    raise UserError(f"{shown}: {told}")
 
 
-def _receive(address: str, partial: Path, progress: Progress) -> bool:
-    """Add to `partial` what it lacks; True when it is whole then."""
+def _receive(address: str, partial: Path, progress: Progress) -> None:
+    """Add to `partial` what it lacks. Raises _BrokeOffError when it is not whole then."""
+    validator, size = _read_note(partial)
     have = partial.stat().st_size if partial.is_file() else 0
-    kept = _validator(partial)
-    with urllib.request.urlopen(_request(address, have, kept), timeout=TIMEOUT) as reply:  # noqa: S310 - http(s) only
-        if reply.status != http.HTTPStatus.PARTIAL_CONTENT:
+    if have and have == size:  # killed before it got its name
+        return
+    with urllib.request.urlopen(_request(address, have, validator), timeout=TIMEOUT) as reply:  # noqa: S310 - http(s) only
+        if reply.status == http.HTTPStatus.PARTIAL_CONTENT:
+            size = _continued(reply.headers, have, validator, partial) or size
+        else:
             have = 0
-        kept.write_text(_strong(reply.headers), encoding="utf-8")
-        length = reply.headers["Content-Length"]
-        expected = have + int(length) if length is not None else None
+            length = reply.headers["Content-Length"] or ""
+            size = int(length) if length.isdecimal() else None
+            partial.write_bytes(b"")  # before the note, which must never speak of other bytes
+            _note(partial).write_text(json.dumps([_strong(reply.headers), size]), encoding="utf-8")
         name = partial.name.removeprefix(".").removesuffix(".partial")
-        total = None if expected is None else -(-(expected - have) // CHUNK)
-        with partial.open("ab" if have else "wb") as file:
+        total = None if size is None else -(-(size - have) // CHUNK)
+        with partial.open("ab") as file:
             for chunk in progress.track(_chunks(reply), f"download {name}, MiB", total):
                 file.write(chunk)
-    return expected is None or partial.stat().st_size == expected
+    if size is not None and partial.stat().st_size != size:
+        raise _BrokeOffError
 
 
-def _request(address: str, have: int, kept: Path) -> urllib.request.Request:
+def _continued(headers: Any, have: int, validator: str, partial: Path) -> int | None:
+    """The whole file's size, by a reply that is to go on from byte `have`.
+
+    Some servers know Range and not If-Range: a reply about another file, or another part of it, drops `partial`.
+    """
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers["Content-Range"] or "")
+    if match is None or int(match[1]) != have or _strong(headers) not in ("", validator):
+        partial.unlink(missing_ok=True)
+        raise _BrokeOffError
+    return None if match[2] == "*" else int(match[2])
+
+
+def _request(address: str, have: int, validator: str) -> urllib.request.Request:
     """A request for what is lacking: from byte `have` on, if the file is still the one that was begun."""
-    parts = urllib.parse.urlsplit(address)
+    parts = urllib.parse.urlsplit(urllib.parse.quote(address, safe="!#$%&'()*+,/:;=?@[]~"))  # spaces, other scripts
     login, _, host = parts.netloc.rpartition("@")
     request = urllib.request.Request(urllib.parse.urlunsplit(parts._replace(netloc=host)))  # noqa: S310
     if login:
         secret = base64.b64encode(urllib.parse.unquote(login).encode()).decode()
         request.add_unredirected_header("Authorization", f"Basic {secret}")
-    validator = kept.read_text(encoding="utf-8") if have and kept.is_file() else ""
-    if validator:
+    if have and validator:
         request.add_header("Range", f"bytes={have}-")
         request.add_header("If-Range", validator)
     return request
@@ -131,5 +180,14 @@ def _chunks(reply: Any) -> Iterator[bytes]:
         yield chunk
 
 
-def _validator(partial: Path) -> Path:
-    return partial.with_suffix(".validator")
+def _note(partial: Path) -> Path:
+    return partial.with_suffix(".note")
+
+
+def _read_note(partial: Path) -> tuple[str, int | None]:
+    """What the server said of the file that `partial` is the beginning of: its validator, its bytes."""
+    try:
+        validator, size = json.loads(_note(partial).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # a full disk may have cut it short
+        return "", None
+    return validator, size

@@ -23,9 +23,11 @@ def local_file(location: str, cache: Path, progress: Progress = QUIET) -> Path:
     if location.startswith(("https://", "http://")):
         return download(location, cache, progress)
     path = Path(location)
-    if not path.is_file():
-        raise UserError(f"no such file: {location}")
-    return path
+    if path.is_file():
+        return path
+    if "://" in location:
+        raise UserError(f"{public_address(location)}: expected https://... or hf://datasets/OWNER/NAME/FILE")
+    raise UserError(f"no such file: {location}")
 
 
 def identity(location: str) -> str:
@@ -45,7 +47,7 @@ def expand_files(patterns: list[str]) -> list[Path]:
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            matches = sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and file.name[0] != ".")
+            matches = sorted(file for file in path.rglob("*") if _is_data(file.relative_to(path)) and file.is_file())
         elif path.is_file():
             matches = [path]
         else:
@@ -54,6 +56,10 @@ def expand_files(patterns: list[str]) -> list[Path]:
             raise UserError(f"no such file: {pattern}")
         found.update(dict.fromkeys(matches))
     return list(found)
+
+
+def _is_data(path: Path) -> bool:
+    return path.name.endswith(SUFFIXES) and not any(part.startswith(".") for part in path.parts)
 
 
 def glob_files(pattern: str) -> list[Path]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -29,17 +30,17 @@ def dump(hub: Hub) -> str:
 
 
 @pytest.fixture
-def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], str]]:
-    """Starts servers that answer every request with the same bytes and hang up; gives their addresses."""
+def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Starts servers that give these answers in turn, the last for ever, and hang up; gives their addresses."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     sockets = []
 
-    def start(answer: bytes) -> str:
+    def start(*answers: bytes) -> str:
         server = socket.create_server(("127.0.0.1", 0))
         sockets.append(server)
 
         def serve() -> None:
-            while True:
+            for answer in chain(answers, repeat(answers[-1])):
                 try:
                     connection, _ = server.accept()
                 except OSError:
@@ -113,7 +114,13 @@ def test_what_may_pass_is_tried_again(hub: Hub, dump: str, tmp_path: Path, statu
 
 @pytest.mark.parametrize(
     ("status", "told"),
-    [(401, "wants a login"), (403, "refuses access"), (404, "no such file"), (429, "too many"), (503, "cannot be")],
+    [
+        (401, "wants a login"),
+        (403, "refuses access"),
+        (404, "no such file"),
+        (429, "too many"),
+        (503, "the server is down"),
+    ],
 )
 def test_a_refusal(hub: Hub, dump: str, tmp_path: Path, status: int, told: str) -> None:
     hub.status = status
@@ -134,20 +141,20 @@ def test_a_refusal(hub: Hub, dump: str, tmp_path: Path, status: int, told: str) 
     ],
     ids=["short", "chunked", "busy", "garbage", "silent"],
 )
-def test_a_server_that_answers_badly(answering: Callable[[bytes], str], tmp_path: Path, answer: bytes) -> None:
+def test_a_server_that_answers_badly(answering: Callable[..., str], tmp_path: Path, answer: bytes) -> None:
     address = f"{answering(answer)}/train.csv"
     assert refusal(address, tmp_path / "downloads").startswith(f"{address}: ")
     assert not whole(tmp_path / "downloads")
 
 
-def test_nobody_answers(answering: Callable[[bytes], str], tmp_path: Path) -> None:
+def test_nobody_answers(answering: Callable[..., str], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert "cannot be downloaded" in refusal(f"http://127.0.0.1:{port}/train.csv", tmp_path)
     assert "cannot be downloaded" in refusal(f"{answering(b'')}/a name with spaces.csv", tmp_path)
 
 
-def test_addresses_that_end_alike_are_different_files(answering: Callable[[bytes], str], tmp_path: Path) -> None:
+def test_addresses_that_end_alike_are_different_files(answering: Callable[..., str], tmp_path: Path) -> None:
     topic, sentiment = (
         answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
         for text in (b"topic", b"moods")
@@ -155,6 +162,75 @@ def test_addresses_that_end_alike_are_different_files(answering: Callable[[bytes
     assert download(f"{topic}/train.csv", tmp_path).read_text() == "topic"
     assert download(f"{sentiment}/train.csv", tmp_path).read_text() == "moods"
     assert download(f"{topic}/train.csv.gz?download=1", tmp_path).name == "train.csv.gz"  # the name tells the format
+
+
+ETAG = b'HTTP/1.1 %s\r\nETag: "%d"\r\nContent-Length: %d\r\n%s\r\n%s'
+OLD, NEW = b"A" * 1000, b"B" * 1000
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        ETAG % (b"206 Part", 2, 500, b"Content-Range: bytes 500-999/1000\r\n", NEW[500:]),
+        ETAG % (b"206 Part", 1, 1000, b"Content-Range: bytes 0-999/1000\r\n", OLD),
+        ETAG % (b"206 Part", 1, 500, b"", OLD[500:]),
+        ETAG % (b"416 No", 1, 0, b"", b""),
+    ],
+    ids=["changed", "another start", "no start", "no such range"],
+)
+def test_a_reply_that_does_not_go_on_is_not_added(answering: Callable[..., str], tmp_path: Path, second: bytes) -> None:
+    address = answering(ETAG % (b"200 OK", 1, 1000, b"", OLD[:500]), second, ETAG % (b"200 OK", 2, 1000, b"", NEW))
+    assert download(f"{address}/x.gz", tmp_path).read_bytes() == NEW
+
+
+def test_a_part_of_what_was_asked_for_is_not_the_whole(answering: Callable[..., str], tmp_path: Path) -> None:
+    parts = [
+        ETAG % (b"206 Part", 1, 250, b"Content-Range: bytes %d-%d/1000\r\n" % (start, start + 249), OLD[:250])
+        for start in (500, 750)
+    ]
+    address = answering(ETAG % (b"200 OK", 1, 1000, b"", OLD[:500]), *parts)
+    assert download(f"{address}/x.gz", tmp_path).read_bytes() == OLD
+
+
+def test_killed_before_the_old_bytes_are_dropped(
+    answering: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut, whole_new = ETAG % (b"200 OK", 1, 1000, b"", OLD[:500]), ETAG % (b"200 OK", 2, 1000, b"", NEW)
+    going_on = ETAG % (b"206 Part", 2, 500, b"Content-Range: bytes 500-999/1000\r\n", NEW[500:])
+    address = answering(cut, cut, cut, whole_new, going_on, whole_new) + "/x.gz"
+    refusal(address, tmp_path)
+
+    def kill(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "write_bytes", kill)
+        download(address, tmp_path)
+    assert download(address, tmp_path).read_bytes() == NEW
+
+
+def test_killed_before_a_whole_file_has_its_name(
+    hub: Hub, dump: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", kill)
+        download(dump, tmp_path)
+    assert download(dump, tmp_path).read_bytes() == CONTENT
+    assert len(hub.requests) == 1
+
+
+@pytest.mark.parametrize("address", ["http://[::1/x.csv?token=hush", "http://127.0.0.1:port/x.csv?token=hush"])
+def test_what_is_no_address(tmp_path: Path, address: str) -> None:
+    assert refusal(address, tmp_path) == f"{address.partition('?')[0]}: not an address"
+
+
+def test_names_with_spaces_and_other_scripts(hub: Hub, dump: str, tmp_path: Path) -> None:
+    (hub.folder / "datasets/a/b/il-ħobż tajjeb.csv").write_bytes(CONTENT)
+    path = download(dump.replace("dump.csv.gz", "il-ħobż tajjeb.csv?token=hush"), tmp_path)
+    assert (path.name, path.read_bytes()) == ("il-ħobż tajjeb.csv", CONTENT)
 
 
 def test_secrets_are_used_and_not_told(hub: Hub, dump: str, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_what_the_hub_does_not_have(tmp_path: Path, location: str, message: str)
         (401, "", "set HF_TOKEN (401)"),
         (401, "RepoNotFound", "private: set HF_TOKEN"),
         (403, "GatedRepo", "access is gated: accept its conditions"),
-        (404, "", ""),
+        (404, "", "the hub refuses (404)"),
         (429, "", "too many requests"),
         (503, "", "the hub is down: try again later (503)"),
     ],
@@ -114,7 +114,7 @@ def test_what_the_hub_refuses(hub: Hub, tmp_path: Path, status: int, error: str,
 def test_a_hub_file_that_breaks_off_is_not_kept(hub: Hub, tmp_path: Path) -> None:
     address = "hf://datasets/mteb/sib200/test/mlt_Latn.csv"
     hub.cuts = 99
-    assert "sib200: test/mlt_Latn.csv" in refusal(address, tmp_path)
+    assert "test/mlt_Latn.csv: the download broke off; run the command again" in refusal(address, tmp_path)
     hub.cuts = 0
     assert local_file(address, tmp_path).read_text() == TABLE
 
@@ -134,13 +134,23 @@ def test_mistakes_of_ours_are_not_dressed_up_as_the_hubs() -> None:
 
 
 def test_files_folders_and_globs(tmp_path: Path) -> None:
-    for name in ("b/1.txt", "b/.hidden.txt", "b/2.csv", "b/deep/3.parquet", "b/ignored.pdf", "c.jsonl", "[d].txt"):
+    for name in (
+        "b/1.txt",
+        "b/.hidden.txt",
+        "b/.ipynb_checkpoints/1.txt",
+        "b/2.csv",
+        "b/deep/3.parquet",
+        "b/ignored.pdf",
+        "c.jsonl",
+        "[d].txt",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
 
     def names(*given: str) -> list[str]:
         return [path.name for path in expand_files([str(tmp_path / name) for name in given])]
 
+    (tmp_path / "b" / "folder.csv").mkdir()
     assert names("b") == ["1.txt", "2.csv", "3.parquet"]
     assert names("c.jsonl", "b/*.txt", "b") == ["c.jsonl", "1.txt", "2.csv", "3.parquet"]
     assert names("b/**/*.parquet") == ["3.parquet"]
@@ -150,7 +160,9 @@ def test_files_folders_and_globs(tmp_path: Path) -> None:
             names("c.jsonl", nothing)
 
 
-@pytest.mark.parametrize("revision", ["refs/convert/parquet", "refs/pr/3", "refs%2Fpr%2F3", "main", COMMIT])
+@pytest.mark.parametrize(
+    "revision", ["refs/convert/parquet", "refs/pr/3", "refs%2Fpr%2F3", "release%2f1", "main", COMMIT]
+)
 def test_a_revision_with_slashes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, revision: str) -> None:
     asked = []
     monkeypatch.setattr("lrl_adapt.recipes.sources.hub_file", lambda *given: asked.append(given))
@@ -179,12 +191,39 @@ def test_a_folder_is_listed_at_a_commit_and_again_without_the_hub(hub: Hub, tmp_
         hub_folder("mteb/sib200", "other", "main", cache)
 
 
+@pytest.mark.parametrize(("error", "told"), [("GatedRepo", "access is gated"), ("RepoNotFound", "no such repository")])
+@pytest.mark.usefixtures("table")
+def test_an_old_listing_is_none_of_a_repository_that_is_closed_now(
+    hub: Hub, tmp_path: Path, error: str, told: str
+) -> None:
+    hub_folder("mteb/sib200", "test", "main", tmp_path)
+    hub.status, hub.error = 403, error
+    with pytest.raises(UserError, match=told):
+        hub_folder("mteb/sib200", "test", "main", tmp_path)
+
+
+@pytest.mark.usefixtures("table", "no_waiting")
+def test_a_broken_listing_counts_for_none(hub: Hub, tmp_path: Path) -> None:
+    found = hub_folder("mteb/sib200", "test", "main", tmp_path)
+    (kept,) = tmp_path.glob("listing-*.json")
+    kept.write_text('{"commit": "01')
+    hub.status = 503
+    with pytest.raises(UserError, match="the hub is down"):
+        hub_folder("mteb/sib200", "test", "main", tmp_path)
+    hub.status = None
+    assert hub_folder("mteb/sib200", "test", "main", tmp_path) == found
+
+
+def test_an_address_of_another_kind_is_told_without_its_secrets(tmp_path: Path) -> None:
+    assert refusal("s3://me:pw@bucket/a.csv?token=hush", tmp_path).startswith("s3://bucket/a.csv: expected https://")
+
+
 def test_a_full_disk(hub: Hub, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
-    assert "No space left on device" in refusal("hf://datasets/mteb/sib200/test/mlt_Latn.csv", tmp_path)
+    assert "the disk is full" in refusal("hf://datasets/mteb/sib200/test/mlt_Latn.csv", tmp_path)
     monkeypatch.undo()
 
 

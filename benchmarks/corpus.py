@@ -1,0 +1,84 @@
+"""Preparing text: MB/s of cleaning, near twins and split, beside `wc` and beside a bare loop over the lines.
+
+    LRL_DATA=~/data python benchmarks/corpus.py
+    LRL_DATA=~/data python benchmarks/corpus.py --pages   # lines of the same files joined to web-page length
+
+Reads every file of $LRL_DATA/text, one after the other as often as it takes to reach --megabytes; a number added to each
+repeat keeps its lines from being thrown out as such.
+"""
+
+import argparse
+import gzip
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import Contender, compare
+
+OURS = """
+import sys
+from pathlib import Path
+from lrl_adapt.corpora.prepare import prepare_corpus
+from lrl_adapt.recipes.schema import Recipe
+corpus = {"files": [sys.argv[1]], "min_script": 0}
+recipe = {"language": "eng_Latn", "base": {"from_scratch": {}}, "corpus": corpus}
+print(prepare_corpus(Recipe.model_validate(recipe), Path(sys.argv[2])).manifest()["facts"]["counts"])
+"""
+LOOP = """
+import sys
+seen = set()
+with open(sys.argv[1], encoding="utf-8") as file:
+    for line in file:
+        line = " ".join(line.split())
+        if len(line) >= 10:
+            seen.add(line)
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--megabytes", type=int, default=100)
+    parser.add_argument("--pages", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    if "LRL_DATA" not in os.environ:
+        sys.exit("set LRL_DATA to the folder that holds text/ (benchmarks/real/README.md)")
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(folder, "text.jsonl" if given.pages else "text.txt")
+        size = write_text(text, given.megabytes * 1_000_000, pages=given.pages)
+        print(f"{size / 1e6:.0f} MB of text\n")
+        fresh = f'rm -rf {folder}/runs && exec "$0" "$@"'  # the project would find its work done
+        contenders = [
+            Contender("lrl-adapt", ["bash", "-c", fresh, sys.executable, "-c", OURS, str(text), f"{folder}/runs"]),
+            Contender("wc", ["wc", str(text)]),
+            Contender("Python loop, all lines in a set", [sys.executable, "-c", LOOP, str(text)]),
+        ]
+        compare(contenders, size / 1e6, "MB", given.rounds)
+
+
+def write_text(path: Path, wanted: int, *, pages: bool) -> int:
+    """Write about `wanted` bytes of real text, a line a document or 40 lines a page; its bytes."""
+    import json
+
+    files = sorted(Path(os.environ["LRL_DATA"], "text").glob("*.txt.gz"))
+    size = turn = 0
+    with path.open("w", encoding="utf-8") as file:
+        while size < wanted:
+            for source in files:
+                lines = gzip.decompress(source.read_bytes()).decode().splitlines()
+                if turn:  # words in another order: no near twin of the first turn
+                    lines = [" ".join(line.split()[turn % 7 :: 2] + line.split()[::2]) for line in lines]
+                if pages:
+                    groups = ["\n".join(lines[start : start + 40]) for start in range(0, len(lines), 40)]
+                    lines = [json.dumps({"text": group}, ensure_ascii=False) for group in groups]
+                file.writelines(f"{line}\n" for line in lines)
+                size += sum(len(line.encode()) + 1 for line in lines)
+                if size >= wanted:
+                    break
+            turn += 1
+    return size
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Whole processes timed in turn: wall seconds and peak memory of each, as median and range over rounds."""
+
+import os
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Contender:
+    """A command that does the job; its figures gather as it is run."""
+
+    name: str
+    command: list[str]
+    seconds: list[float] = field(default_factory=list)
+    peaks: list[float] = field(default_factory=list)
+    """MB, of the largest process of the command."""
+
+    def run(self) -> None:
+        """Run it once. Raises CalledProcessError when it fails."""
+        started = time.perf_counter()
+        process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        self.seconds.append(time.perf_counter() - started)
+        self.peaks.append(usage.ru_maxrss / 1000)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, self.command)
+
+
+def compare(contenders: list[Contender], amount: float, unit: str, rounds: int = 3) -> None:
+    """Run all in turn, `rounds` times, and print a table; the first is the project, ratios are of its time to theirs.
+
+    `amount` is what each gets through in one run, in `unit` (rows, MB).
+    """
+    for _ in range(rounds):
+        for contender in contenders:
+            contender.run()
+    ours = statistics.median(contenders[0].seconds)
+    print(f"| | seconds (range) | {unit}/s | peak MB | ours / its time |\n|---|---|---|---|---|")
+    for contender in contenders:
+        middle = statistics.median(contender.seconds)
+        spread = f"{min(contender.seconds):.2f} to {max(contender.seconds):.2f}"
+        print(
+            f"| {contender.name} | {middle:.2f} ({spread}) | {amount / middle:,.1f} | {max(contender.peaks):,.0f} "
+            f"| {ours / middle:.2f} |"
+        )
