@@ -3,8 +3,8 @@
     LRL_DATA=~/data python benchmarks/corpus.py
     LRL_DATA=~/data python benchmarks/corpus.py --pages   # lines of the same files joined to web-page length
 
-Reads every file of $LRL_DATA/text, one after the other as often as it takes to reach --megabytes; a number added to each
-repeat keeps its lines from being thrown out as such.
+Reads every file of $LRL_DATA/text in turn until --megabytes are reached; from the second time on with the words of each
+line in another order, so that they are no near twins.
 """
 
 import argparse
@@ -17,13 +17,13 @@ from pathlib import Path
 from measure import Contender, compare
 
 OURS = """
-import sys
+import os, sys
 from pathlib import Path
 from lrl_adapt.corpora.prepare import prepare_corpus
 from lrl_adapt.recipes.schema import Recipe
 corpus = {"files": [sys.argv[1]], "min_script": 0}
 recipe = {"language": "eng_Latn", "base": {"from_scratch": {}}, "corpus": corpus}
-print(prepare_corpus(Recipe.model_validate(recipe), Path(sys.argv[2])).manifest()["facts"]["counts"])
+prepare_corpus(Recipe.model_validate(recipe), Path(sys.argv[2]), workers=os.cpu_count() or 1)
 """
 LOOP = """
 import sys

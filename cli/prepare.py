@@ -1,5 +1,6 @@
 """`lrl-adapt prepare`: corpus and graph into artifacts."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def prepare(recipe: Any, workspace: Path, terminal: Terminal) -> list[Artifact]:
     expected = prepared_data(recipe, workspace)
     there = {artifact.kind for artifact in expected.all if artifact.exists}
     if recipe.corpus:
-        prepare_corpus(recipe, workspace, terminal)
+        prepare_corpus(recipe, workspace, terminal, workers=os.cpu_count() or 1)
     if recipe.graph:
         prepare_graph(recipe, workspace, terminal)
     for artifact in expected.all:

@@ -1,28 +1,26 @@
 """From pages to lines worth keeping, a batch at a time: judged by page, mended, cut, judged by line, all counted."""
 
 import hashlib
-import re
+import multiprocessing
+import signal
 import unicodedata
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
 import numpy
 
 from ..recipes.languages import Language
 from ..recipes.schema import Corpus
-from .measure import Array, Measures, measure, near_hashes
+from .measure import Array, Measures, measure, near_hashes, suspects
 from .readers import Document
 
 RELIGIOUS = frozenset({"religious", "associations_religieuses"})  # GlotCC's categories for it
-# UTF-8 read as Latin-1 or Windows-1252 ("Ä‹" for "ċ"), entities, stray controls: rare, and ftfy is too slow for all.
-SUSPECT = re.compile(
-    "[\u00c2-\u00f4][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
-    "|&#?[a-zA-Z0-9]{2,8};|[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ufffd\ue000-\uf8ff]"
-)
-SEPARATOR = "\x1e"  # between pages that are looked at together
 KEPT = "kept"
+ALONE = 4  # batches: starting a process takes as long as cleaning one
 
 
 @dataclass
@@ -92,14 +90,39 @@ def clean(documents: list[Document], corpus: Corpus, language: Language) -> Clea
     )
 
 
+def clean_all(
+    batches: Iterable[list[Document]], corpus: Corpus, language: Language, workers: int = 1
+) -> Iterator[Cleaned]:
+    """Clean batches in their order; after the first few in `workers` processes, if more than one.
+
+    These start anew (spawn), so a script that asks for them needs `if __name__ == "__main__":`.
+    """
+    batches = iter(batches)
+    yield from (clean(batch, corpus, language) for batch in islice(batches, ALONE if workers > 1 else None))
+    if (first := next(batches, None)) is None:
+        return
+    context = multiprocessing.get_context("spawn")  # a fork would inherit locks that nobody opens
+    pool = ProcessPoolExecutor(workers, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    waiting: deque[Future[Cleaned]] = deque()
+    try:
+        for batch in chain([first], batches):
+            waiting.append(pool.submit(clean, batch, corpus, language))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
 def mend(texts: list[str], tally: Tally) -> list[str]:
     """The texts in Unicode's normal form C, broken encoding repaired and counted."""
-    together = SEPARATOR.join(texts)
-    if not unicodedata.is_normalized("NFC", together):
+    if not unicodedata.is_normalized("NFC", "\n".join(texts)):
         texts = [unicodedata.normalize("NFC", text) for text in texts]
-    if not SUSPECT.search(together.replace(SEPARATOR, "\n")):
-        return texts
-    return [_mended(text, tally) if SUSPECT.search(text) else text for text in texts]
+    texts = list(texts)
+    for index in suspects(texts):  # ftfy is too slow for all
+        texts[index] = _mended(texts[index], tally)
+    return texts
 
 
 def lines_of(text: str, corpus: Corpus, language: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ A call per character in Python would make preparing a web corpus take days; thes
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import numpy
@@ -20,6 +21,8 @@ SEED = 42
 LETTER, SCRIPTED, OWN, KEY, SPACE, MENU, CODE, OPEN = (1 << bit for bit in range(8))  # bits of a code point's class
 MENU_SIGNS, CODE_SIGNS, OPEN_SIGNS = "<>|»•·›→", "{}©", "«"
 PHRASES = ("javascript", "lorem ipsum", "all rights reserved", "cookie policy", "http://", "https://")
+LEAD, TRAIL, ALONE = 1, 2, 3  # bytes of UTF-8 read as characters; what is suspect by itself
+WINDOWS_1252 = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"  # what 80 to 9F are there
 MENU_LIMIT = 3  # signs; where «» are quotation marks they go in pairs
 MEMBERS = {
     "Jpan": ("Hira", "Kana", "Hani"),
@@ -88,10 +91,26 @@ def near_hashes(lines: list[str]) -> tuple[Array, Array]:
     within = numpy.arange(int(offsets[-1])) - numpy.repeat(offsets[:-1].astype(numpy.int64), counts)
     tokens = _mixed(grams[numpy.repeat(starts, counts) + within])
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(tokens, offsets, PERMUTATIONS, SEED)
-    signatures = numpy.array(matrix.to_rows(), dtype=numpy.uint64).reshape(len(lines), PERMUTATIONS)
+    values = chain.from_iterable(matrix.to_rows())
+    signatures = numpy.fromiter(values, dtype=numpy.uint64, count=len(lines) * PERMUTATIONS)
+    signatures = signatures.reshape(len(lines), PERMUTATIONS)
     groups = signatures[:, : BANDS * ROWS].reshape(len(lines), BANDS, ROWS)
     salts = numpy.array([_salt(place) for place in range(ROWS)], dtype=numpy.uint64)
     return _mixed((groups * salts).sum(axis=2, dtype=numpy.uint64)), signatures.astype(numpy.uint8)
+
+
+def suspects(texts: list[str]) -> list[int]:
+    """Indices of the texts that may have broken encoding, and of few others.
+
+    Told by UTF-8 read as Latin-1 or Windows-1252 ("Ä‹" for "ċ"), HTML's &, control and private characters.
+    """
+    joined = "\n".join(texts) + "\n"
+    codes = numpy.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=numpy.uint32)
+    marks = _suspect_marks()[numpy.minimum(codes, ASSIGNED)]
+    found = marks == ALONE
+    found[:-1] |= (marks[:-1] == LEAD) & (marks[1:] == TRAIL)
+    ends = numpy.cumsum(numpy.fromiter((len(text) + 1 for text in texts), dtype=numpy.int64, count=len(texts)))
+    return numpy.unique(numpy.searchsorted(ends, numpy.flatnonzero(found), side="right")).tolist()
 
 
 def _codes(lines: list[str], gap: int = 1) -> tuple[str, Array, Array, Array]:
@@ -136,6 +155,18 @@ def _mixed(values: Array) -> Array:
 def _salt(place: int) -> numpy.uint64:
     """An odd factor for each place."""
     return numpy.uint64(pow(int(GOLDEN), place + 1, 2**64))
+
+
+@cache
+def _suspect_marks() -> Array:
+    table = numpy.zeros(ASSIGNED + 1, dtype=numpy.uint8)
+    table[0xC2:0xF5] = LEAD
+    table[0x80:0xC0] = TRAIL
+    table[[ord(sign) for sign in WINDOWS_1252]] = TRAIL
+    for first, last in ((0, 8), (0xE, 0x1B), (0x7F, 0x84), (0x86, 0x9F), (0xE000, 0xF8FF), (0xFFFD, 0xFFFD)):
+        table[first : last + 1] = ALONE
+    table[[ord("&"), 0xFEFF]] = ALONE
+    return table
 
 
 @cache

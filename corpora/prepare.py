@@ -2,7 +2,7 @@
 
 import importlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +18,7 @@ from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Corpus, Recipe
 from ..recipes.sources import expand_files
 from .card import card
-from .clean import Cleaned, Tally, clean
+from .clean import Cleaned, Tally, clean, clean_all
 from .readers import Document, Shards, find_shards, read_documents
 from .stage import KEPT, NOT_SAMPLED, OUTCOMES, Stage
 from .tasks import task_inputs, task_lines
@@ -43,14 +43,17 @@ def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     return Artifact(workspace / "data" / recipe.language, "corpus", "corpus", section, inputs)
 
 
-def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET) -> Artifact:
-    """Read, clean and split the recipe's text unless that is done. Raises UserError where no line is left."""
+def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET, workers: int = 1) -> Artifact:
+    """Read, clean (in `workers` processes), split the recipe's text unless that is done.
+
+    Raises UserError where a file cannot be read or no line is left.
+    """
     artifact = corpus_artifact(recipe, workspace)
-    artifact.build(lambda draft: _prepare(recipe, workspace, draft, progress), progress)
+    artifact.build(lambda draft: _prepare(recipe, workspace, draft, progress, workers), progress)
     return artifact
 
 
-def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress) -> None:
+def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, workers: int) -> None:
     corpus, language = _section(recipe), find_language(recipe.language)
     source = find_shards(corpus, recipe.language, workspace / "downloads", progress)
     tally = Tally()
@@ -58,11 +61,9 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress) 
         stage = Stage(Path(folder), corpus)
         if corpus.drop_task_lines:
             stage.add_task_lines(_task_lines(recipe, workspace, progress))
-        batches = _batches(source, corpus, progress)
-        for batch in progress.track(batches, f"clean text, x {BATCH // 1_000_000} M characters"):
-            sampled = stage.sample(batch)
-            tally.pages[OUTCOMES[NOT_SAMPLED]] += len(batch) - len(sampled)
-            cleaned = clean(sampled, corpus, language)
+        batches = _sampled(_batches(source, corpus, progress), stage, tally)
+        label = f"clean text, x {BATCH // 1_000_000} M characters"
+        for cleaned in progress.track(clean_all(batches, corpus, language, workers), label):
             tally.add(cleaned.tally)
             stage.add(cleaned)
         outcome, sizes = stage.settle()
@@ -135,6 +136,14 @@ def _batches(source: Shards, corpus: Corpus, progress: Progress) -> Iterator[lis
             break
     if batch:
         yield batch
+
+
+def _sampled(batches: Iterable[list[Document]], stage: Stage, tally: Tally) -> Iterator[list[Document]]:
+    """The pages of each batch that the sample may need, asked as late as possible."""
+    for batch in batches:
+        sampled = stage.sample(batch)
+        tally.pages[OUTCOMES[NOT_SAMPLED]] += len(batch) - len(sampled)
+        yield sampled
 
 
 def _section(recipe: Recipe) -> Corpus:

@@ -7,7 +7,7 @@ import pytest
 from fontTools.unicodedata import script
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lrl_adapt.corpora.measure import BANDS, GRAM, PERMUTATIONS, ROWS, measure, near_hashes
+from lrl_adapt.corpora.measure import BANDS, GRAM, PERMUTATIONS, ROWS, measure, near_hashes, suspects
 
 LINES = [
     "Habari ya leo, rafiki?",
@@ -89,3 +89,13 @@ def test_near_twins_are_found_as_often_as_the_formula_says() -> None:
 def jaccard(one: str, other: str) -> float:
     grams = [{text[place : place + GRAM] for place in range(len(text) - GRAM + 1)} for text in (one, other)]
     return len(grams[0] & grams[1]) / len(grams[0] | grams[1])
+
+
+def test_suspects_are_few_and_hold_all_that_is_broken() -> None:
+    fine = ["Il-ġurnata sabiħa.", "Déjà vu, “l’été.”", "Çok güzel", "\u200cمی‌خواهم", "👩‍🔬", "a\tb\r\nc", ""]
+    words = ["ġurnata", "ħafna", "déjà", "Привет", "سلام", "ሰላም", "“ok”"]
+    broken = [word.encode().decode(name, "replace") for word in words for name in ("latin-1", "windows-1252")]
+    broken += ["Tom &amp; Jerry", "a\x00b", "\ufeffabc", "a\ue000b"]
+    texts = [text for pair in zip(fine * 9, broken, strict=False) for text in pair]
+    assert suspects(texts) == [number for number in range(len(texts)) if number % 2]
+    assert suspects([]) == []

@@ -224,6 +224,15 @@ def test_a_recipe_without_text(tmp_path: Path) -> None:
         prepare_corpus(Recipe.model_validate(graph), tmp_path)
 
 
+def test_more_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = write_pages(tmp_path / "pages.parquet", range(3000))
+    one = prepare_corpus(recipe(pages, drop_near_duplicates=True), tmp_path / "one")
+    monkeypatch.setattr("lrl_adapt.corpora.prepare.BATCH", 20_000)
+    two = prepare_corpus(recipe(pages, drop_near_duplicates=True), tmp_path / "two", workers=2)
+    assert all(rows(one, split) == rows(two, split) for split in SPLITS)
+    assert one.manifest()["facts"] == two.manifest()["facts"]
+
+
 def test_files_of_the_same_content_under_other_names(tmp_path: Path) -> None:
     keys = set()
     for name in ("pages.txt", "pages.2023.txt", "a.b.c.txt"):
