@@ -54,8 +54,11 @@ def prepare(recipe: Any, workspace: Path, terminal: Terminal) -> list[Artifact]:
     """Make the corpus and graph artifacts that the recipe asks for, saying which were there."""
     from ..corpora.prepare import prepare_corpus
     from ..graphs.prepare import prepare_graph
+    from ..recipes.languages import find_language
     from .steps import prepared_data
 
+    if note := find_language(recipe.language).note:
+        terminal.say(f"{recipe.language}: {note}")
     expected = prepared_data(recipe, workspace)
     there = {artifact.kind for artifact in expected.all if artifact.exists}
     if recipe.corpus:
