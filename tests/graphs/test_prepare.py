@@ -14,6 +14,8 @@ from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.progress import Quiet
 from lrl_adapt.recipes.schema import Recipe
 
+from ..hub import Hub
+
 
 def row(relation: str, start: str, end: str, license_: str = "cc:by-sa/4.0") -> str:
     details = json.dumps({"license": license_, "weight": 1.0})
@@ -213,3 +215,18 @@ def test_the_card_shows_pictures(dump: Path, tmp_path: Path) -> None:
     for name in ("relations.png", "degrees.png"):
         assert f"({name})" in (folder / "card.md").read_text(encoding="utf-8")
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_dump_from_an_address(hub: Hub, dump: Path, tmp_path: Path) -> None:
+    served = hub.folder / "datasets/conceptnet/downloads/assertions.csv.gz"
+    served.parent.mkdir(parents=True)
+    dump.rename(served)
+    hub.first, hub.cuts, hub.redirect = [503, 429], 1, True
+    address = f"{hub.address}/datasets/conceptnet/downloads/resolve/main/assertions.csv.gz"
+    with pytest.raises(UserError, match=r"assertions\.csv\.gz: broke off; run the command again"):
+        prepare_graph(recipe(address), tmp_path / "runs")
+    artifact = prepare_graph(recipe(address), tmp_path / "runs")
+    assert artifact.manifest()["facts"]["counts"]["kept"] == 43
+    hub.close()
+    assert prepare_graph(recipe(address, "fra_Latn"), tmp_path / "runs").exists  # the dump is there already
