@@ -19,6 +19,7 @@ from typing import Any, Literal
 import yaml
 
 from ..recipes.errors import UserError
+from ..recipes.loading import read_yaml
 from ..recipes.schema import Graph
 from .conceptnet import Edge
 
@@ -159,11 +160,9 @@ def _folder() -> Any:
 def _read(path: Path) -> dict[str, str]:
     """A user's templates, checked."""
     try:
-        templates = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"graph.templates: {path} cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"graph.templates: {path} is not YAML: {' '.join(str(error).split())}") from error
+        templates = read_yaml(path)
+    except UserError as error:
+        raise UserError(f"graph.templates: {error}") from error
     if not isinstance(templates, dict):
         raise UserError(f'graph.templates: {path} must hold lines such as IsA: "{{start}} is a {{end}}."')
     for relation, template in templates.items():

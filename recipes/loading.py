@@ -84,6 +84,28 @@ def check_files(recipe: Recipe) -> None:
         raise UserError(f"{recipe.name}: files are missing\n" + "\n".join(missing))
 
 
+class _Loader(yaml.SafeLoader):
+    """Safe, and a key that stands twice in a mapping is an error: YAML itself would let the last one win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands here twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds. Raises UserError, in one line, when it cannot be read or a key stands twice."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from error
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known name most like `word`, if any is close."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), None)
@@ -97,12 +119,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     """The mapping in a YAML file, merged over what it extends, its paths made absolute."""
     if path.resolve() in seen:
         raise UserError(f"{path}: extends itself through {' -> '.join(map(str, seen))}")
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from error
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise UserError(f"{path}: a recipe is a mapping of sections (language, base, corpus, ...)")
     _anchor(raw, path.parent)
@@ -245,7 +262,12 @@ def _explain(detail: Mapping[str, Any]) -> str:
     if detail["type"] == "value_error":
         message = detail["msg"].removeprefix("Value error, ")
         return message if dotted == "recipe" else f"{dotted}: {message}"
-    message = detail["msg"].replace("Input should be", "expected").replace("a valid ", "a ")
+    message = (
+        detail["msg"]
+        .replace("Input should be", "expected")
+        .replace("a valid integer", "an integer")
+        .replace("a valid ", "a ")
+    )
     value = detail["input"]
     if detail["type"] == "literal_error":
         near = nearest(str(value), re.findall(r"'([^']+)'", message))

@@ -143,7 +143,8 @@ def test_a_users_templates(tmp_path: Path) -> None:
         ("IsA: '{0} is {end}'", "IsA: a template is text with"),
         ("IsA: 3", "IsA: a template is text with"),
         ("- IsA", "must hold lines such as IsA"),
-        ("IsA: [", "is not YAML"),
+        ("IsA: [", "not valid YAML"),
+        ("IsA: '{start} {end}'\nIsA: '{end} {start}'", "IsA stands here twice"),
         (None, "cannot be read"),
     ],
 )

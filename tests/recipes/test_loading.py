@@ -133,7 +133,7 @@ def test_every_mistake_in_one_message() -> None:
         (PLAIN.replace("{from_scratch: {}}", "{}"), "base: give either model or from_scratch"),
         (PLAIN.replace("{from_scratch: {}}", "{from_scratch: {heads: 7}}"), "128 is not a multiple of heads 7"),
         (PLAIN + "training: {mask_probability: 2}\n", "mask_probability: expected less than 1"),
-        (PLAIN + "corpus: none\nsorce: graph\n", "sorce: unknown key; did you mean source"),
+        (PLAIN + "sorce: graph\n", "sorce: unknown key; did you mean source"),
     ],
 )
 def test_each_mistake_is_told_with_its_place(text: str, message: str) -> None:
@@ -301,3 +301,9 @@ def test_the_sample_data_are_in_one_language() -> None:
     with pytest.raises(UserError, match=r"Swahili \(swh_Latn\) alone; for mlt_Latn use another recipe"):
         load_recipe("quickstart", ["language=mt"])
     check_files(load_recipe("quickstart"))
+
+
+def test_a_key_that_stands_twice(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("language: swh_Latn\ntraining:\n  max_steps: 5\n  max_steps: 6\n")
+    with pytest.raises(UserError, match=r"max_steps stands here twice .*line 4, column 3"):
+        load_recipe(str(tmp_path / "r.yaml"))
