@@ -1,20 +1,20 @@
-"""Lines seen before, exactly or nearly, found on disk so that memory does not grow with the corpus."""
+"""Lines seen before, exactly or nearly, found on disk: what is kept in memory is a byte a line."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy
 
-from .measure import BANDS, Array
+from .columns import PART, Column
+from .measure import BANDS, PERMUTATIONS, Array
 
-PART = 4_000_000  # values looked at together: about 100 MB
-PAIRS = 200_000  # pairs whose signatures are compared together: 25 MB
+PAIRS = 1_000_000  # pairs whose signatures are compared together: 128 MB
 NEAR = 0.7  # share of equal signature values from which on lines are near twins
-KEY, SIGNATURE = "key", "signature"
+NEW, REPEAT, REPEAT_OF_TASK = range(3)
 
 
 class Index:
-    """Hashes of lines in the order they were added, a file for each kind, in `folder`.
+    """Hashes of lines in the order they were added, in `folder`. The first lines may come from the task sets.
 
     Near twins: lines whose signatures agree in NEAR of their values, among those that share a band. With the numbers
     of `measure` lines of Jaccard similarity 0.9 are found in 99.9 % of the cases, of 0.8 in 93 %, of 0.7 in 39 %, of
@@ -22,66 +22,85 @@ class Index:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.lines = 0
+        self._keys = Column(folder / "keys", numpy.uint64)
+        self._bands = [Column(folder / f"band{number}", numpy.uint64) for number in range(BANDS)]
+        self._signatures = Column(folder / "signatures", numpy.uint8, PERMUTATIONS)
+        self.tasks = 0
 
-    def add(self, keys: Array, bands: Array, signatures: Array) -> None:
-        """Add lines: keys, uint64 (lines,); bands, uint64 (lines, BANDS or 0); signatures, uint8 (lines, any)."""
-        self._append(KEY, keys)
-        for number, values in enumerate(bands.T):
-            self._append(f"band{number}", values)
-        self._append(SIGNATURE, signatures)
-        self.lines += len(keys)
+    @property
+    def lines(self) -> int:
+        """Lines added so far."""
+        return self._keys.rows
+
+    def add(self, keys: Array, bands: Array, signatures: Array, *, task: bool = False) -> None:
+        """Add lines: keys, uint64 (lines,); bands, uint64 (lines, BANDS); signatures, uint8 (lines, PERMUTATIONS).
+
+        Bands and signatures may have no line where near twins are not looked for. `task` marks lines of the task sets.
+        """
+        self._keys.append(keys)
+        for column, values in zip(self._bands, bands.T, strict=True):
+            column.append(values)
+        self._signatures.append(signatures)
+        self.tasks += len(keys) if task else 0
 
     def repeats(self, alive: Array) -> Array:
-        """For each line the first living one with the same key, itself if it is the first or not alive itself."""
-        first = numpy.arange(self.lines)
-        for lines, heads in self._groups(KEY, alive):
-            first[lines] = heads
-        return first
+        """NEW, REPEAT or REPEAT_OF_TASK for each line: whether a living one before it has the same key; uint8 (lines,).
+
+        Lines that are not alive are NEW.
+        """
+        found = numpy.zeros(self.lines, dtype=numpy.uint8)
+        for lines, heads in _groups(self._keys, alive):
+            self._mark(found, lines, heads)
+        return found
 
     def near_repeats(self, alive: Array) -> Array:
-        """For each line the first living near twin that was found, itself if none before it was or it is not alive."""
-        first = numpy.arange(self.lines)
-        found = [
-            lines[lines != heads] * self.lines + heads[lines != heads]
-            for number in range(BANDS)
-            for lines, heads in self._groups(f"band{number}", alive)
-        ]
-        pairs = numpy.unique(numpy.concatenate(found)) if found else numpy.zeros(0, dtype=numpy.int64)
-        for start in range(0, len(pairs), PAIRS):
-            lines, heads = numpy.divmod(pairs[start : start + PAIRS], self.lines)
-            signatures = numpy.memmap(self._folder / SIGNATURE, dtype=numpy.uint8, mode="r").reshape(self.lines, -1)
-            near = (signatures[lines] == signatures[heads]).mean(axis=1) >= NEAR
-            numpy.minimum.at(first, lines[near], heads[near])
-            del signatures  # and with it the memory its pages take
-        return first
+        """The same for near twins. Of two living lines that are found to be such, the later is no NEW one."""
+        found = numpy.zeros(self.lines, dtype=numpy.uint8)
+        waiting: list[Array] = []
+        for column in self._bands:
+            for lines, heads in _groups(column, alive):
+                waiting.append(heads * self.lines + lines)
+                if sum(map(len, waiting)) > PAIRS:
+                    self._mark(found, *self._twins(waiting))
+                    waiting = []
+        self._mark(found, *self._twins(waiting))
+        return found
 
-    def _groups(self, name: str, alive: Array) -> Iterator[tuple[Array, Array]]:
-        """Living lines, and for each the first one with the same value; a part of all values at a time."""
-        path = self._folder / name
-        if not path.exists():
-            return
-        parts = -(-self.lines // PART)
-        for part in range(parts):
-            values, lines = self._part(path, part, parts, alive)
-            order = numpy.argsort(values, kind="stable")
-            values, lines = values[order], lines[order]
-            new = numpy.ones(len(values), dtype=bool)
-            new[1:] = values[1:] != values[:-1]
-            yield lines, lines[new][numpy.cumsum(new) - 1]  # stable sorting puts the earliest line of a value first
+    def _twins(self, pairs: list[Array]) -> tuple[Array, Array]:
+        """Those of the candidate pairs (head x lines + line) whose signatures agree: lines, and their heads."""
+        heads, lines = numpy.divmod(numpy.unique(numpy.concatenate([numpy.zeros(0, numpy.int64), *pairs])), self.lines)
+        near = numpy.zeros(len(lines), dtype=bool)
+        for start in range(0, len(lines), PAIRS):
+            some = slice(start, start + PAIRS)
+            wanted = numpy.unique(numpy.concatenate((lines[some], heads[some])))
+            signatures = self._signatures.gather(wanted)
+            one, other = (signatures[numpy.searchsorted(wanted, rows[some])] for rows in (lines, heads))
+            near[some] = (one == other).mean(axis=1) >= NEAR
+        return lines[near], heads[near]
 
-    def _part(self, path: Path, part: int, parts: int, alive: Array) -> tuple[Array, Array]:
-        """The living lines whose value falls to this part, and the values, in order."""
-        found, lines = [], []
-        with path.open("rb") as file:
-            for start in range(0, self.lines, PART):
-                values = numpy.fromfile(file, dtype=numpy.uint64, count=PART)
-                chosen = alive[start : start + len(values)] & (values % numpy.uint64(parts) == part)
-                found.append(values[chosen])
-                lines.append(numpy.flatnonzero(chosen) + start)
-        return numpy.concatenate(found), numpy.concatenate(lines)
+    def _mark(self, found: Array, lines: Array, heads: Array) -> None:
+        kinds = numpy.where(heads < self.tasks, REPEAT_OF_TASK, REPEAT).astype(numpy.uint8)
+        numpy.maximum.at(found, lines, kinds)
 
-    def _append(self, name: str, values: Array) -> None:
-        with (self._folder / name).open("ab") as file:
-            numpy.ascontiguousarray(values).tofile(file)
+
+def _groups(column: Column, alive: Array) -> Iterator[tuple[Array, Array]]:
+    """Living lines that are not the first with their value, and for each the first one; a part at a time."""
+    parts = -(-column.rows // PART)
+    for part in range(parts):
+        values, lines = _part(column, part, parts, alive)
+        order = numpy.argsort(values, kind="stable")
+        values, lines = values[order], lines[order]
+        new = numpy.ones(len(values), dtype=bool)
+        new[1:] = values[1:] != values[:-1]
+        heads = lines[new][numpy.cumsum(new) - 1]  # stable sorting puts the earliest line of a value first
+        yield lines[~new], heads[~new]
+
+
+def _part(column: Column, part: int, parts: int, alive: Array) -> tuple[Array, Array]:
+    """The living lines whose value falls to this part, and the values, in order."""
+    found, lines = [], []
+    for start, values in column.parts():
+        chosen = alive[start : start + len(values)] & (values % numpy.uint64(parts) == part)
+        found.append(values[chosen])
+        lines.append(numpy.flatnonzero(chosen) + start)
+    return numpy.concatenate(found), numpy.concatenate(lines)

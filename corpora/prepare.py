@@ -66,11 +66,10 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
         for cleaned in progress.track(clean_all(batches, corpus, language, workers), label):
             tally.add(cleaned.tally)
             stage.add(cleaned)
-        outcome, sizes = stage.settle()
+        outcome = stage.settle()
         for index, name in enumerate(OUTCOMES):
-            chosen = outcome == index
-            tally.lines[name] += int(chosen.sum())
-            tally.bytes[name] += int(sizes[chosen].sum())
+            tally.lines[name] += int((outcome == index).sum())
+            tally.bytes[name] += stage.bytes_of(outcome, index)
         if not tally.lines[OUTCOMES[KEPT]]:
             raise UserError(
                 f"no line of text is left for {recipe.language}: {_told(tally)} (corpus.files, min_characters)"
