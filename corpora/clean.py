@@ -3,6 +3,7 @@
 import hashlib
 import multiprocessing
 import signal
+import textwrap
 import unicodedata
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from itertools import chain, islice
 from typing import Any
 
 import numpy
+import sentencex
 
 from ..recipes.languages import Language
 from ..recipes.schema import Corpus
@@ -128,7 +130,8 @@ def mend(texts: list[str], tally: Tally) -> list[str]:
 def lines_of(text: str, corpus: Corpus, language: str) -> Iterator[str]:
     """Lines with white space folded, none empty; cut into sentences where the recipe says so, or a line is too long.
 
-    `language` is an ISO 639 code that the sentence splitter may know; it goes by punctuation where it does not.
+    `language` is an ISO 639 code that the sentence splitter may know; it goes by punctuation where it does not. What is
+    too long still is cut at spaces, which is where Thai and Lao end their sentences.
     """
     for raw in text.splitlines():
         line = " ".join(raw.split())
@@ -136,13 +139,17 @@ def lines_of(text: str, corpus: Corpus, language: str) -> Iterator[str]:
             continue
         if corpus.cut == "lines" and len(line) <= corpus.max_characters:
             yield line
-        else:
-            yield from _sentences(line, language)
+            continue
+        for sentence in _sentences(line, language):
+            if len(sentence) <= corpus.max_characters:
+                yield sentence
+            else:
+                yield from textwrap.wrap(
+                    sentence, corpus.max_characters, break_long_words=False, break_on_hyphens=False
+                )
 
 
 def _sentences(line: str, language: str) -> Iterator[str]:
-    import sentencex
-
     segment: Any = getattr(sentencex, "segment")  # noqa: B009 - compiled, without type stubs
     for sentence in segment(language, line):
         if folded := sentence.strip():

@@ -158,8 +158,9 @@ def _format(path: Path) -> str:
 
 
 def _told(tally: Tally) -> str:
-    counts = tally.pages + tally.lines
-    return ", ".join(f"{reason} {count}" for reason, count in counts.items()) or "the files are empty"
+    counts = {**tally.pages, **tally.lines}
+    dropped = [f"{reason} {count}" for reason, count in counts.items() if count and reason != OUTCOMES[KEPT]]
+    return ", ".join(dropped) or "the files are empty"
 
 
 def _present(counts: Counter[str]) -> dict[str, int]:

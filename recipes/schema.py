@@ -94,13 +94,13 @@ class Corpus(Section):
     cut: Literal["lines", "sentences"] = Field(
         default="lines", description="Cut pages at line breaks, or into sentences (long lines always are)."
     )
-    max_bytes: ByteSize | None = Field(
+    max_bytes: Annotated[ByteSize, Field(gt=0)] | None = Field(
         default=None, description="Keep about this much text, e.g. 100MB, a sample of whole pages; null: all."
     )
     max_documents: Count | None = Field(default=None, description="Keep a sample of this many pages; null: all.")
     min_characters: Annotated[int, Field(ge=1)] = Field(default=10, description="Drop shorter lines, in characters.")
     max_characters: Annotated[int, Field(ge=50)] = Field(
-        default=2000, description="Cut longer lines into sentences; drop sentences that are longer still."
+        default=2000, description="Cut longer lines into sentences, those at spaces; drop words that are longer still."
     )
     min_letters: Share = Field(default=0.5, description="Drop lines with a smaller share of letters (spaces apart).")
     min_script: Share = Field(default=0.7, description="Drop lines with a smaller share of the language's script.")
@@ -118,6 +118,14 @@ class Corpus(Section):
         default=True, description="Drop lines that stand, or nearly stand, in the recipe's task sets."
     )
     repair: bool = Field(default=True, description="Repair broken encoding (mojibake, entities) with ftfy.")
+
+    @model_validator(mode="after")
+    def _some_length_fits(self) -> "Corpus":
+        if self.min_characters > self.max_characters:
+            raise ValueError(
+                f"min_characters {self.min_characters} is more than max_characters {self.max_characters}: no line fits"
+            )
+        return self
 
 
 class Graph(Section):

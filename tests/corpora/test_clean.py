@@ -25,11 +25,19 @@ def test_length_is_in_characters_after_folding() -> None:
     assert found.sizes.tolist() == [10, 5]
 
 
-def test_a_long_line_is_cut_into_sentences_and_a_long_sentence_dropped() -> None:
+def test_a_long_line_is_cut_into_sentences_these_at_spaces_and_a_long_word_dropped() -> None:
     sentence = "Hii ni sentensi ya kawaida kabisa."
-    found = cleaned(" ".join([sentence] * 5) + "\n" + "neno " * 40, max_characters=100)
-    assert found.lines == [sentence] * 5
+    text = "\n".join([" ".join([sentence] * 5), "neno " * 30, "n" * 101])
+    found = cleaned(text, max_characters=100)
+    assert found.lines == [sentence] * 5 + [("neno " * 20).strip(), ("neno " * 10).strip()]
     assert found.tally.lines["too long"] == 1
+
+
+def test_thai_paragraphs_are_cut_and_not_lost() -> None:
+    phrase = "ภาษาไทยเป็นภาษาที่ไม่มีการเว้นวรรคระหว่างคำ"
+    found = cleaned(" ".join([phrase] * 50), language="tha_Thai", max_characters=400)
+    assert len(found.lines) == -(-50 // 9)
+    assert " ".join(found.lines).split() == [phrase] * 50
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from lrl_adapt.corpora.prepare import SPLITS, corpus_artifact, prepare_corpus
 from lrl_adapt.recipes.artifacts import Artifact
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import Eval, Recipe
+from pydantic import ValidationError
 
 from ..hub import COMMIT, Hub
 from .pages import write_pages
@@ -93,6 +94,20 @@ def test_the_sample_does_not_depend_on_how_much_is_staged(tmp_path: Path, monkey
     narrowed = prepare_corpus(recipe(pages, max_bytes="20KB"), tmp_path / "narrowed")
     assert narrowed.manifest()["facts"]["pages"]["not sampled"] > 1000
     assert all(rows(whole, split) == rows(narrowed, split) for split in SPLITS)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "message"),
+    [
+        ({"max_bytes": 0}, "max_bytes"),
+        ({"max_documents": 0}, "max_documents"),
+        ({"min_characters": 300, "max_characters": 200}, "no line fits"),
+        ({"min_script": 1.5}, "min_script"),
+    ],
+)
+def test_rules_that_no_text_can_meet(pages: Path, corpus: dict, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        recipe(pages, **corpus)
 
 
 def test_max_documents(tmp_path: Path, pages: Path) -> None:
