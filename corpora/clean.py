@@ -2,8 +2,10 @@
 
 import hashlib
 import multiprocessing
+import os
 import signal
 import textwrap
+import threading
 import unicodedata
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -104,7 +106,7 @@ def clean_all(
     if (first := next(batches, None)) is None:
         return
     context = multiprocessing.get_context("spawn")  # a fork would inherit locks that nobody opens
-    pool = ProcessPoolExecutor(workers, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
     waiting: deque[Future[Cleaned]] = deque()
     try:
         for batch in chain([first], batches):
@@ -115,6 +117,19 @@ def clean_all(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end when it is gone, killed even."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def mend(texts: list[str], tally: Tally) -> list[str]:

@@ -62,7 +62,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
         if corpus.drop_task_lines:
             stage.add_task_lines(_task_lines(recipe, workspace, progress))
         batches = _sampled(_batches(source, corpus, progress), stage, tally)
-        label = f"clean text, x {BATCH // 1_000_000} M characters"
+        label = f"clean text, blocks of {BATCH // 1_000_000} M characters"
         for cleaned in progress.track(clean_all(batches, corpus, language, workers), label):
             tally.add(cleaned.tally)
             stage.add(cleaned)

@@ -88,7 +88,7 @@ def read_edges(
     marker = re.compile(b"\t/c/(?:" + b"|".join(re.escape(code.encode()) for code in sorted(languages)) + b")/")
     seen: dict[str, set[int]] = {language: set() for language in languages}
     # A bar per row would cost more than reading it: the whole dump has 34 million.
-    for block in progress.track(_blocks(path), f"read ConceptNet, x {BLOCK_BYTES >> 20} MiB"):
+    for block in progress.track(_blocks(path), f"read ConceptNet, blocks of {BLOCK_BYTES >> 20} MiB"):
         rows, malformed = _shape(block, marker)
         elsewhere = dict.fromkeys(languages, rows)
         for row in _rows_with(marker, block):

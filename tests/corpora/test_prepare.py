@@ -1,6 +1,9 @@
 import gzip
 import json
 import random
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -246,6 +249,31 @@ def test_more_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
     two = prepare_corpus(recipe(pages, drop_near_duplicates=True), tmp_path / "two", workers=2)
     assert all(rows(one, split) == rows(two, split) for split in SPLITS)
     assert one.manifest()["facts"] == two.manifest()["facts"]
+
+
+def test_processes_end_with_the_one_that_was_killed(tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+from lrl_adapt.corpora import clean
+from lrl_adapt.corpora.readers import Document
+from lrl_adapt.recipes.languages import find_language
+from lrl_adapt.recipes.schema import Corpus
+batches = ([Document(str(n), f"Sentensi ya namba {n}.")] for n in range(10**6))
+for number, _ in enumerate(clean.clean_all(batches, Corpus(), find_language("swh_Latn"), workers=2)):
+    if number == 20:
+        import multiprocessing
+        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+    # files, not pipes: an orphan would keep a pipe open and this test waiting
+    with (tmp_path / "out").open("w") as out:
+        subprocess.run([sys.executable, "-c", script], stdout=out, stderr=subprocess.DEVNULL, timeout=60, check=False)
+    children = [int(word) for word in (tmp_path / "out").read_text().split()]
+    assert len(children) == 2
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{child}/cmdline").exists() for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_files_of_the_same_content_under_other_names(tmp_path: Path) -> None:
