@@ -18,9 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from .errors import UserError
+from .locks import locked
 from .progress import QUIET, Progress
 
 MANIFEST = "manifest.json"
@@ -97,20 +96,12 @@ class Artifact:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot write to {self.root} ({error.strerror}): choose another --workspace") from error
-        lock = FileLock(self.root / f".{self.folder.name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            progress.say(f"another command is writing {self.folder.name}; waiting for it")
-            lock.acquire()
-        try:
+        with locked(self.root / f".{self.folder.name}.lock", f"writing {self.folder.name}", progress):
             if self.exists:
                 yield None
             else:
                 with self._written() as draft:
                     yield draft
-        finally:
-            lock.release()
 
     @contextmanager
     def _written(self) -> Iterator[Draft]:

@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from .errors import UserError
+from .locks import locked
 from .progress import QUIET, Progress
 
 CHUNK = 1 << 20
@@ -72,17 +71,9 @@ def download(address: str, cache: Path, progress: Progress = QUIET) -> Path:
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            progress.say(f"another command is fetching {shown}; waiting for it")
-            lock.acquire()
-        try:
+        with locked(folder / ".lock", f"fetching {shown}", progress):
             if not target.is_file():
                 _fetch(address, target, progress)
-        finally:
-            lock.release()
     except OSError as error:
         reason = "the disk is full: make room" if error.errno in FULL else str(error)
         raise UserError(f"{shown}: cannot be written to {folder}: {reason}") from error

@@ -1,8 +1,8 @@
 """Make the fixtures of the parity tests with AdapterHub's own library; run by hand, in an environment of its own.
 
-    python -m venv /tmp/adapterhub
-    /tmp/adapterhub/bin/pip install torch==2.13.0 adapters==1.3.0     # brings transformers 4.57
-    /tmp/adapterhub/bin/python tests/parity/make_fixture.py
+    python -m venv ../adapterhub
+    ../adapterhub/bin/pip install torch==2.13.0 adapters==1.3.0     # brings transformers 4.57
+    ../adapterhub/bin/python tests/parity/make_fixture.py
 
 For a tiny BERT and a tiny XLM-R with random weights it writes, under fixtures/FAMILY/: the base, and per case the
 adapters as AdapterHub saves them (flexible/: with its flexible head, in safetensors) and expected.safetensors:
