@@ -12,6 +12,7 @@ from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 
+MOST_WORKERS = 16  # one process reads for all of them
 EPILOG = examples(
     "lrl-adapt prepare",
     "lrl-adapt prepare quickstart --set corpus.max_bytes=50KB",
@@ -62,7 +63,7 @@ def prepare(recipe: Any, workspace: Path, terminal: Terminal) -> list[Artifact]:
     expected = prepared_data(recipe, workspace)
     there = {artifact.kind for artifact in expected.all if artifact.exists}
     if recipe.corpus:
-        prepare_corpus(recipe, workspace, terminal, workers=os.cpu_count() or 1)
+        prepare_corpus(recipe, workspace, terminal, workers=_workers())
     if recipe.graph:
         prepare_graph(recipe, workspace, terminal)
     for artifact in expected.all:
@@ -70,6 +71,12 @@ def prepare(recipe: Any, workspace: Path, terminal: Terminal) -> list[Artifact]:
         state = "there already" if artifact.kind in there else f"{sizes} sentences"
         terminal.say(f"{artifact.kind}: {state}, {artifact.folder}")
     return list(expected.all)
+
+
+def _workers() -> int:
+    """Processes to clean text with: the cores that are ours, which a scheduler may have limited."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
 
 
 def _sizes(artifact: Artifact) -> dict[str, int]:

@@ -71,7 +71,8 @@ def _rules(corpus: Corpus, language: Language) -> list[str]:
         else "Near repeats were kept."
     )
     tasks = (
-        "In a task set: equal to a text of the recipe's tasks in any split, or a near twin of it."
+        "In a task set: equal to a text of the recipe's tasks in any split, or to a part of one"
+        f"{', or a near twin of it' if corpus.drop_near_duplicates else ''}."
         if corpus.drop_task_lines
         else "Texts of the task sets were not looked for."
     )

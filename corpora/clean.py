@@ -10,6 +10,7 @@ import unicodedata
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import numpy
 import sentencex
 
+from ..recipes.errors import UserError
 from ..recipes.languages import Language
 from ..recipes.schema import Corpus
 from .measure import Array, Measures, measure, near_hashes, suspects
@@ -65,8 +67,7 @@ def clean(documents: list[Document], corpus: Corpus, language: Language) -> Clea
     tally = Tally()
     pages = [document for document in documents if _judge_page(document, corpus, tally)]
     texts = [page.text for page in pages]
-    if corpus.repair:
-        texts = mend(texts, tally)
+    texts = mend(texts, tally, repair=corpus.repair)
     owners: list[int] = []
     lines: list[str] = []
     for index, text in enumerate(texts):
@@ -115,6 +116,8 @@ def clean_all(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise UserError("a process that cleans text was killed: is there too little memory?") from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -132,12 +135,12 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def mend(texts: list[str], tally: Tally) -> list[str]:
-    """The texts in Unicode's normal form C, broken encoding repaired and counted."""
+def mend(texts: list[str], tally: Tally, *, repair: bool = True) -> list[str]:
+    """The texts in Unicode's normal form C, broken encoding repaired (if `repair`) and counted."""
     if not unicodedata.is_normalized("NFC", "\n".join(texts)):
         texts = [unicodedata.normalize("NFC", text) for text in texts]
     texts = list(texts)
-    for index in suspects(texts):  # ftfy is too slow for all
+    for index in suspects(texts) if repair else ():  # ftfy is too slow for all
         texts[index] = _mended(texts[index], tally)
     return texts
 
@@ -175,6 +178,7 @@ def _mended(text: str, tally: Tally) -> str:
     import ftfy
 
     # Quotation marks, ligatures and wide forms are the writer's own and stay.
+    text = "\n".join(text.splitlines())  # ftfy would take the rarer breaks away
     repaired = ftfy.fix_text(text, uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False)
     tally.pages["of these with repaired encoding"] += repaired != text
     return repaired

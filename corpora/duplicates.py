@@ -16,15 +16,16 @@ NEW, REPEAT, REPEAT_OF_TASK = range(3)
 class Index:
     """Hashes of lines in the order they were added, in `folder`. The first lines may come from the task sets.
 
-    Near twins: lines whose signatures agree in NEAR of their values, among those that share a band. With the numbers
-    of `measure` lines of Jaccard similarity 0.9 are found in 99.9 % of the cases, of 0.8 in 93 %, of 0.7 in 39 %, of
-    0.6 in 2 %, of 0.5 hardly ever.
+    Near twins: lines whose signatures agree in NEAR of their values with those of the first line of a band they share.
+    With the numbers of `measure` a pair of Jaccard similarity 0.9 is found in 99.9 % of the cases, of 0.8 in 93 %, of
+    0.7 in 39 %, of 0.6 in 2 %, of 0.5 hardly ever; in families of like lines, where another is first, a little less.
     """
 
     def __init__(self, folder: Path) -> None:
         self._keys = Column(folder / "keys", numpy.uint64)
         self._bands = [Column(folder / f"band{number}", numpy.uint64) for number in range(BANDS)]
         self._signatures = Column(folder / "signatures", numpy.uint8, PERMUTATIONS)
+        self._ranks = Column(folder / "ranks", numpy.uint64)
         self.tasks = 0
 
     @property
@@ -32,11 +33,19 @@ class Index:
         """Lines added so far."""
         return self._keys.rows
 
-    def add(self, keys: Array, bands: Array, signatures: Array, *, task: bool = False) -> None:
+    def add(
+        self, keys: Array, bands: Array, signatures: Array, *, ranks: Array | None = None, task: bool = False
+    ) -> None:
         """Add lines: keys, uint64 (lines,); bands, uint64 (lines, BANDS); signatures, uint8 (lines, PERMUTATIONS).
 
         Bands and signatures may have no line where near twins are not looked for. `task` marks lines of the task sets.
+        Of equal lines the one with the lowest rank stays, the task's before all; by default the one added first.
         """
+        if task:
+            ranks = numpy.zeros(len(keys), dtype=numpy.uint64)
+        elif ranks is None:
+            ranks = numpy.arange(self.lines, self.lines + len(keys), dtype=numpy.uint64)
+        self._ranks.append(ranks)
         self._keys.append(keys)
         for column, values in zip(self._bands, bands.T, strict=True):
             column.append(values)
@@ -44,21 +53,21 @@ class Index:
         self.tasks += len(keys) if task else 0
 
     def repeats(self, alive: Array) -> Array:
-        """NEW, REPEAT or REPEAT_OF_TASK for each line: whether a living one before it has the same key; uint8 (lines,).
+        """NEW, REPEAT or REPEAT_OF_TASK for each line: whether a living one of lower rank has its key; uint8 (lines,).
 
         Lines that are not alive are NEW.
         """
         found = numpy.zeros(self.lines, dtype=numpy.uint8)
-        for lines, heads in _groups(self._keys, alive):
+        for lines, heads in self._groups(self._keys, alive):
             self._mark(found, lines, heads)
         return found
 
     def near_repeats(self, alive: Array) -> Array:
-        """The same for near twins. Of two living lines that are found to be such, the later is no NEW one."""
+        """The same for near twins; of several lines in a band each is compared with the one of lowest rank."""
         found = numpy.zeros(self.lines, dtype=numpy.uint8)
         waiting: list[Array] = []
         for column in self._bands:
-            for lines, heads in _groups(column, alive):
+            for lines, heads in self._groups(column, alive):
                 waiting.append(heads * self.lines + lines)
                 if sum(map(len, waiting)) > PAIRS:
                     self._mark(found, *self._twins(waiting))
@@ -82,25 +91,24 @@ class Index:
         kinds = numpy.where(heads < self.tasks, REPEAT_OF_TASK, REPEAT).astype(numpy.uint8)
         numpy.maximum.at(found, lines, kinds)
 
+    def _groups(self, column: Column, alive: Array) -> Iterator[tuple[Array, Array]]:
+        """Living lines that are not the first of their value by rank, and for each the first one; a part at a time."""
+        parts = -(-column.rows // PART)
+        for part in range(parts):
+            values, ranks, lines = self._part(column, part, parts, alive)
+            order = numpy.lexsort((ranks, values))  # stable: equal ranks stay in the order of lines
+            values, lines = values[order], lines[order]
+            new = numpy.ones(len(values), dtype=bool)
+            new[1:] = values[1:] != values[:-1]
+            heads = lines[new][numpy.cumsum(new) - 1]
+            yield lines[~new], heads[~new]
 
-def _groups(column: Column, alive: Array) -> Iterator[tuple[Array, Array]]:
-    """Living lines that are not the first with their value, and for each the first one; a part at a time."""
-    parts = -(-column.rows // PART)
-    for part in range(parts):
-        values, lines = _part(column, part, parts, alive)
-        order = numpy.argsort(values, kind="stable")
-        values, lines = values[order], lines[order]
-        new = numpy.ones(len(values), dtype=bool)
-        new[1:] = values[1:] != values[:-1]
-        heads = lines[new][numpy.cumsum(new) - 1]  # stable sorting puts the earliest line of a value first
-        yield lines[~new], heads[~new]
-
-
-def _part(column: Column, part: int, parts: int, alive: Array) -> tuple[Array, Array]:
-    """The living lines whose value falls to this part, and the values, in order."""
-    found, lines = [], []
-    for start, values in column.parts():
-        chosen = alive[start : start + len(values)] & (values % numpy.uint64(parts) == part)
-        found.append(values[chosen])
-        lines.append(numpy.flatnonzero(chosen) + start)
-    return numpy.concatenate(found), numpy.concatenate(lines)
+    def _part(self, column: Column, part: int, parts: int, alive: Array) -> tuple[Array, Array, Array]:
+        """Values, ranks and numbers of the living lines whose value falls to this part, in the order of lines."""
+        found, kept, lines = [], [], []
+        for (start, values), (_, ranks) in zip(column.parts(), self._ranks.parts(), strict=True):
+            chosen = alive[start : start + len(values)] & (values % numpy.uint64(parts) == part)
+            found.append(values[chosen])
+            kept.append(ranks[chosen])
+            lines.append(numpy.flatnonzero(chosen) + start)
+        return numpy.concatenate(found), numpy.concatenate(kept), numpy.concatenate(lines)

@@ -17,9 +17,10 @@ BANDS = 10
 ROWS = 6  # values in a band: lines of similarity s share a band with probability 1 - (1 - s ** ROWS) ** BANDS
 GRAM = 5  # characters in a shingle
 SEED = 42
+SLICE = 10_000  # lines
 
 LETTER, SCRIPTED, OWN, KEY, SPACE, MENU, CODE, OPEN = (1 << bit for bit in range(8))  # bits of a code point's class
-MENU_SIGNS, CODE_SIGNS, OPEN_SIGNS = "<>|»•·›→", "{}©", "«"
+MENU_SIGNS, CODE_SIGNS, OPEN_SIGNS = "<>|»•›→", "{}©", "«‹"
 PHRASES = ("javascript", "lorem ipsum", "all rights reserved", "cookie policy", "http://", "https://")
 LEAD, TRAIL, ALONE = 1, 2, 3  # bytes of UTF-8 read as characters; what is suspect by itself
 WINDOWS_1252 = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"  # what 80 to 9F are there
@@ -60,10 +61,10 @@ def measure(lines: list[str], script: str) -> Measures:
     def count(bits: int) -> Array:
         return numpy.add.reduceat((classes & bits) != 0, starts, dtype=numpy.int32)
 
-    lengths = ends - starts
+    lengths = ends - starts  # of the lower case, which may have more characters
     ink, scripted = lengths + 1 - count(SPACE), count(SCRIPTED)  # each line's break is a space
     return Measures(
-        characters=lengths,
+        characters=numpy.fromiter(map(len, lines), dtype=numpy.int64, count=len(lines)),
         letters=count(LETTER) / numpy.maximum(ink, 1),
         script=numpy.where(scripted > 0, count(OWN) / numpy.maximum(scripted, 1), 1.0),
         boilerplate=(count(MENU) - count(OPEN) >= MENU_LIMIT) | (count(CODE) > 0) | _with_phrases(joined, starts),
@@ -90,10 +91,17 @@ def near_hashes(lines: list[str]) -> tuple[Array, Array]:
     offsets = numpy.concatenate(([0], numpy.cumsum(counts))).astype(numpy.uint64)
     within = numpy.arange(int(offsets[-1])) - numpy.repeat(offsets[:-1].astype(numpy.int64), counts)
     tokens = _mixed(grams[numpy.repeat(starts, counts) + within])
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(tokens, offsets, PERMUTATIONS, SEED)
-    values = chain.from_iterable(matrix.to_rows())
-    signatures = numpy.fromiter(values, dtype=numpy.uint64, count=len(lines) * PERMUTATIONS)
-    signatures = signatures.reshape(len(lines), PERMUTATIONS)
+    signatures = numpy.empty((len(lines), PERMUTATIONS), dtype=numpy.uint64)
+    for start in range(0, len(lines), SLICE):  # the library gives Python numbers, 32 bytes each
+        some = offsets[start : start + SLICE + 1]
+        matrix = RMinHash.digest_matrix_from_flat_token_hashes(
+            tokens[int(some[0]) : int(some[-1])], some - some[0], PERMUTATIONS, SEED
+        )
+        values = chain.from_iterable(matrix.to_rows())
+        rows = len(some) - 1
+        signatures[start : start + rows] = numpy.fromiter(
+            values, dtype=numpy.uint64, count=rows * PERMUTATIONS
+        ).reshape(rows, PERMUTATIONS)
     groups = signatures[:, : BANDS * ROWS].reshape(len(lines), BANDS, ROWS)
     salts = numpy.array([_salt(place) for place in range(ROWS)], dtype=numpy.uint64)
     return _mixed((groups * salts).sum(axis=2, dtype=numpy.uint64)), signatures.astype(numpy.uint8)

@@ -20,14 +20,14 @@ from ..recipes.sources import expand_files
 from .card import card
 from .clean import Cleaned, Tally, clean, clean_all
 from .readers import Document, Shards, find_shards, read_documents
-from .stage import KEPT, NOT_SAMPLED, OUTCOMES, Stage
+from .stage import KEPT, NOT_SAMPLED, OUTCOMES, OVER_CAP, Stage
 from .tasks import task_inputs, task_lines
 
 CODE = 2  # goes up when the same text is to give other files
 SPLITS = ("train", "validation", "test")
 SCHEMA = pyarrow.schema({"document": pyarrow.string(), "text": pyarrow.string()})
 BATCH = 2_000_000  # characters cleaned together
-FETCHED = 4  # times max_bytes of text are fetched from GlotCC before the rest of its shards is left alone
+FETCHED = 4  # times the cap is fetched from GlotCC before the rest of its shards is left alone
 
 
 def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
@@ -60,7 +60,8 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
     with TemporaryDirectory(dir=draft.folder) as folder:
         stage = Stage(Path(folder), corpus)
         if corpus.drop_task_lines:
-            stage.add_task_lines(_task_lines(recipe, workspace, progress))
+            for cleaned in _task_lines(recipe, workspace, progress):
+                stage.add_task_lines(cleaned)
         batches = _sampled(_batches(source, corpus, progress), stage, tally)
         label = f"clean text, blocks of {BATCH // 1_000_000} M characters"
         for cleaned in progress.track(clean_all(batches, corpus, language, workers), label):
@@ -74,6 +75,8 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             raise UserError(
                 f"no line of text is left for {recipe.language}: {_told(tally)} (corpus.files, min_characters)"
             )
+        if tally.lines[OUTCOMES[NOT_SAMPLED]] and not tally.lines[OUTCOMES[OVER_CAP]]:
+            progress.say("fewer than max_bytes or max_documents are kept: repeats took more than expected")
         draft.facts |= _write(stage, outcome == KEPT, draft.folder)
     draft.facts |= {
         "source": source.facts(),
@@ -84,12 +87,18 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
     (draft.folder / "card.md").write_text(card(language, corpus, draft.facts), encoding="utf-8")
 
 
-def _task_lines(recipe: Recipe, workspace: Path, progress: Progress) -> Cleaned:
-    """The lines of the task sets, whatever their length and script."""
-    lines = [Document(line, line) for line in task_lines(recipe.eval, workspace / "downloads", progress)]
-    near = _section(recipe).drop_near_duplicates
-    rules = Corpus(min_characters=1, max_characters=10**9, min_letters=0, min_script=0, drop_boilerplate=False)
-    return clean(lines, rules.model_copy(update={"drop_near_duplicates": near}), find_language(recipe.language))
+def _task_lines(recipe: Recipe, workspace: Path, progress: Progress) -> Iterator[Cleaned]:
+    """The texts of the task sets, whole, and cut as the corpus is: whatever their letters and script."""
+    corpus, language = _section(recipe), find_language(recipe.language)
+    texts = [Document(text, text) for text in task_lines(recipe.eval, workspace / "downloads", progress)]
+    whole = corpus.model_copy(
+        update={"min_characters": 1, "max_characters": 10**9, "cut": "lines", "min_letters": 0.0, "min_script": 0.0}
+        | {"drop_boilerplate": False, "min_probability": 0.0}
+    )
+    yield clean(texts, whole, language)
+    yield clean(
+        texts, whole.model_copy(update=corpus.model_dump(include={"min_characters", "max_characters", "cut"})), language
+    )
 
 
 def _write(stage: Stage, keep: Any, folder: Path) -> dict[str, dict[str, int]]:
@@ -122,16 +131,18 @@ def _write(stage: Stage, keep: Any, folder: Path) -> dict[str, dict[str, int]]:
 def _batches(source: Shards, corpus: Corpus, progress: Progress) -> Iterator[list[Document]]:
     """Pages, some of about BATCH characters together; of GlotCC no more shards than the cap needs."""
     batch: list[Document] = []
-    size = total = 0
+    size = total = pages = 0
     for path in source.paths(progress):
         for document in read_documents(path, corpus.text_column):
             batch.append(document)
             size += len(document.text)
+            pages += 1
             if size >= BATCH:
                 yield batch
                 total += size
                 batch, size = [], 0
-        if source.folder and corpus.max_bytes is not None and total >= FETCHED * corpus.max_bytes:
+        caps = ((total, corpus.max_bytes), (pages, corpus.max_documents))
+        if source.folder and any(cap is not None and amount >= FETCHED * cap for amount, cap in caps):
             break
     if batch:
         yield batch
@@ -158,8 +169,9 @@ def _format(path: Path) -> str:
 
 
 def _told(tally: Tally) -> str:
-    counts = {**tally.pages, **tally.lines}
-    dropped = [f"{reason} {count}" for reason, count in counts.items() if count and reason != OUTCOMES[KEPT]]
+    told = {**{f"pages: {reason}": count for reason, count in tally.pages.items()}, **tally.lines}
+    kept = (OUTCOMES[KEPT], f"pages: {OUTCOMES[KEPT]}")
+    dropped = [f"{reason} {count}" for reason, count in told.items() if count and reason not in kept]
     return ", ".join(dropped) or "the files are empty"
 
 

@@ -66,7 +66,7 @@ class Shards:
     def _names(self) -> list[str]:
         """GlotCC's shards; in an order without meaning where a cap may leave some unread."""
         names = sorted(self.folder.files if self.folder else [])
-        if self.corpus.max_bytes is None:
+        if self.corpus.max_bytes is None and self.corpus.max_documents is None:
             return names
         return sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
 

@@ -29,7 +29,8 @@ class Stage:
     """Lines in `folder`, a byte of memory for each.
 
     With a cap, pages stay in the order of 64 bits of their id's hash (their place), which say nothing of their split: a
-    sample, and the same one however the pages are ordered.
+    sample. Of equal lines that of the lowest place stays, so the sample depends neither on what else was staged nor on
+    how many processes cleaned it; the counts of what was looked at and left do.
     """
 
     def __init__(self, folder: Path, corpus: Corpus) -> None:
@@ -40,8 +41,10 @@ class Stage:
         self._sizes = Column(folder / "sizes", numpy.uint32)
         options = pyarrow.ipc.IpcWriteOptions(compression="lz4")
         self._file = pyarrow.ipc.new_stream(str(self._path), SCHEMA, options=options)
+        self._caps = {False: corpus.max_bytes, True: corpus.max_documents}  # of bytes, of pages
+        self._capped = any(self._caps.values())
         self._limit = HIGHEST
-        self._staged_bytes = self._staged_pages = 0
+        self._staged = {False: 0.0, True: 0.0}
 
     def add_task_lines(self, cleaned: Cleaned) -> None:
         """Lines of the task sets, before all others: what equals or nearly equals one of them goes."""
@@ -63,23 +66,26 @@ class Stage:
         splits = split_of(cleaned.digests[:, 0])[cleaned.owners]
         columns = [pyarrow.array(splits), pyarrow.array(documents), pyarrow.array(cleaned.lines)]
         self._file.write_batch(pyarrow.record_batch(columns, schema=SCHEMA))
-        self._index.add(cleaned.keys, cleaned.bands, cleaned.signatures)
+        ranks = places[cleaned.owners] if self._capped else None
+        self._index.add(cleaned.keys, cleaned.bands, cleaned.signatures, ranks=ranks)
         self._places.append(places[cleaned.owners])
         self._sizes.append(cleaned.sizes)
-        self._narrow(int(cleaned.sizes.sum()), len(places))
+        self._staged[False] += int(cleaned.sizes.sum())
+        self._staged[True] += len(places)
+        for pages, cap in self._caps.items():
+            if cap is not None and self._staged[pages] > SPARE * cap:
+                self._narrow(cap, pages=pages)
 
     def settle(self) -> Array:
         """The outcome of every line, an index of OUTCOMES, in the order they were added; uint8."""
         self._file.close()
-        outcome = numpy.full(self._sizes.rows, KEPT, dtype=numpy.uint8)
-        for start, places in self._places.parts():
-            outcome[start : start + len(places)][places > self._limit] = NOT_SAMPLED
+        outcome = self._sampled()
         self._drop_repeats(outcome, near=False)
         if self._corpus.drop_near_duplicates:
             self._drop_repeats(outcome, near=True)
-        for count, cap in ((False, self._corpus.max_bytes), (True, self._corpus.max_documents)):
+        for pages, cap in self._caps.items():
             if cap is not None:
-                self._cap(outcome, cap, pages=count)
+                self._cap(outcome, cap, pages=pages)
         return outcome
 
     def bytes_of(self, outcome: Array, which: int) -> int:
@@ -94,17 +100,29 @@ class Stage:
         with pyarrow.OSFile(str(self._path), "rb") as file:  # no memory map: its pages would count as memory used
             yield from pyarrow.ipc.open_stream(file)
 
-    def _narrow(self, size: int, pages: int) -> None:
-        self._staged_bytes += size
-        self._staged_pages += pages
-        caps = (
-            (self._staged_bytes, self._corpus.max_bytes),
-            (self._staged_pages, self._corpus.max_documents),
-        )
-        if any(cap is not None and staged > SPARE * cap for staged, cap in caps):
-            self._limit //= 2
-            self._staged_bytes //= 2
-            self._staged_pages //= 2
+    def _narrow(self, cap: int, *, pages: bool) -> None:
+        """Lower the limit to where about SPARE - 1 times the cap is staged below it."""
+        outcome = self._sampled()
+        full = numpy.cumsum(self._weights(outcome, pages=pages))
+        wanted = int(numpy.searchsorted(full, (SPARE - 1) * cap))
+        self._limit = min(self._limit, ((wanted + 1) << int(BIN_SHIFT)) - 1)
+        # A giant page may lie below every limit: then look again only when as much has come once more.
+        self._staged[pages] = min(float(full[min(wanted, BINS - 1)]), (SPARE - 1) * cap)
+
+    def _sampled(self) -> Array:
+        """KEPT for the lines below the limit, NOT_SAMPLED for the others."""
+        outcome = numpy.full(self._sizes.rows, KEPT, dtype=numpy.uint8)
+        for start, places in self._places.parts():
+            outcome[start : start + len(places)][places > self._limit] = NOT_SAMPLED
+        return outcome
+
+    def _weights(self, outcome: Array, *, pages: bool) -> Array:
+        """Bytes (or `pages`) of the kept lines by the bin of their place; float64 (BINS,)."""
+        weights = numpy.zeros(BINS)
+        for places, amounts in self._kept(outcome, pages=pages):
+            bins = (places >> BIN_SHIFT).astype(numpy.int64)
+            weights += numpy.bincount(bins, weights=amounts, minlength=BINS)
+        return weights
 
     def _drop_repeats(self, outcome: Array, *, near: bool) -> None:
         alive = numpy.concatenate((numpy.ones(self._index.tasks, dtype=bool), outcome == KEPT))
@@ -114,9 +132,7 @@ class Stage:
 
     def _cap(self, outcome: Array, cap: int, *, pages: bool) -> None:
         """Mark kept lines beyond the cap, of bytes or of `pages`; the page that reaches it stays whole."""
-        weights = numpy.zeros(BINS)
-        for places, amounts in self._kept(outcome, pages=pages):
-            weights += numpy.bincount((places >> BIN_SHIFT).astype(numpy.int64), weights=amounts, minlength=BINS)
+        weights = self._weights(outcome, pages=pages)
         full = numpy.cumsum(weights)
         if full[-1] <= cap:
             return

@@ -15,7 +15,10 @@ SPLITS = ("train", "validation", "test")
 
 def task_inputs(evaluation: Eval) -> dict[str, str]:
     """What decides the task sets: hashes of local files, addresses of others. Raises UserError for lost files."""
-    found = {field: identity(location) for field, location, _ in _locations(evaluation)}
+    found = {
+        field: f"{task.text} {Path(location).suffix} {identity(location)}"
+        for field, location, task in _locations(evaluation)
+    }
     files = expand_files(evaluation.mlm.files) if evaluation.mlm.files else []
     return found | {f"mlm.files.{number}": identity(str(path)) for number, path in enumerate(files)}
 
@@ -29,9 +32,9 @@ def task_lines(evaluation: Eval, cache: Path, progress: Progress = QUIET) -> lis
     for field, location, task in _locations(evaluation):
         try:
             path = local_file(location, cache, progress)
+            texts.update((" ".join(text.split()), None) for text in _texts(path, task, conll=field.startswith("ner.")))
         except UserError as error:
             raise UserError(f"eval.{field}: {error}; corpus.drop_task_lines: false goes without it") from error
-        texts.update((" ".join(text.split()), None) for text in _texts(path, task, conll=field.startswith("ner.")))
     for path in expand_files(evaluation.mlm.files) if evaluation.mlm.files else []:
         with open_text(path) as file:
             texts.update((" ".join(line.split()), None) for line in file)

@@ -95,7 +95,12 @@ def read_edges(
             try:
                 outcome, ends = _parse_row(row)
             except (ValueError, OverflowError, RecursionError):  # the last two: JSON with vast numbers or deep nesting
-                malformed += 1
+                if row.count(b"\t") != TABS:
+                    malformed += 1
+                    continue
+                for language in (language for language in languages if b"\t/c/%s/" % language.encode() in row):
+                    elsewhere[language] -= 1
+                    counts[language]["malformed"] += 1
                 continue
             key = hash(_triple(outcome)) if isinstance(outcome, Edge) else 0
             for language in ends.intersection(languages):

@@ -14,12 +14,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
+from string import Formatter
 from typing import Any, Literal
 
 import yaml
 
 from ..recipes.errors import UserError
-from ..recipes.loading import read_yaml
+from ..recipes.loading import nearest, read_yaml
 from ..recipes.schema import Graph
 from .conceptnet import Edge
 
@@ -38,17 +39,18 @@ def load_templates(graph: Graph, language: str) -> dict[str, str]:
     """
     if graph.linearisation == "paper":
         return _bundled(PAPER)
-    if graph.templates is not None:
-        return _bundled(ENGLISH) | _read(Path(graph.templates))
+    own = {} if graph.templates is None else _read(Path(graph.templates))
     if graph.linearisation == "english" or (graph.linearisation == "walk" and language not in _names()):
-        return _bundled(ENGLISH)
+        return _bundled(ENGLISH) | own
+    if language not in _names() and own:
+        return _bundled(ENGLISH) | own
     if language not in _names():
         known = ", ".join(name for name in _names() if name not in (PAPER, ENGLISH))
         raise UserError(
             f"graph.linearisation: native has no templates for {language}, only for {known}: write a file of them and "
             "name it in graph.templates, or use english"
         )
-    return _bundled(ENGLISH) | _bundled(language)
+    return _bundled(ENGLISH) | _bundled(language) | own
 
 
 def select(edges: Iterable[Edge], graph: Graph, code: str) -> tuple[list[Edge], Counter[str]]:
@@ -108,14 +110,14 @@ def split_of(edge: Edge) -> Split:
 
 
 def _walks(said: list[tuple[Edge, str]], graph: Graph) -> Iterator[tuple[str, str]]:
-    """Passages of up to graph.walk_length sentences, each edge in just one, a term shared from one edge to the next.
+    """Passages of up to graph.walk_length sentences, each edge in just one and sharing a term with one before it.
 
     Edges are walked in either direction, and each sentence keeps its edge's own.
     """
     at: dict[str, list[int]] = {}
     for index, (edge, _) in enumerate(said):
-        for term in (edge.start.term, edge.end.term):
-            at.setdefault(term, []).append(index)
+        for node in (edge.start, edge.end):
+            at.setdefault(node.key, []).append(index)
     chance = random.Random(graph.seed)
     starts = list(range(len(said)))
     chance.shuffle(starts)
@@ -125,13 +127,18 @@ def _walks(said: list[tuple[Edge, str]], graph: Graph) -> Iterator[tuple[str, st
     for start in starts:
         if walked[start]:
             continue
-        path, term = [start], said[start][0].end.term
-        walked[start] = True
-        while len(path) < graph.walk_length and (following := _unwalked(at[term], walked)) is not None:
-            edge = said[following][0]
+        path, terms = [], []
+        following: int | None = start
+        while following is not None:
             walked[following] = True
             path.append(following)
-            term = edge.end.term if edge.start.term == term else edge.start.term
+            edge = said[following][0]
+            terms += [node.key for node in (edge.start, edge.end) if node.key not in terms]
+            if len(path) == graph.walk_length:
+                break
+            # on from the newest term, or back to one before it: most words of a dictionary are in one edge alone
+            steps = (_unwalked(at[term], walked) for term in reversed(terms))
+            following = next((step for step in steps if step is not None), None)
         yield pair_id(said[start][0]), " ".join(said[index][1] for index in path)
 
 
@@ -166,17 +173,23 @@ def _read(path: Path) -> dict[str, str]:
     if not isinstance(templates, dict):
         raise UserError(f'graph.templates: {path} must hold lines such as IsA: "{{start}} is a {{end}}."')
     for relation, template in templates.items():
+        if not isinstance(relation, str) or relation not in _bundled(ENGLISH):
+            near = nearest(str(relation), _bundled(ENGLISH))
+            hint = f"; did you mean {near}?" if near else ""
+            raise UserError(f"graph.templates: {path}, {relation}: ConceptNet has no such relation{hint}")
         if not _speaks(template):
             raise UserError(
                 f"graph.templates: {path}, {relation}: a template is text with {{start}} and {{end}}, not {template!r}"
             )
-    return {str(relation): template for relation, template in templates.items()}
+    return templates
 
 
 def _speaks(template: object) -> bool:
-    marks = ("<start>", "<end>")
+    """Whether a template is one line with plain {start} and {end}, once each."""
     try:
-        text = template.format(start=marks[0], end=marks[1]) if isinstance(template, str) else ""
-    except (IndexError, KeyError, ValueError):
+        fields = [part[1:] for part in Formatter().parse(template)] if isinstance(template, str) else []
+    except ValueError:
         return False
-    return all(text.count(mark) == 1 for mark in marks)
+    found = sorted(name for name, *_ in fields if name is not None)
+    plain = all(not spec and conversion is None for name, spec, conversion in fields if name is not None)
+    return found == ["end", "start"] and plain and len(str(template).splitlines()) == 1

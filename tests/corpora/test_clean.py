@@ -88,6 +88,8 @@ def test_the_languages_script(language: str, line: str, *, stays: bool) -> None:
         ("Soma zaidi katika https://example.org/habari", "boilerplate"),
         ("Alisema: «Habari ya leo», kisha akaondoka.", ""),
         ("«Moja», «mbili», «tatu» na »nne«, alisema kwa sauti.", ""),
+        ("La col·laboració intel·ligent il·lumina la il·lusió.", ""),
+        ("‹Moja›, ‹mbili›, ‹tatu› na ‹nne›, alisema.", ""),
         ("Bei ni kati ya shilingi 200 na 300 | kwa siku", ""),
     ],
 )

@@ -24,11 +24,11 @@ LINES = [
 
 def slow(line: str, wanted: str) -> tuple[int, float, float]:
     """Characters, share of letters and share of the script, one character at a time."""
-    line = line.lower()
+    characters, line = len(line), line.lower()
     letters = [char for char in line if unicodedata.category(char)[0] in "LM"]
     ink = [char for char in line if unicodedata.category(char)[0] != "Z"]
     scripts = [name for name in map(script, letters) if name not in ("Zyyy", "Zinh", "Zzzz")]
-    return len(line), len(letters) / max(len(ink), 1), scripts.count(wanted) / len(scripts) if scripts else 1.0
+    return characters, len(letters) / max(len(ink), 1), scripts.count(wanted) / len(scripts) if scripts else 1.0
 
 
 @pytest.mark.parametrize("wanted", ["Latn", "Arab", "Tibt", "Deva"])

@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import time
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -85,7 +86,7 @@ def test_max_bytes_takes_a_sample_of_whole_pages(tmp_path: Path) -> None:
     assert 1000 < sum(numbers) / len(numbers) < 2000  # from all over the file, not its head
     assert len(rows(artifact, "test")) > 0
     counts = facts["counts"]
-    assert counts["kept"] + counts["over the cap"] + counts.get("not sampled", 0) + counts["too short"] <= 12_000
+    assert counts["kept"] + counts["over the cap"] + counts.get("not sampled", 0) + counts["too short"] == 12_000
     more = prepare_corpus(recipe(pages, max_bytes="40KB"), tmp_path / "runs")
     assert set(texts) <= {row["text"] for split in SPLITS for row in rows(more, split)}
 
@@ -251,6 +252,39 @@ def test_more_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
     assert one.manifest()["facts"] == two.manifest()["facts"]
 
 
+@pytest.mark.parametrize("cap", [{"max_bytes": "30KB"}, {"max_documents": 200}])
+def test_a_sample_of_pages_that_share_lines_is_the_same_by_any_number_of_processes(
+    tmp_path: Path, cap: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(1)
+    shared = [f"Mstari wa pamoja {noun} na {other} kila siku." for noun in NOUNS for other in NOUNS]
+    texts = []
+    for number in range(2000):
+        own = " ".join(chance.choices(NOUNS, k=12)) + f" {number}."
+        texts.append({"text": "\n".join([own, *chance.choices(shared, k=2)]), "warc-record-id": str(number)})
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, texts)))
+    whole = prepare_corpus(recipe(tmp_path / "a.jsonl", **cap), tmp_path / "whole")
+    monkeypatch.setattr("lrl_adapt.corpora.prepare.BATCH", 5000)
+    for workers in (1, 2, 3):
+        again = prepare_corpus(recipe(tmp_path / "a.jsonl", **cap), tmp_path / f"by{workers}", workers=workers)
+        assert again.manifest()["facts"]["pages"]["not sampled"] > 500
+        assert all(rows(whole, split) == rows(again, split) for split in SPLITS)
+
+
+def test_a_giant_page_does_not_push_the_others_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lrl_adapt.corpora.prepare.BATCH", 5000)
+    chance = random.Random(2)
+    small = [f"Ukurasa {number} una {' '.join(chance.choices(NOUNS, k=8))}." for number in range(3000)]
+    for name in "abcdef":
+        giant = "\n".join(f"{name}{number} {' '.join(chance.choices(NOUNS, k=8))}." for number in range(8000))
+        pages = [{"text": giant, "warc-record-id": name}, *({"text": text} for text in small)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, pages)))
+        facts = prepare_corpus(recipe(tmp_path / f"{name}.jsonl", max_bytes="60KB"), tmp_path / "runs").manifest()[
+            "facts"
+        ]
+        assert sum(facts["bytes"].values()) >= 60_000
+
+
 def test_processes_end_with_the_one_that_was_killed(tmp_path: Path) -> None:
     script = """
 import os, signal, sys
@@ -313,6 +347,21 @@ def test_lines_of_the_task_sets_are_not_trained_on(tmp_path: Path) -> None:
     assert artifact.manifest()["facts"]["counts"]["in a task set"] == 4
     (tmp_path / "topic.tsv").write_text(f"text\tlabel\n{sentences[5]}\ta\n")
     assert corpus_artifact(made, tmp_path / "runs").key != artifact.key
+
+
+@pytest.mark.parametrize("rules", [{"cut": "sentences"}, {"max_characters": 100}, {"repair": False}])
+def test_parts_of_long_task_texts_are_found_as_the_corpus_is_cut(tmp_path: Path, rules: dict) -> None:
+    sentences = [f"Sentensi ya {word} na {other} pamoja, café." for word in NOUNS for other in NOUNS if word != other]
+    scored = " ".join(sentences[:6])
+    text = unicodedata.normalize("NFD", "\n".join([scored, *sentences[6:]]))
+    (tmp_path / "a.txt").write_text(text)
+    (tmp_path / "topic.tsv").write_text(f"text\tlabel\n{scored}\ta\n")
+    files = dict.fromkeys(("train", "validation", "test"), str(tmp_path / "topic.tsv"))
+    made = recipe(tmp_path / "a.txt", **rules).model_copy(update={"eval": Eval.model_validate({"topic": files})})
+    artifact = prepare_corpus(made, tmp_path / "runs")
+    assert {row["text"] for split in SPLITS for row in rows(artifact, split)} == set(sentences[6:])
+    other = made.model_copy(update={"eval": Eval.model_validate({"topic": files | {"text": "label"}})})
+    assert corpus_artifact(other, tmp_path / "runs").key != artifact.key
 
 
 def test_a_task_set_that_is_not_there(tmp_path: Path, pages: Path) -> None:

@@ -208,6 +208,7 @@ def test_several_languages_in_one_pass(tmp_path: Path) -> None:
         row("ExternalURL", "/c/mt/a", "http://mt.dbpedia.org/resource/A"),
         b"/a/x\t/r/IsA\t/c/sw/a\n",
         b"rubbish\n",
+        row("IsA", "/c/mt/a", "/c/mt/"),
     )
     edges, counts = read_all(path, ["mt", "sw"])
     assert [(language, edge.end.term) for language, edge in edges] == [
@@ -216,7 +217,7 @@ def test_several_languages_in_one_pass(tmp_path: Path) -> None:
     ]
     alone = {language: read_all(path, [language])[1][language] for language in ("mt", "sw")}
     assert counts == alone
-    assert +counts["sw"] == {"rows": 6, "kept": 2, "malformed": 2, "other language": 2}
+    assert +counts["sw"] == {"rows": 7, "kept": 2, "malformed": 2, "other language": 3}
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 1000])

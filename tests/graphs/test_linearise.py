@@ -5,7 +5,6 @@ import os
 import re
 import string
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +140,9 @@ def test_a_users_templates(tmp_path: Path) -> None:
         ("IsA: '{start} is.'", "IsA: a template is text with"),
         ("IsA: '{start} {start} is {end}'", "IsA: a template is text with"),
         ("IsA: '{0} is {end}'", "IsA: a template is text with"),
+        ("IsA: '{start.name} is {end}'", "IsA: a template is text with"),
+        ("IsA: '{start!r} is {end:>30}'", "IsA: a template is text with"),
+        ("Isa: '{start} is {end}'", "Isa: ConceptNet has no such relation; did you mean IsA"),
         ("IsA: 3", "IsA: a template is text with"),
         ("- IsA", "must hold lines such as IsA"),
         ("IsA: [", "not valid YAML"),
@@ -218,8 +220,16 @@ def test_walks_say_every_edge_once_and_join_what_shares_a_term() -> None:
         for _, text in rows[split]:
             terms = [set(re.findall(r"t\d+", part)) for part in re.findall(r"[^.]+\.", text)]
             assert len(terms) <= 3
-            assert all(one & other for one, other in pairwise(terms))
+            assert all(set.union(*terms[:number]) & terms[number] for number in range(1, len(terms)))
     assert len(rows["train"]) < 0.6 * len(plain["train"])
+
+
+def test_a_word_with_many_translations_is_walked_too() -> None:
+    for ends in (("hub", "leaf"), ("leaf", "hub")):
+        names = [[f"{end}{number}" if end == "leaf" else end for end in ends] for number in range(300)]
+        edges = [edge(start, "Synonym", end, ("mt", "en")) for start, end in names]
+        rows, _ = linearise(edges, english(), Graph(linearisation="walk"))
+        assert len(rows["train"]) == -(-len(linearise(edges, english(), Graph())[0]["train"]) // 4)
 
 
 def test_walks_depend_on_the_seed_alone() -> None:

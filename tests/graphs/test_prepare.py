@@ -191,7 +191,7 @@ def test_one_pass_serves_several_languages(dump: Path, tmp_path: Path, monkeypat
     assert french["sentences"]["train"] + french["sentences"]["validation"] + french["sentences"]["test"] == 1
 
 
-def test_a_language_that_is_missing_spoils_none(dump: Path, tmp_path: Path) -> None:
+def test_a_language_that_is_missing_is_told_and_nothing_is_left(dump: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no edge of ConceptNet's language mt"):
         extract_edges([recipe(dump), recipe(dump, "mlt_Latn")], tmp_path)
     assert not edges_artifact(recipe(dump), tmp_path).exists
