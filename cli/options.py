@@ -41,9 +41,16 @@ Languages = Annotated[
 ]
 AdapterType = Annotated[
     str | None,
-    typer.Option("--adapter", "-a", help="Adapter type: seq_bn, lora, or none for the bare base.", show_default=False),
+    typer.Option(
+        "--adapter",
+        "-a",
+        help="seq_bn, seq_bn_inv, double_seq_bn, par_bn, lora, ia3, full (all weights), or none (the bare base).",
+        show_default=False,
+    ),
 ]
-SourceName = Annotated[str | None, typer.Option("--source", help="Train on text, graph or both.", show_default=False)]
+SourceName = Annotated[
+    str | None, typer.Option("--source", help="Train on text, graph, both, or fusion of the two.", show_default=False)
+]
 Tasks = Annotated[
     list[str] | None,
     typer.Option(
@@ -58,6 +65,9 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON object on stdout; the rest goes to stderr.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the Python traceback of an error.")]
+
+Base = Annotated[str, typer.Option("--base", help="Hub id or folder of the base model.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; it must not be there yet.")]
 
 DEFAULT_WORKSPACE = Path("lrl-runs")
 

@@ -22,7 +22,7 @@ from ..training.adapters import load_adapter
 from ..training.base import base_identity, base_name, load_base, scratch_artifact
 from ..training.data import IGNORED, read_texts
 from ..training.mlm import MaskedLM
-from ..training.task import Example, predict, train_task
+from ..training.task import Example, predict, save_task, train_task
 from . import metrics, perplexity
 from .data import Item, TaskData, read_task, task_inputs
 from .scores import BASE, Score, read_scores, write_scores
@@ -82,7 +82,7 @@ class _Measurement:
             section = settings.training.model_dump(mode="json") | {"precision": self.recipe.training.precision}
             section |= task.model_dump(mode="json", include={"text", "label", "labels"})
             inputs["data"] = task_inputs(self.task, task)
-        section |= {"task": self.task, "seed": self.seed, "system": self.system, "code": 1}
+        section |= {"task": self.task, "seed": self.seed, "system": self.system, "code": 2}
         name = f"{self.task}-{base_name(self.recipe.base)}-{self.system.replace('/', '-')}"
         return Artifact(self.workspace / "scores" / self.recipe.language, name, "scores", section, inputs, parents)
 
@@ -101,7 +101,7 @@ class _Measurement:
 
     def _make(self, draft: Draft, progress: Progress) -> None:
         make = {"mlm": self._perplexity, "ner": self._tags}.get(self.task, self._classes)
-        values, predictions = make(progress)
+        values, predictions = make(draft.folder, progress)
         write_scores(draft.folder / "scores.json", [self._score(**value) for value in values])
         with (draft.folder / "predictions.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in predictions)
@@ -119,7 +119,7 @@ class _Measurement:
             base=base_name(self.recipe.base),
         )
 
-    def _perplexity(self, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def _perplexity(self, folder: Path, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         settings = self.recipe.eval.mlm
         sentences = list(islice(self._sentences(), settings.max_sentences))
         if not sentences:
@@ -154,10 +154,10 @@ class _Measurement:
             with open_text(path) as file:
                 yield from (line.strip() for line in file if line.strip())
 
-    def _classes(self, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def _classes(self, folder: Path, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         data = read_task(self.task, self._labelled, self.workspace / "downloads")
         gold = [data.labels.index(str(item.label)) for item in data.splits["test"]]
-        guess = self._fit_and_predict(data, progress)
+        guess = self._fit_and_predict(data, folder, progress)
         true, found, classes = np.array(gold), np.array(guess), len(data.labels)
         measures = {
             "macro_f1": lambda n: metrics.macro_f1(true[n], found[n], classes),
@@ -168,9 +168,9 @@ class _Measurement:
         rows = zip(texts, gold, guess, strict=True)
         return values, [{"text": t, "gold": data.labels[g], "guess": data.labels[p]} for t, g, p in rows]
 
-    def _tags(self, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def _tags(self, folder: Path, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         data = read_task(self.task, self._labelled, self.workspace / "downloads")
-        guesses = self._fit_and_predict(data, progress)
+        guesses = self._fit_and_predict(data, folder, progress)
         predictions, counts = [], []
         for item, guess in zip(data.splits["test"], guesses, strict=True):
             tags = [data.labels[guess[word]] if word in guess else OUTSIDE for word in range(len(item.label))]
@@ -179,7 +179,7 @@ class _Measurement:
         table = np.array(counts)
         return [_measured("entity_f1", lambda n: metrics.entity_f1(table[n]), len(counts))], predictions
 
-    def _fit_and_predict(self, data: TaskData, progress: Progress) -> list[Any]:
+    def _fit_and_predict(self, data: TaskData, folder: Path, progress: Progress) -> list[Any]:
         """For each test item the guessed class id, or {word number: tag id}; words cut off by max_length are not in."""
         base, tokenizer = load_base(self.recipe, self.workspace, self.prepared, progress)
         settings = self.recipe.eval.training
@@ -201,6 +201,7 @@ class _Measurement:
             progress=progress,
             label=f"{self.task} on {self.system}, seed {self.seed}",
         )
+        save_task(model, data.labels, folder / "task-adapter")
         found = predict(model, encoded["test"], pad_id=tokenizer.pad_token_id)
         if isinstance(encoded["test"][0].label, int):
             return found

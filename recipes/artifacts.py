@@ -153,8 +153,8 @@ class Prepared:
         return tuple(artifact for artifact in (self.corpus, self.graph) if artifact is not None)
 
     def of(self, source: str) -> tuple[Artifact, ...]:
-        """What an adapter with this `source` (text, graph or both) is trained on."""
-        chosen = {"text": (self.corpus,), "graph": (self.graph,), "both": (self.corpus, self.graph)}[source]
+        """What an adapter with this `source` (text, graph, both or fusion) is trained on."""
+        chosen = {"text": (self.corpus,), "graph": (self.graph,)}.get(source, (self.corpus, self.graph))
         return tuple(artifact for artifact in chosen if artifact is not None)
 
 

@@ -10,7 +10,8 @@ from .languages import find_language
 CONCEPTNET_DUMP = "https://s3.amazonaws.com/conceptnet/downloads/2019/edges/conceptnet-assertions-5.7.0.csv.gz"
 
 Source = Literal["text", "graph", "both", "fusion"]
-AdapterType = Literal["seq_bn", "lora", "none"]
+AdapterType = Literal["seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3", "full", "none"]
+NonLinearity = Literal["relu", "gelu", "gelu_new", "swish", "silu", "tanh", "leaky_relu"]
 TaskName = Literal["mlm", "topic", "sentiment", "ner"]
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -154,19 +155,67 @@ class Graph(Section):
         return self
 
 
+_BOTTLENECK = ("reduction_factor", "leave_out", "non_linearity", "dropout", "scaling", "sparse_groups", "train_head")
+_READ_BY: dict[str, tuple[str, ...]] = {
+    "seq_bn": _BOTTLENECK,
+    "double_seq_bn": _BOTTLENECK,
+    "par_bn": _BOTTLENECK,
+    "seq_bn_inv": (*_BOTTLENECK, "coupling_reduction_factor", "invert_before_head"),
+    "lora": ("rank", "alpha", "dropout", "train_head"),
+    "ia3": ("train_head",),
+    "full": (),
+    "none": (),
+}
+FUSED_TYPES = ("seq_bn", "seq_bn_inv", "double_seq_bn")
+
+
 class Adapter(Section):
-    """Which small module is trained, and its sizes."""
+    """Which small module is trained, and its sizes. A field that the type does not read changes nothing."""
 
     type: AdapterType = Field(
         default="seq_bn",
-        description="seq_bn: bottleneck after each feed-forward; lora: PEFT's; none: the base as it is.",
+        description="seq_bn: bottleneck after each feed-forward; seq_bn_inv: that and a coupling on the embeddings; "
+        "double_seq_bn: after attention too; par_bn: beside the feed-forward; lora, ia3: PEFT's; full: all weights; "
+        "none: the base as it is.",
     )
-    reduction_factor: Count = Field(default=16, description="seq_bn: hidden size divided by the bottleneck's width.")
+    reduction_factor: Count | dict[Annotated[int, Field(ge=0)] | Literal["default"], Count] | None = Field(
+        default=None,
+        description="Bottlenecks: hidden size divided by their width, or that by block, {0: 8, default: 16}; "
+        "null: 16, par_bn 2.",
+    )
+    leave_out: list[Annotated[int, Field(ge=0)]] = Field(
+        default=[], description="Bottlenecks: blocks that get none, counted from 0."
+    )
+    non_linearity: NonLinearity | None = Field(
+        default=None, description="Bottlenecks: the activation; null: relu, double_seq_bn swish."
+    )
+    scaling: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Bottlenecks: factor on their output; null: 1, par_bn 4."
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="Bottlenecks: dropout on their output; lora: on its input."
+    )
+    sparse_groups: Count = Field(
+        default=1, description="Bottlenecks: split into so many groups, one at random in each training step; 1: off."
+    )
+    coupling_reduction_factor: Count = Field(
+        default=2, description="seq_bn_inv: half the embeddings' width divided by the coupling's inner width."
+    )
+    invert_before_head: bool = Field(
+        default=True, description="seq_bn_inv: undo the coupling before the LM head; false: as the paper trained."
+    )
     rank: Count = Field(default=8, description="lora: rank of the update.")
     alpha: Count = Field(default=8, description="lora: numerator of the scaling alpha / rank.")
+    fusion_coupling: Literal["text", "graph", "none"] = Field(
+        default="text", description="source: fusion of seq_bn_inv: whose coupling is used."
+    )
     train_head: bool = Field(
         default=True, description="Train the LM head's dense layer and LayerNorm with the adapter."
     )
+
+    def settings(self) -> dict[str, Any]:
+        """The type and the fields it reads, JSON-ready: what tells one adapter from another."""
+        return self.model_dump(mode="json", include={"type", *_READ_BY[self.type]})
 
 
 class Training(Section):
@@ -272,7 +321,10 @@ class Recipe(Section):
     graph: Annotated[Graph | None, BeforeValidator(_none_word)] = Field(
         default=None, description="Knowledge graph, or none."
     )
-    source: Source = Field(default="text", description="What the adapter is trained on.")
+    source: Source = Field(
+        default="text",
+        description="What the adapter is trained on: text, graph, both mixed, or fusion: attention over one of each.",
+    )
     adapter: Adapter = Field(default=Adapter(), description="The language adapter.")
     training: Training = Field(default=Training(), description="Training of the language adapter.")
     eval: Eval = Field(default=Eval(), description="Evaluation.")
@@ -288,12 +340,12 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _source_has_data(self) -> "Recipe":
-        if self.source == "fusion":
-            raise ValueError("source: fusion needs a fusion layer, which this version lacks: use text, graph or both")
-        if self.source in ("text", "both") and self.corpus is None:
+        if self.source != "graph" and self.corpus is None:
             raise ValueError(f"source: {self.source} needs a corpus section")
-        if self.source in ("graph", "both") and self.graph is None:
+        if self.source != "text" and self.graph is None:
             raise ValueError(f"source: {self.source} needs a graph section")
+        if self.source == "fusion" and self.adapter.type not in FUSED_TYPES:
+            raise ValueError(f"source: fusion fuses {', '.join(FUSED_TYPES)}; {self.adapter.type} cannot be fused")
         return self
 
 

@@ -90,16 +90,26 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
         "eval.mlm.max_length": recipe.eval.mlm.max_length,
         "eval.training.max_length": recipe.eval.training.max_length,
     }
-    factors = {
-        "adapter.reduction_factor": recipe.adapter.reduction_factor,
-        "eval.training.reduction_factor": recipe.eval.training.reduction_factor,
-    }
     wrong = [
         f"{name}: {length} is over this base's {limit} positions" for name, length in lengths.items() if length > limit
     ]
-    width = config.hidden_size
+    width, blocks = config.hidden_size, config.num_hidden_layers
+    own = recipe.adapter.reduction_factor
+    factors = [("adapter", factor) for factor in (own.values() if isinstance(own, dict) else [own or 1])]
     wrong += [
-        f"{name}: {factor} is over this base's width {width}" for name, factor in factors.items() if factor > width
+        f"{name}.reduction_factor: {factor} is over this base's width {width}"
+        for name, factor in [*factors, ("eval.training", recipe.eval.training.reduction_factor)]
+        if factor > width
+    ]
+    named = {
+        "adapter.leave_out": recipe.adapter.leave_out,
+        "adapter.reduction_factor": [key for key in own if isinstance(key, int)] if isinstance(own, dict) else [],
+    }
+    wrong += [
+        f"{name}: block {block} is over this base's last, {blocks - 1}"
+        for name, numbers in named.items()
+        for block in numbers
+        if block >= blocks
     ]
     if wrong:
         raise UserError("\n  ".join(["the recipe does not fit its base:", *wrong]))

@@ -1,28 +1,85 @@
-"""Where each family of encoders keeps its blocks and its LM head: the only place that knows their module names."""
+"""Where each family of encoders keeps its blocks, embeddings and LM head: the only place that knows their names."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from typing import Literal
 
 from ..recipes.errors import UserError
+
+
+@dataclass(frozen=True)
+class Place:
+    """Modules, one per block, whose output a bottleneck may change before the block adds its residual."""
+
+    modules: str
+    """Regular expression of their names."""
+    kind: Literal["own", "sibling", "plain"]
+    """own: called with (hidden, residual), has `dense`, `dropout` and `LayerNorm` (BERT's output modules);
+    sibling: called with the residual itself, the LayerNorm stands beside it; plain: neither is to be had."""
+    norm: str = ""
+    """sibling: name of the LayerNorm beside it."""
 
 
 @dataclass(frozen=True)
 class Family:
     """Module names inside a `...ForMaskedLM` model of one `config.model_type`."""
 
-    outputs: str
-    """Regular expression of the feed-forward output modules (dense, dropout, LayerNorm), one per block."""
-    head: str
-    """The LM head: (..., hidden) -> (..., vocabulary)."""
+    feed_forward: Place
+    attention: Place
+    head: tuple[str, ...]
+    """The LM head, applied one after the other: (..., hidden) -> (..., vocabulary)."""
     head_modules: tuple[str, ...]
     """Parts of the head that are trained with an adapter: its dense layer and LayerNorm, not the tied decoder."""
+    linears: dict[str, str] = field(default_factory=dict)
+    """Names of the linear layers for LoRA and (IA)³: query, key, value, intermediate."""
+    embeddings: str = r"(.*\.)?embeddings"
+    """Regular expression of the embeddings module, output (batch, seq, embedding)."""
+    embedding_size: str = "hidden_size"
+    """Name of the configuration's entry for the width of embeddings and decoder."""
 
 
-_ROBERTA = Family(r".*encoder\.layer\.\d+\.output", "lm_head", ("lm_head.dense", "lm_head.layer_norm"))
+_LAYER = r".*encoder\.layer\.\d+"
+_OUTPUT = Place(rf"{_LAYER}\.output", "own")
+_ATTENTION = Place(rf"{_LAYER}\.attention\.output", "own")
+_LINEARS = {"query": "query", "key": "key", "value": "value", "intermediate": "intermediate.dense"}
+
+_ROBERTA = Family(_OUTPUT, _ATTENTION, ("lm_head",), ("lm_head.dense", "lm_head.layer_norm"), _LINEARS)
 
 FAMILIES = {
-    "bert": Family(r".*encoder\.layer\.\d+\.output", "cls", ("cls.predictions.transform",)),
+    "bert": Family(_OUTPUT, _ATTENTION, ("cls",), ("cls.predictions.transform",), _LINEARS),
     "roberta": _ROBERTA,
     "xlm-roberta": _ROBERTA,
+    "distilbert": Family(
+        Place(r".*transformer\.layer\.\d+\.ffn", "sibling", "output_layer_norm"),
+        Place(r".*transformer\.layer\.\d+\.attention\.out_lin", "plain"),
+        ("vocab_transform", "activation", "vocab_layer_norm", "vocab_projector"),
+        ("vocab_transform", "vocab_layer_norm"),
+        {"query": "q_lin", "key": "k_lin", "value": "v_lin", "intermediate": "ffn.lin1"},
+    ),
+    "electra": Family(
+        _OUTPUT,
+        _ATTENTION,
+        ("generator_predictions", "generator_lm_head"),
+        ("generator_predictions",),
+        _LINEARS,
+        embedding_size="embedding_size",
+    ),
+    "deberta-v2": Family(
+        _OUTPUT,
+        _ATTENTION,
+        ("cls",),
+        ("cls.predictions.transform",),
+        {"query": "query_proj", "key": "key_proj", "value": "value_proj", "intermediate": "intermediate.dense"},
+    ),
+    # pre-norm blocks: no LayerNorm follows, so a bottleneck reads the feed-forward's output itself; one matrix for
+    # query, key and value
+    "modernbert": Family(
+        Place(r".*layers\.\d+\.mlp", "plain"),
+        Place(r".*layers\.\d+\.attn\.Wo", "plain"),
+        ("head", "decoder"),
+        ("head",),
+        {"query": "attn.Wqkv", "value": "attn.Wqkv"},
+    ),
 }
 
 
@@ -31,3 +88,11 @@ def family_of(model_type: str) -> Family:
     if model_type not in FAMILIES:
         raise UserError(f"base: model type {model_type!r} is not supported; known: {', '.join(FAMILIES)}")
     return FAMILIES[model_type]
+
+
+def block_number(name: str) -> int:
+    """The block that a module belongs to, counted from 0. Raises ValueError where the name tells none."""
+    found = re.search(r"(?:^|\.)layers?\.(\d+)\.", name)
+    if found is None:
+        raise ValueError(f"{name} lies in no block")
+    return int(found[1])

@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 from accelerate.utils import set_seed
 from peft import PeftModel
+from transformers import PreTrainedModel
 
 from ..recipes.artifacts import Artifact, Draft, Prepared
 from ..recipes.errors import UserError
-from ..recipes.languages import find_language
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Recipe, Training
-from .adapters import language_adapter
-from .adapters.build import LANGUAGE
+from .adapters import fuse_adapters, language_adapter
+from .adapters.saving import save_adapter
 from .base import base_identity, base_name, load_base, scratch_artifact, tokenizer_hash
+from .card import trained_card
 from .data import Batch, Sequences, plan_batches, tokenise, tokens_artifact
 from .loop import Schedule, fit, make_accelerator, mean_loss
 from .masking import Masking, generator_for
 from .mlm import MaskedLM
 
+FUSED = ("text", "graph")
 VALIDATION_SEED = 0  # the same masks at every look, whatever the run's seed
 
 
@@ -31,55 +33,78 @@ def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
     section = {
         "language": recipe.language,
         "source": recipe.source,
-        "adapter": recipe.adapter.model_dump(mode="json"),
+        "adapter": recipe.adapter.settings(),
         "training": recipe.training.model_dump(mode="json"),
-        "code": 1,
+        "code": 2,
     }
+    if recipe.source == "fusion":
+        section["adapter"]["fusion_coupling"] = recipe.adapter.fusion_coupling
     return Artifact(
         workspace / "adapters" / recipe.language,
         f"{base_name(recipe.base)}-{recipe.source}-{recipe.adapter.type}",
         "adapter",
         section,
         {"base": base_identity(recipe.base)},
-        prepared.of(recipe.source) + ((scratch,) if scratch else ()),
+        prepared.of(recipe.source)
+        + ((scratch,) if scratch else ())
+        + tuple(_fused_artifacts(recipe, workspace, prepared).values()),
     )
 
 
 def train_adapter(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET) -> Artifact:
-    """Train the recipe's language adapter unless it is there already.
+    """Train the recipe's language adapter unless it is there already; for a fusion, the two it fuses first.
 
-    The artifact holds `adapter_config.json`, `adapter_model.safetensors`, `metrics.jsonl` and the manifest. Raises
-    UserError when there is nothing to train on.
+    The artifact holds `adapter_config.json`, `adapter_model.safetensors` (for `full` a whole model and its tokenizer),
+    `README.md` (the model card), `metrics.jsonl` and the manifest. Raises UserError when there is nothing to train on.
     """
     artifact = adapter_artifact(recipe, workspace, prepared)
-    artifact.build(lambda draft: _train(recipe, workspace, prepared, draft, progress), progress)
+    if artifact.exists:
+        return artifact
+    for part in _parts(recipe).values():
+        train_adapter(part, workspace, prepared, progress)
+    artifact.build(lambda draft: _train(recipe, workspace, prepared, artifact, draft, progress), progress)
     return artifact
 
 
-def _train(recipe: Recipe, workspace: Path, prepared: Prepared, draft: Draft, progress: Progress) -> None:
+def _parts(recipe: Recipe) -> dict[str, Recipe]:
+    """What a fusion fuses: the same adapter trained on text and on the graph."""
+    sources = FUSED if recipe.source == "fusion" else ()
+    return {source: recipe.model_copy(update={"source": source}) for source in sources}
+
+
+def _fused_artifacts(recipe: Recipe, workspace: Path, prepared: Prepared) -> dict[str, Artifact]:
+    return {name: adapter_artifact(part, workspace, prepared) for name, part in _parts(recipe).items()}
+
+
+def _adapted(base: PreTrainedModel, recipe: Recipe, workspace: Path, prepared: Prepared) -> PeftModel | PreTrainedModel:
+    """The base with what is to be trained."""
+    parts = _fused_artifacts(recipe, workspace, prepared)
+    settings = recipe.adapter
+    if not parts:
+        return language_adapter(base, settings)
+    has_coupling = settings.type == "seq_bn_inv" and settings.fusion_coupling != "none"
+    return fuse_adapters(
+        base,
+        {name: part.folder for name, part in parts.items()},
+        coupling=settings.fusion_coupling if has_coupling else None,
+        train_head=settings.train_head,
+    )
+
+
+def _train(
+    recipe: Recipe, workspace: Path, prepared: Prepared, artifact: Artifact, draft: Draft, progress: Progress
+) -> None:
     settings = recipe.training
     base, tokenizer = load_base(recipe, workspace, prepared, progress)
-    tokens = tokens_artifact(
-        prepared.of(recipe.source),
-        tokenizer_hash(tokenizer),
-        settings.max_length,
-        workspace / "tokens" / recipe.language,
-    )
-    tokenise(tokens, tokenizer, settings.max_length, progress)
-    train, validation = (
-        Sequences(tokens.folder / f"{name}.arrow", tokenizer.pad_token_id) for name in ("train", "validation")
-    )
-    for name, data in (("training", train), ("validation", validation)):
-        if not len(data):
-            raise UserError(f"no {name} text in {', '.join(str(a.folder) for a in tokens.parents)}: give more text")
+    where = str(base.config.name_or_path)
+    parameters = base.num_parameters()
+    train, validation = _tokens(recipe, workspace, prepared, tokenizer, progress)
     set_seed(settings.seed)
     accelerator, reason = make_accelerator(settings.precision)
-    adapted = language_adapter(base, recipe.adapter)
+    adapted = _adapted(base, recipe, workspace, prepared)
     model = MaskedLM(adapted).to(accelerator.device)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    progress.say(
-        f"training {trainable:,} of {base.num_parameters():,} parameters on {accelerator.device.type}; {reason}"
-    )
+    progress.say(f"training {trainable:,} of {parameters:,} parameters on {accelerator.device.type}; {reason}")
     masking = Masking.of(tokenizer, settings.mask_probability)
     fixed = _validation_batches(validation, masking, settings)
     with (draft.folder / "metrics.jsonl").open("w", encoding="utf-8") as file:
@@ -91,6 +116,7 @@ def _train(recipe: Recipe, workspace: Path, prepared: Prepared, draft: Draft, pr
             accelerator,
             log=lambda entry: print(json.dumps(entry), file=file, flush=True),
             progress=progress,
+            label=f"train {recipe.adapter.type} on {recipe.source}",
         )
     draft.facts |= {
         "base_commit": getattr(base.config, "_commit_hash", None),
@@ -101,7 +127,28 @@ def _train(recipe: Recipe, workspace: Path, prepared: Prepared, draft: Draft, pr
         "validation_loss": outcome.best_value,
         "training_tokens": int(train.lengths.sum()),
     }
-    _save(adapted, recipe, draft.facts, draft.folder)
+    save_adapter(adapted, draft.folder)
+    if recipe.adapter.type == "full":
+        tokenizer.save_pretrained(draft.folder)
+    card = trained_card(recipe, draft.facts, artifact, where)
+    (draft.folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _tokens(
+    recipe: Recipe, workspace: Path, prepared: Prepared, tokenizer: Any, progress: Progress
+) -> tuple[Sequences, Sequences]:
+    """Training and validation sequences, tokenised where that has not been done."""
+    length = recipe.training.max_length
+    root = workspace / "tokens" / recipe.language
+    tokens = tokens_artifact(prepared.of(recipe.source), tokenizer_hash(tokenizer), length, root)
+    tokenise(tokens, tokenizer, length, progress)
+    train, validation = (
+        Sequences(tokens.folder / f"{name}.arrow", tokenizer.pad_token_id) for name in ("train", "validation")
+    )
+    for name, data in (("training", train), ("validation", validation)):
+        if not len(data):
+            raise UserError(f"no {name} text in {', '.join(str(a.folder) for a in tokens.parents)}: give more text")
+    return train, validation
 
 
 def _training_batches(data: Sequences, masking: Masking, settings: Training) -> Iterator[Batch]:
@@ -137,36 +184,3 @@ def _schedule(settings: Training) -> Schedule:
         eval_every=settings.eval_every,
         log_every=settings.log_every,
     )
-
-
-def _save(adapted: PeftModel, recipe: Recipe, facts: dict[str, Any], folder: Path) -> None:
-    """Write the adapter's files into `folder` itself, where PEFT puts a named adapter into a folder of its own."""
-    adapted.save_pretrained(str(folder), selected_adapters=[LANGUAGE])
-    for file in (folder / LANGUAGE).iterdir():
-        file.rename(folder / file.name)
-    (folder / LANGUAGE).rmdir()
-    (folder / "README.md").write_text(_card(recipe, facts), encoding="utf-8")
-
-
-def _card(recipe: Recipe, facts: dict[str, Any]) -> str:
-    """The model card, in place of PEFT's empty form."""
-    language = find_language(recipe.language)
-    base = recipe.base.model or "a BERT with random weights (made by the recipe)"
-    return f"""# {recipe.adapter.type} adapter for {language.name} ({language.code})
-
-- base: {base}
-- trained on: {recipe.source}, {facts["training_tokens"]:,} tokens, {facts["steps"]} steps, recipe {recipe.name}
-- trainable parameters: {facts["trainable_parameters"]:,}
-- validation loss: {facts["validation_loss"]:.4f} at step {facts["best_step"]}
-- data, versions and settings: manifest.json; loss curve: metrics.jsonl
-- licences: those of the base and of the training data
-
-```python
-from peft import PeftModel
-from transformers import AutoModelForMaskedLM
-
-import lrl_adapt.training.adapters  # makes the adapter's type known to PEFT
-
-model = PeftModel.from_pretrained(AutoModelForMaskedLM.from_pretrained(BASE), FOLDER)
-```
-"""

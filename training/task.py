@@ -1,5 +1,6 @@
 """Task adapters: a seq_bn and a head, trained on top of a frozen language adapter (MAD-X, Pfeiffer et al. 2020)."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,16 @@ from typing import Any, cast
 import numpy as np
 import torch
 from accelerate.utils import set_seed
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Precision, TaskTraining
-from .adapters import stack_task_adapter
+from .adapters import load_adapter, stack_task_adapter
+from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, merge_adapter
+from .adapters.saving import save_adapter
 from .data import IGNORED, Batch, collate
 from .loop import Schedule, fit, make_accelerator, mean_loss
 
@@ -42,7 +47,7 @@ class TaskModel(nn.Module):
         self.adapted = adapted
         bare = adapted.get_base_model()
         self._encoder = [cast(nn.Module, bare.base_model)]  # not a child: `adapted` holds its parameters
-        self._per_token = per_token
+        self.per_token = per_token
         hidden = bare.config.hidden_size
         if per_token:
             self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(hidden, classes))
@@ -57,7 +62,7 @@ class TaskModel(nn.Module):
     def logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """(batch, seq) ids -> (batch, classes), or (batch, seq, classes) per token."""
         hidden = self._encoder[0](input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return self.head(hidden if self._per_token else hidden[:, 0])
+        return self.head(hidden if self.per_token else hidden[:, 0])
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Tensor:
         """Mean cross-entropy; labels (batch,) or (batch, seq) with -100 where nothing is asked."""
@@ -114,6 +119,34 @@ def train_task(  # noqa: PLR0913
         label=label,
     )
     return model
+
+
+def save_task(model: TaskModel, labels: Sequence[str], folder: Path) -> None:
+    """Write the task adapter, its head (`head.safetensors`) and the labels (`task.json`) into a new folder.
+
+    The language adapter below stays where it is: `load_task` wants both.
+    """
+    folder.mkdir()
+    save_adapter(model.adapted, folder, TASK)
+    save_file(model.head.state_dict(), folder / "head.safetensors")
+    about = {"labels": list(labels), "per_token": model.per_token}
+    (folder / "task.json").write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load_task(base: PreTrainedModel, language_adapter: Path | None, folder: Path) -> tuple[TaskModel, list[str]]:
+    """The task model that `save_task` wrote, on the same base (changed in place) and language adapter; its labels."""
+    about = json.loads((folder / "task.json").read_text(encoding="utf-8"))
+    below = base if language_adapter is None else load_adapter(base, language_adapter)
+    if isinstance(below, PeftModel) and isinstance(below.peft_config[LANGUAGE], BottleneckConfig):
+        below.load_adapter(str(folder), TASK)
+        activate_stack(below)
+        adapted = below
+    else:
+        whole: Any = merge_adapter(below) if isinstance(below, PeftModel) else below
+        adapted = PeftModel.from_pretrained(whole, folder, adapter_name=TASK)
+    model = TaskModel(adapted, len(about["labels"]), per_token=about["per_token"])
+    model.head.load_state_dict(load_file(folder / "head.safetensors"))
+    return model.requires_grad_(False).eval(), about["labels"]
 
 
 def predict(model: TaskModel, examples: Sequence[Example], *, pad_id: int, batch_size: int = 32) -> list[Any]:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 import typer
 from lrl_adapt import __version__
 from lrl_adapt.cli.app import app
+from lrl_adapt.training.convert import import_adapter
 from typer.testing import CliRunner
 
 SMALL = "\n".join(
@@ -23,6 +25,7 @@ SMALL = "\n".join(
         "",
     ]
 )
+PARITY = Path(__file__).parents[1] / "parity" / "fixtures" / "bert"
 TEXT = "\n".join(f"Sentensi ya {number} inasema jambo jipya kuhusu shule na mji." for number in range(200))
 
 
@@ -57,15 +60,21 @@ def commands() -> list[tuple[str, str]]:
 
 def test_every_command_has_an_example_of_itself() -> None:
     names = {name for name, _ in commands()}
-    expected = {"prepare", "train", "eval", "report", "run", "languages", "doctor"}
+    expected = {"prepare", "train", "eval", "report", "run", "import-adapter", "export-adapter", "languages", "doctor"}
     assert names == expected | {f"recipes {name}" for name in ("list", "show", "copy", "schema", "check")}
     assert all(line.startswith(f"lrl-adapt {name}") for name, line in commands())
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder where ./recipe.yaml is a short quickstart, so that the examples run in seconds, in order."""
+    """A folder where ./recipe.yaml is a short quickstart, so that the examples run in seconds, in order.
+
+    Besides: my-base, an AdapterHub adapter for it, and the same in PEFT's form.
+    """
     folder = tmp_path_factory.mktemp("examples")
+    shutil.copytree(PARITY / "base", folder / "my-base")
+    shutil.copytree(PARITY / "seq_bn_inv" / "seq_bn_inv", folder / "adapterhub-adapter")
+    assert not import_adapter(folder / "adapterhub-adapter", str(folder / "my-base"), folder / "my-adapter")
     short = "extends: quickstart\ntraining: {max_steps: 10, eval_every: 5}\neval: {training: {epochs: 1}}\n"
     (folder / "recipe.yaml").write_text(short, encoding="utf-8")
     return folder

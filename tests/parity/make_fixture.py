@@ -5,12 +5,13 @@
     ../adapterhub/bin/python tests/parity/make_fixture.py
 
 For a tiny BERT and a tiny XLM-R with random weights it writes, under fixtures/FAMILY/: the base, and per case the
-adapters as AdapterHub saves them (flexible/: with its flexible head, in safetensors) and expected.safetensors:
+adapters as AdapterHub saves them (flexible/: with its flexible head, in safetensors; fusion/: the fusion's own weights)
+and expected.safetensors:
 
     input_ids, attention_mask, labels   a batch; labels are -100 where nothing is asked
     hidden.0 .. hidden.N                hidden states: embeddings' output, then each block's
-    logits, loss                        of the model's own LM head
-    logits_flexible                     of AdapterHub's flexible head
+    logits, loss                        of the model's own LM head, which leaves a coupling as it is
+    logits_flexible                     of AdapterHub's flexible head, which undoes the coupling
     grad.NAME                           gradients of the loss for the adapter's weights, by AdapterHub's names
 """
 
@@ -21,7 +22,7 @@ from typing import Any
 
 import adapters  # pyright: ignore[reportMissingImports]
 import torch
-from adapters import AutoAdapterModel, Stack  # pyright: ignore[reportMissingImports]
+from adapters import AutoAdapterModel, Fuse, Stack  # pyright: ignore[reportMissingImports]
 from safetensors.torch import save_file
 from transformers import BertConfig, BertForMaskedLM, XLMRobertaConfig, XLMRobertaForMaskedLM
 
@@ -36,7 +37,8 @@ SIZES: dict[str, Any] = {
     "initializer_range": 0.2,
 }
 FAMILIES = {"bert": (BertConfig, BertForMaskedLM), "xlm-roberta": (XLMRobertaConfig, XLMRobertaForMaskedLM)}
-TYPES = ("seq_bn", "lora")
+TYPES = ("seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3")
+WITH_HEAD = ("seq_bn", "seq_bn_inv")
 SHAKE = 0.2
 ASKED = ((0, 2), (0, 5), (1, 1), (2, 3))
 
@@ -56,6 +58,10 @@ def main() -> None:
             make_case(model, base, Path(family, kind), {kind: kind}, kind)
         two = {"below": "seq_bn", "above": "seq_bn"}
         make_case(model, base, Path(family, "stack"), two, Stack("below", "above"))
+        parts = {"text": "seq_bn_inv", "graph": "seq_bn"}
+        make_case(model, base, Path(family, "fusion"), parts, Fuse("text", "graph"))
+        three = {**parts, "task": "seq_bn"}
+        make_case(model, base, Path(family, "fusion_stack"), three, Stack(Fuse("text", "graph"), "task"))
 
 
 def make_case(model_class: Any, base: Path, folder: Path, types: dict[str, str], setup: Any) -> None:
@@ -66,14 +72,19 @@ def make_case(model_class: Any, base: Path, folder: Path, types: dict[str, str],
     adapters.init(model)
     for name, kind in types.items():
         model.add_adapter(name, config=kind)
-    model.train_adapter(list(types))
+    fused = [part for part in (setup, *getattr(setup, "children", ())) if isinstance(part, Fuse)]
+    for part in fused:
+        model.add_adapter_fusion(part)
+    model.train_adapter_fusion(setup) if fused else model.train_adapter(list(types))
     model.set_active_adapters(setup)
     ours = {name: p for name, p in model.named_parameters() if _is_adapters(name, types)}
     for parameter in ours.values():
         parameter.requires_grad_(True)
         parameter.data += torch.randn_like(parameter) * SHAKE
     for name in types:
-        model.save_adapter(str(folder / name), name, with_head=len(types) == 1)
+        model.save_adapter(str(folder / name), name, with_head=name in WITH_HEAD)
+    for part in fused:
+        model.save_adapter_fusion(str(folder / "fusion"), part)
     save_file(_expected(model, base, folder, types, setup, ours), folder / "expected.safetensors")
 
 
@@ -86,8 +97,9 @@ def _expected(
     output.loss.backward()
     found = {**batch, "logits": output.logits, "loss": output.loss}
     found |= {f"hidden.{number}": state for number, state in enumerate(output.hidden_states)}
-    found |= {f"grad.{name}": p.grad for name, p in ours.items() if p.grad is not None}
-    if len(types) == 1:
+    if len(types) < 3:  # of a stack on a fusion the gradients say nothing new, and are large
+        found |= {f"grad.{name}": p.grad for name, p in ours.items() if p.grad is not None}
+    if next(iter(types)) in WITH_HEAD:
         flexible = AutoAdapterModel.from_pretrained(base)
         name = next(iter(types))
         flexible.load_adapter(str(folder / name), with_head=True, set_active=True)
@@ -108,7 +120,7 @@ def _batch() -> dict[str, torch.Tensor]:
 
 
 def _is_adapters(name: str, types: dict[str, str]) -> bool:
-    return any(f".{adapter}." in name for adapter in types)
+    return any(f".{adapter}." in name for adapter in types) or "adapter_fusion_layer" in name
 
 
 if __name__ == "__main__":

@@ -1,104 +1,132 @@
 """Our adapters against AdapterHub's, on weights and results that make_fixture.py took from adapters 1.3.0."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from lrl_adapt.recipes.schema import Adapter
-from lrl_adapt.training.adapters import language_adapter
-from lrl_adapt.training.families import family_of
+from lrl_adapt.training.adapters.adapterhub import import_adapterhub
+from lrl_adapt.training.adapters.adapterhub.names import to_ours
+from lrl_adapt.training.adapters.build import LANGUAGE
 from lrl_adapt.training.mlm import MaskedLM
 from peft import PeftModel
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AutoModelForMaskedLM
+from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FAMILIES = ("bert", "xlm-roberta")
+KINDS = ("seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3")
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 
 
-def theirs_to_ours(name: str, adapter: str) -> str:
-    """AdapterHub's name of a weight as PEFT's, without the active adapter's name."""
-    for old, new in (
-        (f".adapters.{adapter}.adapter_down.0.", ".seq_bn_down."),
-        (f".adapters.{adapter}.adapter_up.", ".seq_bn_up."),
-        (f".loras.{adapter}.lora_A", ".lora_A.weight"),
-        (f".loras.{adapter}.lora_B", ".lora_B.weight"),
-    ):
-        name = name.replace(old, new)
-    return f"base_model.model.{name}"
+def base_of(family: str) -> PreTrainedModel:
+    return AutoModelForMaskedLM.from_pretrained(FIXTURES / family / "base")
 
 
-def build(family: str, kind: str) -> tuple[PeftModel, dict[str, Tensor], dict[str, str]]:
-    """The base with AdapterHub's adapter in our form, what is expected, and our names of its weights by theirs."""
-    folder = FIXTURES / family / kind
-    base = AutoModelForMaskedLM.from_pretrained(FIXTURES / family / "base")
-    config = json.loads((folder / kind / "adapter_config.json").read_text())["config"]
-    sizes: dict[str, Any] = {"rank": config["r"], "alpha": config["alpha"]} if kind == "lora" else {}
-    sizes |= {"reduction_factor": config["reduction_factor"]} if kind == "seq_bn" else {}
-    model = language_adapter(base, Adapter(type=kind, **sizes)).eval()
-    theirs = torch.load(folder / kind / "pytorch_adapter.bin", weights_only=True)
-    names = {name: _named(theirs_to_ours(name, kind)) for name in theirs}
-    parameters = dict(model.named_parameters())
-    with torch.no_grad():
-        for name, tensor in theirs.items():
-            parameters[names[name]].copy_(tensor)
-    return model, load_file(folder / "expected.safetensors"), names
+def expected_of(family: str, case: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The batch, and what AdapterHub makes of it."""
+    expected = load_file(FIXTURES / family / case / "expected.safetensors")
+    return {key: expected[key] for key in ("input_ids", "attention_mask", "labels")}, expected
 
 
-def _named(name: str) -> str:
-    stem, _, last = name.rpartition(".")
-    return f"{stem}.language.{last}"
+def trainable(model: PeftModel) -> PeftModel:
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(f".{LANGUAGE}." in f"{name}.")
+    return model.eval()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("kind", ["seq_bn", "lora"])
-def test_hidden_states_logits_loss_and_gradients(family: str, kind: str) -> None:
-    model, expected, names = build(family, kind)
-    batch = {key: expected[key] for key in ("input_ids", "attention_mask", "labels")}
+def compare(model: PeftModel, family: str, case: str, weights: dict[str, str]) -> None:
+    """Hidden states, logits, loss and gradients; `weights` gives our names of the weights by theirs."""
+    batch, expected = expected_of(family, case)
     output = model(**batch, output_hidden_states=True)
     for number, state in enumerate(output.hidden_states):
         torch.testing.assert_close(state, expected[f"hidden.{number}"], **CLOSE)
     torch.testing.assert_close(output.logits, expected["logits"], **CLOSE)
-    torch.testing.assert_close(output.logits, expected["logits_flexible"], **CLOSE)
-    loss = MaskedLM(model)(**batch)  # the fast path, not the model's own loss
+    loss = MaskedLM(model).eval()(**batch)  # the fast path, not the model's own loss
     torch.testing.assert_close(loss, expected["loss"], **CLOSE)
     loss.backward()
     parameters = dict(model.named_parameters())
     gradients = {name.removeprefix("grad."): value for name, value in expected.items() if name.startswith("grad.")}
-    assert set(gradients) == set(names)
+    assert set(gradients) == set(weights)
     for name, gradient in gradients.items():
-        torch.testing.assert_close(parameters[names[name]].grad, gradient, **CLOSE)
+        torch.testing.assert_close(parameters[weights[name]].grad, gradient, **CLOSE)
     assert any(gradient.abs().max() > 1e-3 for gradient in gradients.values())
+
+
+def ours_by_theirs(expected: dict[str, Tensor], adapters: dict[str, str], family: str, scales: bool) -> dict[str, str]:
+    """Names of our parameters by those of AdapterHub's, for every weight it gives a gradient of."""
+    found = {}
+    for name in (key.removeprefix("grad.") for key in expected if key.startswith("grad.")):
+        for adapter, inside in adapters.items():
+            ours = to_ours(name, adapter, family, scales=scales)
+            if ours is not None:
+                ours = ours.replace("bottleneck_adapters.", f"bottleneck_adapters.{LANGUAGE}.{inside}")
+                ours = ours.replace("bottleneck_couplings.", f"bottleneck_couplings.{LANGUAGE}.")
+                ours = ours.replace(".weight", f".{LANGUAGE}.weight") if ".lora_" in ours else ours
+                ours = ours.replace(".ia3_l", f".ia3_l.{LANGUAGE}")
+                found[name] = f"base_model.model.{ours}"
+    return found
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_hidden_states_logits_loss_and_gradients(family: str, kind: str) -> None:
+    """AdapterHub's model with its own head leaves the coupling as it is: `invert_before_head` is false here."""
+    folder = FIXTURES / family / kind / kind
+    model, notes = import_adapterhub(base_of(family), folder, invert_before_head=False)
+    assert notes == []
+    _, expected = expected_of(family, kind)
+    weights = ours_by_theirs(expected, {kind: ""}, family, kind == "ia3")
+    compare(trainable(model), family, kind, weights)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("saved", ["static", "flexible"])
+@pytest.mark.parametrize("kind", ["seq_bn", "seq_bn_inv"])
+def test_the_flexible_heads_logits_and_the_coupling_undone(family: str, saved: str, kind: str) -> None:
+    folder = FIXTURES / family / kind / (kind if saved == "static" else "flexible")
+    batch, expected = expected_of(family, kind)
+    for invert, logits in ((True, "logits_flexible"), (False, "logits")):
+        model, _ = import_adapterhub(base_of(family), folder, invert_before_head=invert)
+        torch.testing.assert_close(model.eval()(**batch).logits, expected[logits], **CLOSE)
+    assert (kind == "seq_bn_inv") != torch.allclose(expected["logits"], expected["logits_flexible"], atol=1e-3)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_stack(family: str) -> None:
     folder = FIXTURES / family / "stack"
-    base = AutoModelForMaskedLM.from_pretrained(FIXTURES / family / "base")
-    model = language_adapter(base, Adapter(train_head=False))
-    model.add_adapter("above", model.peft_config["language"])
-    for name, ours in (("below", "language"), ("above", "above")):
-        theirs = torch.load(folder / name / "pytorch_adapter.bin", weights_only=True)
-        parameters = dict(model.named_parameters())
-        with torch.no_grad():
-            for key, tensor in theirs.items():
-                parameters[_named(theirs_to_ours(key, name)).replace(".language.", f".{ours}.")].copy_(tensor)
-    model.base_model.set_adapter(["language", "above"])
-    expected = load_file(folder / "expected.safetensors")
-    output = model.eval()(input_ids=expected["input_ids"], attention_mask=expected["attention_mask"])
-    torch.testing.assert_close(output.logits, expected["logits"], **CLOSE)
+    model, _ = import_adapterhub(base_of(family), folder / "below")
+    above, _ = import_adapterhub(base_of(family), folder / "above")
+    add(model, above, "above")
+    batch, expected = expected_of(family, "stack")
+    torch.testing.assert_close(model.eval()(**batch).logits, expected["logits"], **CLOSE)
+
+
+def add(model: PeftModel, other: PeftModel, name: str) -> None:
+    """Stack the adapter of `other` on that of `model`."""
+    model.add_adapter(name, other.peft_config[LANGUAGE])
+    weights = {key.replace(f".{LANGUAGE}.", f".{name}."): value for key, value in other.state_dict().items()}
+    model.load_state_dict({key: value for key, value in weights.items() if f".{name}." in key}, strict=False)
+    model.base_model.set_adapter([LANGUAGE, name])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_heads_transform_is_what_adapterhub_saves_besides_the_decoder(family: str) -> None:
-    head = torch.load(FIXTURES / family / "seq_bn" / "seq_bn" / "pytorch_model_head.bin", weights_only=True)
-    transform = {
-        name for name in head if "decoder" not in name and not name.endswith((".predictions.bias", "lm_head.bias"))
-    }
-    modules = family_of(family).head_modules
-    assert transform
-    assert all(name.startswith(tuple(f"{module}." for module in modules)) for name in transform)
+def test_fusion(family: str) -> None:
+    """The fused adapters' order, the query's source, the values' place: and `text` couples, as it does there."""
+    model, notes = import_adapterhub(
+        base_of(family), FIXTURES / family / "fusion" / "fusion", invert_before_head=False, coupling="text"
+    )
+    assert notes == []
+    _, expected = expected_of(family, "fusion")
+    names = {"text,graph": "", "text": "experts.fused_text.", "graph": "experts.fused_graph."}
+    compare(trainable(model), family, "fusion", ours_by_theirs(expected, names, family, scales=False))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_task_adapter_on_a_fusion(family: str) -> None:
+    folder = FIXTURES / family / "fusion_stack"
+    model, _ = import_adapterhub(base_of(family), folder / "fusion", invert_before_head=False, coupling="text")
+    task, _ = import_adapterhub(base_of(family), folder / "task")
+    add(model, task, "task")
+    batch, expected = expected_of(family, "fusion_stack")
+    torch.testing.assert_close(model.eval()(**batch).logits, expected["logits"], **CLOSE)

@@ -112,7 +112,8 @@ def test_every_mistake_in_one_message() -> None:
     for line in (
         "language: unknown language 'swx'; did you mean",
         "training.max_step: unknown key; did you mean max_steps?",
-        "adapter.type: expected 'seq_bn', 'lora' or 'none', got 'seqbn'; did you mean seq_bn?",
+        "adapter.type: expected 'seq_bn', 'seq_bn_inv', 'double_seq_bn', 'par_bn', 'lora', 'ia3', 'full' or 'none', "
+        "got 'seqbn'; did you mean seq_bn?",
         "training.learning_rate: expected a number",
         "eval.topc: unknown key; did you mean topic?",
     ):
@@ -126,7 +127,11 @@ def test_every_mistake_in_one_message() -> None:
         ("language: [", "not valid YAML"),
         ("- a\n- b\n", "a recipe is a mapping"),
         ("base: {from_scratch: {}}\n", "language: is required"),
-        (PLAIN + "source: fusion\n", "fusion needs a fusion layer"),
+        (PLAIN + "source: fusion\n", "source: fusion needs a graph section"),
+        (
+            PLAIN + "source: fusion\ngraph: {}\nadapter: {type: lora}\n",
+            "fusion fuses seq_bn, seq_bn_inv, double_seq_bn; lora cannot be fused",
+        ),
         (PLAIN + "source: graph\n", "source: graph needs a graph section"),
         (PLAIN.replace("corpus: {files: texts/*.txt}", "corpus: none"), "source: text needs a corpus section"),
         (PLAIN + "eval: {tasks: [ner]}\n", "eval: task ner has no data: add eval.ner"),

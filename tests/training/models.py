@@ -1,27 +1,31 @@
 """Tiny random encoders of each family, the same for the same seed."""
 
 import torch
-from transformers import (
-    BertConfig,
-    BertForMaskedLM,
-    RobertaConfig,
-    RobertaForMaskedLM,
-    XLMRobertaConfig,
-    XLMRobertaForMaskedLM,
-)
+from transformers import AutoConfig, AutoModelForMaskedLM
 
 SIZES = {"vocab_size": 97, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+SMALL_EMBEDDINGS = {"embedding_size": 20}
+DISTILBERT = {"vocab_size": 97, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64}
+RELATIVE = {"relative_attention": True, "position_biased_input": False, "pos_att_type": ["p2c", "c2p"]}
+EDGES = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}
 FAMILIES = {
-    "bert": (BertConfig, BertForMaskedLM),
-    "roberta": (RobertaConfig, RobertaForMaskedLM),
-    "xlm-roberta": (XLMRobertaConfig, XLMRobertaForMaskedLM),
+    "bert": SIZES,
+    "roberta": SIZES,
+    "xlm-roberta": SIZES,
+    "distilbert": DISTILBERT,
+    "electra": SIZES | SMALL_EMBEDDINGS,
+    "deberta-v2": SIZES | RELATIVE,
+    "modernbert": SIZES | EDGES,
 }
 
 
 def tiny(family: str, seed: int = 0):
-    config, model = FAMILIES[family]
     torch.manual_seed(seed)
-    return model(config(**SIZES, initializer_range=0.2)).eval()
+    model = AutoModelForMaskedLM.from_config(AutoConfig.for_model(family, **FAMILIES[family])).eval()
+    with torch.no_grad():  # LayerNorms and biases too, which start as ones and zeros
+        for parameter in model.parameters():
+            parameter.normal_(std=0.2) if parameter.dim() > 1 else parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model
 
 
 def shake(model, seed: int = 1) -> None:

@@ -1,6 +1,6 @@
 """Adapters as PEFT tuners. Importing this package makes our own types known to PEFT."""
 
-from .build import language_adapter, load_adapter, stack_task_adapter
-from .seq_bn import SeqBnConfig
+from .bottleneck import BottleneckConfig
+from .build import fuse_adapters, language_adapter, load_adapter, stack_task_adapter
 
-__all__ = ["SeqBnConfig", "language_adapter", "load_adapter", "stack_task_adapter"]
+__all__ = ["BottleneckConfig", "fuse_adapters", "language_adapter", "load_adapter", "stack_task_adapter"]

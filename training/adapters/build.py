@@ -1,54 +1,163 @@
-"""Putting adapters onto a base model: a new language adapter, a saved one, a task adapter on top of either."""
+"""Putting adapters onto a base model: a new language adapter, a saved one, a fusion, a task adapter on top of each."""
 
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
-from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
+import torch
+from peft import IA3Config, LoraConfig, PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft.utils import ModulesToSaveWrapper
+from safetensors.torch import load_file
+from torch import Tensor
 from transformers import PreTrainedModel
 
+from ...recipes.errors import UserError
 from ...recipes.schema import Adapter
-from ..families import family_of
-from .seq_bn import SeqBnConfig
+from ..families import Family, family_of
+from .bottleneck import PRESETS, BottleneckConfig
+from .bottleneck.fusion import FUSED
+from .quantise import QUANTISED, read_quantised
 
 LANGUAGE = "language"
 TASK = "task"
+WEIGHTS = "adapter_model.safetensors"
+SETTABLE = ("reduction_factor", "leave_out", "non_linearity", "dropout", "scaling", "sparse_groups")
 
 
-def language_adapter(base: PreTrainedModel, settings: Adapter) -> PeftModel:
-    """`base` frozen, with a new trainable language adapter (and the LM head's transform if `train_head`)."""
-    family = family_of(base.config.model_type)
+def language_adapter(base: PreTrainedModel, settings: Adapter) -> PeftModel | PreTrainedModel:
+    """`base` frozen, with a new trainable language adapter (and the LM head's transform if `train_head`).
+
+    For `full` it is `base` itself, all of it trainable. Raises UserError for settings that do not fit the base.
+    """
+    if settings.type == "full":
+        return base.requires_grad_(True)
+    try:
+        return get_peft_model(base, adapter_config(settings, family_of(base.config.model_type)), adapter_name=LANGUAGE)
+    except ValueError as error:
+        raise UserError(f"adapter: {error}") from error
+
+
+def adapter_config(settings: Adapter, family: Family) -> PeftConfig:
+    """PEFT's configuration of a language adapter. Raises ValueError for settings that make no sense."""
     heads = list(family.head_modules) if settings.train_head else None
     if settings.type == "lora":
         # query and value of every block, as the paper's presets have it
-        config: PeftConfig = LoraConfig(
-            r=settings.rank, lora_alpha=settings.alpha, target_modules=["query", "value"], modules_to_save=heads
+        targets = list(dict.fromkeys(family.linears[name] for name in ("query", "value")))
+        return LoraConfig(
+            r=settings.rank,
+            lora_alpha=settings.alpha,
+            lora_dropout=settings.dropout,
+            target_modules=targets,
+            modules_to_save=heads,
         )
-    else:
-        config = SeqBnConfig(
-            reduction_factor=settings.reduction_factor, target_modules=family.outputs, modules_to_save=heads
-        )
-    return get_peft_model(base, config, adapter_name=LANGUAGE)
+    if settings.type == "ia3":
+        if "intermediate" not in family.linears:
+            raise ValueError("ia3 needs key, value and intermediate layers of their own, which this family lacks")
+        # AdapterHub's places: the intermediate layer's output is scaled, before the activation (the paper: after it)
+        targets = [family.linears[name] for name in ("key", "value", "intermediate")]
+        return IA3Config(target_modules=targets, feedforward_modules=[], modules_to_save=heads)
+    chosen = {name: getattr(settings, name) for name in SETTABLE if getattr(settings, name) is not None}
+    if settings.type == "seq_bn_inv":
+        chosen |= {name: getattr(settings, name) for name in ("coupling_reduction_factor", "invert_before_head")}
+    return BottleneckConfig(**{**PRESETS[settings.type], **chosen}, modules_to_save=heads)
 
 
-def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel:
-    """`base` with a saved language adapter, frozen."""
-    return PeftModel.from_pretrained(base, folder, adapter_name=LANGUAGE)
+def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedModel:
+    """`base` with a saved language adapter, frozen; quantised ones and whole models (`full`) too."""
+    if (folder / QUANTISED).is_file():
+        config = PeftConfig.from_pretrained(str(folder))
+        model = get_peft_model(base, config, adapter_name=LANGUAGE)
+        set_peft_model_state_dict(model, read_quantised(folder / QUANTISED), adapter_name=LANGUAGE)
+        return model.requires_grad_(False).eval()
+    if (folder / WEIGHTS).is_file():
+        return PeftModel.from_pretrained(base, folder, adapter_name=LANGUAGE)
+    whole = type(base).from_pretrained(folder)
+    base.load_state_dict(whole.state_dict())
+    return base.requires_grad_(False)
+
+
+def fuse_adapters(
+    base: PreTrainedModel, folders: Mapping[str, Path], *, coupling: str | None = None, train_head: bool = True
+) -> PeftModel:
+    """`base` with a new AdapterFusion over saved bottleneck adapters, which are copied into it and frozen.
+
+    `coupling` names the adapter whose coupling is used, None for none. The LM head starts as the first adapter's.
+    """
+    configs = {name: PeftConfig.from_pretrained(str(folder)) for name, folder in folders.items()}
+    other = [name for name, config in configs.items() if not isinstance(config, BottleneckConfig)]
+    if other:
+        raise UserError(f"fusion takes bottleneck adapters; {', '.join(other)} is none")
+    weights = {name: load_file(folder / WEIGHTS) for name, folder in folders.items()}
+    family = family_of(base.config.model_type)
+    config = fusion_config(cast(Any, configs), coupling, list(family.head_modules) if train_head else None)
+    model = get_peft_model(base, config, adapter_name=LANGUAGE)
+    wanted = {name for name, _ in model.named_parameters() if ".experts." in name or ".bottleneck_couplings." in name}
+    found: dict[str, Tensor] = {}
+    for name, tensors in weights.items():
+        first = name == next(iter(weights))
+        for key, tensor in tensors.items():
+            if ".bottleneck_adapters." in key:
+                found[key.replace(".bottleneck_adapters.", f".bottleneck_adapters.experts.{FUSED}{name}.")] = tensor
+            elif (name == coupling) if ".bottleneck_couplings." in key else (first and train_head):
+                found[key] = tensor
+    result = set_peft_model_state_dict(model, found, adapter_name=LANGUAGE)
+    missing = wanted & set(result.missing_keys)
+    if missing:
+        raise UserError(f"fusion: weights are missing, such as {min(missing)}")
+    return model
+
+
+def fusion_config(
+    within: Mapping[str, BottleneckConfig], coupling: str | None, heads: list[str] | None
+) -> BottleneckConfig:
+    """The configuration of a fusion of these adapters. Raises UserError where `coupling` names one without."""
+    chosen = {}
+    if coupling is not None:
+        if not within[coupling].coupling:
+            raise UserError(f"fusion: adapter {coupling} has no coupling")
+        names = ("coupling", "coupling_reduction_factor", "invert_before_head", "non_linearity")
+        chosen = {name: getattr(within[coupling], name) for name in names}
+    # a stack of configurations would carry the base's name and PEFT's version along: the form alone is kept
+    ours = {field.name for field in fields(BottleneckConfig)} - {field.name for field in fields(PeftConfig)}
+    ours -= {"target_modules", "modules_to_save", "fused"}
+    parts = {name: {key: getattr(config, key) for key in ours} for name, config in within.items()}
+    return BottleneckConfig(fused=parts, modules_to_save=heads, **chosen)
 
 
 def stack_task_adapter(base: PreTrainedModel, folder: Path | None, reduction_factor: int) -> PeftModel:
     """`base` with a new trainable seq_bn task adapter, on top of the frozen language adapter in `folder` if given.
 
-    A LoRA language adapter is merged into the base first, for PEFT cannot hold two types at once; a bottleneck is
-    stacked (MAD-X, Pfeiffer et al. 2020). The language adapter's LM head is left out.
+    LoRA and (IA)³ are merged into the base first, for PEFT cannot hold two types at once; bottlenecks and their fusion
+    are stacked (MAD-X, Pfeiffer et al. 2020). The language adapter's LM head is left out.
     """
-    config = SeqBnConfig(reduction_factor=reduction_factor, target_modules=family_of(base.config.model_type).outputs)
-    if folder is None:
-        return get_peft_model(base, config, adapter_name=TASK)
-    model = load_adapter(base, folder)
-    if model.peft_config[LANGUAGE].peft_type == "LORA":
-        return get_peft_model(model.merge_and_unload(), config, adapter_name=TASK)
+    config = BottleneckConfig(reduction_factor=reduction_factor)
+    model = base if folder is None else load_adapter(base, folder)
+    if not isinstance(model, PeftModel):
+        return get_peft_model(model, config, adapter_name=TASK)
+    if not isinstance(model.peft_config[LANGUAGE], BottleneckConfig):
+        return get_peft_model(merge_adapter(model), config, adapter_name=TASK)
     model.add_adapter(TASK, config)
-    cast(Any, model.base_model).set_adapter([LANGUAGE, TASK])  # in this order: PEFT's own method takes one name
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(f".{TASK}." in name)
+    activate_stack(model)
     return model
+
+
+def merge_adapter(model: PeftModel) -> PreTrainedModel:
+    """The base with a LoRA or (IA)³ in its weights, the trained LM head in its place.
+
+    Raises NotImplementedError for bottlenecks, whose non-linearity fits into no weight.
+    """
+    base = cast(Any, model.get_base_model())
+    for name, module in list(base.named_modules()):
+        if isinstance(module, ModulesToSaveWrapper):  # (IA)³'s own merging fails on those that are no single layer
+            parent, _, child = name.rpartition(".")
+            setattr(base.get_submodule(parent), child, module.modules_to_save[LANGUAGE])
+    return cast(PreTrainedModel, model.merge_and_unload())
+
+
+def activate_stack(model: PeftModel) -> None:
+    """Make the language adapter and then the task adapter active, the latter alone trainable."""
+    cast(Any, model.base_model).set_adapter([LANGUAGE, TASK])  # in this order: PEFT's own method takes one name
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(f".{TASK}." in name)

@@ -1,0 +1,53 @@
+"""`lrl-adapt import-adapter`: an adapter in AdapterHub's form becomes a PEFT adapter."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options
+from .console import Terminal, quiet_libraries
+from .guard import guarded
+from .options import Base, Out, examples
+
+EPILOG = examples(
+    "lrl-adapt import-adapter adapterhub-adapter --base ./my-base --out imported",
+    "lrl-adapt import-adapter adapterhub-adapter --base ./my-base --no-invert-before-head --out not-inverted",
+)
+
+
+def import_cmd(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="Folder that `adapters` or adapter-transformers saved (or a fusion's)."),
+    ],
+    base: Base,
+    out: Out,
+    invert: Annotated[
+        bool,
+        typer.Option(
+            "--invert-before-head/--no-invert-before-head",
+            help="Undo an invertible adapter's coupling before the LM head, as MAD-X intends, or not.",
+        ),
+    ] = True,
+    coupling: Annotated[
+        str | None, typer.Option(help="Fusion: the adapter whose coupling is used.", show_default=False)
+    ] = None,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Convert an AdapterHub adapter (pytorch_adapter.bin or safetensors, with or without head) to PEFT's form."""
+    from ..training.convert import import_adapter
+
+    terminal = Terminal(as_json=as_json)
+    quiet_libraries()
+    notes = import_adapter(source, base, out, invert_before_head=invert, coupling=coupling)
+    for note in notes:
+        terminal.say(f"note: {note}")
+    terminal.say(f"adapter: {out}; {out / 'README.md'} tells how to load it")
+    terminal.result({"folder": str(out), "notes": notes}, out)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("import-adapter", epilog=EPILOG)(guarded(import_cmd))

@@ -1,0 +1,104 @@
+"""Configuration of the bottleneck adapters, and the presets that give the published ones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from peft import PeftConfig
+from transformers.activations import ACT2FN
+
+INITS = ("bert", "mam")
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "seq_bn": {},
+    "seq_bn_inv": {"coupling": True},
+    "double_seq_bn": {"attention": True, "norm_before": False, "non_linearity": "swish"},
+    "par_bn": {"parallel": True, "norm_before": False, "reduction_factor": 2, "scaling": 4.0, "init": "mam"},
+}
+"""seq_bn and seq_bn_inv: Pfeiffer et al. 2020; double_seq_bn: Houlsby et al. 2019; par_bn: He et al. 2022."""
+
+
+@dataclass
+class BottleneckConfig(PeftConfig):
+    """Places, sizes and form of a bottleneck adapter. Raises ValueError for what makes no sense."""
+
+    reduction_factor: Any = field(
+        default=16, metadata={"help": "Hidden size divided by the bottleneck's width; or one per block and 'default'."}
+    )
+    attention: bool = field(default=False, metadata={"help": "A bottleneck after each self-attention."})
+    feed_forward: bool = field(default=True, metadata={"help": "A bottleneck after each feed-forward."})
+    parallel: bool = field(
+        default=False, metadata={"help": "Beside the feed-forward, on its input, instead of after it."}
+    )
+    norm_before: bool = field(
+        default=True, metadata={"help": "Add the residual and apply the block's LayerNorm before the bottleneck."}
+    )
+    non_linearity: str = field(default="relu", metadata={"help": "Name of an activation function of transformers."})
+    dropout: float = field(default=0.0, metadata={"help": "Dropout on the bottleneck's output."})
+    scaling: float = field(default=1.0, metadata={"help": "Factor on the bottleneck's output."})
+    init: str = field(
+        default="bert",
+        metadata={"help": "bert: N(0, 0.02); mam: Kaiming and zeros, so that it starts as the identity."},
+    )
+    leave_out: list[int] = field(default_factory=list, metadata={"help": "Blocks without a bottleneck, from 0."})
+    coupling: bool = field(default=False, metadata={"help": "A NICE coupling on the embeddings' output."})
+    coupling_reduction_factor: int = field(
+        default=2, metadata={"help": "Half the embeddings' width divided by the coupling's inner width."}
+    )
+    invert_before_head: bool = field(default=True, metadata={"help": "Undo the coupling before the LM head's decoder."})
+    sparse_groups: int = field(
+        default=1, metadata={"help": "Groups of bottleneck units; in training one at random is active."}
+    )
+    fused: dict[str, dict[str, Any]] = field(
+        default_factory=dict, metadata={"help": "AdapterFusion: the configurations of the adapters within, by name."}
+    )
+    target_modules: Any = field(
+        default=None, metadata={"help": "Regular expression of the modules to change; default: by the base's family."}
+    )
+    modules_to_save: list[str] | None = field(
+        default=None, metadata={"help": "Modules trained whole and saved: the LM head's transform."}
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.peft_type = "BOTTLENECK"  # type: ignore[assignment]  # PEFT's enum is closed to others
+        if isinstance(self.reduction_factor, Mapping):  # keys of one type, as JSON has them
+            self.reduction_factor = {str(key): value for key, value in self.reduction_factor.items()}
+        wrong = [message for bad, message in self._checks() if bad]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+
+    def _checks(self) -> list[tuple[bool, str]]:
+        factors = self.reduction_factor
+        numbers = list(factors.values()) if isinstance(factors, Mapping) else [factors]
+        return [
+            (not (self.attention or self.feed_forward), "neither attention nor feed_forward: no place is left"),
+            (
+                not numbers or not all(isinstance(number, int | float) and number > 0 for number in numbers),
+                f"reduction_factor must be above 0, got {factors}",
+            ),
+            (self.parallel and self.attention, "parallel bottlenecks stand beside the feed-forward only"),
+            (self.parallel and self.norm_before, "parallel bottlenecks read the block's input: norm_before has no say"),
+            (self.non_linearity not in ACT2FN, f"non_linearity {self.non_linearity!r} is none of transformers'"),
+            (not 0 <= self.dropout < 1, f"dropout must be in [0, 1), got {self.dropout}"),
+            (self.init not in INITS, f"init must be one of {', '.join(INITS)}, got {self.init!r}"),
+            (self.coupling_reduction_factor < 1, "coupling_reduction_factor must be at least 1"),
+            (self.sparse_groups < 1, f"sparse_groups must be at least 1, got {self.sparse_groups}"),
+            (len(self.fused) == 1, "fusion needs at least two adapters"),
+            (any(one.get("parallel") for one in self.fused.values()), "parallel bottlenecks cannot be fused"),
+        ]
+
+    def factor(self, block: int) -> float:
+        """The reduction factor of a block. Raises ValueError where the mapping has neither it nor a default."""
+        factors = self.reduction_factor
+        if not isinstance(factors, Mapping):
+            return factors
+        for key in (str(block), "default"):
+            if key in factors:
+                return factors[key]
+        raise ValueError(f"reduction_factor has neither block {block} nor 'default'")
+
+    @property
+    def within(self) -> "dict[str, BottleneckConfig]":
+        """The configurations of the fused adapters, by name."""
+        return {name: BottleneckConfig(**values) for name, values in self.fused.items()}

@@ -1,0 +1,150 @@
+"""Adapters from and to other forms: AdapterHub's, merged into the base, in few bits."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from peft import PeftConfig
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
+
+from ..recipes.errors import UserError
+from ..recipes.hub import hub_errors
+from .adapters.adapterhub import export_adapterhub, import_adapterhub
+from .adapters.bottleneck import BottleneckConfig
+from .adapters.build import WEIGHTS, load_adapter, merge_adapter
+from .adapters.quantise import BITS, QUANTISED, read_quantised, write_quantised
+from .adapters.saving import save_adapter
+from .card import convert_card
+from .families import family_of
+
+FORMS = ("adapterhub", "merged", "peft")
+CONFIG = "adapter_config.json"
+
+
+def import_adapter(
+    source: Path, base: str, out: Path, *, invert_before_head: bool = True, coupling: str | None = None
+) -> list[str]:
+    """Write the AdapterHub adapter in `source` as a PEFT adapter into the new folder `out`; gives notes on losses.
+
+    Raises UserError for an adapter or a base that cannot be read, or that do not fit each other.
+    """
+    if not source.is_dir():
+        raise UserError(f"{source}: no such folder")
+    with _new_folder(out) as folder:
+        model, notes = import_adapterhub(
+            base_model(base), source, invert_before_head=invert_before_head, coupling=coupling
+        )
+        save_adapter(model, folder)
+        lines = [f"- base: {base}", *(f"- note: {note}" for note in notes)]
+        title = f"{source.name}, imported from AdapterHub's form"
+        (folder / "README.md").write_text(convert_card(title, lines, base, out), encoding="utf-8")
+    return notes
+
+
+def export_adapter(
+    source: Path, out: Path, *, form: str, bits: int | None = None, base: str | None = None, name: str = "mlm"
+) -> dict[str, Any]:
+    """Write the adapter in `source` in another form into the new folder `out`; gives sizes, error and notes.
+
+    Raises UserError for forms and bits that are not there, and for adapters that have no such form.
+    """
+    if form not in FORMS:
+        raise UserError(f"--format {form}: choose one of {', '.join(FORMS)}")
+    if bits is not None and (form != "peft" or bits not in BITS):
+        raise UserError(f"--bits is {', '.join(map(str, BITS))}, with --format peft; got {bits} with {form}")
+    config = adapter_config_of(source)
+    base = base or config.base_model_name_or_path
+    if form == "peft":
+        with _new_folder(out) as folder:
+            return _plain(source, folder, bits, str(base), out)
+    if base is None:
+        raise UserError(f"{source} does not tell its base: give it with --base")
+    if form == "merged" and isinstance(config, BottleneckConfig):
+        raise UserError(
+            f"{source}: a bottleneck has a non-linearity, so no weight of the base can hold it; keep it apart"
+        )
+    if form == "adapterhub" and (not name or not name.replace("-", "").replace("_", "").isalnum()):
+        raise UserError(f"--name {name!r}: use letters, digits, - and _ only")
+    model: Any = load_adapter(base_model(base), source)
+    with _new_folder(out) as folder:
+        notes = []
+        if form == "adapterhub":
+            notes = export_adapterhub(model, name, folder)
+        else:
+            merge_adapter(model).save_pretrained(str(folder))
+            with hub_errors(f"--base {base}"):
+                AutoTokenizer.from_pretrained(base).save_pretrained(str(folder))
+        return {"form": form, "bytes": _size(folder), "notes": notes}
+
+
+def adapter_config_of(folder: Path) -> PeftConfig:
+    """The configuration of a PEFT adapter in a folder. Raises UserError where there is none."""
+    file = folder / CONFIG
+    if not file.is_file():
+        raise UserError(f"{folder} holds no adapter: there is no {CONFIG}")
+    try:
+        if "peft_type" not in json.loads(file.read_text(encoding="utf-8")):
+            raise UserError(f"{file} is not PEFT's; for AdapterHub's form there is `lrl-adapt import-adapter`")
+        return PeftConfig.from_pretrained(str(folder))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file} cannot be read: {error}") from error
+
+
+def base_model(name: str) -> PreTrainedModel:
+    """A masked language model of a known family, from the hub or a folder. Raises UserError for another."""
+    if name.startswith(("/", ".")) and not Path(name).is_dir():
+        raise UserError(f"--base: no such folder: {name}")
+    with hub_errors(f"--base {name}"):
+        try:
+            model = AutoModelForMaskedLM.from_pretrained(name)
+        except (ValueError, KeyError) as error:
+            raise UserError(f"--base {name}: {str(error).strip().splitlines()[0]}") from error
+    family_of(model.config.model_type)
+    return model.float()
+
+
+def _plain(source: Path, folder: Path, bits: int | None, base: str, out: Path) -> dict[str, Any]:
+    """The same adapter in PEFT's form, in 32 bits or few."""
+    quantised = source / QUANTISED
+    if not quantised.is_file() and not (source / WEIGHTS).is_file():
+        raise UserError(f"{source} has neither {WEIGHTS} nor {QUANTISED}")
+    weights = read_quantised(quantised) if quantised.is_file() else load_file(source / WEIGHTS)
+    shutil.copyfile(source / CONFIG, folder / CONFIG)
+    facts: dict[str, Any] = {"form": "peft", "bits": bits or 32}
+    if bits is None:
+        save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+        size = (folder / WEIGHTS).stat().st_size
+    else:
+        facts["relative_error"] = round(write_quantised(weights, bits, folder / QUANTISED), 6)
+        size = (folder / QUANTISED).stat().st_size
+    facts |= {"bytes": size, "bytes_before": _size(source), "notes": []}
+    lines = [f"- base: {base}", *(f"- {key}: {value}" for key, value in facts.items() if key != "notes")]
+    card = convert_card(f"{source.name} in {bits or 32} bits", lines, base, out, quantised=bits is not None)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return facts
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files of weights in a folder and below."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.suffix in (".safetensors", ".bin"))
+
+
+@contextmanager
+def _new_folder(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that takes its name when all went well. Raises UserError where `out` is there already."""
+    if out.exists():
+        raise UserError(f"--out {out} is there already: choose a new folder")
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        partial.replace(out)
+    except NotADirectoryError as error:
+        raise UserError(f"--out {out}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
