@@ -265,7 +265,7 @@ def test_linear_adapters_merge(family: str, kind: str) -> None:
         ({"non_linearity": "relow"}, "'relow' is none of transformers'"),
         ({"sparse_groups": 0}, "at least 1"),
         ({"init": "zeros"}, "one of bert, mam"),
-        ({"fused": {"only": {}}}, "at least two"),
+        ({"fused": [{"name": "only"}]}, "at least two"),
     ],
 )
 def test_nonsense_is_refused(settings, message: str) -> None:

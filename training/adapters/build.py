@@ -121,7 +121,10 @@ def fusion_config(
     # a stack of configurations would carry the base's name and PEFT's version along: the form alone is kept
     ours = {field.name for field in fields(BottleneckConfig)} - {field.name for field in fields(PeftConfig)}
     ours -= {"target_modules", "modules_to_save", "fused"}
-    parts = {name: {key: getattr(config, key) for key in ours} for name, config in within.items()}
+    parts = [
+        {"name": name, **{key: getattr(config, key) for key in ours}, "coupling": name == coupling}
+        for name, config in within.items()
+    ]
     return BottleneckConfig(fused=parts, modules_to_save=heads, **chosen)
 
 

@@ -40,17 +40,13 @@ def export_adapterhub(model: PeftModel, name: str, folder: Path) -> list[str]:
             f"this adapter was trained {'with' if config.invert_before_head else 'without'} that"
         ]
         return _write(base, name, bottleneck_to(config), weights, folder) + (notes if config.coupling else [])
-    notes = _write_fusion(base, list(config.fused), weights, folder / "fusion")
+    notes = _write_fusion(base, list(config.within), weights, folder / "fusion")
     for part, own in config.within.items():
         mark = f".bottleneck_adapters.experts.{FUSED}{part}."
         chosen = {key.replace(mark, ".bottleneck_adapters."): value for key, value in weights.items() if mark in key}
-        if own.coupling and config.coupling:
-            notes.append(f"the fusion's coupling is written with {part}")
+        if own.coupling:
+            notes.append(f"the fusion's coupling is that of {part}; name it first in Fuse(…) there")
             chosen |= {key: value for key, value in weights.items() if ".bottleneck_couplings." in key}
-            config.coupling = False  # it belongs to one of them
-        elif own.coupling:
-            own.coupling = False
-            notes.append(f"{part}: its coupling is not part of the fusion and is not written")
         _write(base, part, bottleneck_to(own), chosen, folder / part)
     return notes
 

@@ -49,8 +49,9 @@ class BottleneckConfig(PeftConfig):
     sparse_groups: int = field(
         default=1, metadata={"help": "Groups of bottleneck units; in training one at random is active."}
     )
-    fused: dict[str, dict[str, Any]] = field(
-        default_factory=dict, metadata={"help": "AdapterFusion: the configurations of the adapters within, by name."}
+    fused: list[dict[str, Any]] = field(
+        default_factory=list,
+        metadata={"help": "AdapterFusion: names and configurations of the adapters within, in order."},
     )
     target_modules: Any = field(
         default=None, metadata={"help": "Regular expression of the modules to change; default: by the base's family."}
@@ -85,7 +86,7 @@ class BottleneckConfig(PeftConfig):
             (self.coupling_reduction_factor < 1, "coupling_reduction_factor must be at least 1"),
             (self.sparse_groups < 1, f"sparse_groups must be at least 1, got {self.sparse_groups}"),
             (len(self.fused) == 1, "fusion needs at least two adapters"),
-            (any(one.get("parallel") for one in self.fused.values()), "parallel bottlenecks cannot be fused"),
+            (any(one.get("parallel") for one in self.fused), "parallel bottlenecks cannot be fused"),
         ]
 
     def factor(self, block: int) -> float:
@@ -100,5 +101,8 @@ class BottleneckConfig(PeftConfig):
 
     @property
     def within(self) -> "dict[str, BottleneckConfig]":
-        """The configurations of the fused adapters, by name."""
-        return {name: BottleneckConfig(**values) for name, values in self.fused.items()}
+        """The configurations of the fused adapters, by name. The one whose coupling the fusion uses tells of it."""
+        return {
+            one["name"]: BottleneckConfig(**{key: value for key, value in one.items() if key != "name"})
+            for one in self.fused
+        }

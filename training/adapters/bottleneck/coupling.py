@@ -33,6 +33,7 @@ class Coupling(nn.Module):
         self.F = _subnet(rest, self.first, config)
         self.G = _subnet(self.first, rest, config)
         self.invert_before_head = config.invert_before_head
+        self.of_fusion = bool(config.fused)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """x -> y of the formula."""
@@ -69,6 +70,13 @@ class CouplingLayer(nn.Module, BaseTunerLayer):
     def update_layer(self, name: str, config: BottleneckConfig, like: Tensor) -> None:
         """Add a coupling, on the device and of the type of `like`."""
         self.bottleneck_couplings[name] = Coupling(config, self._width).to(device=like.device, dtype=like.dtype)
+
+    def set_adapter(self, adapter_names: str | list[str], inference_mode: bool = False) -> None:
+        """Make these active and trainable; the coupling of a fusion, like all that it fuses, stays frozen."""
+        super().set_adapter(adapter_names, inference_mode)
+        for coupling in self.bottleneck_couplings.values():
+            if coupling.of_fusion:
+                coupling.requires_grad_(False)
 
     def remove(self) -> None:
         """Take the hooks away."""
