@@ -1,5 +1,6 @@
-"""A small hub on loopback: as much of it as the client needs to list and fetch a repository's files."""
+"""A small hub on loopback: as much of it as the client needs to list, fetch and push a repository's files."""
 
+import base64
 import hashlib
 import json
 import threading
@@ -41,6 +42,9 @@ class Hub:
             def do_GET(self) -> None:
                 hub.answer(self, body=True)
 
+            def do_POST(self) -> None:
+                hub.receive(self)
+
             def log_message(self, *_: object) -> None:
                 pass
 
@@ -70,6 +74,34 @@ class Hub:
         if self.first:
             return self._send(request, self.first.pop(0), b"", {"Retry-After": "1"}, body=body)
         return self._file(request, path, body=body)
+
+    def receive(self, request: BaseHTTPRequestHandler) -> None:
+        """Make a repository, ask for every file as base64 in the commit, and take the commit."""
+        path = unquote(urlsplit(request.path).path)
+        self.requests.append(f"POST {path}")
+        lines = request.rfile.read(int(request.headers["Content-Length"] or 0)).decode().splitlines()
+        given = [json.loads(line) for line in lines]
+        if path == "/api/repos/create":
+            name = f"{given[0]['organization']}/{given[0]['name']}"
+            (self.folder / "models" / name).mkdir(parents=True)
+            answer: dict = {"url": f"{self.address}/{name}"}
+        elif "/preupload/" in path:
+            entries = [{"path": file["path"], "uploadMode": "regular"} for file in given[0]["files"]]
+            answer = {"files": [{**entry, "shouldIgnore": False} for entry in entries]}
+        elif path.endswith("/validate-yaml"):
+            answer = {"errors": [], "warnings": []}
+        else:
+            _, _, kind, owner, name, *_ = path.split("/")
+            for value in (line["value"] for line in given if line["key"] == "file"):
+                file = self.folder / kind / owner / name / value["path"]
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(base64.b64decode(value["content"]))
+            answer = {
+                "success": True,
+                "commitOid": COMMIT,
+                "commitUrl": f"{self.address}/{owner}/{name}/commit/{COMMIT}",
+            }
+        self._send(request, 200, json.dumps(answer).encode(), {"Content-Type": "application/json"}, body=True)
 
     def _file(self, request: BaseHTTPRequestHandler, path: str, *, body: bool) -> None:
         path, elsewhere = path.removeprefix("/cdn"), path.startswith("/cdn")

@@ -6,7 +6,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
 from lrl_adapt.cli.app import app
+from transformers import AutoModelForMaskedLM
 from typer.testing import CliRunner
 
 FAST = ["--set", "training.max_steps=30", "--set", "training.eval_every=15", "--set", "eval.training.epochs=2"]
@@ -76,6 +78,30 @@ def test_lora_and_both_sources_stand_beside_the_first(home: Path, first: dict) -
     page = (home / "runs" / "reports" / "swh_Latn" / "index.html").read_text(encoding="utf-8")
     assert "lora/both" in page
     assert "seq_bn/text" in page
+
+
+SHORT = ["--set", "training.max_steps=4", "--set", "eval.training.epochs=1", "--set", "eval.mlm.max_sentences=5"]
+
+
+@pytest.mark.parametrize("kind", ["seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3", "full", "fusion"])
+def test_every_type_is_trained_scored_and_loaded_by_its_cards_lines(home: Path, first: dict, kind: str) -> None:
+    chosen = ["--adapter", "seq_bn_inv", "--source", "fusion"] if kind == "fusion" else ["--adapter", kind]
+    made = run(home, "train quickstart --json", *SHORT, *chosen)
+    scores = run(home, "eval quickstart --json --task mlm --task topic", *SHORT, *chosen)["scores"]
+    system = "seq_bn_inv/fusion" if kind == "fusion" else f"{kind}/text"
+    assert {score["system"] for score in scores} == {"base", system}
+    card = (home / made["folder"] / "README.md").read_text(encoding="utf-8")
+    assert "Swahili (swh_Latn)" in card
+    assert re.search(r"sha256 [0-9a-f]{64}\n  - source: .*licences: ", card)
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    assert len(code.splitlines()) <= 5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        found: dict = {}
+        exec(code, found)
+    ids = torch.arange(10, 20).unsqueeze(0)
+    base = AutoModelForMaskedLM.from_pretrained(next((home / "runs" / "bases" / "swh_Latn").glob("scratch-*")))
+    assert not torch.allclose(found["model"].eval()(input_ids=ids).logits, base.eval()(input_ids=ids).logits)
 
 
 def test_missing_task_files_are_told_before_any_work(home: Path, tmp_path: Path) -> None:

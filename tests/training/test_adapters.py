@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import HfApi
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import BottleneckConfig, language_adapter, load_adapter, stack_task_adapter
@@ -15,6 +16,7 @@ from lrl_adapt.training.mlm import MaskedLM
 from peft import PeftModel, get_peft_model
 from torch import Tensor, nn
 
+from ..hub import Hub
 from .models import batch, shake, tiny
 
 BOTTLENECKS = ("seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn")
@@ -284,6 +286,15 @@ def test_what_does_not_fit_the_base_is_refused() -> None:
         language_adapter(tiny("modernbert"), Adapter(type="ia3"))
     with pytest.raises(UserError, match="'gpt2' is not supported; known: bert"):
         family_of("gpt2")
+
+
+@pytest.mark.parametrize("kind", ["seq_bn_inv", "lora"])
+def test_pushed_to_the_hub_and_loaded_from_there(kind: str, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transformers.utils.hub.hf_api", lambda: HfApi(endpoint=hub.address))
+    model = adapted("bert", kind)
+    model.push_to_hub("owner/adapter", token="hf_not_a_token")
+    again = PeftModel.from_pretrained(tiny("bert"), "owner/adapter", subfolder=LANGUAGE).eval()
+    assert torch.equal(again(**batch()).logits, model(**batch()).logits)
 
 
 def test_a_saved_adapter_loads_with_peft_alone(tmp_path: Path) -> None:

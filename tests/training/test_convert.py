@@ -103,7 +103,9 @@ def test_merged(base: Path, kind: str, tmp_path: Path) -> None:
     words = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
     PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(base)
     export_adapter(tmp_path / "own", tmp_path / "merged", form="merged")
-    torch.testing.assert_close(base_model(str(tmp_path / "merged")).eval()(**batch()).logits, want, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        base_model(str(tmp_path / "merged")).eval()(**batch()).logits, want, atol=1e-4, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("bits", [8, 4, 1])

@@ -1,10 +1,14 @@
+from pathlib import Path
+
 import pytest
 import torch
-from lrl_adapt.recipes.schema import TaskTraining
+from lrl_adapt.recipes.schema import Adapter, TaskTraining
+from lrl_adapt.training.adapters import fuse_adapters, language_adapter
+from lrl_adapt.training.adapters.saving import save_adapter
 from lrl_adapt.training.data import IGNORED
-from lrl_adapt.training.task import Example, TaskModel, predict, train_task
+from lrl_adapt.training.task import Example, TaskModel, load_task, predict, save_task, train_task
 
-from .models import tiny
+from .models import batch, shake, tiny
 
 FAST = TaskTraining(epochs=25, learning_rate=1e-2, batch_size=8, reduction_factor=4)
 
@@ -42,6 +46,38 @@ def test_classes_are_learnt_and_predicted_in_order() -> None:
     guesses = predict(model, data, pad_id=0, batch_size=7)
     assert sum(g == e.label for g, e in zip(guesses, data, strict=True)) / len(data) > 0.8
     assert guesses == [predict(model, [example], pad_id=0)[0] for example in data]
+
+
+@pytest.mark.parametrize("kind", [None, "seq_bn_inv", "lora", "full", "fusion"])
+@pytest.mark.parametrize("per_token", [True, False])
+def test_a_saved_task_adapter_with_its_head_predicts_the_same(
+    kind: str | None, per_token: bool, tmp_path: Path
+) -> None:
+    below = language(tmp_path, kind) if kind else None
+    data = examples(per_token, count=8)
+    quick = FAST.model_copy(update={"epochs": 1})
+    model = train_task(tiny("bert"), below, data, data, 2, quick, precision="auto", pad_id=0, seed=1)
+    save_task(model, ["hapana", "ndiyo"], tmp_path / "task")
+    again, labels = load_task(tiny("bert"), below, tmp_path / "task")
+    assert labels == ["hapana", "ndiyo"]
+    want = model.eval().logits(**batch())
+    assert torch.equal(again.logits(**batch()), want)
+    assert not any(parameter.requires_grad for parameter in again.parameters())
+    names = {"adapter_config.json", "adapter_model.safetensors", "head.safetensors", "task.json"}
+    assert {file.name for file in (tmp_path / "task").iterdir()} == names
+
+
+def language(folder: Path, kind: str) -> Path:
+    """A saved language adapter with random weights."""
+    if kind == "fusion":
+        parts = {name: language(folder / name, "seq_bn") for name in ("text", "graph")}
+        model = fuse_adapters(tiny("bert"), parts)
+    else:
+        model = language_adapter(tiny("bert"), Adapter(type=kind))
+    shake(model)
+    (folder / "language").mkdir(parents=True)
+    save_adapter(model, folder / "language")
+    return folder / "language"
 
 
 @pytest.mark.parametrize("same", [True, False])

@@ -22,8 +22,8 @@ VERSION = "adapters.1.3.0"
 def export_adapterhub(model: PeftModel, name: str, folder: Path) -> list[str]:
     """Write the language adapter of `model` into `folder` as `adapters` 1.3.0 saves it; gives notes on what is lost.
 
-    A fusion becomes folders within: one per fused adapter, and `fusion`, for `load_adapter_fusion`. Raises UserError for
-    what AdapterHub has no counterpart of.
+    A fusion becomes folders within: one per fused adapter, and `fusion`, for `load_adapter_fusion`. Raises UserError
+    for what AdapterHub has no counterpart of.
     """
     config = model.peft_config[LANGUAGE]
     base: Any = model.get_base_model()

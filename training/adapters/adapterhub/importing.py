@@ -43,7 +43,9 @@ def import_adapterhub(
     try:
         result = set_peft_model_state_dict(model, weights, adapter_name=LANGUAGE)
     except RuntimeError as error:  # torch's list of shapes
-        raise UserError(f"{folder}: weights and configuration disagree: {str(error).splitlines()[1].strip()}") from error
+        raise UserError(
+            f"{folder}: weights and configuration disagree: {str(error).splitlines()[1].strip()}"
+        ) from error
     wanted = {name for name, parameter in model.named_parameters() if f".{LANGUAGE}." in f"{name}."}
     missing = sorted(wanted & set(result.missing_keys))
     if missing or result.unexpected_keys:
