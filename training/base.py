@@ -12,7 +12,7 @@ from ..recipes.hub import hub_errors
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Base, FromScratch, Recipe
 from .data import read_texts
-from .families import family_of
+from .families import check_family
 from .wordpiece import train_tokenizer
 
 BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "*.model")
@@ -63,22 +63,39 @@ def load_base(
         name, revision = str(scratch.folder), None
     else:
         name, revision = str(recipe.base.model), recipe.base.revision
-        if name.startswith(("/", ".")) and not Path(name).is_dir():
-            raise UserError(f"base.model: no such folder: {name}")
-    with hub_errors(f"base.model {name}"):
-        try:
-            # trust_remote_code stays off: a base is weights, not somebody's code
-            model = AutoModelForMaskedLM.from_pretrained(name, revision=revision or "main")
-            tokenizer = AutoTokenizer.from_pretrained(name, revision=revision or "main")
-        except (ValueError, KeyError) as error:
-            raise UserError(f"base.model {name}: {str(error).strip().splitlines()[0]}") from error
-    family_of(model.config.model_type)
+    model, tokenizer = load_masked_lm(name, revision, "base.model"), load_tokenizer(name, revision, "base.model")
     if len(tokenizer) > model.config.vocab_size:
         raise UserError(
             f"base.model {name}: its tokenizer has {len(tokenizer)} pieces, the model {model.config.vocab_size}"
         )
     _check_sizes(recipe, model.config)
-    return model.float(), tokenizer
+    return model, tokenizer
+
+
+def load_masked_lm(name: str, revision: str | None, option: str) -> PreTrainedModel:
+    """A masked language model of a known family, from the hub or a folder, in fp32.
+
+    `option` is what the user called it by. Raises UserError when it cannot be had or used.
+    """
+    # trust_remote_code stays off: a base is weights, not somebody's code
+    model = _loaded(AutoModelForMaskedLM, name, revision, option)
+    check_family(model, model.config.model_type)
+    return model.float()
+
+
+def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
+    """The tokenizer of a base, from where the base is. Raises UserError when it cannot be had."""
+    return _loaded(AutoTokenizer, name, revision, option)
+
+
+def _loaded(kind: Any, name: str, revision: str | None, option: str) -> Any:
+    if name.startswith(("/", ".")) and not Path(name).is_dir():
+        raise UserError(f"{option}: no such folder: {name}")
+    with hub_errors(f"{option} {name}"):
+        try:
+            return kind.from_pretrained(name, revision=revision or "main")
+        except (ValueError, KeyError) as error:
+            raise UserError(f"{option} {name}: {str(error).strip().splitlines()[0]}") from error
 
 
 def _check_sizes(recipe: Recipe, config: Any) -> None:

@@ -9,17 +9,15 @@ from typing import Any
 
 from peft import PeftConfig
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 
 from ..recipes.errors import UserError
-from ..recipes.hub import hub_errors
 from .adapters.adapterhub import export_adapterhub, import_adapterhub
 from .adapters.bottleneck import BottleneckConfig
 from .adapters.build import WEIGHTS, load_adapter, merge_adapter
 from .adapters.quantise import BITS, QUANTISED, read_quantised, write_quantised
 from .adapters.saving import save_adapter
+from .base import load_masked_lm, load_tokenizer
 from .card import convert_card
-from .families import family_of
 
 FORMS = ("adapterhub", "merged", "peft")
 CONFIG = "adapter_config.json"
@@ -36,7 +34,7 @@ def import_adapter(
         raise UserError(f"{source}: no such folder")
     with _new_folder(out) as folder:
         model, notes = import_adapterhub(
-            base_model(base), source, invert_before_head=invert_before_head, coupling=coupling
+            load_masked_lm(base, None, "--base"), source, invert_before_head=invert_before_head, coupling=coupling
         )
         save_adapter(model, folder)
         lines = [f"- base: {base}", *(f"- note: {note}" for note in notes)]
@@ -69,15 +67,14 @@ def export_adapter(
         )
     if form == "adapterhub" and (not name or not name.replace("-", "").replace("_", "").isalnum()):
         raise UserError(f"--name {name!r}: use letters, digits, - and _ only")
-    model: Any = load_adapter(base_model(base), source)
+    model: Any = load_adapter(load_masked_lm(base, None, "--base"), source)
     with _new_folder(out) as folder:
         notes = []
         if form == "adapterhub":
             notes = export_adapterhub(model, name, folder)
         else:
             merge_adapter(model).save_pretrained(str(folder))
-            with hub_errors(f"--base {base}"):
-                AutoTokenizer.from_pretrained(base).save_pretrained(str(folder))
+            load_tokenizer(base, None, "--base").save_pretrained(str(folder))
         return {"form": form, "bytes": _size(folder), "notes": notes}
 
 
@@ -92,19 +89,6 @@ def adapter_config_of(folder: Path) -> PeftConfig:
         return PeftConfig.from_pretrained(str(folder))
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{file} cannot be read: {error}") from error
-
-
-def base_model(name: str) -> PreTrainedModel:
-    """A masked language model of a known family, from the hub or a folder. Raises UserError for another."""
-    if name.startswith(("/", ".")) and not Path(name).is_dir():
-        raise UserError(f"--base: no such folder: {name}")
-    with hub_errors(f"--base {name}"):
-        try:
-            model = AutoModelForMaskedLM.from_pretrained(name)
-        except (ValueError, KeyError) as error:
-            raise UserError(f"--base {name}: {str(error).strip().splitlines()[0]}") from error
-    family_of(model.config.model_type)
-    return model.float()
 
 
 def _plain(source: Path, folder: Path, bits: int | None, base: str, out: Path) -> dict[str, Any]:

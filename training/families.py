@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from torch import nn
+
 from ..recipes.errors import UserError
 
 
@@ -88,6 +90,14 @@ def family_of(model_type: str) -> Family:
     if model_type not in FAMILIES:
         raise UserError(f"base: model type {model_type!r} is not supported; known: {', '.join(FAMILIES)}")
     return FAMILIES[model_type]
+
+
+def check_family(model: nn.Module, model_type: str) -> None:
+    """Raise a UserError for a model of an unknown family, or one whose LM head is not where its family keeps it."""
+    names = {name for name, _ in model.named_modules()}
+    missing = [name for name in family_of(model_type).head if name not in names]
+    if missing:
+        raise UserError(f"base: this {model_type} has no {', '.join(missing)}, where its family keeps the LM head")
 
 
 def block_number(name: str) -> int:

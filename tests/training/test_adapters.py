@@ -11,12 +11,14 @@ from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import BottleneckConfig, language_adapter, load_adapter, stack_task_adapter
 from lrl_adapt.training.adapters.build import LANGUAGE, merge_adapter
 from lrl_adapt.training.adapters.saving import save_adapter
-from lrl_adapt.training.families import FAMILIES, family_of
+from lrl_adapt.training.families import FAMILIES, check_family, family_of
 from lrl_adapt.training.mlm import MaskedLM
 from peft import PeftModel, get_peft_model
 from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForMaskedLM
 
 from ..hub import Hub
+from .models import FAMILIES as SHAPES
 from .models import batch, shake, tiny
 
 BOTTLENECKS = ("seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn")
@@ -117,8 +119,6 @@ def test_only_the_adapter_and_the_heads_transform_are_trained(family: str) -> No
 @pytest.mark.parametrize(("kind", "size"), [("seq_bn", 894_528), ("seq_bn_inv", 1_190_592), ("lora", 294_912)])
 @pytest.mark.parametrize("family", ["bert", "xlm-roberta"])
 def test_the_papers_sizes_at_the_base_models_shapes(family: str, kind: str, size: int) -> None:
-    from transformers import AutoConfig, AutoModelForMaskedLM
-
     def trainable(train_head: bool) -> int:
         with torch.device("meta"):
             base = AutoModelForMaskedLM.from_config(AutoConfig.for_model(family, vocab_size=1000))
@@ -295,6 +295,13 @@ def test_pushed_to_the_hub_and_loaded_from_there(kind: str, hub: Hub, monkeypatc
     model.push_to_hub("owner/adapter", token="hf_not_a_token")
     again = PeftModel.from_pretrained(tiny("bert"), "owner/adapter", subfolder=LANGUAGE).eval()
     assert torch.equal(again(**batch()).logits, model(**batch()).logits)
+
+
+def test_a_head_that_is_not_where_the_family_keeps_it_is_refused() -> None:
+    check_family(tiny("deberta-v2"), "deberta-v2")
+    odd = AutoModelForMaskedLM.from_config(AutoConfig.for_model("deberta-v2", **SHAPES["deberta-v2"], legacy=False))
+    with pytest.raises(UserError, match="this deberta-v2 has no cls"):
+        check_family(odd, "deberta-v2")
 
 
 def test_a_saved_adapter_loads_with_peft_alone(tmp_path: Path) -> None:

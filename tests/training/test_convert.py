@@ -13,7 +13,8 @@ from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import fuse_adapters, language_adapter, load_adapter
 from lrl_adapt.training.adapters.quantise import code_book, dequantise, quantise
 from lrl_adapt.training.adapters.saving import save_adapter
-from lrl_adapt.training.convert import base_model, export_adapter, import_adapter
+from lrl_adapt.training.base import load_masked_lm
+from lrl_adapt.training.convert import export_adapter, import_adapter
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from torch import nn
@@ -29,6 +30,10 @@ KINDS = ("seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3")
 def base(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     tiny(request.param).save_pretrained(tmp_path / "base")
     return tmp_path / "base"
+
+
+def base_model(name: str):
+    return load_masked_lm(name, None, "--base")
 
 
 def trained(base: Path, folder: Path, kind: str, **settings) -> torch.Tensor:

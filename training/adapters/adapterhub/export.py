@@ -45,7 +45,10 @@ def export_adapterhub(model: PeftModel, name: str, folder: Path) -> list[str]:
         mark = f".bottleneck_adapters.experts.{FUSED}{part}."
         chosen = {key.replace(mark, ".bottleneck_adapters."): value for key, value in weights.items() if mark in key}
         if own.coupling:
-            notes.append(f"the fusion's coupling is that of {part}; name it first in Fuse(…) there")
+            if part != next(iter(config.within)):
+                notes.append(
+                    f"the coupling is that of {part}; AdapterHub uses the first adapter's alone, so none there"
+                )
             chosen |= {key: value for key, value in weights.items() if ".bottleneck_couplings." in key}
         _write(base, part, bottleneck_to(own), chosen, folder / part)
     return notes
