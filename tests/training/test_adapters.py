@@ -297,6 +297,17 @@ def test_pushed_to_the_hub_and_loaded_from_there(kind: str, hub: Hub, monkeypatc
     assert torch.equal(again(**batch()).logits, model(**batch()).logits)
 
 
+@pytest.mark.parametrize("kind", BOTTLENECKS)
+def test_adapters_in_fp32_on_a_base_in_bf16(kind: str) -> None:
+    model = language_adapter(tiny("bert").to(torch.bfloat16), Adapter(type=kind, train_head=False))
+    assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}
+    shake(model)
+    logits = model.eval()(**batch()).logits
+    assert logits.dtype == torch.bfloat16
+    want = adapted("bert", kind, train_head=False)(**batch()).logits
+    assert (logits.float() - want).abs().mean() < 0.1 * want.abs().mean()
+
+
 def test_a_head_that_is_not_where_the_family_keeps_it_is_refused() -> None:
     check_family(tiny("deberta-v2"), "deberta-v2")
     odd = AutoModelForMaskedLM.from_config(AutoConfig.for_model("deberta-v2", **SHAPES["deberta-v2"], legacy=False))

@@ -37,15 +37,20 @@ class Coupling(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """x -> y of the formula."""
-        x1, x2 = hidden[..., : self.first], hidden[..., self.first :]
+        x1, x2 = self._halves(hidden)
         y1 = x1 + self.F(x2)
-        return torch.cat([y1, x2 + self.G(y1)], dim=-1)
+        return torch.cat([y1, x2 + self.G(y1)], dim=-1).to(hidden.dtype)
 
     def inverse(self, hidden: Tensor) -> Tensor:
         """y -> x of the formula."""
-        y1, y2 = hidden[..., : self.first], hidden[..., self.first :]
+        y1, y2 = self._halves(hidden)
         x2 = y2 - self.G(y1)
-        return torch.cat([y1 - self.F(x2), x2], dim=-1)
+        return torch.cat([y1 - self.F(x2), x2], dim=-1).to(hidden.dtype)
+
+    def _halves(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Both halves in the coupling's own precision: fp32, where the base is in bf16."""
+        hidden = hidden.to(next(self.parameters()).dtype)
+        return hidden[..., : self.first], hidden[..., self.first :]
 
 
 class CouplingLayer(nn.Module, BaseTunerLayer):
