@@ -1,26 +1,23 @@
 """Adapters from and to other forms: AdapterHub's, merged into the base, in few bits."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from peft import PeftConfig
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from ..recipes.errors import UserError
 from .adapters.adapterhub import export_adapterhub, import_adapterhub
 from .adapters.bottleneck import BottleneckConfig
-from .adapters.build import WEIGHTS, load_adapter, merge_adapter
-from .adapters.quantise import BITS, QUANTISED, read_quantised, write_quantised
-from .adapters.saving import save_adapter
+from .adapters.build import load_adapter, merge_adapter
+from .adapters.files import CONFIG, WEIGHTS, read_config, read_weights, save_adapter
+from .adapters.quantise import BITS, QUANTISED, write_quantised
 from .base import load_masked_lm, load_tokenizer
 from .card import convert_card
 
 FORMS = ("adapterhub", "merged", "peft")
-CONFIG = "adapter_config.json"
 
 
 def import_adapter(
@@ -54,11 +51,11 @@ def export_adapter(
         raise UserError(f"--format {form}: choose one of {', '.join(FORMS)}")
     if bits is not None and (form != "peft" or bits not in BITS):
         raise UserError(f"--bits is {', '.join(map(str, BITS))}, with --format peft; got {bits} with {form}")
-    config = adapter_config_of(source)
+    config = read_config(source)
     base = base or config.base_model_name_or_path
     if form == "peft":
         with _new_folder(out) as folder:
-            return _plain(source, folder, bits, str(base), out)
+            return _plain(source, folder, bits, base or "unknown", out)
     if base is None:
         raise UserError(f"{source} does not tell its base: give it with --base")
     if form == "merged" and isinstance(config, BottleneckConfig):
@@ -78,25 +75,9 @@ def export_adapter(
         return {"form": form, "bytes": _size(folder), "notes": notes}
 
 
-def adapter_config_of(folder: Path) -> PeftConfig:
-    """The configuration of a PEFT adapter in a folder. Raises UserError where there is none."""
-    file = folder / CONFIG
-    if not file.is_file():
-        raise UserError(f"{folder} holds no adapter: there is no {CONFIG}")
-    try:
-        if "peft_type" not in json.loads(file.read_text(encoding="utf-8")):
-            raise UserError(f"{file} is not PEFT's; for AdapterHub's form there is `lrl-adapt import-adapter`")
-        return PeftConfig.from_pretrained(str(folder))
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file} cannot be read: {error}") from error
-
-
 def _plain(source: Path, folder: Path, bits: int | None, base: str, out: Path) -> dict[str, Any]:
     """The same adapter in PEFT's form, in 32 bits or few."""
-    quantised = source / QUANTISED
-    if not quantised.is_file() and not (source / WEIGHTS).is_file():
-        raise UserError(f"{source} has neither {WEIGHTS} nor {QUANTISED}")
-    weights = read_quantised(quantised) if quantised.is_file() else load_file(source / WEIGHTS)
+    weights = read_weights(source)
     shutil.copyfile(source / CONFIG, folder / CONFIG)
     facts: dict[str, Any] = {"form": "peft", "bits": bits or 32}
     if bits is None:

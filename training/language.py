@@ -15,7 +15,7 @@ from ..recipes.errors import UserError
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Recipe, Training
 from .adapters import fuse_adapters, language_adapter
-from .adapters.saving import save_adapter
+from .adapters.files import save_adapter
 from .base import base_identity, base_name, load_base, scratch_artifact, tokenizer_hash
 from .card import trained_card
 from .data import Batch, Sequences, plan_batches, tokenise, tokens_artifact

@@ -18,7 +18,7 @@ from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Precision, TaskTraining
 from .adapters import load_adapter, stack_task_adapter
 from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, merge_adapter
-from .adapters.saving import save_adapter
+from .adapters.files import save_adapter
 from .data import IGNORED, Batch, collate
 from .loop import Schedule, fit, make_accelerator, mean_loss
 

@@ -1,5 +1,6 @@
 """Importing from and exporting to other forms, and few bits."""
 
+import contextlib
 import json
 import math
 import re
@@ -11,10 +12,13 @@ import torch
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import fuse_adapters, language_adapter, load_adapter
-from lrl_adapt.training.adapters.quantise import code_book, dequantise, quantise
-from lrl_adapt.training.adapters.saving import save_adapter
+from lrl_adapt.training.adapters.adapterhub import import_adapterhub
+from lrl_adapt.training.adapters.files import LANGUAGE, WEIGHTS, save_adapter
+from lrl_adapt.training.adapters.quantise import QUANTISED, code_book, dequantise, quantise, read_quantised
 from lrl_adapt.training.base import load_masked_lm
 from lrl_adapt.training.convert import export_adapter, import_adapter
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from torch import nn
@@ -174,7 +178,7 @@ def test_mistakes_are_told_and_leave_nothing(tmp_path: Path) -> None:
         ({"inv_adapter": "glow"}, "inv_adapter: glow"),
         ({"architecture": "prefix_tuning"}, "'prefix_tuning' has no counterpart"),
         ({"reduction_factor": 8}, "weights and configuration disagree: size mismatch"),
-        ({"mh_adapter": True}, "has no .*attention"),
+        ({"mh_adapter": True}, "there are no weights for .*attention"),
     ):
         with pytest.raises(UserError, match=message):
             import_adapter(changed(source, tmp_path / "changed", change), where, out)
@@ -199,6 +203,122 @@ def test_mistakes_are_told_and_leave_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="import-adapter"):
         export_adapter(source, tmp_path / "export", form="peft")
     assert not (tmp_path / "export").exists()
+
+
+ODD = (None, "x", [2], {}, -1, 0, 2.5, math.nan, True)
+
+
+@pytest.mark.parametrize("kind", ["seq_bn_inv", "lora", "ia3"])
+def test_odd_configurations_are_read_or_refused_in_one_line(kind: str, tmp_path: Path) -> None:
+    source = FIXTURES / "bert" / kind / kind
+    about = json.loads((source / "adapter_config.json").read_text())
+    told, folder = 0, tmp_path / "odd"
+    for key in about["config"]:
+        for value in ODD:
+            changed(source, folder, {key: value})
+            try:
+                import_adapterhub(base_model(str(FIXTURES / "bert" / "base")), folder)
+            except UserError as error:
+                assert "\n" not in str(error)
+                told += 1
+    assert told > 20
+    for key in about:
+        (folder / "adapter_config.json").write_text(json.dumps({**about, key: None}))
+        with contextlib.suppress(UserError):
+            import_adapterhub(base_model(str(FIXTURES / "bert" / "base")), folder)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1], "something else than named tensors"),
+        ({"x": 3}, "something else than named tensors"),
+        ({3: torch.ones(2)}, "something else than named tensors"),
+        ({"x": torch.tensor([math.nan])}, "x has values that are no numbers"),
+        ({}, "there are no weights for"),
+    ],
+)
+def test_odd_weights_are_refused(weights, message: str, tmp_path: Path) -> None:
+    folder = changed(FIXTURES / "bert" / "seq_bn" / "seq_bn", tmp_path / "odd", {})
+    torch.save(weights, folder / "pytorch_adapter.bin")
+    with pytest.raises(UserError, match=message):
+        import_adapterhub(base_model(str(FIXTURES / "bert" / "base")), folder)
+    (folder / "pytorch_adapter.bin").write_bytes(b"")
+    with pytest.raises(UserError, match="cannot be read as tensors"):
+        import_adapterhub(base_model(str(FIXTURES / "bert" / "base")), folder)
+
+
+def test_heads_of_another_form_are_told(tmp_path: Path) -> None:
+    folder = changed(FIXTURES / "bert" / "seq_bn" / "seq_bn", tmp_path / "odd", {})
+    head = torch.load(folder / "pytorch_model_head.bin", weights_only=True)
+    bias = {key: torch.ones(7).double() if key.endswith("predictions.bias") else value for key, value in head.items()}
+    torch.save(bias, folder / "pytorch_model_head.bin")
+    _, notes = import_adapterhub(base_model(str(FIXTURES / "bert" / "base")), folder)
+    assert len(notes) == 1
+    assert "decoder bias" in notes[0]
+    torch.save({key: value for key, value in head.items() if "dense" not in key}, folder / "pytorch_model_head.bin")
+    model, notes = import_adapterhub(base_model(str(FIXTURES / "bert" / "base")), folder)
+    assert "was left out" in notes[0]
+    assert model.peft_config[LANGUAGE].modules_to_save is None
+
+
+@pytest.mark.parametrize("change", [{"adapter_names": ["../text", "graph"]}, {"adapter_names": [3]}, {"config": None}])
+def test_odd_fusions_are_refused(change: dict, tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / "bert" / "fusion", tmp_path / "odd")
+    file = tmp_path / "odd" / "fusion" / "adapter_fusion_config.json"
+    about = json.loads(file.read_text())
+    file.write_text(json.dumps({**about, **change}))
+    with pytest.raises(UserError):
+        import_adapterhub(base_model(str(FIXTURES / "bert" / "base")), tmp_path / "odd" / "fusion")
+    file.write_text(json.dumps(about))
+    with pytest.raises(UserError, match="no adapter nope with a coupling"):
+        import_adapterhub(base_model(str(FIXTURES / "bert" / "base")), tmp_path / "odd" / "fusion", coupling="nope")
+
+
+def test_adapters_that_are_not_whole_or_not_for_the_base_are_refused(tmp_path: Path) -> None:
+    tiny("bert").save_pretrained(tmp_path / "base")
+    tiny("xlm-roberta").save_pretrained(tmp_path / "other")
+    for kind in ("seq_bn", "lora"):
+        own = tmp_path / kind
+        trained(tmp_path / "base", own, kind)
+        with pytest.raises(UserError):
+            load_adapter(base_model(str(tmp_path / "other")), own)
+        weights = load_file(own / WEIGHTS)
+        weights.pop(next(key for key in weights if key.endswith(("down.weight", "lora_B.weight"))))
+        save_file(weights, own / WEIGHTS)
+        with pytest.raises(UserError, match="there are no weights for"):
+            load_adapter(base_model(str(tmp_path / "base")), own)
+        (own / WEIGHTS).write_bytes(b"nonsense")
+        with pytest.raises(UserError, match="cannot be read"):
+            export_adapter(own, tmp_path / "out", form="peft")
+        (own / WEIGHTS).unlink()
+        with pytest.raises(UserError, match="has neither"):
+            load_adapter(base_model(str(tmp_path / "base")), own)
+
+
+def test_a_damaged_quantised_file_is_refused(tmp_path: Path) -> None:
+    tiny("bert").save_pretrained(tmp_path / "base")
+    trained(tmp_path / "base", tmp_path / "own", "seq_bn")
+    export_adapter(tmp_path / "own", tmp_path / "small", form="peft", bits=4)
+    file = tmp_path / "small" / QUANTISED
+    with safe_open(str(file), framework="pt") as stored:
+        about, tensors = stored.metadata(), {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
+    shapes = json.loads(about["shapes"])
+    name = next(iter(shapes))
+    for wrong in ({key: shapes[key] for key in shapes if key != name}, {**shapes, name: [99, 99]}):
+        save_file(tensors, file, metadata={**about, "shapes": json.dumps(wrong)})
+        with pytest.raises(UserError, match="is no quantised adapter"):
+            read_quantised(file)
+    file.write_bytes(b"nonsense")
+    with pytest.raises(UserError, match="is no quantised adapter"):
+        read_quantised(file)
+
+
+def test_names_that_would_be_lost_in_saving_are_refused() -> None:
+    model = language_adapter(tiny("bert"), Adapter())
+    for name in ("query", "down", "fused_text"):
+        with pytest.raises(ValueError, match="cannot be named"):
+            model.add_adapter(name, model.peft_config[LANGUAGE])
 
 
 def changed(source: Path, folder: Path, change: dict) -> Path:

@@ -8,7 +8,7 @@ from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import fuse_adapters, language_adapter, load_adapter, stack_task_adapter
 from lrl_adapt.training.adapters.bottleneck.fusion import Fusion, fusion_penalty
-from lrl_adapt.training.adapters.saving import save_adapter
+from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.data import IGNORED
 from lrl_adapt.training.mlm import MaskedLM
 from torch import nn
@@ -129,7 +129,7 @@ def test_the_coupling_of_the_chosen_adapter_is_used(folders: dict[str, Path]) ->
 
 
 def test_what_cannot_be_fused(folders: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="adapter graph has no coupling"):
+    with pytest.raises(UserError, match="no adapter graph with a coupling among text, graph"):
         fuse_adapters(tiny("bert"), folders, coupling="graph")
     lora = language_adapter(tiny("bert"), Adapter(type="lora"))
     (tmp_path / "lora").mkdir()

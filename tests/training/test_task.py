@@ -4,7 +4,7 @@ import pytest
 import torch
 from lrl_adapt.recipes.schema import Adapter, TaskTraining
 from lrl_adapt.training.adapters import fuse_adapters, language_adapter
-from lrl_adapt.training.adapters.saving import save_adapter
+from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.data import IGNORED
 from lrl_adapt.training.task import Example, TaskModel, load_task, predict, save_task, train_task
 

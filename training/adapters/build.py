@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from peft import IA3Config, LoraConfig, PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft import IA3Config, LoraConfig, PeftConfig, PeftModel, get_peft_model
 from peft.utils import ModulesToSaveWrapper
-from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -17,11 +16,8 @@ from ...recipes.schema import Adapter
 from ..families import Family, family_of
 from .bottleneck import PRESETS, BottleneckConfig
 from .bottleneck.fusion import FUSED
-from .quantise import QUANTISED, read_quantised
+from .files import CONFIG, LANGUAGE, TASK, first_line, put_on, put_weights, read_config, read_weights
 
-LANGUAGE = "language"
-TASK = "task"
-WEIGHTS = "adapter_model.safetensors"
 SETTABLE = ("reduction_factor", "leave_out", "non_linearity", "dropout", "scaling", "sparse_groups")
 
 
@@ -64,17 +60,19 @@ def adapter_config(settings: Adapter, family: Family) -> PeftConfig:
 
 
 def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedModel:
-    """`base` with a saved language adapter, frozen; quantised ones and whole models (`full`) too."""
-    if (folder / QUANTISED).is_file():
-        config = PeftConfig.from_pretrained(str(folder))
-        model = get_peft_model(base, config, adapter_name=LANGUAGE)
-        set_peft_model_state_dict(model, read_quantised(folder / QUANTISED), adapter_name=LANGUAGE)
-        return model.requires_grad_(False).eval()
-    if (folder / WEIGHTS).is_file():
-        return PeftModel.from_pretrained(base, folder, adapter_name=LANGUAGE)
-    whole = type(base).from_pretrained(folder)
-    base.load_state_dict(whole.state_dict())
-    return base.requires_grad_(False)
+    """`base` with a saved language adapter, frozen; quantised ones and whole models (`full`) too.
+
+    Raises UserError where the folder holds none, or one that is not for this base.
+    """
+    if (folder / "config.json").is_file() and not (folder / CONFIG).is_file():
+        try:
+            base.load_state_dict(type(base).from_pretrained(folder).state_dict())
+        except (OSError, ValueError, RuntimeError) as error:
+            raise UserError(f"{folder} holds no model like the base: {first_line(error)}") from error
+        return base.requires_grad_(False)
+    model = put_on(base, read_config(folder))
+    put_weights(model, read_weights(folder), folder)
+    return model.requires_grad_(False).eval()
 
 
 def fuse_adapters(
@@ -83,16 +81,12 @@ def fuse_adapters(
     """`base` with a new AdapterFusion over saved bottleneck adapters, which are copied into it and frozen.
 
     `coupling` names the adapter whose coupling is used, None for none. The LM head starts as the first adapter's.
+    Raises UserError for adapters that cannot be read or fused.
     """
-    configs = {name: PeftConfig.from_pretrained(str(folder)) for name, folder in folders.items()}
-    other = [name for name, config in configs.items() if not isinstance(config, BottleneckConfig)]
-    if other:
-        raise UserError(f"fusion takes bottleneck adapters; {', '.join(other)} is none")
-    weights = {name: load_file(folder / WEIGHTS) for name, folder in folders.items()}
+    configs = {name: read_config(folder) for name, folder in folders.items()}
+    weights = {name: read_weights(folder) for name, folder in folders.items()}
     family = family_of(base.config.model_type)
-    config = fusion_config(cast(Any, configs), coupling, list(family.head_modules) if train_head else None)
-    model = get_peft_model(base, config, adapter_name=LANGUAGE)
-    wanted = {name for name, _ in model.named_parameters() if ".experts." in name or ".bottleneck_couplings." in name}
+    model = put_on(base, fusion_config(configs, coupling, list(family.head_modules) if train_head else None))
     found: dict[str, Tensor] = {}
     for name, tensors in weights.items():
         first = name == next(iter(weights))
@@ -101,21 +95,23 @@ def fuse_adapters(
                 found[key.replace(".bottleneck_adapters.", f".bottleneck_adapters.experts.{FUSED}{name}.")] = tensor
             elif (name == coupling) if ".bottleneck_couplings." in key else (first and train_head):
                 found[key] = tensor
-    result = set_peft_model_state_dict(model, found, adapter_name=LANGUAGE)
-    missing = wanted & set(result.missing_keys)
-    if missing:
-        raise UserError(f"fusion: weights are missing, such as {min(missing)}")
+    fused = (".experts.", ".bottleneck_couplings.")
+    put_weights(model, found, "fusion", may_miss=lambda name: not any(part in name for part in fused))
     return model
 
 
-def fusion_config(
-    within: Mapping[str, BottleneckConfig], coupling: str | None, heads: list[str] | None
-) -> BottleneckConfig:
-    """The configuration of a fusion of these adapters. Raises UserError where `coupling` names one without."""
+def fusion_config(within: Mapping[str, PeftConfig], coupling: str | None, heads: list[str] | None) -> BottleneckConfig:
+    """The configuration of a fusion of these adapters.
+
+    Raises UserError for adapters of another type, and where `coupling` names one that has none.
+    """
+    other = [name for name, config in within.items() if not isinstance(config, BottleneckConfig) or config.fused]
+    if other:
+        raise UserError(f"fusion takes bottleneck adapters; {', '.join(other)} is none")
     chosen = {}
     if coupling is not None:
-        if not within[coupling].coupling:
-            raise UserError(f"fusion: adapter {coupling} has no coupling")
+        if not getattr(within.get(coupling), "coupling", False):
+            raise UserError(f"fusion: there is no adapter {coupling} with a coupling among {', '.join(within)}")
         names = ("coupling", "coupling_reduction_factor", "invert_before_head", "non_linearity")
         chosen = {name: getattr(within[coupling], name) for name in names}
     # a stack of configurations would carry the base's name and PEFT's version along: the form alone is kept
@@ -125,7 +121,10 @@ def fusion_config(
         {"name": name, **{key: getattr(config, key) for key in ours}, "coupling": name == coupling}
         for name, config in within.items()
     ]
-    return BottleneckConfig(fused=parts, modules_to_save=heads, **chosen)
+    try:
+        return BottleneckConfig(fused=parts, modules_to_save=heads, **chosen)
+    except ValueError as error:
+        raise UserError(f"fusion: {error}") from error
 
 
 def stack_task_adapter(base: PreTrainedModel, folder: Path | None, reduction_factor: int) -> PeftModel:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -58,6 +58,8 @@ def quantise(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
 
 def dequantise(packed: Tensor, scale: Tensor, bits: int, shape: list[int]) -> Tensor:
     """The matrix (fp32) that `quantise` stored."""
+    if packed.dtype != torch.uint8 or len(packed) != -(-math.prod(shape) * bits // 8):
+        raise ValueError(f"{len(packed)} bytes for {shape} in {bits} bits")
     places = [(packed >> (bits * place)) & (2**bits - 1) for place in range(8 // bits)]
     codes = torch.stack(places, dim=1).flatten()[: math.prod(shape)]
     values = code_book(bits)[codes.long()] * scale[1].double() + scale[0].double()
@@ -92,9 +94,13 @@ def read_quantised(file: Path) -> dict[str, Tensor]:
                 raise UserError(f"{file}: {bits} bits; known: {', '.join(map(str, BITS))}")
             names = set(stored.keys())
             weights = {name: stored.get_tensor(name) for name in names if ":" not in name}
+            if {name for name in names if ":" in name} != {
+                f"{n}:{part}" for n in shapes for part in ("codes", "scale")
+            }:
+                raise ValueError("codes and shapes disagree")
             for name, shape in shapes.items():
                 codes, scale = (stored.get_tensor(f"{name}:{part}") for part in ("codes", "scale"))
                 weights[name] = dequantise(codes, scale, bits, shape)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, IndexError, SafetensorError) as error:
         raise UserError(f"{file} is no quantised adapter: {error}") from error
     return weights

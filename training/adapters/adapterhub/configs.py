@@ -65,8 +65,8 @@ def bottleneck_of(theirs: Mapping[str, Any], *, invert_before_head: bool) -> Bot
     chosen["non_linearity"] = _ACTIVATIONS.get(activation, activation)
     chosen["init"] = "mam" if theirs.get("init_weights") == "mam_adapter" else "bert"
     if theirs.get("inv_adapter"):
-        factor = theirs.get("inv_adapter_reduction_factor") or 2
-        chosen |= {"coupling": True, "coupling_reduction_factor": int(factor), "invert_before_head": invert_before_head}
+        factor = theirs.get("inv_adapter_reduction_factor", 2)
+        chosen |= {"coupling": True, "coupling_reduction_factor": factor, "invert_before_head": invert_before_head}
     try:
         return BottleneckConfig(**chosen)
     except ValueError as error:
@@ -96,6 +96,8 @@ def linear_of(theirs: Mapping[str, Any], version: str, family: Family) -> PeftCo
     targets = [
         family.linears[name] for name in [*names, *(["intermediate"] if theirs.get("intermediate_lora") else [])]
     ]
+    if theirs["composition_mode"] not in ("add", "scale"):
+        raise UserError(f"composition_mode {theirs['composition_mode']!r} has no counterpart here")
     if theirs["composition_mode"] == "scale":
         return IA3Config(target_modules=targets, feedforward_modules=[])
     rank = theirs["r"]

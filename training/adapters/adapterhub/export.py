@@ -40,6 +40,8 @@ def export_adapterhub(model: PeftModel, name: str, folder: Path) -> list[str]:
             f"this adapter was trained {'with' if config.invert_before_head else 'without'} that"
         ]
         return _write(base, name, bottleneck_to(config), weights, folder) + (notes if config.coupling else [])
+    if "fusion" in config.within:
+        raise UserError("an adapter named fusion would lie where the fusion itself is written")
     notes = _write_fusion(base, list(config.within), weights, folder / "fusion")
     for part, own in config.within.items():
         mark = f".bottleneck_adapters.experts.{FUSED}{part}."

@@ -7,7 +7,7 @@ from pickle import UnpicklingError
 from typing import Any, cast
 
 import torch
-from peft import IA3Config, PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft import IA3Config, PeftConfig, PeftModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -15,8 +15,10 @@ from transformers import PreTrainedModel
 
 from ....recipes.errors import UserError
 from ...families import family_of
+from ..bottleneck.config import NAME
 from ..bottleneck.fusion import FUSED
-from ..build import LANGUAGE, fusion_config
+from ..build import fusion_config
+from ..files import first_line, put_on, put_weights
 from .configs import FUSION, bottleneck_of, linear_of
 from .names import HEADS, PEFT_PREFIX, to_ours
 
@@ -39,20 +41,8 @@ def import_adapterhub(
         model, weights, notes = _fusion(base, folder, invert_before_head, coupling)
     else:
         config, weights, notes = _adapter(base, folder, invert_before_head)
-        model = _put_on(base, config)
-    try:
-        result = set_peft_model_state_dict(model, weights, adapter_name=LANGUAGE)
-    except RuntimeError as error:  # torch's list of shapes
-        raise UserError(
-            f"{folder}: weights and configuration disagree: {str(error).splitlines()[1].strip()}"
-        ) from error
-    wanted = {name for name, parameter in model.named_parameters() if f".{LANGUAGE}." in f"{name}."}
-    missing = sorted(wanted & set(result.missing_keys))
-    if missing or result.unexpected_keys:
-        problem = (
-            f"has no {missing[0]}" if missing else f"has {result.unexpected_keys[0]}, which its configuration lacks"
-        )
-        raise UserError(f"{folder}: the file of weights {problem}")
+        model = put_on(base, config)
+    put_weights(model, weights, folder)
     return model, notes
 
 
@@ -67,11 +57,14 @@ def _adapter(base: PreTrainedModel, folder: Path, invert: bool) -> tuple[PeftCon
     if theirs.get("architecture") not in (None, "lora"):
         raise UserError(f"AdapterHub's {theirs['architecture']!r} has no counterpart here; bottlenecks and LoRA have")
     notes: list[str] = []
-    config = (
-        linear_of(theirs, str(about.get("version", "")), family_of(model_type))
-        if linear
-        else bottleneck_of(theirs, invert_before_head=invert)
-    )
+    try:
+        config = (
+            linear_of(theirs, str(about.get("version", "")), family_of(model_type))
+            if linear
+            else bottleneck_of(theirs, invert_before_head=invert)
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{folder}/adapter_config.json cannot be understood: {error!r}") from error
     weights: dict[str, Tensor] = {}
     for key, tensor in _read_weights(folder, "adapter").items():
         ours = to_ours(key, name, model_type, scales=isinstance(config, IA3Config))
@@ -97,7 +90,8 @@ def _head(base: PreTrainedModel, folder: Path) -> tuple[dict[str, Tensor], list[
     names = HEADS.get(base.config.model_type)
     theirs = _read_weights(folder, "head")
     about = _read_json(folder / "head_config.json", folder) if (folder / "head_config.json").is_file() else {}
-    kind = (about.get("config") or {}).get("head_type", "masked_lm")
+    flexible = about.get("config")
+    kind = flexible.get("head_type", "masked_lm") if isinstance(flexible, dict) else "masked_lm"
     stem = f"heads.{about.get('name')}"
     if names is None or kind != "masked_lm":
         return {}, [f"the head ({kind}) has no counterpart here and was left out"]
@@ -112,10 +106,12 @@ def _head(base: PreTrainedModel, folder: Path) -> tuple[dict[str, Tensor], list[
         for last in ("weight", "bias")
         if f"{old}.{last}" in theirs
     }
+    if len(weights) < 4:
+        return {}, ["the head lacks its dense layer or LayerNorm and was left out"]
     notes = []
-    decoder = base.get_submodule(names.decoder)
+    bias = cast(Any, base.get_submodule(names.decoder)).bias.float()
     for key in (f"{names.decoder}.bias", f"{names.decoder.rpartition('.')[0]}.bias", f"{stem}.3.bias"):
-        if key in theirs and not torch.allclose(theirs[key], cast(Any, decoder).bias, atol=1e-6):
+        if key in theirs and not (theirs[key].shape == bias.shape and torch.allclose(theirs[key], bias, atol=1e-6)):
             notes.append(
                 f"the head's decoder bias ({key}) differs from the base's and was left out: logits will differ"
             )
@@ -127,12 +123,7 @@ def _fusion(
     base: PreTrainedModel, folder: Path, invert: bool, coupling: str | None
 ) -> tuple[PeftModel, dict[str, Tensor], list[str]]:
     about = _read_json(folder / "adapter_fusion_config.json", folder)
-    names: list[str] = about.get("adapter_names") or str(about.get("name", "")).split(",")
-    wrong = [
-        key for key, value in FUSION.items() if about["config"].get(key, value) != value and key != "regularization"
-    ]
-    if wrong:
-        raise UserError(f"this fusion has parts without a counterpart here: {', '.join(wrong)}")
+    names = _fused_names(about, folder)
     configs, weights, notes = {}, {}, []
     for name in names:
         config, own, more = _adapter(base, folder.parent / name, invert)
@@ -150,14 +141,22 @@ def _fusion(
         ours = to_ours(key, ",".join(names), base.config.model_type)
         if ours is not None:
             weights[PEFT_PREFIX + ours] = tensor
-    return _put_on(base, fusion_config(configs, coupling, None)), weights, notes
+    return put_on(base, fusion_config(configs, coupling, None)), weights, notes
 
 
-def _put_on(base: PreTrainedModel, config: PeftConfig) -> PeftModel:
-    try:
-        return cast(PeftModel, get_peft_model(base, config, adapter_name=LANGUAGE))
-    except ValueError as error:
-        raise UserError(f"this adapter does not fit the base: {error}") from error
+def _fused_names(about: Mapping[str, Any], folder: Path) -> list[str]:
+    """The names of the fused adapters, in order. Raises UserError for a fusion of another form than ours."""
+    names = about.get("adapter_names") or str(about.get("name", "")).split(",")
+    if not isinstance(names, list) or not all(isinstance(name, str) and NAME.fullmatch(name) for name in names):
+        raise UserError(f"{folder}: the fused adapters' names are to be of letters, digits, - and _; got {names}")
+    if not isinstance(about.get("config"), dict):
+        raise UserError(f"{folder}/adapter_fusion_config.json is not AdapterHub's: it has no config")
+    wrong = [
+        key for key, value in FUSION.items() if about["config"].get(key, value) != value and key != "regularization"
+    ]
+    if wrong:
+        raise UserError(f"this fusion has parts without a counterpart here: {', '.join(wrong)}")
+    return names
 
 
 def _check_base(base: PreTrainedModel, about: Mapping[str, Any]) -> None:
@@ -172,8 +171,8 @@ def _read_json(file: Path, folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder} holds no AdapterHub adapter: there is no {file.name}")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{file} is no JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{file} is no JSON: {first_line(error)}") from error
     if not isinstance(content, dict):
         raise UserError(f"{file} is no JSON object")
     return content
@@ -186,7 +185,16 @@ def _read_weights(folder: Path, kind: str) -> dict[str, Tensor]:
         if not file.is_file():
             continue
         try:
-            return load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
+            content = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
         except (SafetensorError, UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-            raise UserError(f"{file} cannot be read as tensors: {str(error).splitlines()[0]}") from error
+            raise UserError(f"{file} cannot be read as tensors: {first_line(error)}") from error
+        if not isinstance(content, dict) or not all(
+            isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
+        ):
+            raise UserError(f"{file} holds something else than named tensors")
+        weights = {key: value.float() for key, value in content.items()}
+        broken = [key for key, value in weights.items() if not value.isfinite().all()]
+        if broken:
+            raise UserError(f"{file}: {broken[0]} has values that are no numbers")
+        return weights
     raise UserError(f"{folder} holds none of {', '.join(FILES[kind])}")

@@ -1,5 +1,7 @@
 """Configuration of the bottleneck adapters, and the presets that give the published ones."""
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +10,7 @@ from peft import PeftConfig
 from transformers.activations import ACT2FN
 
 INITS = ("bert", "mam")
+NAME = re.compile(r"[A-Za-z0-9_-]+")  # of a fused adapter: it becomes part of a weight's and a folder's name
 
 PRESETS: dict[str, dict[str, Any]] = {
     "seq_bn": {},
@@ -42,7 +45,7 @@ class BottleneckConfig(PeftConfig):
     )
     leave_out: list[int] = field(default_factory=list, metadata={"help": "Blocks without a bottleneck, from 0."})
     coupling: bool = field(default=False, metadata={"help": "A NICE coupling on the embeddings' output."})
-    coupling_reduction_factor: int = field(
+    coupling_reduction_factor: float = field(
         default=2, metadata={"help": "Half the embeddings' width divided by the coupling's inner width."}
     )
     invert_before_head: bool = field(default=True, metadata={"help": "Undo the coupling before the LM head's decoder."})
@@ -71,22 +74,41 @@ class BottleneckConfig(PeftConfig):
 
     def _checks(self) -> list[tuple[bool, str]]:
         factors = self.reduction_factor
+        names = [one.get("name") if isinstance(one, Mapping) else None for one in self.fused]
         numbers = list(factors.values()) if isinstance(factors, Mapping) else [factors]
         return [
             (not (self.attention or self.feed_forward), "neither attention nor feed_forward: no place is left"),
             (
-                not numbers or not all(isinstance(number, int | float) and number > 0 for number in numbers),
+                not numbers or not all(_is_number(number) and number > 0 for number in numbers),
                 f"reduction_factor must be above 0, got {factors}",
             ),
             (self.parallel and self.attention, "parallel bottlenecks stand beside the feed-forward only"),
             (self.parallel and self.norm_before, "parallel bottlenecks read the block's input: norm_before has no say"),
-            (self.non_linearity not in ACT2FN, f"non_linearity {self.non_linearity!r} is none of transformers'"),
-            (not 0 <= self.dropout < 1, f"dropout must be in [0, 1), got {self.dropout}"),
+            (str(self.non_linearity) not in ACT2FN, f"non_linearity {self.non_linearity!r} is none of transformers'"),
+            (
+                not _is_number(self.dropout) or not 0 <= self.dropout < 1,
+                f"dropout must be in [0, 1), got {self.dropout}",
+            ),
+            (not _is_number(self.scaling), f"scaling must be a number, got {self.scaling}"),
+            (
+                not isinstance(self.leave_out, list) or not all(isinstance(block, int) for block in self.leave_out),
+                f"leave_out is a list of blocks, got {self.leave_out}",
+            ),
             (self.init not in INITS, f"init must be one of {', '.join(INITS)}, got {self.init!r}"),
-            (self.coupling_reduction_factor < 1, "coupling_reduction_factor must be at least 1"),
+            (
+                not _is_number(self.coupling_reduction_factor) or self.coupling_reduction_factor <= 0,
+                f"coupling_reduction_factor must be above 0, got {self.coupling_reduction_factor}",
+            ),
             (self.sparse_groups < 1, f"sparse_groups must be at least 1, got {self.sparse_groups}"),
             (len(self.fused) == 1, "fusion needs at least two adapters"),
-            (any(one.get("parallel") for one in self.fused), "parallel bottlenecks cannot be fused"),
+            (
+                len(set(names)) < len(names) or not all(isinstance(n, str) and NAME.fullmatch(n) for n in names),
+                f"fused adapters need different names of letters, digits, - and _, got {names}",
+            ),
+            (
+                any(isinstance(one, Mapping) and one.get("parallel") for one in self.fused),
+                "parallel bottlenecks cannot be fused",
+            ),
         ]
 
     def factor(self, block: int) -> float:
@@ -106,3 +128,7 @@ class BottleneckConfig(PeftConfig):
             one["name"]: BottleneckConfig(**{key: value for key, value in one.items() if key != "name"})
             for one in self.fused
         }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -59,11 +59,10 @@ class CouplingLayer(nn.Module, BaseTunerLayer):
     adapter_layer_names = ("bottleneck_couplings",)
     other_param_names = ()
 
-    def __init__(self, embeddings: nn.Module, decoder: nn.Module | None, width: int) -> None:
+    def __init__(self, embeddings: nn.Module, decoder: nn.Module | None) -> None:
         super().__init__()
         self.bottleneck_couplings = nn.ModuleDict()
         self.sample_names: Sequence[str] | None = None
-        self._width = width
         self._disable_adapters = False
         self.merged_adapters = []
         self._active_adapter = []
@@ -72,9 +71,9 @@ class CouplingLayer(nn.Module, BaseTunerLayer):
         if decoder is not None:
             self._hooks.append(decoder.register_forward_pre_hook(self._invert))
 
-    def update_layer(self, name: str, config: BottleneckConfig, like: Tensor) -> None:
+    def update_layer(self, name: str, coupling: Coupling, like: Tensor) -> None:
         """Add a coupling, on the device and of the type of `like`."""
-        self.bottleneck_couplings[name] = Coupling(config, self._width).to(device=like.device, dtype=like.dtype)
+        self.bottleneck_couplings[name] = coupling.to(device=like.device, dtype=like.dtype)
 
     def set_adapter(self, adapter_names: str | list[str], inference_mode: bool = False) -> None:
         """Make these active and trainable; the coupling of a fusion, like all that it fuses, stays frozen."""
@@ -117,7 +116,7 @@ class CouplingLayer(nn.Module, BaseTunerLayer):
 
 
 def _subnet(inputs: int, outputs: int, config: BottleneckConfig) -> nn.Sequential:
-    width = inputs // config.coupling_reduction_factor
+    width = int(inputs // config.coupling_reduction_factor)
     if width < 1:
         raise ValueError(f"coupling_reduction_factor {config.coupling_reduction_factor} leaves no unit of {inputs}")
     layers = nn.Sequential(nn.Linear(inputs, width), ACT2FN[config.non_linearity], nn.Linear(width, outputs))

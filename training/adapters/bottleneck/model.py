@@ -13,10 +13,13 @@ from torch import Tensor, nn
 
 from ...families import Family, Place, block_number, family_of
 from .config import BottleneckConfig
-from .coupling import CouplingLayer
+from .coupling import Coupling, CouplingLayer
+from .fusion import FUSED
 from .layer import BottleneckLayer
 
 COUPLING = "coupling"  # name of the CouplingLayer inside the embeddings module
+# PEFT saves an adapter without the weights in whose names the name of another stands
+RESERVED = {"down", "up", "query", "key", "value", "experts", "F", "G", "0", "1", "2", "weight", "bias", COUPLING}
 NO_ADAPTER = "__base__"  # PEFT's name for a sample without adapter
 
 
@@ -37,12 +40,15 @@ class BottleneckModel(BaseTuner):
         current_key: str,
         **optional: Any,
     ) -> None:
+        if adapter_name in RESERVED or adapter_name.startswith(FUSED):
+            raise ValueError(f"an adapter cannot be named {adapter_name!r}: a part of adapters has that name")
         config: BottleneckConfig = peft_config
         family = family_of(self.model.config.model_type)
         if re.fullmatch(family.embeddings, current_key):
             if config.coupling:
-                layer = _coupling_layer(self.model, target, family)
-                layer.update_layer(adapter_name, config, next(target.parameters()))
+                coupling = Coupling(config, getattr(self.model.config, family.embedding_size))
+                layer = _coupling_layer(self.model, target)
+                layer.update_layer(adapter_name, coupling, next(target.parameters()))
                 self._freeze_unless_active(layer, adapter_name)
             return
         place = next(place for place in _places(family) if re.fullmatch(place.modules, current_key))
@@ -115,7 +121,7 @@ class BottleneckModel(BaseTuner):
         setattr(parent, child_name, new_module)
 
     def unload(self) -> nn.Module:
-        """The base model without adapters and hooks."""
+        """The base model without adapters and hooks; a trained LM head stays in it, as with PEFT's own."""
         for module in list(self.model.modules()):
             if isinstance(getattr(module, COUPLING, None), CouplingLayer):
                 module.get_submodule(COUPLING).remove()  # type: ignore[operator]
@@ -140,11 +146,10 @@ def _has_place(config: BottleneckConfig, place: Place, family: Family, block: in
     return wanted and block not in config.leave_out
 
 
-def _coupling_layer(model: Any, embeddings: nn.Module, family: Family) -> CouplingLayer:
+def _coupling_layer(model: Any, embeddings: nn.Module) -> CouplingLayer:
     """The layer inside `embeddings`, made at the first call."""
     if not hasattr(embeddings, COUPLING):
-        width = getattr(model.config, family.embedding_size)
-        setattr(embeddings, COUPLING, CouplingLayer(embeddings, model.get_output_embeddings(), width))
+        setattr(embeddings, COUPLING, CouplingLayer(embeddings, model.get_output_embeddings()))
     return embeddings.get_submodule(COUPLING)  # type: ignore[return-value]
 
 

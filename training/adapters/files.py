@@ -1,0 +1,101 @@
+"""Adapters on disk, and their weights put onto a base: nothing is missing, nothing is left over, or it is told."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from peft import PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from ...recipes.errors import UserError
+from .quantise import QUANTISED, read_quantised
+
+LANGUAGE = "language"
+TASK = "task"
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+
+
+def save_adapter(model: PeftModel | PreTrainedModel, folder: Path, name: str = LANGUAGE) -> None:
+    """Write the adapter's files into `folder` itself, where PEFT puts a named adapter into a folder below.
+
+    A bare model (`full`) is written whole. The card is the caller's: PEFT's empty form is not kept.
+    """
+    if not isinstance(model, PeftModel):
+        model.save_pretrained(str(folder))
+        return
+    model.save_pretrained(str(folder), selected_adapters=[name])
+    for file in (folder / name).iterdir():
+        file.rename(folder / file.name)
+    (folder / name).rmdir()
+    (folder / "README.md").unlink(missing_ok=True)
+
+
+def read_config(folder: Path) -> PeftConfig:
+    """The configuration of a PEFT adapter in a folder. Raises UserError where there is none that can be read."""
+    file = folder / CONFIG
+    if not file.is_file():
+        raise UserError(f"{folder} holds no adapter: there is no {CONFIG}")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or "peft_type" not in content:
+            raise UserError(f"{file} is not PEFT's; for AdapterHub's form there is `lrl-adapt import-adapter`")
+        return PeftConfig.from_pretrained(str(folder))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{file} cannot be read: {first_line(error)}") from error
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The weights of a PEFT adapter in a folder, quantised or not. Raises UserError where they cannot be read."""
+    if (folder / QUANTISED).is_file():
+        return read_quantised(folder / QUANTISED)
+    if not (folder / WEIGHTS).is_file():
+        raise UserError(f"{folder} has neither {WEIGHTS} nor {QUANTISED}")
+    try:
+        return load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise UserError(f"{folder / WEIGHTS} cannot be read: {first_line(error)}") from error
+
+
+def put_on(base: PreTrainedModel, config: PeftConfig) -> PeftModel:
+    """`base` with a new adapter of random weights. Raises UserError where its configuration does not fit the base."""
+    try:
+        return cast(PeftModel, get_peft_model(base, config, adapter_name=LANGUAGE))
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise UserError(f"this adapter does not fit the base: {first_line(error)}") from error
+
+
+def put_weights(
+    model: PeftModel,
+    weights: dict[str, Tensor],
+    origin: object,
+    *,
+    may_miss: Callable[[str], bool] = lambda name: False,
+) -> None:
+    """Give the language adapter of `model` these weights, named as PEFT saves them.
+
+    Raises UserError, naming `origin`, where one is missing (unless `may_miss` says that it may), of another shape, or
+    unknown.
+    """
+    try:
+        result: Any = set_peft_model_state_dict(model, weights, adapter_name=LANGUAGE)
+    except (RuntimeError, KeyError) as error:  # torch's list of shapes; a part of the head that PEFT looks for
+        lines = str(error).splitlines()
+        raise UserError(
+            f"{origin}: weights and configuration disagree: {lines[min(1, len(lines) - 1)].strip()}"
+        ) from error
+    own = {name for name, _ in model.named_parameters() if f".{LANGUAGE}." in f"{name}."}
+    missing = sorted(name for name in own & set(result.missing_keys) if not may_miss(name))
+    if missing:
+        raise UserError(f"{origin}: there are no weights for {missing[0].replace(f'.{LANGUAGE}', '')}")
+    if result.unexpected_keys:
+        raise UserError(f"{origin}: there are weights for {result.unexpected_keys[0]}, which this adapter lacks")
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
