@@ -28,6 +28,18 @@ def _none_word(value: Any) -> Any:
     return None if value == "none" else value
 
 
+def _factors(value: Any) -> Any:
+    """One message for what is neither a factor nor factors by block, where pydantic has one for each."""
+    factors = value if isinstance(value, dict) and value else {"default": value}
+    blocks = all(key == "default" or (str(key).isdigit() and not isinstance(key, bool)) for key in factors)
+    whole = all(isinstance(factor, int) and not isinstance(factor, bool) and factor > 0 for factor in factors.values())
+    if value is not None and not (blocks and whole):
+        raise ValueError(
+            f"expected a whole number above 0, or one for each block ({{0: 8, default: 16}}), got {value!r}"
+        )
+    return value
+
+
 Location = Annotated[str, LocationMark()]
 Locations = Annotated[list[str], LocationMark(), BeforeValidator(_as_list)]
 Count = Annotated[int, Field(gt=0)]
@@ -178,7 +190,9 @@ class Adapter(Section):
         "double_seq_bn: after attention too; par_bn: beside the feed-forward; lora, ia3: PEFT's; full: all weights; "
         "none: the base as it is.",
     )
-    reduction_factor: Count | dict[Annotated[int, Field(ge=0)] | Literal["default"], Count] | None = Field(
+    reduction_factor: Annotated[
+        Count | dict[Annotated[int, Field(ge=0)] | Literal["default"], Count] | None, BeforeValidator(_factors)
+    ] = Field(
         default=None,
         description="Bottlenecks: hidden size divided by their width, or that by block, {0: 8, default: 16}; "
         "null: 16, par_bn 2.",

@@ -137,6 +137,13 @@ def test_every_mistake_in_one_message() -> None:
         (PLAIN + "eval: {tasks: [ner]}\n", "eval: task ner has no data: add eval.ner"),
         (PLAIN.replace("{from_scratch: {}}", "{}"), "base: give either model or from_scratch"),
         (PLAIN.replace("{from_scratch: {}}", "{from_scratch: {heads: 7}}"), "128 is not a multiple of heads 7"),
+        *(
+            (
+                PLAIN + f"adapter: {{reduction_factor: {value}}}\n",
+                "1 error\n  adapter.reduction_factor: expected a whole",
+            )
+            for value in ("0", "-1", "x", "true", "2.5", "{}", "{x: 8}", "{0: 0}", "{-1: 8}", "[8]")
+        ),
         (PLAIN + "training: {mask_probability: 2}\n", "mask_probability: expected less than 1"),
         (PLAIN + "sorce: graph\n", "sorce: unknown key; did you mean source"),
     ],
