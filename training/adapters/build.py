@@ -15,7 +15,7 @@ from ...recipes.errors import UserError
 from ...recipes.schema import Adapter
 from ..families import Family, family_of
 from .bottleneck import PRESETS, BottleneckConfig
-from .bottleneck.fusion import FUSED
+from .bottleneck.fusion import within as within_fusion
 from .files import CONFIG, LANGUAGE, TASK, first_line, put_on, put_weights, read_config, read_weights
 
 SETTABLE = ("reduction_factor", "leave_out", "non_linearity", "dropout", "scaling", "sparse_groups")
@@ -92,7 +92,7 @@ def fuse_adapters(
         first = name == next(iter(weights))
         for key, tensor in tensors.items():
             if ".bottleneck_adapters." in key:
-                found[key.replace(".bottleneck_adapters.", f".bottleneck_adapters.experts.{FUSED}{name}.")] = tensor
+                found[within_fusion(key, name)] = tensor
             elif (name == coupling) if ".bottleneck_couplings." in key else (first and train_head):
                 found[key] = tensor
     fused = (".experts.", ".bottleneck_couplings.")

@@ -33,13 +33,15 @@ def export_adapterhub(model: PeftModel, name: str, folder: Path) -> list[str]:
     weights = {key[prefix:]: value for key, value in get_peft_model_state_dict(model, adapter_name=LANGUAGE).items()}
     if not isinstance(config, BottleneckConfig):
         theirs = linear_to(config, family_of(base.config.model_type))
-        return _write(base, name, theirs, weights, folder)
+        _write(base, name, theirs, weights, folder)
+        return []
     if not config.fused:
         notes = [
             "AdapterHub undoes the coupling before a flexible head (AutoAdapterModel), never before the model's own; "
             f"this adapter was trained {'with' if config.invert_before_head else 'without'} that"
         ]
-        return _write(base, name, bottleneck_to(config), weights, folder) + (notes if config.coupling else [])
+        _write(base, name, bottleneck_to(config), weights, folder)
+        return notes if config.coupling else []
     if "fusion" in config.within:
         raise UserError("an adapter named fusion would lie where the fusion itself is written")
     notes = _write_fusion(base, list(config.within), weights, folder / "fusion")
@@ -56,7 +58,7 @@ def export_adapterhub(model: PeftModel, name: str, folder: Path) -> list[str]:
     return notes
 
 
-def _write(base: Any, name: str, theirs: dict[str, Any], weights: dict[str, Tensor], folder: Path) -> list[str]:
+def _write(base: Any, name: str, theirs: dict[str, Any], weights: dict[str, Tensor], folder: Path) -> None:
     """One adapter, and its head where it has one."""
     folder.mkdir(parents=True, exist_ok=True)
     model_type = base.config.model_type
@@ -67,14 +69,13 @@ def _write(base: Any, name: str, theirs: dict[str, Any], weights: dict[str, Tens
     _write_json(folder / "adapter_config.json", about)
     head = {key: value.cpu().clone() for key, value in weights.items() if to_theirs(key, name, model_type) is None}
     if not head:
-        return []
+        return
     # the decoder's bias goes along: AdapterHub's flexible heads would start it at zero
     decoder = HEADS[model_type].decoder
     head[f"{decoder}.bias"] = cast(Any, base.get_submodule(decoder)).bias.detach().clone()
     torch.save(head, folder / "pytorch_model_head.bin")
     labels = {"num_labels": 2, "label2id": {"LABEL_0": 0, "LABEL_1": 1}}
     _write_json(folder / "head_config.json", _about(base) | {"name": None, "config": None} | labels)
-    return []
 
 
 def _write_fusion(base: Any, names: list[str], weights: dict[str, Tensor], folder: Path) -> list[str]:

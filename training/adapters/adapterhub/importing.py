@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from ....recipes.errors import UserError
 from ...families import family_of
 from ..bottleneck.config import NAME
-from ..bottleneck.fusion import FUSED
+from ..bottleneck.fusion import within
 from ..build import fusion_config
 from ..files import first_line, put_on, put_weights
 from .configs import FUSION, bottleneck_of, linear_of
@@ -131,7 +131,7 @@ def _fusion(
         notes += [f"{name}: {note}" for note in more]
         for key, tensor in own.items():
             if ".bottleneck_adapters." in key:
-                weights[key.replace(".bottleneck_adapters.", f".bottleneck_adapters.experts.{FUSED}{name}.")] = tensor
+                weights[within(key, name)] = tensor
             elif ".bottleneck_couplings." in key and name == coupling:
                 weights[key] = tensor
     left = [name for name in names if configs[name].coupling and name != coupling]

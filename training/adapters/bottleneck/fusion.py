@@ -23,6 +23,11 @@ INIT_STD = 0.02
 FUSED = "fused_"
 
 
+def within(key: str, name: str) -> str:
+    """The name that a weight of the bottleneck adapter `name` has inside a fusion."""
+    return key.replace(".bottleneck_adapters.", f".bottleneck_adapters.experts.{FUSED}{name}.")
+
+
 class Fusion(nn.Module):
     """Query, key and value over the bottlenecks of one block."""
 
