@@ -3,11 +3,11 @@
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
@@ -22,6 +22,8 @@ class Terminal:
         self._as_json = as_json
         self._out = Console(soft_wrap=not sys.stdout.isatty())
         self._err = Console(stderr=True, soft_wrap=not sys.stderr.isatty())
+        self._status: dict[str, str] = {}
+        self._live: Any = None
 
     def say(self, text: str) -> None:
         """Print one line about the work."""
@@ -31,9 +33,16 @@ class Terminal:
         """Announce a step."""
         self._err.print(text, style="bold", markup=False, highlight=False)
 
-    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Generator[T]:
         """A bar on a terminal; elsewhere a line now and then."""
+        self._status = {}
         return self._bar(items, label, total) if self._err.is_terminal else self._lines(items, label, total)
+
+    def status(self, facts: Mapping[str, str]) -> None:
+        """A table above the bar; elsewhere part of the next line."""
+        self._status = dict(facts)
+        if self._live is not None:
+            self._live.update(self._view())
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A summary table on stdout; nothing under --json."""
@@ -53,7 +62,8 @@ class Terminal:
         elif path is not None:
             print(path)
 
-    def _bar(self, items: Iterable[T], label: str, total: int | None) -> Iterator[T]:
+    def _bar(self, items: Iterable[T], label: str, total: int | None) -> Generator[T]:
+        from rich.live import Live
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -64,10 +74,23 @@ class Terminal:
         )
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=self._err, transient=True) as bar:
-            yield from bar.track(items, total=total, description=label)
+        self._progress = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=self._err)
+        self._live = Live(self._view(), console=self._err, transient=True)
+        try:
+            with self._live:
+                yield from self._progress.track(items, total=total, description=label)
+        finally:
+            self._live = None
 
-    def _lines(self, items: Iterable[T], label: str, total: int | None) -> Iterator[T]:
+    def _view(self) -> RenderableType:
+        """The bar, under a table of the facts if there are any."""
+        if not self._status:
+            return self._progress
+        table = Table(*self._status, title_justify="left")
+        table.add_row(*map(escape, self._status.values()))
+        return Group(table, self._progress)
+
+    def _lines(self, items: Iterable[T], label: str, total: int | None) -> Generator[T]:
         started = last = time.monotonic()
         count = 0
         for item in items:
@@ -75,7 +98,8 @@ class Terminal:
             count += 1
             if time.monotonic() - last > SECONDS_BETWEEN_LINES:
                 last = time.monotonic()
-                self.say(f"{label}: {count}" + (f" of {total}" if total else ""))
+                facts = "".join(f", {name} {value}" for name, value in self._status.items())
+                self.say(f"{label}: {count}" + (f" of {total}" if total else "") + facts)
         self.say(f"{label}: {count} in {time.monotonic() - started:.1f} s")
 
 

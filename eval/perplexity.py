@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..recipes.progress import QUIET, Progress
-from ..training.data import collate
+from ..training.batches import collate
 from ..training.mlm import MaskedLM
 
 

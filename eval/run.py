@@ -20,9 +20,10 @@ from ..recipes.sources import expand_files
 from ..recipes.tables import open_text
 from ..training.adapters import load_adapter
 from ..training.base import base_identity, base_name, load_base, scratch_artifact
-from ..training.data import IGNORED, read_texts
+from ..training.masking import IGNORED
 from ..training.mlm import MaskedLM
 from ..training.task import Example, predict, save_task, train_task
+from ..training.tokens import read_texts
 from . import metrics, perplexity
 from .data import Item, TaskData, read_task, task_inputs
 from .scores import BASE, Score, read_scores, write_scores

@@ -7,6 +7,7 @@ nothing that a later one could take for whole.
 import errno
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -67,6 +68,11 @@ class Artifact:
         return self.root / f"{self.name}-{self.key[:8]}"
 
     @property
+    def unfinished(self) -> Path:
+        """Where what is needed to go on with an interrupted making may lie; goes when the artifact is complete."""
+        return self.root / f".{self.folder.name}.unfinished"
+
+    @property
     def exists(self) -> bool:
         """True when the artifact was made whole."""
         return (self.folder / MANIFEST).is_file()
@@ -116,6 +122,7 @@ class Artifact:
             write_json(partial / MANIFEST, manifest)
             shutil.rmtree(self.folder, ignore_errors=True)  # a folder without a manifest is nobody's
             partial.replace(self.folder)
+            shutil.rmtree(self.unfinished, ignore_errors=True)
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -177,6 +184,22 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as readable JSON."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replace_with(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to; what is there after `with` takes its place at once and whole.
+
+    What is raised inside leaves `path` as it was.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def file_hash(path: Path) -> str:

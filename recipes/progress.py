@@ -3,7 +3,7 @@
 Library functions take a `Progress`; the CLI passes one that draws bars, scripts and tests pass none.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Mapping
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -16,8 +16,12 @@ class Progress(Protocol):
         """Print one line."""
         ...
 
-    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Generator[T]:
         """Pass `items` through, drawing a bar of `total` steps (unknown if None)."""
+        ...
+
+    def status(self, facts: Mapping[str, str]) -> None:
+        """Show how the work inside `track` stands, beside its bar."""
         ...
 
 
@@ -27,9 +31,12 @@ class Quiet:
     def say(self, text: str) -> None:
         """Drop the line."""
 
-    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Generator[T]:
         """Pass `items` through."""
         yield from items
+
+    def status(self, facts: Mapping[str, str]) -> None:
+        """Drop the facts."""
 
 
 QUIET: Progress = Quiet()

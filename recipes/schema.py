@@ -237,23 +237,72 @@ class Training(Section):
 
     max_steps: Count = Field(default=1000, description="Optimiser steps.")
     learning_rate: Annotated[float, Field(gt=0)] = Field(default=1e-4, description="Peak learning rate of AdamW.")
-    warmup_steps: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="Steps of linear warm-up; then linear decay to 0."
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        default="linear", description="Course of the learning rate after the warm-up: falling to 0, or constant."
     )
-    weight_decay: Annotated[float, Field(ge=0)] = Field(default=0.0, description="AdamW's weight decay.")
+    warmup_steps: Annotated[int, Field(ge=0)] = Field(default=0, description="Steps of linear warm-up.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="AdamW's weight decay, of matrices alone (no biases, no LayerNorm)."
+    )
     clip_norm: Annotated[float, Field(gt=0)] = Field(default=1.0, description="Gradients are clipped to this L2 norm.")
-    batch_tokens: Count = Field(default=4096, description="Tokens in a batch, padding counted.")
-    max_length: Annotated[int, Field(ge=8)] = Field(
-        default=256, description="Longest sequence, in tokens; longer text is cut."
+    batch_tokens: Count = Field(
+        default=4096, description="Tokens in a step's batch, over all devices; lengths are rounded up to the longest."
+    )
+    batch_sequences: Count | None = Field(
+        default=None, description="Sequences in a step's batch instead, over all devices (the paper: 16)."
+    )
+    line_by_line: bool = Field(
+        default=False,
+        description="true: each line is a sequence, cut off at max_length (the paper); false: a document's lines are "
+        "joined and cut into sequences of max_length, so that all text is used.",
+    )
+    max_length: Annotated[int, Field(ge=8)] = Field(default=256, description="Longest sequence, in tokens.")
+    graph_share: Rate | None = Field(
+        default=None,
+        description="source: both: share of each batch that is graph sentences; null: as much as there is.",
     )
     mask_probability: Rate = Field(
         default=0.15, description="Share of tokens to predict; of these 80/10/10 mask/random/kept."
     )
+    whole_words: bool = Field(default=False, description="Mask all pieces of a word together.")
     eval_every: Count = Field(default=200, description="Steps between two looks at the validation loss.")
     validation_tokens: Count = Field(default=20_000, description="Validation text looked at each time, in tokens.")
-    log_every: Count = Field(default=10, description="Steps between two lines of metrics.jsonl.")
-    precision: Precision = Field(default="auto", description="auto: bf16 where the GPU has it, else fp32.")
+    patience: Count | None = Field(
+        default=None, description="Stop after so many looks without a better validation loss; null: never."
+    )
+    precision: Precision = Field(
+        default="auto", description="auto: bf16 where the GPU, or the processor's AMX, makes it faster; else fp32."
+    )
     seed: Seed = Field(default=42, description="Seed of initialisation, data order, masking and dropout.")
+    log_every: Count = Field(default=10, description="Steps between two lines of metrics.jsonl.")
+    checkpoint_every: Count = Field(default=100, description="Steps between two checkpoints to resume from.")
+    keep_checkpoints: Count = Field(default=2, description="Checkpoints kept; all go when training is done.")
+    device_batch_tokens: Count | None = Field(
+        default=None,
+        description="Tokens in one forward on one device, the batch is accumulated; null: as many as memory takes.",
+    )
+    activation_checkpointing: bool = Field(
+        default=False, description="Compute activations twice instead of keeping them: less memory, more time."
+    )
+    compile: bool = Field(default=False, description="torch.compile the encoder: minutes at first, for long runs.")
+    tracker: Literal["none", "tensorboard", "trackio", "wandb"] = Field(
+        default="none", description="Where metrics go besides metrics.jsonl."
+    )
+
+    def settings(self) -> dict[str, Any]:
+        """The fields that shape the adapter, JSON-ready: not what only the machine or the onlooker cares for."""
+        return self.model_dump(mode="json", exclude=set(_MACHINE))
+
+
+_MACHINE = (
+    "log_every",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "device_batch_tokens",
+    "activation_checkpointing",
+    "compile",
+    "tracker",
+)
 
 
 class PseudoPerplexity(Section):

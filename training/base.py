@@ -11,8 +11,8 @@ from ..recipes.errors import UserError
 from ..recipes.hub import hub_errors
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Base, FromScratch, Recipe
-from .data import read_texts
-from .families import check_family
+from .families import check_family, family_of
+from .tokens import read_texts
 from .wordpiece import train_tokenizer
 
 BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "*.model")
@@ -100,8 +100,7 @@ def _loaded(kind: Any, name: str, revision: str | None, option: str) -> Any:
 
 def _check_sizes(recipe: Recipe, config: Any) -> None:
     """Raise a UserError for lengths and reduction factors that this model cannot have."""
-    offset = config.pad_token_id + 1 if "roberta" in config.model_type else 0  # RoBERTa counts positions from there
-    limit = config.max_position_embeddings - offset
+    limit = config.max_position_embeddings - family_of(config.model_type).first_position(config)
     lengths = {
         "training.max_length": recipe.training.max_length,
         "eval.mlm.max_length": recipe.eval.mlm.max_length,

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from torch import nn
 
@@ -38,6 +38,15 @@ class Family:
     """Regular expression of the embeddings module, output (batch, seq, embedding)."""
     embedding_size: str = "hidden_size"
     """Name of the configuration's entry for the width of embeddings and decoder."""
+    packs: bool = True
+    """Attention goes through transformers' interface and positions are given with the ids, so sequences may stand side
+    by side in one row."""
+    positions_after_pad: bool = False
+    """RoBERTa counts positions from the number after padding's id."""
+
+    def first_position(self, config: Any) -> int:
+        """The position of a sequence's first token."""
+        return config.pad_token_id + 1 if self.positions_after_pad else 0
 
 
 _LAYER = r".*encoder\.layer\.\d+"
@@ -45,7 +54,9 @@ _OUTPUT = Place(rf"{_LAYER}\.output", "own")
 _ATTENTION = Place(rf"{_LAYER}\.attention\.output", "own")
 _LINEARS = {"query": "query", "key": "key", "value": "value", "intermediate": "intermediate.dense"}
 
-_ROBERTA = Family(_OUTPUT, _ATTENTION, ("lm_head",), ("lm_head.dense", "lm_head.layer_norm"), _LINEARS)
+_ROBERTA = Family(
+    _OUTPUT, _ATTENTION, ("lm_head",), ("lm_head.dense", "lm_head.layer_norm"), _LINEARS, positions_after_pad=True
+)
 
 FAMILIES = {
     "bert": Family(_OUTPUT, _ATTENTION, ("cls",), ("cls.predictions.transform",), _LINEARS),
@@ -72,6 +83,7 @@ FAMILIES = {
         ("cls",),
         ("cls.predictions.transform",),
         {"query": "query_proj", "key": "key_proj", "value": "value_proj", "intermediate": "intermediate.dense"},
+        packs=False,  # its attention has relative positions of its own
     ),
     # pre-norm blocks: no LayerNorm follows, so a bottleneck reads the feed-forward's output itself; one matrix for
     # query, key and value
@@ -81,6 +93,7 @@ FAMILIES = {
         ("head", "decoder"),
         ("head",),
         {"query": "attn.Wqkv", "value": "attn.Wqkv"},
+        packs=False,  # every other block looks at a window
     ),
 }
 

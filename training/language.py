@@ -1,30 +1,33 @@
 """Training a language adapter: prepared text in, adapter artifact out."""
 
-import json
-from collections.abc import Iterator
+import shutil
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from accelerate.utils import set_seed
-from peft import PeftModel
-from transformers import PreTrainedModel
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 
 from ..recipes.artifacts import Artifact, Draft, Prepared
 from ..recipes.errors import UserError
 from ..recipes.progress import QUIET, Progress
-from ..recipes.schema import Recipe, Training
-from .adapters import fuse_adapters, language_adapter
+from ..recipes.schema import Recipe
 from .adapters.files import save_adapter
-from .base import base_identity, base_name, load_base, scratch_artifact, tokenizer_hash
+from .base import base_identity, base_name, scratch_artifact
 from .card import trained_card
-from .data import Batch, Sequences, plan_batches, tokenise, tokens_artifact
-from .loop import Schedule, fit, make_accelerator, mean_loss
-from .masking import Masking, generator_for
-from .mlm import MaskedLM
+from .checkpoint import Checkpoints
+from .curve import draw_curve
+from .device import autocast_dtype, make_accelerator, matmul_peak, peak_memory
+from .loop import fit, mean_loss
+from .setup import Ready, set_up
+from .watch import MB, Watch
 
+PROBE_STEPS = 6
+KEPT_PER_WEIGHT = 4  # checkpoints hold weights, the best weights and AdamW's two averages
 FUSED = ("text", "graph")
-VALIDATION_SEED = 0  # the same masks at every look, whatever the run's seed
 
 
 def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Artifact:
@@ -34,8 +37,8 @@ def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
         "language": recipe.language,
         "source": recipe.source,
         "adapter": recipe.adapter.settings(),
-        "training": recipe.training.model_dump(mode="json"),
-        "code": 2,
+        "training": recipe.training.settings(),
+        "code": 3,
     }
     if recipe.source == "fusion":
         section["adapter"]["fusion_coupling"] = recipe.adapter.fusion_coupling
@@ -51,19 +54,42 @@ def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
     )
 
 
-def train_adapter(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET) -> Artifact:
+def train_adapter(
+    recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET, *, resume: bool = True
+) -> Artifact:
     """Train the recipe's language adapter unless it is there already; for a fusion, the two it fuses first.
 
     The artifact holds `adapter_config.json`, `adapter_model.safetensors` (for `full` a whole model and its tokenizer),
-    `README.md` (the model card), `metrics.jsonl` and the manifest. Raises UserError when there is nothing to train on.
+    the last step's adapter in `last/`, `README.md` (the model card), `metrics.jsonl`, `loss.png` and the manifest. An
+    interrupted run is gone on with, unless `resume` is false. Raises UserError when there is nothing to train on, and
+    Stopped when a signal came.
     """
     artifact = adapter_artifact(recipe, workspace, prepared)
     if artifact.exists:
         return artifact
     for part in _parts(recipe).values():
-        train_adapter(part, workspace, prepared, progress)
-    artifact.build(lambda draft: _train(recipe, workspace, prepared, artifact, draft, progress), progress)
+        train_adapter(part, workspace, prepared, progress, resume=resume)
+    accelerator, reason = _accelerator(recipe, workspace)
+    progress.say(reason)
+    run = _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress)
+    with artifact.draft(progress) if accelerator.is_main_process else nullcontext() as draft:
+        # somebody else may have made it while this process waited for the lock
+        if all(broadcast_object_list([draft is not None])):
+            if not resume and draft is not None:
+                shutil.rmtree(artifact.unfinished, ignore_errors=True)
+            run.go(draft)
+    accelerator.wait_for_everyone()
     return artifact
+
+
+def estimate(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET) -> dict[str, Any]:
+    """What training would take on this device, from a few steps of it: time, memory, sizes. Nothing is kept but tokens.
+
+    For a fusion, the parts must have been trained.
+    """
+    artifact = adapter_artifact(recipe, workspace, prepared)
+    accelerator, reason = make_accelerator(recipe.training.precision)
+    return _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress).probe()
 
 
 def _parts(recipe: Recipe) -> dict[str, Recipe]:
@@ -76,111 +102,124 @@ def _fused_artifacts(recipe: Recipe, workspace: Path, prepared: Prepared) -> dic
     return {name: adapter_artifact(part, workspace, prepared) for name, part in _parts(recipe).items()}
 
 
-def _adapted(base: PreTrainedModel, recipe: Recipe, workspace: Path, prepared: Prepared) -> PeftModel | PreTrainedModel:
-    """The base with what is to be trained."""
-    parts = _fused_artifacts(recipe, workspace, prepared)
-    settings = recipe.adapter
-    if not parts:
-        return language_adapter(base, settings)
-    has_coupling = settings.type == "seq_bn_inv" and settings.fusion_coupling != "none"
-    return fuse_adapters(
-        base,
-        {name: part.folder for name, part in parts.items()},
-        coupling=settings.fusion_coupling if has_coupling else None,
-        train_head=settings.train_head,
-    )
+@dataclass(frozen=True)
+class _Training:
+    """One run."""
 
+    recipe: Recipe
+    workspace: Path
+    prepared: Prepared
+    artifact: Artifact
+    accelerator: Accelerator
+    reason: str
+    """Of the precision."""
+    progress: Progress
 
-def _train(
-    recipe: Recipe, workspace: Path, prepared: Prepared, artifact: Artifact, draft: Draft, progress: Progress
-) -> None:
-    settings = recipe.training
-    base, tokenizer = load_base(recipe, workspace, prepared, progress)
-    where = str(base.config.name_or_path)
-    parameters = base.num_parameters()
-    train, validation = _tokens(recipe, workspace, prepared, tokenizer, progress)
-    set_seed(settings.seed)
-    accelerator, reason = make_accelerator(settings.precision)
-    adapted = _adapted(base, recipe, workspace, prepared)
-    model = MaskedLM(adapted).to(accelerator.device)
-    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    progress.say(f"training {trainable:,} of {parameters:,} parameters on {accelerator.device.type}; {reason}")
-    masking = Masking.of(tokenizer, settings.mask_probability)
-    fixed = _validation_batches(validation, masking, settings)
-    with (draft.folder / "metrics.jsonl").open("w", encoding="utf-8") as file:
+    def go(self, draft: Draft | None) -> None:
+        """Train, and write into `draft`; processes without one only help."""
+        settings, accelerator = self.recipe.training, self.accelerator
+        ready, unfinished = self._set_up(), self.artifact.unfinished
+        if draft is not None:
+            unfinished.mkdir(parents=True, exist_ok=True)
         outcome = fit(
-            model,
-            _training_batches(train, masking, settings),
-            _schedule(settings),
-            lambda: mean_loss(model, fixed, accelerator),
+            ready.model,
+            ready.feed,
+            ready.schedule,
+            lambda: mean_loss(ready.model, ready.fixed, accelerator),
             accelerator,
-            log=lambda entry: print(json.dumps(entry), file=file, flush=True),
-            progress=progress,
-            label=f"train {recipe.adapter.type} on {recipe.source}",
+            self._watch(unfinished / "metrics.jsonl" if draft is not None else None),
+            checkpoints=Checkpoints(
+                unfinished, settings.checkpoint_every, settings.keep_checkpoints, writes=draft is not None
+            ),
         )
-    draft.facts |= {
-        "base_commit": getattr(base.config, "_commit_hash", None),
-        "trainable_parameters": trainable,
-        "precision": reason,
-        "steps": settings.max_steps,
-        "best_step": outcome.best_step,
-        "validation_loss": outcome.best_value,
-        "training_tokens": int(train.lengths.sum()),
-    }
-    save_adapter(adapted, draft.folder)
-    if recipe.adapter.type == "full":
-        tokenizer.save_pretrained(draft.folder)
-    card = trained_card(recipe, draft.facts, artifact, where)
-    (draft.folder / "README.md").write_text(card, encoding="utf-8")
+        for tracker in accelerator.trackers:
+            tracker.finish()
+        if draft is None:
+            return
+        draft.facts |= ready.facts | {
+            "precision": self.reason,
+            "steps": outcome.step,
+            "best_step": outcome.best_step,
+            "validation_loss": outcome.best_value,
+            "skipped_steps": outcome.skipped,
+            "tokens_seen": outcome.tokens,
+        }
+        shutil.copy(unfinished / "metrics.jsonl", draft.folder)
+        draw_curve(draft.folder / "metrics.jsonl", draft.folder / "loss.png")
+        self._write(ready, draft, outcome.restore)
+
+    def probe(self) -> dict[str, Any]:
+        """Run a few steps and reckon from them."""
+        ready, accelerator = self._set_up(), self.accelerator
+        steps, every = ready.schedule.max_steps, ready.schedule.eval_every
+        looks: list[float] = []
+
+        def look() -> float:
+            started = time.monotonic()
+            value = mean_loss(ready.model, ready.fixed, accelerator)
+            looks.append(time.monotonic() - started)
+            return value
+
+        watch = replace(self._watch(None), steps=PROBE_STEPS, every=1, track=None, label="probe")
+        short = replace(ready.schedule, max_steps=PROBE_STEPS, eval_every=PROBE_STEPS, log_every=1, patience=None)
+        fit(ready.model, ready.feed, short, look, accelerator, watch)
+        tokens = sum(sampler.tokens_per_batch for sampler in ready.feed.samplers) * steps
+        seconds = tokens / watch.typical_speed + min(looks) * (2 + (steps - 1) // every)
+        trainable = ready.facts["trainable_parameters"]
+        return ready.facts | {
+            "precision": self.reason,
+            "steps": steps,
+            "tokens_to_see": round(tokens),
+            "epochs": round(tokens / ready.facts["training_tokens"], 2),
+            "tokens_per_second": round(watch.typical_speed),
+            "share_of_matmul_peak": watch.peak_share and round(watch.peak_share, 3),
+            "estimated_minutes": round(seconds / 60, 2),
+            "estimated_peak_mb": round(peak_memory(accelerator.device) / MB),
+            "checkpoint_mb": round(trainable * 4 * KEPT_PER_WEIGHT / MB, 1),
+            "adapter_mb": round(trainable * 4 / MB, 1),
+        }
+
+    def _set_up(self) -> Ready:
+        parts = _fused_artifacts(self.recipe, self.workspace, self.prepared)
+        return set_up(self.recipe, self.workspace, self.prepared, self.accelerator, parts, self.progress)
+
+    def _watch(self, file: Path | None) -> Watch:
+        settings, accelerator = self.recipe.training, self.accelerator
+        device, dtype = accelerator.device, autocast_dtype(accelerator)
+        return Watch(
+            steps=settings.max_steps,
+            every=settings.log_every,
+            file=file,
+            track=accelerator.log if settings.tracker != "none" else None,
+            peak=matmul_peak(device, dtype) * accelerator.num_processes,
+            memory=lambda: peak_memory(device),
+            progress=self.progress,
+            label=f"train {self.recipe.adapter.type} on {self.recipe.source}",
+        )
+
+    def _write(self, ready: Ready, draft: Draft, restore: Any) -> None:
+        """The last step's adapter, then the best one and its card."""
+        whole = self.recipe.adapter.type == "full"
+        if not whole:  # of a whole model one copy is enough
+            (draft.folder / "last").mkdir()
+            save_adapter(ready.adapted, draft.folder / "last")
+        restore()
+        save_adapter(ready.adapted, draft.folder)
+        if whole:
+            ready.tokenizer.save_pretrained(draft.folder)
+        where = str(ready.tokenizer.name_or_path)
+        card = trained_card(self.recipe, draft.facts, self.artifact, where)
+        (draft.folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def _tokens(
-    recipe: Recipe, workspace: Path, prepared: Prepared, tokenizer: Any, progress: Progress
-) -> tuple[Sequences, Sequences]:
-    """Training and validation sequences, tokenised where that has not been done."""
-    length = recipe.training.max_length
-    root = workspace / "tokens" / recipe.language
-    tokens = tokens_artifact(prepared.of(recipe.source), tokenizer_hash(tokenizer), length, root)
-    tokenise(tokens, tokenizer, length, progress)
-    train, validation = (
-        Sequences(tokens.folder / f"{name}.arrow", tokenizer.pad_token_id) for name in ("train", "validation")
-    )
-    for name, data in (("training", train), ("validation", validation)):
-        if not len(data):
-            raise UserError(f"no {name} text in {', '.join(str(a.folder) for a in tokens.parents)}: give more text")
-    return train, validation
-
-
-def _training_batches(data: Sequences, masking: Masking, settings: Training) -> Iterator[Batch]:
-    """Endless masked batches; which, and how masked, depends on (seed, epoch, batch) alone."""
-    epoch = 0
-    while True:
-        rng = np.random.default_rng((settings.seed, epoch))
-        for number, rows in enumerate(plan_batches(data.lengths, settings.batch_tokens, rng)):
-            yield masking.apply(data.batch(rows), generator_for(settings.seed, epoch, number))
-        epoch += 1
-
-
-def _validation_batches(data: Sequences, masking: Masking, settings: Training) -> list[Batch]:
-    """The same masked batches at every look: about `validation_tokens` tokens."""
-    plan = plan_batches(data.lengths, settings.batch_tokens, np.random.default_rng(VALIDATION_SEED))
-    batches: list[Batch] = []
-    tokens = 0
-    for number, rows in enumerate(plan):
-        batches.append(masking.apply(data.batch(rows), generator_for(VALIDATION_SEED, number)))
-        tokens += int(data.lengths[rows].sum())
-        if tokens >= settings.validation_tokens:
-            break
-    return batches
-
-
-def _schedule(settings: Training) -> Schedule:
-    return Schedule(
-        max_steps=settings.max_steps,
-        learning_rate=settings.learning_rate,
-        warmup_steps=settings.warmup_steps,
-        weight_decay=settings.weight_decay,
-        clip_norm=settings.clip_norm,
-        eval_every=settings.eval_every,
-        log_every=settings.log_every,
-    )
+def _accelerator(recipe: Recipe, workspace: Path) -> tuple[Accelerator, str]:
+    """With the tracker that the recipe asks for."""
+    tracker = recipe.training.tracker
+    if tracker == "none":
+        return make_accelerator(recipe.training.precision)
+    if find_spec(tracker) is None:
+        raise UserError(f"training.tracker {tracker} is not installed: run `pip install {tracker}`")
+    folder = workspace / "trackers"
+    accelerator, reason = make_accelerator(recipe.training.precision, log_with=tracker, project_dir=folder)
+    accelerator.init_trackers("lrl-adapt", {"recipe": recipe.model_dump_json()})
+    return accelerator, reason

@@ -8,10 +8,12 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from .adapters.bottleneck.fusion import fusion_penalty
-from .data import IGNORED
+from .batches import Layout
+from .dropout import quicken
 from .families import family_of
-
-HEAD_ROWS = 4096  # masked places in one piece of the head: the loss's temporaries are held for one piece at a time
+from .head import linear_cross_entropy, passed_by
+from .masking import IGNORED
+from .packing import ATTENTION, Packing
 
 
 class MaskedLM(nn.Module):
@@ -24,31 +26,51 @@ class MaskedLM(nn.Module):
         super().__init__()
         self.model = model
         bare: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+        family = family_of(bare.config.model_type)
         # not registered as children: their parameters belong to `model`
         self._encoder = [cast(nn.Module, bare.base_model)]
-        self._head = [bare.get_submodule(name) for name in family_of(bare.config.model_type).head]
+        self._head = [bare.get_submodule(name) for name in family.head]
+        self._decoder = [bare.get_output_embeddings()]
+        self.layout = Layout(bare.config.pad_token_id, family.packs, family.first_position(bare.config))
+        if family.packs:
+            bare.set_attn_implementation(ATTENTION)
+        quicken(model)
 
     def logits(self, input_ids: Tensor, attention_mask: Tensor, places: Tensor) -> Tensor:
         """Logits (n, vocabulary) at the n places where the boolean `places` (batch, seq) is true, row by row."""
         hidden = self._encoder[0](input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return self._vocabulary(hidden[places])
+        return self._headed(hidden[places])
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross-entropy over the places where `labels` (batch, seq) is not -100; a scalar, 0 if there are none.
+    def forward(
+        self,
+        input_ids: Tensor,
+        labels: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        packing: Packing | None = None,
+    ) -> Tensor:
+        """Sum of the cross-entropies, in fp32, over the places where `labels`, (batch, seq), is not -100.
 
-        In training the penalty of fusion layers is added.
+        Padded sequences come with `attention_mask`; packed ones, (1, tokens), with `position_ids` and `packing`.
         """
+        shape = {"attention_mask": attention_mask} if packing is None else {"position_ids": position_ids}
+        given = shape if packing is None else {**shape, "packing": packing}
+        hidden = self._encoder[0](input_ids=input_ids, **given).last_hidden_state
         places = labels != IGNORED
-        hidden = self._encoder[0](input_ids=input_ids, attention_mask=attention_mask).last_hidden_state[places]
-        targets = labels[places]
-        losses = [
-            nn.functional.cross_entropy(self._vocabulary(some).float(), true, reduction="sum")
-            for some, true in zip(hidden.split(HEAD_ROWS), targets.split(HEAD_ROWS), strict=True)
-        ]
-        loss = torch.stack(losses).sum() / max(1, len(targets))
-        return loss + fusion_penalty(self.model) if self.training else loss
+        with passed_by(self._decoder[0]):
+            hidden = self._headed(hidden[places])
+        return linear_cross_entropy(hidden, self._decoder[0], labels[places])
 
-    def _vocabulary(self, hidden: Tensor) -> Tensor:
+    def penalty(self) -> Tensor | None:
+        """What is added to a step's mean loss: the penalty of fusion layers, if there are any."""
+        found = fusion_penalty(self.model)
+        return found if isinstance(found, Tensor) and found.requires_grad else None
+
+    def compile_encoder(self) -> None:
+        """Let torch.compile make the encoder's kernels, for any number of tokens."""
+        self._encoder[0] = torch.compile(self._encoder[0], dynamic=True)  # type: ignore[assignment]
+
+    def _headed(self, hidden: Tensor) -> Tensor:
         for module in self._head:
             hidden = module(hidden)
         return hidden

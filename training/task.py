@@ -1,5 +1,6 @@
 """Task adapters: a seq_bn and a head, trained on top of a frozen language adapter (MAD-X, Pfeiffer et al. 2020)."""
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,13 @@ from ..recipes.schema import Precision, TaskTraining
 from .adapters import load_adapter, stack_task_adapter
 from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, merge_adapter
 from .adapters.files import save_adapter
-from .data import IGNORED, Batch, collate
-from .loop import Schedule, fit, make_accelerator, mean_loss
+from .batches import Batch, Step, collate
+from .device import make_accelerator
+from .dropout import quicken
+from .loop import fit, mean_loss
+from .masking import IGNORED
+from .schedule import Schedule
+from .watch import Watch
 
 DROPOUT = 0.1
 INIT_STD = 0.02
@@ -65,13 +71,11 @@ class TaskModel(nn.Module):
         return self.head(hidden if self.per_token else hidden[:, 0])
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross-entropy; labels (batch,) or (batch, seq) with -100 where nothing is asked."""
+        """Sum of the cross-entropies; labels (batch,) or (batch, seq) with -100 where nothing is asked."""
         logits = self.logits(input_ids, attention_mask).float()
-        asked = (labels != IGNORED).sum().clamp(min=1)  # a batch of words without pieces has nothing to ask
-        total = nn.functional.cross_entropy(
+        return nn.functional.cross_entropy(
             logits.flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="sum"
         )
-        return total / asked
 
 
 def train_task(  # noqa: PLR0913
@@ -96,6 +100,7 @@ def train_task(  # noqa: PLR0913
     accelerator, _ = make_accelerator(precision)
     adapted = stack_task_adapter(base, language_adapter, settings.reduction_factor)
     model = TaskModel(adapted, classes, per_token=isinstance(train[0].label, list)).to(accelerator.device)
+    quicken(model)
     fixed = [_batch(some, pad_id) for some in _in_batches(validation, settings.batch_size)]
     per_epoch = -(-len(train) // settings.batch_size)
     steps = per_epoch * settings.epochs
@@ -107,17 +112,11 @@ def train_task(  # noqa: PLR0913
         clip_norm=1.0,
         eval_every=per_epoch,
         log_every=per_epoch,
+        seed=seed,
     )
-    fit(
-        model,
-        _epochs(train, settings.batch_size, pad_id, seed),
-        schedule,
-        lambda: mean_loss(model, fixed, accelerator),
-        accelerator,
-        log=lambda entry: None,
-        progress=progress,
-        label=label,
-    )
+    feed = _Shuffled(train, settings.batch_size, pad_id, seed)
+    watch = Watch(steps=steps, every=per_epoch, progress=progress, label=label)
+    fit(model, feed, schedule, lambda: mean_loss(model, fixed, accelerator), accelerator, watch).restore()
     return model
 
 
@@ -166,13 +165,23 @@ def predict(model: TaskModel, examples: Sequence[Example], *, pad_id: int, batch
     return found
 
 
-def _epochs(examples: Sequence[Example], size: int, pad_id: int, seed: int) -> Iterator[Batch]:
-    epoch = 0
-    while True:
-        order = np.random.default_rng((seed, epoch)).permutation(len(examples))
-        for some in _in_batches([examples[number] for number in order], size):
-            yield _batch(some, pad_id)
-        epoch += 1
+@dataclass(frozen=True)
+class _Shuffled:
+    """Labelled examples, epoch after epoch, each in an order of its own; a `Feed` that always starts at the start."""
+
+    examples: Sequence[Example]
+    size: int
+    pad_id: int
+    seed: int
+
+    def steps(self, after: dict[str, Any] | None = None) -> Iterator[Step]:
+        """See `Feed`."""
+        for epoch in itertools.count():
+            order = np.random.default_rng((self.seed, epoch)).permutation(len(self.examples))
+            for some in _in_batches([self.examples[number] for number in order], self.size):
+                batch = _batch(some, self.pad_id)
+                places, tokens = int((batch["labels"] != IGNORED).sum()), int(batch["attention_mask"].sum())
+                yield Step([batch], places, tokens, {})
 
 
 def _in_batches(examples: Sequence[Example], size: int) -> Iterator[Sequence[Example]]:

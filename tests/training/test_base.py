@@ -12,7 +12,7 @@ from lrl_adapt.training.base import base_identity, load_base, scratch_artifact, 
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from ..hub import Hub
-from .test_data import TEXTS, prepared
+from .test_batches import TEXTS, prepared
 
 SCRATCH = {"hidden_size": 16, "layers": 1, "heads": 2, "intermediate_size": 32, "vocab_size": 120}
 

@@ -1,27 +1,52 @@
 import itertools
+import json
 import math
+import os
+import signal
+from pathlib import Path
 
 import pytest
 import torch
 from accelerate import Accelerator
 from lrl_adapt.recipes.errors import UserError
-from lrl_adapt.training.loop import Schedule, choose_precision, fit
+from lrl_adapt.training import device
+from lrl_adapt.training.batches import Step
+from lrl_adapt.training.checkpoint import Checkpoint, Checkpoints
+from lrl_adapt.training.curve import draw_curve
+from lrl_adapt.training.loop import MOST_SKIPPED, Stopped, fit
+from lrl_adapt.training.schedule import Schedule
+from lrl_adapt.training.watch import Watch
 from torch import Tensor, nn
 
-INPUTS = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
 TRUE = torch.tensor([1.0, -2.0, 0.5, 3.0])
 
 
 class Linear(nn.Module):
-    """Least squares: (batch, 4) inputs, the mean squared error as loss."""
+    """Least squares with dropout: (batch, 4) inputs, the summed squared error as loss."""
 
-    def __init__(self) -> None:
+    def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(4))
         self.frozen = nn.Parameter(torch.ones(4), requires_grad=False)
+        self.dropout = nn.Dropout(dropout)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        return ((input_ids @ self.weight - input_ids @ TRUE) ** 2).mean()
+    def forward(self, input_ids: Tensor, labels: Tensor) -> Tensor:
+        return ((self.dropout(input_ids) @ self.weight - labels) ** 2).sum()
+
+
+class Points:
+    """Step n has 64 points of its own; from `bad` on their labels are no numbers."""
+
+    def __init__(self, bad: range = range(0), then=lambda step: None, cut: int = 1) -> None:
+        self.bad, self.then, self.cut = bad, then, cut
+
+    def steps(self, after=None):
+        for number in itertools.count(1 + (after or {}).get("number", 0)):
+            self.then(number)
+            inputs = torch.randn(64, 4, generator=torch.Generator().manual_seed(number))
+            labels = inputs @ TRUE * (math.nan if number in self.bad else 1.0)
+            pieces = zip(inputs.chunk(self.cut), labels.chunk(self.cut), strict=True)
+            yield Step([{"input_ids": x, "labels": y} for x, y in pieces], 64, 256, {"number": number})
 
 
 def schedule(**changes) -> Schedule:
@@ -29,11 +54,12 @@ def schedule(**changes) -> Schedule:
     return Schedule(**{**settings, "clip_norm": 10.0, "eval_every": 50, "log_every": 10, **changes})
 
 
-def run(model: Linear, plan: Schedule, values=None, batch=None) -> tuple:
+def run(model: Linear, plan: Schedule, feed=None, values=None, folder: Path | None = None) -> tuple:
     entries: list[dict] = []
-    batch = batch or {"input_ids": INPUTS, "attention_mask": torch.ones(64, 4, dtype=torch.long)}
-    values = values or (lambda: float(model(**batch).detach()))
-    outcome = fit(model, itertools.repeat(batch), plan, values, Accelerator(), log=entries.append)
+    watch = Watch(plan.max_steps, plan.log_every, track=lambda facts, step: entries.append({**facts, "step": step}))
+    values = values or (lambda: float(((model.weight.detach() - TRUE) ** 2).sum()))
+    checkpoints = Checkpoints(folder, every=10, keep=2) if folder else None
+    outcome = fit(model, feed or Points(), plan, values, Accelerator(cpu=True), watch, checkpoints=checkpoints)
     return outcome, entries
 
 
@@ -42,10 +68,17 @@ def test_it_learns_and_leaves_frozen_weights_alone() -> None:
     outcome, _ = run(model, schedule())
     torch.testing.assert_close(model.weight.detach(), TRUE, atol=0.05, rtol=0.05)
     assert torch.equal(model.frozen, torch.ones(4))
-    assert outcome.best_step in (150, 200)
+    assert (outcome.step, outcome.tokens, outcome.skipped) == (200, 200 * 256, 0)
 
 
-def test_the_weights_of_the_best_step_are_put_back() -> None:
+def test_a_step_in_several_forwards_is_the_same_step() -> None:
+    whole, pieces = Linear(), Linear()
+    run(whole, schedule(max_steps=30))
+    run(pieces, schedule(max_steps=30), Points(cut=3))
+    torch.testing.assert_close(whole.weight, pieces.weight, atol=1e-6, rtol=1e-6)
+
+
+def test_the_last_weights_stay_and_those_of_the_best_step_can_be_put_back() -> None:
     model, snapshots = Linear(), []
     values = iter([5.0, 1.0, 3.0, 2.0, 4.0])
 
@@ -53,17 +86,36 @@ def test_the_weights_of_the_best_step_are_put_back() -> None:
         snapshots.append(model.weight.detach().clone())
         return next(values)
 
-    outcome, _ = run(model, schedule(), value)
+    outcome, _ = run(model, schedule(), values=value)
     assert (outcome.best_step, outcome.best_value) == (50, 1.0)
+    assert torch.equal(model.weight, snapshots[-1])
+    outcome.restore()
     assert torch.equal(model.weight, snapshots[1])
-    assert not torch.equal(model.weight, snapshots[-1])
 
 
-def test_the_rate_rises_then_falls_to_zero() -> None:
-    _, entries = run(Linear(), schedule(max_steps=100, log_every=1))
-    rates = [entry["learning_rate"] for entry in entries if "learning_rate" in entry]
-    assert rates[:20] == pytest.approx([0.1 * step / 20 for step in range(1, 21)])
-    assert rates[20:] == pytest.approx([0.1 * (100 - step) / 80 for step in range(20, 100)])
+def test_training_stops_early_after_so_many_validations_without_a_better_one() -> None:
+    values = iter([5.0, 4.0, 4.5, 4.2, 0.0])
+    outcome, _ = run(Linear(), schedule(patience=2), values=lambda: next(values))
+    assert (outcome.step, outcome.best_step) == (150, 50)
+
+
+def test_the_rate_rises_then_takes_its_shape() -> None:
+    steps = range(1, 101)
+    linear, cosine, constant = (
+        [schedule(max_steps=100, shape=shape).rate(step) for step in steps]
+        for shape in ("linear", "cosine", "constant")
+    )
+    for rates in (linear, cosine, constant):
+        assert rates[:20] == pytest.approx([0.1 * step / 20 for step in range(1, 21)])
+    assert linear[20:] == pytest.approx([0.1 * (100 - step) / 80 for step in range(20, 100)])
+    assert cosine[20:] == pytest.approx([0.05 * (1 + math.cos(math.pi * step / 80)) for step in range(80)])
+    assert set(constant[20:]) == {0.1}
+
+
+def test_only_matrices_decay() -> None:
+    model = nn.Linear(3, 3)
+    groups = schedule(weight_decay=0.1).optimizer(model.parameters()).param_groups
+    assert [(group["weight_decay"], group["params"][0].dim()) for group in groups] == [(0.1, 2), (0.0, 1)]
 
 
 def test_what_is_logged() -> None:
@@ -73,19 +125,122 @@ def test_what_is_logged() -> None:
     assert all(e["tokens_per_second"] > 0 for e in entries if "loss" in e)
 
 
-def test_a_loss_that_is_no_number_stops_with_advice() -> None:
-    batch = {"input_ids": INPUTS * math.inf, "attention_mask": torch.ones(64, 4, dtype=torch.long)}
-    with pytest.raises(UserError, match="step 10 is nan: lower the learning rate"):
-        run(Linear(), schedule(), lambda: 0.0, batch)
+def test_steps_whose_loss_is_no_number_are_left_out_and_counted() -> None:
+    model, clean = Linear(), Linear()
+    outcome, entries = run(model, schedule(), Points(bad=range(30, 33)))
+    assert outcome.skipped == 3
+    assert entries[-2]["skipped"] == 3
+    torch.testing.assert_close(model.weight.detach(), TRUE, atol=0.05, rtol=0.05)
+    run(clean, schedule())
+    assert not torch.equal(model.weight, clean.weight)
+
+
+def test_too_many_of_them_stop_the_run_with_advice() -> None:
+    with pytest.raises(
+        UserError, match=rf"{MOST_SKIPPED} steps .* the last one {MOST_SKIPPED}: lower training.learning"
+    ):
+        run(Linear(), schedule(), Points(bad=range(1000)))
+
+
+@pytest.mark.parametrize("moment", [1, 25, 50, 199])
+def test_a_stopped_run_goes_on_to_the_same_weights_to_the_bit(moment: int, tmp_path: Path) -> None:
+    straight, broken = Linear(dropout=0.2), Linear(dropout=0.2)
+    expected, entries = run(straight, schedule())
+    interrupt = Points(then=lambda step: os.kill(os.getpid(), signal.SIGTERM) if step == moment else None)
+    with pytest.raises(Stopped, match="stopped after step"):
+        run(broken, schedule(), interrupt, folder=tmp_path)
+    resumed = Linear(dropout=0.2)
+    outcome, rest = run(resumed, schedule(), folder=tmp_path)
+    assert torch.equal(resumed.weight, straight.weight)
+    for one in (expected, outcome):
+        one.restore()
+    assert torch.equal(resumed.weight, straight.weight)
+    assert (outcome.best_step, outcome.best_value, outcome.tokens) == (
+        expected.best_step,
+        expected.best_value,
+        expected.tokens,
+    )
+    assert rest[-1] == entries[-1]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
+    class PowerCutError(Exception):
+        pass
+
+    def cut(step: int) -> None:
+        if step == 57:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        run(Linear(), schedule(), Points(then=cut), folder=tmp_path)
+    assert [file.name for file in sorted(tmp_path.iterdir())] == [
+        "step-00000040.safetensors",
+        "step-00000050.safetensors",
+    ]
+    resumed, straight = Linear(), Linear()
+    run(resumed, schedule(), folder=tmp_path)
+    run(straight, schedule())
+    assert torch.equal(resumed.weight, straight.weight)
+
+
+def test_a_broken_checkpoint_is_passed_over(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, every=1, keep=3)
+    for step in (1, 2, 3):
+        checkpoints.save(Checkpoint(step, {"weights.x": torch.full((3,), step)}, {"tokens": step}))
+    (tmp_path / "step-00000003.safetensors").write_bytes(b"half")
+    found = checkpoints.latest()
+    assert (found.step, found.facts["tokens"], found.tensors["weights.x"].tolist()) == (2, 2, [2, 2, 2])
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lrl_adapt.training import checkpoint
+
+    checkpoints = Checkpoints(tmp_path, every=1, keep=1)
+    checkpoints.save(Checkpoint(1, {"x": torch.ones(3)}, {}))
+
+    def full(tensors, path: Path, metadata) -> None:
+        path.write_bytes(b"begun")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(UserError, match=r"step 2 .*No space left.*goes on from the last good checkpoint"):
+        checkpoints.save(Checkpoint(2, {"x": torch.ones(3)}, {}))
+    assert [file.name for file in tmp_path.iterdir()] == ["step-00000001.safetensors"]
+    assert checkpoints.latest().step == 1
+
+
+def test_metrics_of_steps_that_are_made_again_are_written_once(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.jsonl"
+    for start in (0, 20):
+        watch = Watch(steps=40, every=10, file=file)
+        watch.began(start)
+        for step in range(start + 1, 35):
+            watch.stepped(step, 1.0, 0.1, 5, 0)
+        with file.open("a") as opened:
+            opened.write('{"step": 40, "lo')  # killed while writing
+    lines = [json.loads(line) for line in file.read_text().splitlines()[:-1]]
+    assert [line["step"] for line in lines] == [10, 20, 30]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    draw_curve(file, tmp_path / "loss.png")
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_precision_is_chosen_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_precision("auto") == ("no", "fp32: no GPU with bf16")
-    assert choose_precision("fp32")[0] == "no"
-    assert choose_precision("bf16") == ("bf16", "bf16: CPU, as asked")
+    monkeypatch.setattr(device, "_processor_flags", lambda: {"avx512_bf16"})
+    assert device.choose_precision("auto") == ("no", "fp32: no GPU, and this processor has no AMX")
+    monkeypatch.setattr(device, "_processor_flags", lambda: {"amx_bf16"})
+    assert device.choose_precision("auto") == ("bf16", "bf16: this processor has AMX")
+    assert device.choose_precision("fp32") == ("no", "fp32: as asked")
+    assert device.choose_precision("bf16") == ("bf16", "bf16: as asked")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H200")
-    for capability, expected in (((9, 0), "bf16"), ((7, 5), "no")):
+    for capability, expected in (
+        ((9, 0), "bf16: H200, compute capability 9.0"),
+        ((7, 5), "fp32: compute capability 7.5"),
+    ):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda c=capability: c)
-        assert choose_precision("auto")[0] == expected
+        assert device.choose_precision("auto")[1].startswith(expected)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    assert device.choose_precision("auto")[1] == "bf16: this processor has AMX"

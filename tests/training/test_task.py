@@ -5,7 +5,7 @@ import torch
 from lrl_adapt.recipes.schema import Adapter, TaskTraining
 from lrl_adapt.training.adapters import fuse_adapters, language_adapter
 from lrl_adapt.training.adapters.files import save_adapter
-from lrl_adapt.training.data import IGNORED
+from lrl_adapt.training.masking import IGNORED
 from lrl_adapt.training.task import Example, TaskModel, load_task, predict, save_task, train_task
 
 from .models import batch, shake, tiny

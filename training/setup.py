@@ -1,0 +1,196 @@
+"""Everything up to the first step of a language adapter's training: base, tokens, adapter, masks, the steps to come."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from peft import PeftModel
+from torch import nn
+from transformers import PreTrainedModel
+
+from ..recipes.artifacts import Artifact, Prepared
+from ..recipes.errors import UserError
+from ..recipes.progress import QUIET, Progress
+from ..recipes.schema import Recipe, Training
+from .adapters import language_adapter
+from .base import load_base, tokenizer_hash
+from .batches import Batch, MaskedSteps, Sampler, plan_batches
+from .device import autocast_dtype
+from .masking import Masking, random_for
+from .mlm import MaskedLM
+from .room import find_device_tokens
+from .schedule import Schedule
+from .tokens import Sequences, tokenise, tokens_artifact
+
+VALIDATION_SEED = 0  # the same masks at every look, whatever the run's seed
+MOST_UNKNOWN = 0.1  # of a text's pieces: with more the base cannot read the language
+
+
+@dataclass
+class Ready:
+    """What `fit` needs, and what there is to tell of it."""
+
+    tokenizer: Any
+    adapted: PeftModel | PreTrainedModel
+    model: MaskedLM
+    feed: MaskedSteps
+    fixed: list[Batch]
+    """Validation batches with their masks."""
+    schedule: Schedule
+    facts: dict[str, Any]
+
+
+def set_up(
+    recipe: Recipe,
+    workspace: Path,
+    prepared: Prepared,
+    accelerator: Accelerator,
+    parts: dict[str, Artifact],
+    progress: Progress = QUIET,
+) -> Ready:
+    """Load or make all of it; `parts` are the adapters that a fusion fuses. Raises UserError where text is wanting."""
+    settings = recipe.training
+    base, tokenizer = load_base(recipe, workspace, prepared, progress)
+    parameters, of_base = base.num_parameters(), list(base.parameters())
+    tokens = _tokens(recipe, workspace, prepared, tokenizer, progress)
+    reading = _tell_reading(tokens, progress)
+    set_seed(settings.seed)
+    adapted = _adapted(base, recipe, parts)
+    _freeze_in(of_base, autocast_dtype(accelerator))
+    if settings.activation_checkpointing:
+        base.gradient_checkpointing_enable({"use_reentrant": False})
+    model = MaskedLM(adapted).to(accelerator.device)
+    if settings.compile:
+        model.compile_encoder()
+    masking = Masking.of(tokenizer, settings.mask_probability, whole_words=settings.whole_words)
+    train = [Sequences(artifact.folder / "train.arrow") for artifact in tokens]
+    validation = [Sequences(artifact.folder / "validation.arrow") for artifact in tokens]
+    feed = MaskedSteps(
+        _samplers(train, settings),
+        masking,
+        model.layout,
+        device_tokens=settings.device_batch_tokens or 0,
+        processes=accelerator.num_processes,
+        process=accelerator.process_index,
+    )
+    if not feed.device_tokens:
+        feed.device_tokens = find_device_tokens(model, feed, accelerator)
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    devices = f"{accelerator.num_processes} x {accelerator.device.type}"
+    facts = {
+        "base_commit": getattr(base.config, "_commit_hash", None),
+        "parameters": parameters,
+        "trainable_parameters": trainable,
+        "devices": devices,
+        "device_batch_tokens": feed.device_tokens,
+        "training_tokens": sum(int(data.lengths.sum()) for data in train),
+        **reading,
+    }
+    progress.say(f"training {trainable:,} of {parameters:,} parameters on {devices}")
+    fixed = _validation_batches(validation, masking, model, settings)
+    return Ready(tokenizer, adapted, model, feed, fixed, schedule_of(settings), facts)
+
+
+def schedule_of(settings: Training) -> Schedule:
+    """The recipe's."""
+    return Schedule(
+        max_steps=settings.max_steps,
+        learning_rate=settings.learning_rate,
+        shape=settings.schedule,
+        warmup_steps=settings.warmup_steps,
+        weight_decay=settings.weight_decay,
+        clip_norm=settings.clip_norm,
+        eval_every=settings.eval_every,
+        log_every=settings.log_every,
+        patience=settings.patience,
+        seed=settings.seed,
+    )
+
+
+def _adapted(base: PreTrainedModel, recipe: Recipe, parts: dict[str, Artifact]) -> PeftModel | PreTrainedModel:
+    """The base with what is to be trained."""
+    from .adapters import fuse_adapters
+
+    settings = recipe.adapter
+    if not parts:
+        return language_adapter(base, settings)
+    has_coupling = settings.type == "seq_bn_inv" and settings.fusion_coupling != "none"
+    return fuse_adapters(
+        base,
+        {name: part.folder for name, part in parts.items()},
+        coupling=settings.fusion_coupling if has_coupling else None,
+        train_head=settings.train_head,
+    )
+
+
+def _freeze_in(parameters: list[nn.Parameter], dtype: torch.dtype) -> None:
+    """Keep what is frozen of the base in the precision of the products, so that it is not converted in each step."""
+    for parameter in parameters:
+        if not parameter.requires_grad:
+            parameter.data = parameter.data.to(dtype)
+
+
+def _tokens(recipe: Recipe, workspace: Path, prepared: Prepared, tokenizer: Any, progress: Progress) -> list[Artifact]:
+    """The tokenised text, graph or both; made where that has not been done."""
+    settings = recipe.training
+    root = workspace / "tokens" / recipe.language
+    key = tokenizer_hash(tokenizer)
+    found = []
+    for source in prepared.of(recipe.source):
+        tokens = tokens_artifact(source, key, settings.max_length, root, line_by_line=settings.line_by_line)
+        tokenise(tokens, tokenizer, progress)
+        for split in ("train", "validation"):
+            if not tokens.manifest()["facts"][split]["sequences"]:
+                name = {"train": "training"}.get(split, split)
+                raise UserError(f"no {name} text in {source.folder}: give more text")
+        found.append(tokens)
+    return found
+
+
+def _tell_reading(tokens: list[Artifact], progress: Progress) -> dict[str, float]:
+    """How well the base's tokenizer reads the language; warns where it does not."""
+    facts = [artifact.manifest()["facts"]["train"] for artifact in tokens]
+    words, pieces, unknown = (sum(f[name] for f in facts) for name in ("words", "pieces", "unknown_pieces"))
+    per_word, share = pieces / max(1, words), unknown / max(1, pieces)
+    progress.say(f"the base's tokenizer: {per_word:.2f} tokens a word, {share:.1%} of them unknown")
+    if share > MOST_UNKNOWN:
+        progress.say(
+            f"WARNING: {share:.0%} of the text is [UNK] to this base: its vocabulary lacks the script. An adapter "
+            "cannot mend that, and its pseudo-perplexity means nothing; take another base (XLM-R reads more than mBERT)"
+        )
+    return {"tokens_per_word": round(per_word, 4), "unknown_share": round(share, 4)}
+
+
+def _samplers(train: list[Sequences], settings: Training) -> list[Sampler]:
+    """One for each source, each with its part of the batch: `graph_share`, else by how much there is of it."""
+    tokens = np.array([float(data.lengths.sum()) for data in train])
+    parts = tokens / tokens.sum()
+    if len(train) > 1 and settings.graph_share is not None:
+        parts = np.array([1 - settings.graph_share, settings.graph_share])
+    samplers = []
+    for data, part in zip(train, parts, strict=True):
+        sequences = max(1, round(settings.batch_sequences * part)) if settings.batch_sequences else None
+        samplers.append(Sampler(data, max(1, round(settings.batch_tokens * part)), sequences, settings.seed))
+    return samplers
+
+
+def _validation_batches(
+    validation: list[Sequences], masking: Masking, model: MaskedLM, settings: Training
+) -> list[Batch]:
+    """The same masked batches at every look: about `validation_tokens` tokens of each source's share."""
+    batches: list[Batch] = []
+    for which, data in enumerate(validation):
+        plan = plan_batches(data.lengths, 4096, random_for(VALIDATION_SEED))
+        tokens = 0
+        for number, numbers in enumerate(plan):
+            rows = data.rows(numbers)
+            pairs = [masking.apply(row, random_for(VALIDATION_SEED, which, number, n)) for n, row in enumerate(rows)]
+            batches.append(model.layout.batch(*zip(*pairs, strict=True)))
+            tokens += int(data.lengths[numbers].sum())
+            if tokens * len(validation) >= settings.validation_tokens:
+                break
+    return batches
