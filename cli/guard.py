@@ -24,8 +24,8 @@ def guarded(command: F) -> F:
             command(*args, **kwargs)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
-        except KeyboardInterrupt:
-            typer.echo("interrupted; nothing half-written is left", err=True)
+        except KeyboardInterrupt as stop:
+            typer.echo(str(stop) or "interrupted; nothing half-written is left", err=True)
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # the reader of our output has gone: `lrl-adapt languages | head`
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives until exit

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -59,6 +59,15 @@ Tasks = Annotated[
         help="mlm, topic, sentiment or ner; may be repeated. Default: all with data.",
         show_default=False,
     ),
+]
+Gpus = Annotated[
+    int | None,
+    typer.Option("--gpus", min=1, help="Train on so many GPUs; default: all that can be seen.", show_default=False),
+]
+Cpu = Annotated[bool, typer.Option("--cpu", help="Use no GPU.")]
+Resume = Annotated[
+    Literal["auto", "never"],
+    typer.Option("--resume", help="auto: go on with an interrupted run; never: begin it anew."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Json = Annotated[

@@ -9,7 +9,7 @@ from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .prepare import prepare
 from .report import report
-from .train import train
+from .train import How, train, use_cpu
 
 EPILOG = examples(
     "lrl-adapt run",
@@ -26,6 +26,8 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     adapter: options.AdapterType = None,
     source: options.SourceName = None,
     tasks: options.Tasks = None,
+    gpus: options.Gpus = None,
+    cpu: options.Cpu = False,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
@@ -34,6 +36,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     from ..recipes.loading import check_files, load_recipe
     from .steps import describe, plan, prepared_data
 
+    use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks)
     loaded = load_recipe(recipe, short)
@@ -45,7 +48,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     artifacts = prepare(loaded, workspace, terminal)
     if loaded.adapter.type != "none":
         terminal.heading(f"2/4 train {loaded.adapter.type} on {loaded.source}")
-        artifacts.append(train(loaded, workspace, terminal))
+        artifacts.append(train(loaded, workspace, terminal, How(recipe, short, gpus=gpus)))
     terminal.heading("3/4 eval")
     scores = evaluate(loaded, workspace, terminal)
     terminal.heading("4/4 report")

@@ -33,13 +33,19 @@ def require(artifacts: tuple[Artifact, ...], command: str, recipe: Recipe) -> No
         )
 
 
-def plan(terminal: Terminal, recipe: Recipe, artifacts: list[Artifact]) -> None:
+def plan(terminal: Terminal, recipe: Recipe, artifacts: list[Artifact], costs: dict[str, Any] | None = None) -> None:
     """What --dry-run shows: the resolved recipe, and what is there or would be made."""
     rows = [(a.kind, "there" if a.exists else "to be made", str(a.folder)) for a in artifacts]
     terminal.say(as_yaml(recipe))
     terminal.table("Dry run: nothing was done", ("artifact", "state", "folder"), rows)
     resolved = recipe.model_dump(mode="json")
-    terminal.result({"recipe": resolved, "artifacts": [{"kind": k, "state": s, "folder": f} for k, s, f in rows]})
+    terminal.result(
+        {
+            "recipe": resolved,
+            "artifacts": [{"kind": k, "state": s, "folder": f} for k, s, f in rows],
+            **({"training": costs} if costs else {}),
+        }
+    )
 
 
 def as_yaml(recipe: Recipe) -> str:

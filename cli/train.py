@@ -1,5 +1,8 @@
 """`lrl-adapt train`: a language adapter by masked language modelling."""
 
+import os
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,7 @@ import typer
 
 from ..recipes.artifacts import Artifact
 from ..recipes.errors import UserError
+from ..recipes.progress import QUIET
 from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
@@ -26,44 +30,114 @@ def train_cmd(  # noqa: PLR0913, PLR0917
     language: options.Language = None,
     adapter: options.AdapterType = None,
     source: options.SourceName = None,
+    gpus: options.Gpus = None,
+    cpu: options.Cpu = False,
+    resume: options.Resume = "auto",
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Train the recipe's language adapter on what `prepare` made."""
-    from ..recipes.loading import load_recipe
-    from .steps import describe, facts_rows, plan, prepared_data
+    """Train the recipe's language adapter on what `prepare` made, on every GPU there is.
 
+    Under torchrun, accelerate launch or srun it joins the processes there. An interrupted run is gone on with.
+    --dry-run tries a few steps and tells what the whole would take.
+    """
+    from ..recipes.loading import load_recipe
+    from .steps import describe, facts_rows
+
+    use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
-    loaded = load_recipe(recipe, options.overrides(changes, language=language, adapter=adapter, source=source))
+    overrides = options.overrides(changes, language=language, adapter=adapter, source=source)
+    loaded = load_recipe(recipe, overrides)
     if loaded.adapter.type == "none":
         raise UserError(
             "adapter none is the base as it is: there is nothing to train; run `lrl-adapt eval --adapter none`"
         )
     if dry_run:
-        from ..training.language import adapter_artifact
-
-        prepared = prepared_data(loaded, workspace)
-        plan(terminal, loaded, [*prepared.all, adapter_artifact(loaded, workspace, prepared)])
+        _tell_costs(loaded, workspace, terminal)
         return
-    artifact = train(loaded, workspace, terminal)
-    terminal.table(f"Adapter for {loaded.language}", ("fact", "value"), facts_rows(artifact))
-    terminal.result(describe(artifact), artifact.folder)
+    how = How(recipe, overrides, gpus=gpus, resume=resume)
+    artifact = train(loaded, workspace, terminal, how)
+    if how.talks:
+        terminal.table(f"Adapter for {loaded.language}", ("fact", "value"), facts_rows(artifact))
+        terminal.result(describe(artifact), artifact.folder)
 
 
-def train(recipe: Any, workspace: Path, terminal: Terminal) -> Artifact:
-    """Train the adapter unless it is there."""
+@dataclass(frozen=True)
+class How:
+    """How to train: what decides the processes, and the words that tell each of them what to do."""
+
+    recipe: str | None
+    overrides: list[str]
+    gpus: int | None = None
+    resume: str = "auto"
+
+    def arguments(self, workspace: Path) -> list[str]:
+        """The command line of one process."""
+        changes = [word for change in self.overrides for word in ("--set", change)]
+        named = [self.recipe] if self.recipe else []
+        return ["train", *named, *changes, "--workspace", str(workspace), "--resume", self.resume]
+
+    @property
+    def talks(self) -> bool:
+        """False in the processes that only help."""
+        from ..training.launch import is_main
+
+        return is_main()
+
+
+def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifact:
+    """Train the adapter unless it is there, in as many processes as there are GPUs."""
     from .steps import prepared_data, require
 
     prepared = prepared_data(recipe, workspace)
     require(prepared.all, "prepare", recipe)
+    from ..training import launch
     from ..training.language import adapter_artifact, train_adapter
 
     quiet_libraries()
-    there = adapter_artifact(recipe, workspace, prepared).exists
-    artifact = train_adapter(recipe, workspace, prepared, terminal)
-    terminal.say(f"adapter: {'there already, ' if there else ''}{artifact.folder}")
+    os.environ.update(launch.join_slurm())
+    artifact = adapter_artifact(recipe, workspace, prepared)
+    there = artifact.exists
+    count = 1 if there else launch.processes(how.gpus)
+    if count > 1:
+        terminal.say(f"starting {shlex.join(launch.command_of(count, how.arguments(workspace)))}")
+        launch.start(count, how.arguments(workspace))
+    else:
+        progress = terminal if how.talks else QUIET
+        train_adapter(recipe, workspace, prepared, progress, resume=how.resume == "auto")
+        launch.leave()
+    if how.talks:
+        terminal.say(f"adapter: {'there already, ' if there else ''}{artifact.folder}")
     return artifact
+
+
+def use_cpu(wanted: bool) -> None:
+    """Say --cpu in accelerate's way, which processes that are started hear too."""
+    if wanted:
+        os.environ["ACCELERATE_USE_CPU"] = "true"
+
+
+def _tell_costs(recipe: Any, workspace: Path, terminal: Terminal) -> None:
+    """What is there, and where data are prepared what training would take."""
+    from .steps import plan, prepared_data
+
+    prepared = prepared_data(recipe, workspace)
+    from ..training.language import adapter_artifact, estimate
+
+    quiet_libraries()
+    artifact = adapter_artifact(recipe, workspace, prepared)
+    facts: dict[str, Any] = {}
+    needed = [made for made in artifact.parents if made.kind != "base"]
+    if not artifact.exists and all(made.exists for made in needed):
+        facts = estimate(recipe, workspace, prepared, terminal)
+    plan(terminal, recipe, [*prepared.all, artifact], facts)
+    if facts:
+        terminal.table(
+            "What training would take here", ("fact", "value"), [(name, f"{value}") for name, value in facts.items()]
+        )
+    elif not artifact.exists:
+        terminal.say("time and memory are told once what the adapter is made from is there")
 
 
 def register(app: typer.Typer) -> None:

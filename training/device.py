@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import InitProcessGroupKwargs
 
-from ..recipes.schema import Precision
+from ..recipes.training import Precision
 
 PATIENCE = timedelta(minutes=10)  # of a process for the others
 PRODUCT_TRIES = 5

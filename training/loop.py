@@ -75,7 +75,7 @@ def fit(
                 model.train()
             if run.stopping:
                 run.save()
-                raise Stopped(f"stopped after step {run.step}")
+                raise Stopped(f"stopped after step {run.step}{run.advice}")
             if checkpoints is not None and run.step % checkpoints.every == 0 and not run.finished:
                 run.save()
     model.eval()
@@ -183,6 +183,11 @@ class _Run:
             tensors |= {f"{kind}.{name}": value for kind, value in self.optimizer.state[parameter].items()}
         keys = ("tokens", "skipped", "best_step", "best_value", "worse", "after")
         self.checkpoints.save(Checkpoint(self.step, tensors, {key: getattr(self, key) for key in keys}))
+
+    @property
+    def advice(self) -> str:
+        """How to go on after a stop."""
+        return "; the same command goes on from there" if self.checkpoints else ""
 
     def outcome(self) -> Outcome:
         """What to tell of the run."""

@@ -15,7 +15,8 @@ from transformers import PreTrainedModel
 from ..recipes.artifacts import Artifact, Prepared
 from ..recipes.errors import UserError
 from ..recipes.progress import QUIET, Progress
-from ..recipes.schema import Recipe, Training
+from ..recipes.schema import Recipe
+from ..recipes.training import Training
 from .adapters import language_adapter
 from .base import load_base, tokenizer_hash
 from .batches import Batch, MaskedSteps, Sampler, plan_batches

@@ -2,14 +2,19 @@
 
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM)
+ECHO_SECONDS = 3.0
 
 
 class StopRequest:
-    """Inside `with`, remembers that a signal came instead of being torn away by it; a second one does tear."""
+    """Inside `with`, remembers that a signal came instead of being torn away by it.
+
+    A second Ctrl-C, some seconds later, does tear; at once it is the launcher's echo of the first.
+    """
 
     came = False
 
@@ -24,6 +29,8 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.came:
+        now = time.monotonic()
+        if self.came and number == signal.SIGINT and now - self._at > ECHO_SECONDS:
             raise KeyboardInterrupt
-        self.came = True
+        if not self.came:
+            self.came, self._at = True, now

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ..recipes.progress import QUIET, Progress
-from ..recipes.schema import Precision, TaskTraining
+from ..recipes.training import Precision, TaskTraining
 from .adapters import load_adapter, stack_task_adapter
 from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, merge_adapter
 from .adapters.files import save_adapter

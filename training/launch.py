@@ -1,0 +1,111 @@
+"""One process per GPU: started by ourselves with torchrun's machinery, or joined where somebody else started them."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..recipes.errors import UserError
+from .device import has_gpu
+
+MODULE = "lrl_adapt.cli"
+
+
+def joined() -> bool:
+    """True in a process that torchrun, `accelerate launch` or srun started beside others."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def is_main() -> bool:
+    """True in the one process that writes and talks."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def join_slurm(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What `srun` tells its tasks, in torchrun's words; empty outside srun, or where torchrun has spoken already.
+
+    The address is the first node of the step, the port made from the job's number.
+    """
+    given = os.environ if environment is None else environment
+    if "RANK" in given or "SLURM_STEP_ID" not in given or int(given.get("SLURM_NTASKS", "1")) < 2:
+        return {}
+    first = given.get("SLURM_LAUNCH_NODE_IPADDR", "127.0.0.1")
+    if given.get("SLURM_NNODES", "1") != "1":
+        command = ["scontrol", "show", "hostnames", given["SLURM_STEP_NODELIST"]]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - no shell
+        first = listed.stdout.split()[0]
+    return {
+        "RANK": given["SLURM_PROCID"],
+        "LOCAL_RANK": given["SLURM_LOCALID"],
+        "WORLD_SIZE": given["SLURM_NTASKS"],
+        "MASTER_ADDR": first,
+        "MASTER_PORT": str(20000 + (int(given["SLURM_JOB_ID"]) * 7 + int(given["SLURM_STEP_ID"])) % 20000),
+    }
+
+
+def processes(gpus: int | None) -> int:
+    """How many processes to start: `gpus`, or one for each visible GPU; 1 where there is none or others were started.
+
+    Raises UserError when there are not so many GPUs.
+    """
+    import torch
+
+    if joined():
+        return 1
+    there = torch.cuda.device_count() if has_gpu() else 0
+    if gpus is not None and gpus > max(1, there):
+        raise UserError(f"--gpus {gpus}: this machine shows {there} (CUDA_VISIBLE_DEVICES narrows what can be seen)")
+    return max(1, there if gpus is None else gpus)
+
+
+def command_of(count: int, arguments: Sequence[str]) -> list[str]:
+    """The torchrun command that does the same as `start`."""
+    return ["torchrun", "--standalone", "--nproc-per-node", str(count), "-m", MODULE, *arguments]
+
+
+def start(count: int, arguments: Sequence[str]) -> None:
+    """Run `lrl-adapt ARGUMENTS` in `count` processes that know each other, and wait for them.
+
+    Raises UserError that names the process when one is lost, KeyboardInterrupt when all were asked to stop.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=count,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        run_id="lrl-adapt",
+        max_restarts=0,
+        monitor_interval=0.5,
+    )
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    try:
+        elastic_launch(config, sys.executable)("-m", MODULE, *arguments)
+    except SignalException as error:
+        raise KeyboardInterrupt("stopped: the same command goes on from the last checkpoint") from error
+    except ChildFailedError as error:
+        raise UserError(_lost(error)) from None
+
+
+def leave() -> None:
+    """Take leave of the other processes, if there are any."""
+    import torch.distributed
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def _lost(error: Any) -> str:
+    """Which process failed first, and how."""
+    rank, failure = error.get_first_failure()
+    if failure.exitcode < 0:
+        how = f"was killed by {signal.Signals(-failure.exitcode).name}"
+    else:
+        how = f"ended with exit code {failure.exitcode}; what it said stands above"
+    return f"process {rank} (pid {failure.pid}) {how}. The same command goes on from the last checkpoint"
