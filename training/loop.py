@@ -15,12 +15,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..recipes.errors import UserError
 from .batches import Batch, Feed, Step, ahead, to_device
 from .checkpoint import Checkpoint, Checkpoints
+from .device import trim_memory
 from .masking import IGNORED
 from .schedule import Schedule
 from .signals import StopRequest
 from .watch import Watch
 
 MOST_SKIPPED = 20  # steps whose loss was no number, before the run gives up
+TRIM_EVERY = 10  # steps
 BUCKET = 2**24  # gradient values sent at a time between processes
 
 
@@ -136,6 +138,8 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         self.tokens += step.tokens
         self.after = step.after
+        if self.step % TRIM_EVERY == 0:
+            trim_memory()
         self.watch.stepped(self.step, loss, rate, step.tokens, self.skipped)
 
     def offer(self, value: float) -> None:
@@ -170,7 +174,7 @@ class _Run:
         self.optimizer.load_state_dict(own)
         for key in ("step", "tokens", "skipped", "best_step", "best_value", "worse", "after"):
             setattr(self, key, found.facts[key])
-        self.watch.began(self.step)
+        self.watch.began(self.step, found.facts["losses"])
         return self.after
 
     def save(self) -> None:
@@ -182,7 +186,9 @@ class _Run:
         for name, parameter in self.trained.items():
             tensors |= {f"{kind}.{name}": value for kind, value in self.optimizer.state[parameter].items()}
         keys = ("tokens", "skipped", "best_step", "best_value", "worse", "after")
-        self.checkpoints.save(Checkpoint(self.step, tensors, {key: getattr(self, key) for key in keys}))
+        self.checkpoints.save(
+            Checkpoint(self.step, tensors, {key: getattr(self, key) for key in keys} | {"losses": self.watch.losses})
+        )
 
     @property
     def advice(self) -> str:

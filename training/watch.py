@@ -3,7 +3,7 @@
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,14 +32,17 @@ class Watch:
     counts_flops: bool = False
     """Wanted for the next step."""
     _flops_per_token: float = 0.0
-    _losses: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    """Of the steps since the last line."""
     _tokens: int = 0
+    _steps: int = 0
     _seconds: float = 0.0
     _speeds: list[float] = field(default_factory=list)
     _validation: float | None = None
 
-    def began(self, step: int) -> None:
-        """Start, or go on after `step`: what was written of later steps goes."""
+    def began(self, step: int, losses: Sequence[float] = ()) -> None:
+        """Start, or go on after `step`, with the losses not yet written; what was written of later steps goes."""
+        self.losses = list(losses)
         self.counts_flops = self.peak > 0
         self._bar = self.progress.track(range(self.steps), self.label, self.steps)
         for _ in range(step + 1):
@@ -59,8 +62,9 @@ class Watch:
         now = time.monotonic()
         self._seconds += now - self._since
         self._since = now
-        self._losses.append(loss)
+        self.losses.append(loss)
         self._tokens += tokens
+        self._steps += 1
         if step % self.every == 0 or step == self.steps:
             self._write(step, rate, skipped)
         next(self._bar, None)
@@ -90,7 +94,7 @@ class Watch:
         self._speeds.append(speed)
         entry: dict[str, Any] = {
             "step": step,
-            "loss": sum(self._losses) / len(self._losses),
+            "loss": sum(self.losses) / len(self.losses),
             "learning_rate": rate,
             "tokens_per_second": round(speed, 1),
             "peak_share": round(speed * self._flops_per_token / self.peak, 4) if self.peak else None,
@@ -98,9 +102,9 @@ class Watch:
             "skipped": skipped,
         }
         self._put({name: value for name, value in entry.items() if value is not None})
-        left = (self.steps - step) * self._seconds / len(self._losses)
+        left = (self.steps - step) * self._seconds / max(1, self._steps)
         self._tell(entry, left)
-        self._losses, self._tokens, self._seconds = [], 0, 0.0
+        self.losses, self._tokens, self._steps, self._seconds = [], 0, 0, 0.0
 
     def _put(self, entry: dict[str, Any]) -> None:
         if self.file is not None:

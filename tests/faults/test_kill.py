@@ -1,0 +1,118 @@
+"""kill -9 at random moments: what is there in the end is what an undisturbed run leaves, to the bit."""
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KILLS = {"prepare": 6, "train": 8, "eval": 6}
+SETTINGS = (
+    *("training.max_steps=120", "training.checkpoint_every=4", "training.eval_every=30", "training.batch_tokens=600"),
+    *("eval.training.epochs=4", "eval.mlm.max_sentences=60"),
+)
+PRELOAD = ["lrl_adapt.cli.app", "lrl_adapt.training.language", "lrl_adapt.eval.run", "lrl_adapt.corpora.prepare"]
+
+
+def work(words: list[str], home: Path) -> None:
+    """What a child does: one command. Its own process group, so that its helpers die with it."""
+    from lrl_adapt.cli.app import app
+
+    os.setpgid(0, 0)
+    os.chdir(home)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    app(words)
+
+
+class Runner:
+    """Commands in processes of their own that need not import anything."""
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOAD)
+
+    def start(self, command: str, home: Path) -> Any:
+        sets = [word for change in SETTINGS for word in ("--set", change)]
+        tasks = ["--task", "mlm", "--task", "topic"] if command == "eval" else []
+        words = [command, "quickstart", "--workspace", "runs", *tasks, *sets]
+        process = self._context.Process(target=work, args=(words, home))
+        process.start()
+        return process
+
+    def finish(self, command: str, home: Path) -> float:
+        """Run it to its end; seconds."""
+        import time
+
+        started = time.monotonic()
+        process = self.start(command, home)
+        process.join(180)
+        assert process.exitcode == 0
+        return time.monotonic() - started
+
+    def kill(self, command: str, home: Path, seconds: float) -> bool:
+        """Run it and kill it after so long; False when it was done before that."""
+        process = self.start(command, home)
+        process.join(seconds)
+        if process.exitcode is not None:
+            assert process.exitcode == 0
+            return False
+        os.killpg(process.pid, signal.SIGKILL)
+        process.join()
+        return True
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Runner]:
+    yield Runner()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, float]]:
+    home = tmp_path_factory.mktemp("undisturbed")
+    return home, {command: runner.finish(command, home) for command in KILLS}
+
+
+def content(home: Path) -> dict[str, Any]:
+    """Every file of the finished artifacts, without times and paths."""
+    found: dict[str, Any] = {}
+    for file in sorted((home / "runs").rglob("*")):
+        name = str(file.relative_to(home))
+        if file.is_dir() or "/." in name:
+            continue
+        if file.name == "manifest.json":
+            facts = json.loads(file.read_text())
+            found[name] = {key: facts[key] for key in ("key", "facts", "section")}
+        elif file.name == "metrics.jsonl":
+            entries = [json.loads(line) for line in file.read_text().splitlines()]
+            timed = {"tokens_per_second", "peak_share", "memory_mb"}
+            found[name] = [{key: value for key, value in entry.items() if key not in timed} for entry in entries]
+        elif file.suffix not in {".png", ".md"}:
+            found[name] = file.read_bytes()
+    return found
+
+
+@pytest.mark.parametrize("seed", [0])
+def test_after_20_kills_everything_is_as_without(runner: Runner, undisturbed: Any, seed: int, tmp_path: Path) -> None:
+    home, seconds = undisturbed
+    chance = random.Random(seed)
+    killed = 0
+    for command, wanted in KILLS.items():
+        hits = tries = 0
+        while hits < wanted and tries < 3 * wanted:
+            # a killed command goes on where it was, so the moments lie early in what is left of it
+            tries += 1
+            hit = runner.kill(command, tmp_path, chance.uniform(0.05, 0.6) * seconds[command])
+            hits += hit
+            if not hit:
+                break
+        runner.finish(command, tmp_path)
+        killed += hits
+    assert content(tmp_path).keys() == content(home).keys()
+    for name, value in content(home).items():
+        assert content(tmp_path)[name] == value, name
+    assert killed == sum(KILLS.values())

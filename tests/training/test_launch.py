@@ -1,0 +1,174 @@
+"""Several processes: the same training as in one, on one node and on two; a lost one ends the run and it goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.training import launch
+from lrl_adapt.training.wordpiece import train_tokenizer
+from safetensors.torch import load_file
+from transformers import BertConfig, BertForMaskedLM
+
+SETTINGS = ("training.max_steps=12", "training.eval_every=6", "training.log_every=1", "training.checkpoint_every=4")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT without dropout, which is drawn in each process for itself."""
+    folder = tmp_path_factory.mktemp("base")
+    tokenizer = train_tokenizer(["watoto wanacheza mpira uwanjani na mwalimu anaandika ubaoni"] * 20, 200)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    torch.manual_seed(0)
+    BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **sizes, **none)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def words(base: Path, workspace: Path, command: str = "train", *more: str) -> list[str]:
+    changes = (f"base={base}", "eval.training.reduction_factor=8", *(SETTINGS if command == "train" else ()), *more)
+    sets = [word for change in changes for word in ("--set", change)]
+    return [command, "quickstart", "--workspace", str(workspace), *sets]
+
+
+def prepare(base: Path, workspace: Path) -> None:
+    subprocess.run([sys.executable, "-m", launch.MODULE, *words(base, workspace, "prepare")], check=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def alone(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace where one process has trained."""
+    workspace = tmp_path_factory.mktemp("alone")
+    prepare(base, workspace)
+    subprocess.run([sys.executable, "-m", launch.MODULE, *words(base, workspace), "--cpu"], check=True, timeout=120)
+    return workspace
+
+
+def adapter(workspace: Path) -> Path:
+    (found,) = (workspace / "adapters" / "swh_Latn").glob("[!.]*")
+    return found
+
+
+def losses(workspace: Path) -> list[float]:
+    entries = [json.loads(line) for line in (adapter(workspace) / "metrics.jsonl").read_text().splitlines()]
+    return [entry.get("loss", entry.get("validation_loss")) for entry in entries]
+
+
+def same(one: Path, other: Path) -> None:
+    assert losses(one) == pytest.approx(losses(other), abs=1e-4)
+    assert len(losses(one)) == 12 + 3
+    mine, theirs = (load_file(adapter(some) / "adapter_model.safetensors") for some in (one, other))
+    assert mine.keys() == theirs.keys()
+    for name, value in mine.items():
+        torch.testing.assert_close(value, theirs[name], atol=1e-4, rtol=1e-3)
+
+
+def starter(base: Path, workspace: Path, *more: str) -> subprocess.Popen[str]:
+    """Two processes by our own launcher, on the CPU."""
+    code = f"from lrl_adapt.training.launch import start; start(2, {words(base, workspace, 'train', *more)!r})"
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def test_two_processes_train_as_one_does(base: Path, alone: Path, tmp_path: Path) -> None:
+    prepare(base, tmp_path)
+    process = starter(base, tmp_path)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    same(alone, tmp_path)
+
+
+def test_two_nodes_train_as_one_process_does(base: Path, alone: Path, tmp_path: Path) -> None:
+    prepare(base, tmp_path)
+    nodes = ["--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", "29571"]
+    command = [sys.executable, "-m", "torch.distributed.run", *nodes]
+    ends = [*("-m", launch.MODULE), *words(base, tmp_path), "--cpu"]
+    running = [subprocess.Popen([*command, "--node-rank", str(rank), *ends]) for rank in range(2)]
+    assert [process.wait(120) for process in running] == [0, 0]
+    same(alone, tmp_path)
+
+
+def test_a_lost_process_ends_the_run_which_then_goes_on(base: Path, tmp_path: Path) -> None:
+    prepare(base, tmp_path)
+    process = starter(base, tmp_path, "training.max_steps=5000", "training.checkpoint_every=5")
+    until(lambda: list(tmp_path.glob("adapters/*/.*.unfinished/step-*")))
+    lost = worker(1, tmp_path)
+    os.kill(lost, signal.SIGKILL)
+    since = time.monotonic()
+    _, said = process.communicate(timeout=120)
+    assert time.monotonic() - since < 60
+    assert f"process 1 (pid {lost}) was killed by SIGKILL. The same command goes on from the last checkpoint" in said
+    again = starter(base, tmp_path, "training.max_steps=5000", "training.checkpoint_every=5")
+    until(lambda: steps(tmp_path) > 30)
+    again.send_signal(signal.SIGINT)
+    _, said = again.communicate(timeout=60)
+    assert "stopped: the same command goes on from the last checkpoint" in said
+    (unfinished,) = tmp_path.glob("adapters/*/.*.unfinished")
+    logged = [json.loads(line) for line in (unfinished / "metrics.jsonl").read_text().splitlines()]
+    numbers = [entry["step"] for entry in logged if "loss" in entry]
+    assert numbers == list(range(1, len(numbers) + 1))  # none twice, none missing
+
+
+def steps(workspace: Path) -> int:
+    (metrics,) = workspace.glob("adapters/*/.*.unfinished/metrics.jsonl")
+    return len(metrics.read_text().splitlines())
+
+
+def until(there, seconds: float = 90.0) -> None:
+    limit = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+
+
+def worker(rank: int, workspace: Path) -> int:
+    """Process id of the worker with this rank."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes().split(b"\0")
+            command = (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if f"RANK={rank}".encode() in environment and str(workspace).encode() in command:
+            return int(process.name)
+    raise AssertionError("no such worker")
+
+
+def test_the_words_of_slurm_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "4", "SLURM_PROCID": "3", "SLURM_LOCALID": "1", "SLURM_JOB_ID": "77"}
+    found = launch.join_slurm({**task, "SLURM_NNODES": "1"})
+    assert (found["RANK"], found["LOCAL_RANK"], found["WORLD_SIZE"]) == ("3", "1", "4")
+    assert found == launch.join_slurm({**task, "SLURM_NNODES": "1"})
+    assert 1024 < int(found["MASTER_PORT"]) < 65536
+    said = subprocess.CompletedProcess([], 0, stdout="node07\nnode08\n")
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: said if command[-1] == "node[07-08]" else None)
+    two = launch.join_slurm({**task, "SLURM_NNODES": "2", "SLURM_STEP_NODELIST": "node[07-08]"})
+    assert two["MASTER_ADDR"] == "node07"
+    assert launch.join_slurm({**task, "RANK": "0"}) == launch.join_slurm({}) == {}
+
+
+def test_so_many_processes_as_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert launch.processes(None) == 4
+    assert launch.processes(2) == 2
+    with pytest.raises(UserError, match="--gpus 5: this machine shows 4"):
+        launch.processes(5)
+    monkeypatch.setenv("WORLD_SIZE", "8")  # somebody else started them
+    assert launch.processes(None) == 1
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    assert launch.processes(None) == 1
+
+
+def test_the_command_that_is_shown_can_be_pasted() -> None:
+    assert launch.command_of(2, ["train", "mbert"]) == [
+        *("torchrun", "--standalone", "--nproc-per-node", "2", "-m", "lrl_adapt.cli", "train", "mbert")
+    ]
