@@ -61,7 +61,7 @@ def set_up(
     reading = _tell_reading(tokens, progress)
     set_seed(settings.seed)
     adapted = _adapted(base, recipe, parts)
-    _freeze_in(of_base, autocast_dtype(accelerator))
+    freeze_in(of_base, autocast_dtype(accelerator))
     if settings.activation_checkpointing:
         base.gradient_checkpointing_enable({"use_reentrant": False})
     model = MaskedLM(adapted).to(accelerator.device)
@@ -128,7 +128,7 @@ def _adapted(base: PreTrainedModel, recipe: Recipe, parts: dict[str, Artifact]) 
     )
 
 
-def _freeze_in(parameters: list[nn.Parameter], dtype: torch.dtype) -> None:
+def freeze_in(parameters: list[nn.Parameter], dtype: torch.dtype) -> None:
     """Keep what is frozen of the base in the precision of the products, so that it is not converted in each step."""
     for parameter in parameters:
         if not parameter.requires_grad:

@@ -1,0 +1,58 @@
+"""lrl-adapt: its own loop, `fit`, on the given batches."""
+
+from collections.abc import Iterator
+
+import common
+import torch
+from lrl_adapt.recipes.schema import Adapter
+from lrl_adapt.training.adapters import language_adapter
+from lrl_adapt.training.batches import Step
+from lrl_adapt.training.device import make_accelerator
+from lrl_adapt.training.loop import fit
+from lrl_adapt.training.mlm import MaskedLM
+from lrl_adapt.training.schedule import Schedule
+from lrl_adapt.training.setup import freeze_in
+from lrl_adapt.training.watch import Watch
+
+
+class Given:
+    """The given batches as a feed, each sorted by length as lrl-adapt's own are."""
+
+    def __init__(self, batches: list[common.Rows], model: MaskedLM) -> None:
+        self.batches, self.model = batches, model
+
+    def steps(self, after: object = None) -> Iterator[Step]:
+        for rows in [*self.batches, self.batches[-1]]:  # the loop asks for one more, ahead
+            ordered = sorted(rows, key=lambda row: len(row[0]))
+            batch = self.model.layout.batch([ids for ids, _ in ordered], [labels for _, labels in ordered])
+            places = int((batch["labels"] != -100).sum())
+            yield Step([batch], places, batch["input_ids"].numel(), {})
+
+
+def main() -> None:
+    settings = common.given()
+    accelerator, _ = make_accelerator(settings.precision)  # type: ignore[arg-type]
+    base = common.model_of(settings.shape)
+    of_base = list(base.parameters())
+    adapted = language_adapter(base, Adapter(type="seq_bn"))
+    freeze_in(of_base, torch.bfloat16 if settings.precision == "bf16" else torch.float32)
+    model = MaskedLM(adapted).to(accelerator.device)
+    schedule = Schedule(
+        max_steps=settings.steps,
+        learning_rate=common.LEARNING_RATE,
+        warmup_steps=0,
+        weight_decay=0.0,
+        clip_norm=1.0,
+        eval_every=settings.steps + 1,
+        log_every=settings.steps,
+        shape="constant",
+    )
+
+    def run(batches: list[common.Rows]) -> None:
+        fit(model, Given(batches, model), schedule, lambda: 0.0, accelerator, Watch(settings.steps, settings.steps))
+
+    common.serve(settings, run)
+
+
+if __name__ == "__main__":
+    main()
