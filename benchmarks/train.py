@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 PEERS = Path(__file__).parent / "peers"
-LINES, LONGEST = 16, 512
+LINES = 16
 
 
 @dataclass
@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument("--peer", help="python of an environment with adapters==1.3.0")
     parser.add_argument("--shape", choices=["mbert", "xlmr"], default="mbert")
     parser.add_argument("--text", choices=["lines", "documents"], default="lines")
+    parser.add_argument("--longest", type=int, default=512, help="cut sequences there, in tokens")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--precisions", nargs="+", choices=["fp32", "bf16"], default=["fp32"])
@@ -85,7 +86,9 @@ def main() -> None:
     print("GPU" if has_gpu() else "no GPU: on the CPU alone")
     with tempfile.TemporaryDirectory() as folder:
         batches = Path(folder, "batches.json")
-        describe(write_batches(batches, given.steps * (given.rounds + 1), documents=given.text == "documents"))
+        describe(
+            write_batches(batches, given.steps * (given.rounds + 1), given.longest, documents=given.text == "documents")
+        )
         workers = [
             Worker(f"{name} {precision}", [python, str(PEERS / f"{file}.py"), str(batches), given.shape, precision,
                                            str(given.steps), str(given.threads)])
@@ -109,7 +112,7 @@ def contenders(peer: str | None) -> list[tuple[str, str, str]]:
     return [ours, *([("AdapterHub seq_bn", peer, "adapterhub")] if peer else []), trainer]
 
 
-def write_batches(path: Path, count: int, *, documents: bool) -> list[list[int]]:
+def write_batches(path: Path, count: int, longest: int, *, documents: bool) -> list[list[int]]:
     """Lines as ids of mBERT's vocabulary, 16 to a batch, in random order; the lengths of each batch's."""
     import gzip
     import random
@@ -123,12 +126,12 @@ def write_batches(path: Path, count: int, *, documents: bool) -> list[list[int]]
     if documents:
         ids = [id_ for line in lines for id_ in tokenizer.encode(line, add_special_tokens=False).ids]
         first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
-        size = LONGEST - 2
+        size = longest - 2
         sequences = [[first, *ids[n : n + size], last] for n in range(0, len(ids), size)]
         chance.shuffle(sequences)
     else:
         chance.shuffle(lines)
-        sequences = [tokenizer.encode(line).ids[:LONGEST] for line in lines[: count * LINES]]
+        sequences = [tokenizer.encode(line).ids[:longest] for line in lines[: count * LINES]]
     batches = [sequences[n * LINES : (n + 1) * LINES] for n in range(count)]
     path.write_text(json.dumps(batches))
     return [[len(row) for row in batch] for batch in batches]

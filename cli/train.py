@@ -96,7 +96,7 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
     from ..training.language import adapter_artifact, train_adapter
 
     quiet_libraries()
-    os.environ.update(launch.join_slurm())
+    os.environ.update(launch.join_slurm(os.environ, launch.visible_gpus()))
     artifact = adapter_artifact(recipe, workspace, prepared)
     there = artifact.exists
     count = 1 if there else launch.processes(how.gpus)

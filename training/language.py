@@ -73,10 +73,10 @@ def train_adapter(
     progress.say(reason)
     run = _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress)
     with artifact.draft(progress) if accelerator.is_main_process else nullcontext() as draft:
+        if draft is not None and not resume:
+            shutil.rmtree(artifact.unfinished, ignore_errors=True)
         # somebody else may have made it while this process waited for the lock
         if all(broadcast_object_list([draft is not None])):
-            if not resume and draft is not None:
-                shutil.rmtree(artifact.unfinished, ignore_errors=True)
             run.go(draft)
     accelerator.wait_for_everyone()
     return artifact

@@ -23,12 +23,12 @@ def is_main() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def join_slurm(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
     """What `srun` tells its tasks, in torchrun's words; empty outside srun, or where torchrun has spoken already.
 
-    The address is the first node of the step, the port made from the job's number.
+    The address is the first node of the step, the port made from the job's number. `gpus` is how many this task sees:
+    with --gpus-per-task one, which is number 0 to each.
     """
-    given = os.environ if environment is None else environment
     if "RANK" in given or "SLURM_STEP_ID" not in given or int(given.get("SLURM_NTASKS", "1")) < 2:
         return {}
     first = given.get("SLURM_LAUNCH_NODE_IPADDR", "127.0.0.1")
@@ -38,11 +38,18 @@ def join_slurm(environment: Mapping[str, str] | None = None) -> dict[str, str]:
         first = listed.stdout.split()[0]
     return {
         "RANK": given["SLURM_PROCID"],
-        "LOCAL_RANK": given["SLURM_LOCALID"],
+        "LOCAL_RANK": str(int(given["SLURM_LOCALID"]) % max(1, gpus)),
         "WORLD_SIZE": given["SLURM_NTASKS"],
         "MASTER_ADDR": first,
         "MASTER_PORT": str(20000 + (int(given["SLURM_JOB_ID"]) * 7 + int(given["SLURM_STEP_ID"])) % 20000),
     }
+
+
+def visible_gpus() -> int:
+    """GPUs with CUDA that this process may use."""
+    import torch
+
+    return torch.cuda.device_count() if has_gpu() else 0
 
 
 def processes(gpus: int | None) -> int:
@@ -50,11 +57,9 @@ def processes(gpus: int | None) -> int:
 
     Raises UserError when there are not so many GPUs.
     """
-    import torch
-
     if joined():
         return 1
-    there = torch.cuda.device_count() if has_gpu() else 0
+    there = visible_gpus()
     if gpus is not None and gpus > max(1, there):
         raise UserError(f"--gpus {gpus}: this machine shows {there} (CUDA_VISIBLE_DEVICES narrows what can be seen)")
     return max(1, there if gpus is None else gpus)
