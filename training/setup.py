@@ -63,7 +63,7 @@ def set_up(
     adapted = _adapted(base, recipe, parts)
     freeze_in(of_base, autocast_dtype(accelerator))
     if settings.activation_checkpointing:
-        base.gradient_checkpointing_enable({"use_reentrant": False})
+        checkpoint_activations(base)
     model = MaskedLM(adapted).to(accelerator.device)
     if settings.compile:
         model.compile_encoder()
@@ -126,6 +126,13 @@ def _adapted(base: PreTrainedModel, recipe: Recipe, parts: dict[str, Artifact]) 
         coupling=settings.fusion_coupling if has_coupling else None,
         train_head=settings.train_head,
     )
+
+
+def checkpoint_activations(base: PreTrainedModel) -> None:
+    """Keep no activations inside blocks; they are computed again for the gradient."""
+    # transformers before 5.20 knows it by the older name alone
+    name = "activation" if hasattr(base, "activation_checkpointing_enable") else "gradient"
+    getattr(base, f"{name}_checkpointing_enable")({"use_reentrant": False})
 
 
 def freeze_in(parameters: list[nn.Parameter], dtype: torch.dtype) -> None:

@@ -101,7 +101,7 @@ def test_activation_checkpointing_changes_no_gradient() -> None:
         base = tiny("xlm-roberta")
         adapted = language_adapter(base, recipe().adapter.model_copy(update={"reduction_factor": 4}))
         if checkpointed:
-            base.gradient_checkpointing_enable({"use_reentrant": False})
+            setup.checkpoint_activations(base)
         model = MaskedLM(adapted).train()
         torch.manual_seed(0)
         model(**model.layout.batch(*masked_rows())).backward()
