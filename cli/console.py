@@ -78,7 +78,10 @@ class Terminal:
         self._live = Live(self._view(), console=self._err, transient=True)
         try:
             with self._live:
-                yield from self._progress.track(items, total=total, description=label)
+                task = self._progress.add_task(label, total=total)
+                for item in items:
+                    yield item
+                    self._progress.advance(task)
         finally:
             self._live = None
 

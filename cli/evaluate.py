@@ -25,12 +25,16 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     adapter: options.AdapterType = None,
     source: options.SourceName = None,
     tasks: options.Tasks = None,
+    cpu: options.Cpu = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """Score the base and the adapter on language modelling, topic, sentiment and named entities."""
     from ..recipes.loading import check_files, load_recipe
+    from .steps import alone, use_cpu
 
+    alone("eval")
+    use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks)
     loaded = load_recipe(recipe, short)

@@ -3,6 +3,7 @@
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import typer
 from ..recipes.errors import UserError
 
 USER, OURS, INTERRUPTED = 2, 1, 130
+SECONDS_FOR_THE_FIRST = 3
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -33,6 +35,8 @@ def guarded(command: F) -> F:
         except Exception as error:
             if kwargs.get("debug"):
                 raise
+            if os.environ.get("RANK", "0") != "0":  # the first process says the same and its launcher ends this one
+                time.sleep(SECONDS_FOR_THE_FIRST)
             typer.echo(f"error: {_message(error)}", err=True)
             raise typer.Exit(USER if _is_users(error) else OURS) from None
 

@@ -9,7 +9,7 @@ from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .prepare import prepare
 from .report import report
-from .train import How, train, use_cpu
+from .train import How, train
 
 EPILOG = examples(
     "lrl-adapt run",
@@ -34,8 +34,9 @@ def run_cmd(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Do it all: prepare, train, eval, report. What is there already is not done again."""
     from ..recipes.loading import check_files, load_recipe
-    from .steps import describe, plan, prepared_data
+    from .steps import alone, describe, plan, prepared_data, use_cpu
 
+    alone("run")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks)

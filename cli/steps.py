@@ -1,6 +1,7 @@
 """What the commands share: reading the recipe, and finding or making the artifacts a step needs."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,18 @@ def require(artifacts: tuple[Artifact, ...], command: str, recipe: Recipe) -> No
             f"{names} is not there yet; run `lrl-adapt {command}` with the same options first ({recipe.name})"
             + (hint if any(artifact.kind == "corpus" for artifact in artifacts if not artifact.exists) else "")
         )
+
+
+def use_cpu(wanted: bool) -> None:
+    """Say --cpu in accelerate's way, which processes that are started hear too."""
+    if wanted:
+        os.environ["ACCELERATE_USE_CPU"] = "true"
+
+
+def alone(command: str) -> None:
+    """Raise a UserError in a process that torchrun or srun started beside others: `command` is for one."""
+    if int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1"))) > 1:
+        raise UserError(f"`lrl-adapt {command}` runs in one process: start `train` in several, and this after it")
 
 
 def plan(terminal: Terminal, recipe: Recipe, artifacts: list[Artifact], costs: dict[str, Any] | None = None) -> None:

@@ -43,7 +43,7 @@ def train_cmd(  # noqa: PLR0913, PLR0917
     --dry-run tries a few steps and tells what the whole would take.
     """
     from ..recipes.loading import load_recipe
-    from .steps import describe, facts_rows
+    from .steps import describe, facts_rows, use_cpu
 
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
@@ -110,12 +110,6 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
     if how.talks:
         terminal.say(f"adapter: {'there already, ' if there else ''}{artifact.folder}")
     return artifact
-
-
-def use_cpu(wanted: bool) -> None:
-    """Say --cpu in accelerate's way, which processes that are started hear too."""
-    if wanted:
-        os.environ["ACCELERATE_USE_CPU"] = "true"
 
 
 def _tell_costs(recipe: Any, workspace: Path, terminal: Terminal) -> None:

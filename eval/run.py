@@ -20,6 +20,7 @@ from ..recipes.sources import expand_files
 from ..recipes.tables import open_text
 from ..training.adapters import load_adapter
 from ..training.base import base_identity, base_name, load_base, scratch_artifact
+from ..training.device import has_gpu
 from ..training.masking import IGNORED
 from ..training.mlm import MaskedLM
 from ..training.task import Example, predict, save_task, train_task
@@ -235,4 +236,4 @@ def _encode(item: Item, labels: Sequence[str], tokenizer: Any, max_length: int) 
 
 def _device() -> str:
     """Where to score; no Accelerator, whose precision would be fixed for the whole process."""
-    return str(PartialState().device)
+    return str(PartialState(cpu=not has_gpu()).device)

@@ -92,17 +92,17 @@ class Artifact:
         return draft is not None
 
     @contextmanager
-    def draft(self, progress: Progress = QUIET) -> Iterator[Draft | None]:
+    def draft(self, progress: Progress = QUIET, *, wait: bool = True) -> Iterator[Draft | None]:
         """A draft to fill inside `with`, put in place at its end; None when the artifact is there already.
 
         What is raised inside leaves nothing behind. Raises UserError where nothing can be written. Takes the artifact's
-        lock: a second process waits.
+        lock: a second process waits, or where it may not `wait` gets a UserError.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot write to {self.root} ({error.strerror}): choose another --workspace") from error
-        with locked(self.root / f".{self.folder.name}.lock", f"writing {self.folder.name}", progress):
+        with locked(self.root / f".{self.folder.name}.lock", f"writing {self.folder.name}", progress, wait=wait):
             if self.exists:
                 yield None
             else:

@@ -6,16 +6,19 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from .errors import UserError
 from .progress import Progress
 
 
 @contextmanager
-def locked(path: Path, what: str, progress: Progress) -> Iterator[None]:
-    """Hold the lock file `path`; if another process has it, say that it is at `what` and wait."""
+def locked(path: Path, what: str, progress: Progress, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock file `path`; if another process has it, say that it is at `what` and wait, or raise UserError."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
+        if not wait:
+            raise UserError(f"another command is {what}: wait for it, then run this again") from None
         progress.say(f"another command is {what}; waiting for it")
         lock.acquire()
     try:

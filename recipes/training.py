@@ -14,7 +14,6 @@ _MACHINE = (
     "keep_checkpoints",
     "device_batch_tokens",
     "activation_checkpointing",
-    "compile",
     "tracker",
 )
 
@@ -71,7 +70,6 @@ class Training(Section):
     activation_checkpointing: bool = Field(
         default=False, description="Compute activations twice instead of keeping them: less memory, more time."
     )
-    compile: bool = Field(default=False, description="torch.compile the encoder: minutes at first, for long runs.")
     tracker: Literal["none", "tensorboard", "trackio", "wandb"] = Field(
         default="none", description="Where metrics go besides metrics.jsonl."
     )

@@ -68,6 +68,8 @@ def load_base(
         raise UserError(
             f"base.model {name}: its tokenizer has {len(tokenizer)} pieces, the model {model.config.vocab_size}"
         )
+    if tokenizer.mask_token_id is None or tokenizer.pad_token_id is None:
+        raise UserError(f"base.model {name}: its tokenizer has no mask or no padding token")
     _check_sizes(recipe, model.config)
     return model, tokenizer
 

@@ -111,7 +111,8 @@ class MaskedSteps:
 
     def steps(self, after: Place | None = None) -> Iterator[Step]:
         """See `Feed`."""
-        for sampler, (epoch, number) in zip(self.samplers, (after or {}).get("samplers", []), strict=False):
+        places = after["samplers"] if after else [(0, 0)] * len(self.samplers)
+        for sampler, (epoch, number) in zip(self.samplers, places, strict=True):
             sampler.epoch, sampler.number = epoch, number
         while True:
             yield self._step()

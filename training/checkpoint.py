@@ -18,6 +18,8 @@ from ..recipes.artifacts import replace_with
 from ..recipes.errors import UserError
 from ..recipes.progress import QUIET, Progress
 
+UNREADABLE = (SafetensorError, OSError, KeyError, TypeError, ValueError)
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -44,7 +46,7 @@ class Checkpoints:
         if not self.writes:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        place = self.folder / f"step-{checkpoint.step:08}.safetensors"
+        place = self._file(checkpoint.step)
         tensors = {name: value.detach().contiguous() for name, value in checkpoint.tensors.items()}
         facts = {"step": checkpoint.step, **checkpoint.facts}
         try:
@@ -62,13 +64,28 @@ class Checkpoints:
         """The newest that can be read, or None."""
         for file in reversed(self._files()):
             try:
-                with safe_open(file, framework="pt") as opened:
-                    facts = json.loads(opened.metadata()["facts"])
-                    tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
-                return Checkpoint(facts["step"], tensors, facts)
-            except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+                return _read(file)
+            except UNREADABLE as error:
                 progress.say(f"{file} cannot be read ({error}); taking the one before it")
         return None
 
+    def read(self, step: int) -> Checkpoint:
+        """That of a step. Raises UserError when it cannot be read here."""
+        file = self._file(step)
+        try:
+            return _read(file)
+        except UNREADABLE as error:
+            raise UserError(f"{file} cannot be read here ({error}): all nodes need the same workspace") from error
+
+    def _file(self, step: int) -> Path:
+        return self.folder / f"step-{step:08}.safetensors"
+
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("step-*.safetensors"))
+
+
+def _read(file: Path) -> Checkpoint:
+    with safe_open(file, framework="pt") as opened:
+        facts = json.loads(opened.metadata()["facts"])
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
+    return Checkpoint(facts["step"], tensors, facts)

@@ -17,7 +17,7 @@ from accelerate.utils import InitProcessGroupKwargs
 
 from ..recipes.training import Precision
 
-PATIENCE = timedelta(minutes=10)  # of a process for the others
+PATIENCE = timedelta(hours=2)  # of a process for the one that tokenises; a lost one is noticed at once
 PRODUCT_TRIES = 5
 
 
@@ -35,8 +35,7 @@ def make_accelerator(wanted: Precision, **settings: Any) -> tuple[Accelerator, s
 
 def has_gpu() -> bool:
     """True when there is a GPU and the user has not said --cpu."""
-    mps = getattr(torch.backends, "mps", None)
-    return not cpu_alone() and (torch.cuda.is_available() or (mps is not None and mps.is_available()))
+    return not cpu_alone() and (torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
 def cpu_alone() -> bool:

@@ -33,7 +33,7 @@ def dropout(given: Tensor, probability: float) -> Tensor:
     """Zero elements with this probability and divide the rest by the probability of staying."""
     if given.device.type != "cpu" or probability in {0.0, 1.0}:
         return nn.functional.dropout(given, probability)
-    return cast(Tensor, _Dropout.apply(given, round(probability * LEVELS)))
+    return cast(Tensor, _Dropout.apply(given, _cut(probability)))
 
 
 def attention(
@@ -45,7 +45,12 @@ def attention(
             query, key, value, attn_mask=mask, dropout_p=probability, scale=scale
         )
     seed = int(torch.randint(2**62, ()))
-    return cast(Tensor, _Attention.apply(query, key, value, mask, round(probability * LEVELS), scale, seed))
+    return cast(Tensor, _Attention.apply(query, key, value, mask, _cut(probability), scale, seed))
+
+
+def _cut(probability: float) -> int:
+    """Of LEVELS, how many are dropped: never all."""
+    return min(round(probability * LEVELS), LEVELS - 1)
 
 
 def _kept(shape: torch.Size, cut: int, generator: torch.Generator | None = None) -> Tensor:

@@ -23,8 +23,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
         """(rows, hidden), (classes, hidden), (classes,), (rows,) -> a scalar in fp32."""
         wanted = ctx.needs_input_grad
         gradient = torch.empty_like(hidden) if wanted[0] else None
-        for_weight = torch.zeros_like(weight) if wanted[1] else None
-        for_bias = torch.zeros_like(bias) if bias is not None and wanted[2] else None
+        for_weight = torch.zeros_like(weight, dtype=torch.float32) if wanted[1] else None
+        for_bias = torch.zeros_like(bias, dtype=torch.float32) if bias is not None and wanted[2] else None
         total = hidden.new_zeros((), dtype=torch.float32)
         rows = max(1, LOGITS_BYTES // (4 * len(weight)))
         for start in range(0, len(hidden), rows):
@@ -45,14 +45,14 @@ class _LinearCrossEntropy(torch.autograd.Function):
             if gradient is not None:
                 torch.mm(slope, weight, out=gradient[start : start + rows])
             if for_weight is not None:
-                for_weight.addmm_(slope.T, some)
+                for_weight += slope.T @ some
         ctx.save_for_backward(gradient, for_weight, for_bias)
         return total
 
     @staticmethod
     def backward(ctx: Any, *slopes: Any) -> tuple[Any, ...]:
         """The gradients made in forward, times that of the sum."""
-        return (*(x if x is None else x * slopes[0].to(x.dtype) for x in ctx.saved_tensors), None)
+        return (*(x if x is None else x * slopes[0] for x in ctx.saved_tensors), None)
 
 
 def linear_cross_entropy(hidden: Tensor, linear: nn.Linear, targets: Tensor) -> Tensor:
@@ -60,11 +60,13 @@ def linear_cross_entropy(hidden: Tensor, linear: nn.Linear, targets: Tensor) -> 
 
     At most `LOGITS_BYTES` of logits are held at a time. Under autocast the products are taken in its precision.
     """
-    device = hidden.device.type
-    kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else linear.weight.dtype
-    bias = None if linear.bias is None else linear.bias.to(kind)
+    weight, bias, device = linear.weight, linear.bias, hidden.device.type
+    if not torch.is_grad_enabled():  # a Function asks for gradients all the same
+        weight, bias = weight.detach(), bias if bias is None else bias.detach()
+    kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+    bias = None if bias is None else bias.to(kind)
     with torch.autocast(device, enabled=False):
-        return cast(Tensor, _LinearCrossEntropy.apply(hidden.to(kind), linear.weight.to(kind), bias, targets))
+        return cast(Tensor, _LinearCrossEntropy.apply(hidden.to(kind), weight.to(kind), bias, targets))
 
 
 @contextmanager

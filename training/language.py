@@ -21,6 +21,7 @@ from .card import trained_card
 from .checkpoint import Checkpoints
 from .curve import draw_curve
 from .device import autocast_dtype, make_accelerator, matmul_peak, peak_memory
+from .launch import joined
 from .loop import fit, mean_loss
 from .setup import Ready, set_up
 from .watch import MB, Watch
@@ -65,14 +66,17 @@ def train_adapter(
     Stopped when a signal came.
     """
     artifact = adapter_artifact(recipe, workspace, prepared)
-    if artifact.exists:
+    if artifact.exists and not joined():
         return artifact
     for part in _parts(recipe).values():
         train_adapter(part, workspace, prepared, progress, resume=resume)
     accelerator, reason = _accelerator(recipe, workspace)
+    if all(broadcast_object_list([artifact.exists])):  # the main process's word counts
+        return artifact
     progress.say(reason)
     run = _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress)
-    with artifact.draft(progress) if accelerator.is_main_process else nullcontext() as draft:
+    alone = accelerator.num_processes == 1  # others would wait for the one that waits for the lock
+    with artifact.draft(progress, wait=alone) if accelerator.is_main_process else nullcontext() as draft:
         if draft is not None and not resume:
             shutil.rmtree(artifact.unfinished, ignore_errors=True)
         # somebody else may have made it while this process waited for the lock

@@ -1,6 +1,7 @@
 """One process per GPU: started by ourselves with torchrun's machinery, or joined where somebody else started them."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from ..recipes.errors import UserError
 from .device import has_gpu
 
 MODULE = "lrl_adapt.cli"
+TAKEN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # by torchrun
+USER_MISTAKE = 2
 
 
 def joined() -> bool:
@@ -29,17 +32,21 @@ def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
     The address is the first node of the step, the port made from the job's number. `gpus` is how many this task sees:
     with --gpus-per-task one, which is number 0 to each.
     """
-    if "RANK" in given or "SLURM_STEP_ID" not in given or int(given.get("SLURM_NTASKS", "1")) < 2:
+    tasks = given.get("SLURM_STEP_NUM_TASKS", "1")
+    if "RANK" in given or int(tasks) < 2:
         return {}
-    first = given.get("SLURM_LAUNCH_NODE_IPADDR", "127.0.0.1")
-    if given.get("SLURM_NNODES", "1") != "1":
+    first = "127.0.0.1"
+    if given.get("SLURM_STEP_NUM_NODES", "1") != "1":
         command = ["scontrol", "show", "hostnames", given["SLURM_STEP_NODELIST"]]
-        listed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - no shell
+        try:
+            listed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - no shell
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise UserError(f"{shlex.join(command)} fails ({error}): start torchrun on each node instead") from error
         first = listed.stdout.split()[0]
     return {
         "RANK": given["SLURM_PROCID"],
         "LOCAL_RANK": str(int(given["SLURM_LOCALID"]) % max(1, gpus)),
-        "WORLD_SIZE": given["SLURM_NTASKS"],
+        "WORLD_SIZE": tasks,
         "MASTER_ADDR": first,
         "MASTER_PORT": str(20000 + (int(given["SLURM_JOB_ID"]) * 7 + int(given["SLURM_STEP_ID"])) % 20000),
     }
@@ -73,7 +80,8 @@ def command_of(count: int, arguments: Sequence[str]) -> list[str]:
 def start(count: int, arguments: Sequence[str]) -> None:
     """Run `lrl-adapt ARGUMENTS` in `count` processes that know each other, and wait for them.
 
-    Raises UserError that names the process when one is lost, KeyboardInterrupt when all were asked to stop.
+    Raises UserError that names the process when one is lost, KeyboardInterrupt when all were asked to stop, and
+    SystemExit(2) when one has told of a mistake itself.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -90,12 +98,18 @@ def start(count: int, arguments: Sequence[str]) -> None:
         monitor_interval=0.5,
     )
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    before = {number: signal.getsignal(number) for number in TAKEN}
     try:
         elastic_launch(config, sys.executable)("-m", MODULE, *arguments)
     except SignalException as error:
         raise KeyboardInterrupt("stopped: the same command goes on from the last checkpoint") from error
     except ChildFailedError as error:
+        if error.get_first_failure()[1].exitcode == USER_MISTAKE:
+            raise SystemExit(USER_MISTAKE) from None
         raise UserError(_lost(error)) from None
+    finally:
+        for number, handler in before.items():  # torchrun leaves its own
+            signal.signal(number, handler)
 
 
 def leave() -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -80,6 +81,7 @@ def fit(
                 raise Stopped(f"stopped after step {run.step}{run.advice}")
             if checkpoints is not None and run.step % checkpoints.every == 0 and not run.finished:
                 run.save()
+    watch.finish()
     model.eval()
     return run.outcome()
 
@@ -146,13 +148,13 @@ class _Run:
         """Take the present weights as the best if `value` is smaller than any before."""
         self.watch.validated(self.step, value)
         self.worse += 1
-        if value < self.best_value or not self.best:
+        if value < self.best_value or math.isnan(self.best_value) or not self.best:
             self.best_step, self.best_value, self.worse = self.step, value, 0
             self.best = {name: p.detach().clone() for name, p in self.trained.items()}
 
     def take_up(self) -> dict[str, Any] | None:
         """Load the newest checkpoint; the feed's place after it, or None at the very start."""
-        found = self.checkpoints.latest(self.watch.progress) if self.checkpoints else None
+        found = self._newest()
         if found is None:
             self.watch.began(0)
             return None
@@ -160,7 +162,8 @@ class _Run:
             for name, parameter in self.trained.items():
                 parameter.copy_(found.tensors[f"weights.{name}"])
                 self.best[name] = found.tensors[f"best.{name}"].to(parameter.device)
-        names = [name for group in self._optimised() for name in group]
+        names = {id(p): name for name, p in self.trained.items()}
+        ordered = [names[id(p)] for group in self.optimizer.param_groups for p in group["params"]]
         own = self.optimizer.state_dict()
         own["state"] = {
             number: {
@@ -168,7 +171,7 @@ class _Run:
                 for kind in ("step", "exp_avg", "exp_avg_sq")
                 if f"{kind}.{name}" in found.tensors
             }
-            for number, name in enumerate(names)
+            for number, name in enumerate(ordered)
             if f"step.{name}" in found.tensors
         }
         self.optimizer.load_state_dict(own)
@@ -176,6 +179,16 @@ class _Run:
             setattr(self, key, found.facts[key])
         self.watch.began(self.step, found.facts["losses"])
         return self.after
+
+    def _newest(self) -> Checkpoint | None:
+        """The checkpoint that the main process can read, in all processes."""
+        if self.checkpoints is None:
+            return None
+        found = self.checkpoints.latest(self.watch.progress) if self.accelerator.is_main_process else None
+        step = cast(int | None, broadcast_object_list([found and found.step])[0])
+        if step is None or found is not None:
+            return found
+        return self.checkpoints.read(step)
 
     def save(self) -> None:
         """Write a checkpoint of the present state."""
@@ -237,11 +250,6 @@ class _Run:
                 f"{self.skipped} steps were left out because their loss was no number, the last one {self.step}: lower "
                 "training.learning_rate, use training.precision fp32, or look at the text; then train again"
             )
-
-    def _optimised(self) -> list[list[str]]:
-        """Names of the parameters in the optimiser's groups, in its order."""
-        names = {id(p): name for name, p in self.trained.items()}
-        return [[names[id(p)] for p in group["params"]] for group in self.optimizer.param_groups]
 
 
 def mean_loss(model: nn.Module, batches: Sequence[Batch], accelerator: Accelerator) -> float:

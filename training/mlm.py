@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -31,7 +30,7 @@ class MaskedLM(nn.Module):
         self._encoder = [cast(nn.Module, bare.base_model)]
         self._head = [bare.get_submodule(name) for name in family.head]
         self._decoder = [bare.get_output_embeddings()]
-        self.layout = Layout(bare.config.pad_token_id, family.packs, family.first_position(bare.config))
+        self.layout = Layout(bare.config.pad_token_id or 0, family.packs, family.first_position(bare.config))
         if family.packs:
             bare.set_attn_implementation(ATTENTION)
         quicken(model)
@@ -65,10 +64,6 @@ class MaskedLM(nn.Module):
         """What is added to a step's mean loss: the penalty of fusion layers, if there are any."""
         found = fusion_penalty(self.model)
         return found if isinstance(found, Tensor) and found.requires_grad else None
-
-    def compile_encoder(self) -> None:
-        """Let torch.compile make the encoder's kernels, for any number of tokens."""
-        self._encoder[0] = torch.compile(self._encoder[0], dynamic=True)  # type: ignore[assignment]
 
     def _headed(self, hidden: Tensor) -> Tensor:
         for module in self._head:

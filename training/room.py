@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
+from ..recipes.errors import UserError
 from .batches import MaskedSteps, to_device
 from .mlm import MaskedLM
 
@@ -13,7 +14,7 @@ CPU_TOKENS = 4096  # a CPU gains nothing from more at once, and has no error to 
 def find_device_tokens(model: MaskedLM, feed: MaskedSteps, accelerator: Accelerator) -> int:
     """The most tokens that one forward may have, the same in all processes; a step's batch stays what it is.
 
-    Raises torch.OutOfMemoryError when not even the longest sequence fits.
+    Raises UserError when not even the longest sequence fits.
     """
     longest = max(int(sampler.data.lengths.max()) for sampler in feed.samplers)
     wanted = max(longest, -(-_step_tokens(feed) // accelerator.num_processes) + longest)
@@ -36,20 +37,27 @@ def _fitting(model: MaskedLM, feed: MaskedSteps, accelerator: Accelerator, wante
     """`wanted`, or half of it, or a quarter ..., whichever goes through first."""
     sampler = max(feed.samplers, key=lambda some: int(some.data.lengths.max()))
     row = sampler.data.rows(np.array([int(sampler.data.lengths.argmax())]))[0]
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     model.train()
     while True:
         pairs = [feed.masking.apply(row, np.random.default_rng(n)) for n in range(max(1, wanted // longest))]
         batch = to_device(feed.layout.batch(*zip(*pairs, strict=True)), accelerator.device)
+        loss = kept = None
         try:
+            # the optimiser's two averages and the best weights, which come later
+            kept = torch.empty(3 * trained, dtype=torch.float32, device=accelerator.device)
             with accelerator.autocast():
                 loss = model(**batch)
             loss.backward()
             return wanted
-        except torch.OutOfMemoryError:
+        except torch.OutOfMemoryError as error:
             if wanted <= longest:
-                raise
+                raise UserError(
+                    f"not even one sequence of {longest} tokens fits into the memory of {accelerator.device}: lower "
+                    "training.max_length or set training.activation_checkpointing"
+                ) from error
             wanted = max(longest, wanted // 2)
         finally:
             model.zero_grad(set_to_none=True)
-            loss = None
+            del loss, kept
             torch.cuda.empty_cache()

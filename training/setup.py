@@ -21,13 +21,14 @@ from .adapters import language_adapter
 from .base import load_base, tokenizer_hash
 from .batches import Batch, MaskedSteps, Sampler, plan_batches
 from .device import autocast_dtype
-from .masking import Masking, random_for
+from .masking import IGNORED, Masking, random_for
 from .mlm import MaskedLM
 from .room import find_device_tokens
 from .schedule import Schedule
 from .tokens import Sequences, tokenise, tokens_artifact
 
 VALIDATION_SEED = 0  # the same masks at every look, whatever the run's seed
+MOST_ATTEMPTS = 20  # at a mask that asks for something
 MOST_UNKNOWN = 0.1  # of a text's pieces: with more the base cannot read the language
 
 
@@ -55,9 +56,10 @@ def set_up(
 ) -> Ready:
     """Load or make all of it; `parts` are the adapters that a fusion fuses. Raises UserError where text is wanting."""
     settings = recipe.training
-    base, tokenizer = load_base(recipe, workspace, prepared, progress)
+    with accelerator.main_process_first():  # which makes what is not there yet, and tells of it
+        base, tokenizer = load_base(recipe, workspace, prepared, progress)
+        tokens = _tokens(recipe, workspace, prepared, tokenizer, progress)
     parameters, of_base = base.num_parameters(), list(base.parameters())
-    tokens = _tokens(recipe, workspace, prepared, tokenizer, progress)
     reading = _tell_reading(tokens, progress)
     set_seed(settings.seed)
     adapted = _adapted(base, recipe, parts)
@@ -65,8 +67,6 @@ def set_up(
     if settings.activation_checkpointing:
         checkpoint_activations(base)
     model = MaskedLM(adapted).to(accelerator.device)
-    if settings.compile:
-        model.compile_encoder()
     masking = Masking.of(tokenizer, settings.mask_probability, whole_words=settings.whole_words)
     train = [Sequences(artifact.folder / "train.arrow") for artifact in tokens]
     validation = [Sequences(artifact.folder / "validation.arrow") for artifact in tokens]
@@ -175,8 +175,9 @@ def _tell_reading(tokens: list[Artifact], progress: Progress) -> dict[str, float
 
 def _samplers(train: list[Sequences], settings: Training) -> list[Sampler]:
     """One for each source, each with its part of the batch: `graph_share`, else by how much there is of it."""
-    tokens = np.array([float(data.lengths.sum()) for data in train])
-    parts = tokens / tokens.sum()
+    by_count = settings.batch_sequences is not None
+    amounts = np.array([float(len(data) if by_count else data.lengths.sum()) for data in train])
+    parts = amounts / amounts.sum()
     if len(train) > 1 and settings.graph_share is not None:
         parts = np.array([1 - settings.graph_share, settings.graph_share])
     samplers = []
@@ -196,9 +197,21 @@ def _validation_batches(
         tokens = 0
         for number, numbers in enumerate(plan):
             rows = data.rows(numbers)
-            pairs = [masking.apply(row, random_for(VALIDATION_SEED, which, number, n)) for n, row in enumerate(rows)]
+            pairs = [_asked(masking, row, VALIDATION_SEED, which, number, n) for n, row in enumerate(rows)]
             batches.append(model.layout.batch(*zip(*pairs, strict=True)))
             tokens += int(data.lengths[numbers].sum())
             if tokens * len(validation) >= settings.validation_tokens:
                 break
+    if not any(bool((batch["labels"] != IGNORED).any()) for batch in batches):
+        raise UserError("nothing to guess in the validation text: all of it is [UNK] to this base")
     return batches
+
+
+def _asked(masking: Masking, row: np.ndarray, *numbers: int) -> tuple[np.ndarray, np.ndarray]:
+    """The masked row; with other random numbers where those before chose no token, as in short ones they may."""
+    found = masking.apply(row, random_for(*numbers, 0))
+    for attempt in range(1, MOST_ATTEMPTS):
+        if (found[1] != IGNORED).any():
+            break
+        found = masking.apply(row, random_for(*numbers, attempt))
+    return found

@@ -40,7 +40,7 @@ def tokenise(artifact: Artifact, tokenizer: Any, progress: Progress = QUIET) -> 
     """
     length, by_line = artifact.section["max_length"], artifact.section["line_by_line"]
     schema = pyarrow.schema({"input_ids": pyarrow.list_(pyarrow.int32())})
-    before, behind = _special_tokens(tokenizer)
+    before, behind = _special_tokens(tokenizer, islice(read_texts(artifact.parents, "train"), ROWS))
     room = length - len(before) - len(behind)
 
     def make(draft: Draft) -> None:
@@ -94,11 +94,14 @@ def _pieces(lines: Iterable[tuple[str, str]], tokenizer: Any) -> Iterator[tuple[
         yield from ((document, text, ids) for (document, text), ids in zip(some, encoded, strict=True))
 
 
-def _special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The ids that a tokenizer puts before and behind a text."""
-    bare, whole = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
-    before = next(n for n in range(len(whole)) if whole[n : n + len(bare)] == bare)
-    return whole[:before], whole[before + len(bare) :]
+def _special_tokens(tokenizer: Any, texts: Iterable[str]) -> tuple[list[int], list[int]]:
+    """The ids that a tokenizer puts before and behind a text, seen on the first that it reads."""
+    for text in texts:
+        bare, whole = (tokenizer(text, add_special_tokens=special)["input_ids"] for special in (False, True))
+        if bare:
+            before = next(n for n in range(len(whole)) if whole[n : n + len(bare)] == bare)
+            return whole[:before], whole[before + len(bare) :]
+    return [], []  # there is nothing to put them around
 
 
 def _counted(

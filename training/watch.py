@@ -1,6 +1,7 @@
 """What can be seen of a run: metrics.jsonl, a live table, the trackers, and a picture of the loss at the end."""
 
 import json
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -62,9 +63,11 @@ class Watch:
         now = time.monotonic()
         self._seconds += now - self._since
         self._since = now
-        self.losses.append(loss)
+        if math.isfinite(loss):
+            self.losses.append(loss)
         self._tokens += tokens
         self._steps += 1
+        self._last = step, rate, skipped
         if step % self.every == 0 or step == self.steps:
             self._write(step, rate, skipped)
         next(self._bar, None)
@@ -72,8 +75,13 @@ class Watch:
     def validated(self, step: int, value: float) -> None:
         """A validation was made."""
         self._validation = value
-        self._put({"step": step, "validation_loss": value})
+        self._put({"step": step, "validation_loss": value if math.isfinite(value) else None})
         self._since = time.monotonic()
+
+    def finish(self) -> None:
+        """Write what is left after early stopping."""
+        if self._steps:
+            self._write(*self._last)
 
     def close(self) -> None:
         """No step follows."""
@@ -94,7 +102,7 @@ class Watch:
         self._speeds.append(speed)
         entry: dict[str, Any] = {
             "step": step,
-            "loss": sum(self.losses) / len(self.losses),
+            "loss": sum(self.losses) / len(self.losses) if self.losses else None,
             "learning_rate": rate,
             "tokens_per_second": round(speed, 1),
             "peak_share": round(speed * self._flops_per_token / self.peak, 4) if self.peak else None,
@@ -111,10 +119,10 @@ class Watch:
             with self.file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
         if self.track is not None:
-            self.track({name: value for name, value in entry.items() if name != "step"}, entry["step"])
+            self.track({name: x for name, x in entry.items() if name != "step" and x is not None}, entry["step"])
 
     def _tell(self, entry: dict[str, Any], left: float) -> None:
-        facts = {"loss": f"{entry['loss']:.3f}"}
+        facts = {"loss": "no number" if entry["loss"] is None else f"{entry['loss']:.3f}"}
         if self._validation is not None:
             facts["validation"] = f"{self._validation:.3f}"
         facts["tokens/s"] = f"{entry['tokens_per_second']:,.0f}"

@@ -89,6 +89,9 @@ class Counting:
     def __init__(self, lengths: list[int]) -> None:
         self.lengths = np.array(lengths)
 
+    def __len__(self) -> int:
+        return len(self.lengths)
+
     def rows(self, numbers: np.ndarray) -> list[np.ndarray]:
         return [np.arange(self.lengths[n]) + n + 100 for n in numbers]
 

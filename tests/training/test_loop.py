@@ -244,3 +244,19 @@ def test_precision_is_chosen_with_its_reason(monkeypatch: pytest.MonkeyPatch) ->
         assert device.choose_precision("auto")[1].startswith(expected)
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     assert device.choose_precision("auto")[1] == "bf16: this processor has AMX"
+
+
+def test_a_first_validation_that_is_no_number_is_beaten() -> None:
+    values = iter([math.nan, 3.0, 4.0])
+    outcome, entries = run(Linear(), schedule(max_steps=20, eval_every=10), values=lambda: next(values))
+    assert (outcome.best_step, outcome.best_value) == (10, 3.0)
+    assert entries[0] == {"step": 0}
+
+
+def test_a_window_of_steps_left_out_has_no_loss(tmp_path: Path) -> None:
+    watch = Watch(steps=4, every=2, file=tmp_path / "metrics.jsonl")
+    watch.began(0)
+    for step, loss in enumerate([1.0, math.nan, math.nan, math.nan], 1):
+        watch.stepped(step, loss, 0.1, 5, 0)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line.get("loss") for line in lines] == [1.0, None]
