@@ -178,3 +178,15 @@ def test_the_command_that_is_shown_can_be_pasted() -> None:
     assert launch.command_of(2, ["train", "mbert"]) == [
         *("torchrun", "--standalone", "--nproc-per-node", "2", "-m", "lrl_adapt.cli", "train", "mbert")
     ]
+
+
+def test_metrics_go_to_the_tracker_too(base: Path, alone: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    more = ("training.tracker=tensorboard", "training.max_steps=4", "training.eval_every=2")
+    subprocess.run([sys.executable, "-m", launch.MODULE, *words(base, alone, "train", *more), "--cpu"], check=True)
+    file = min((alone / "trackers").rglob("events.*"), key=lambda file: len(file.parts))  # deeper ones hold settings
+    events = EventAccumulator(str(file))
+    events.Reload()
+    assert [event.step for event in events.Scalars("loss")] == [1, 2, 3, 4]
+    assert [event.step for event in events.Scalars("validation_loss")] == [0, 2, 4]
