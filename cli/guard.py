@@ -27,7 +27,8 @@ def guarded(command: F) -> F:
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except KeyboardInterrupt as stop:
-            typer.echo(str(stop) or "interrupted; nothing half-written is left", err=True)
+            if _first():
+                typer.echo(str(stop) or "interrupted; nothing half-written is left", err=True)
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # the reader of our output has gone: `lrl-adapt languages | head`
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives until exit
@@ -35,12 +36,17 @@ def guarded(command: F) -> F:
         except Exception as error:
             if kwargs.get("debug"):
                 raise
-            if os.environ.get("RANK", "0") != "0":  # the first process says the same and its launcher ends this one
+            if not _first():  # the first process says the same, and the launcher then ends this one
                 time.sleep(SECONDS_FOR_THE_FIRST)
             typer.echo(f"error: {_message(error)}", err=True)
             raise typer.Exit(USER if _is_users(error) else OURS) from None
 
     return wrapper  # type: ignore[return-value]
+
+
+def _first() -> bool:
+    """True in the one process, or in the first of several."""
+    return os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
 
 
 def _is_users(error: Exception) -> bool:

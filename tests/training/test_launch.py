@@ -12,62 +12,8 @@ import pytest
 import torch
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.training import launch
-from lrl_adapt.training.wordpiece import train_tokenizer
-from safetensors.torch import load_file
-from transformers import BertConfig, BertForMaskedLM
 
-SETTINGS = ("training.max_steps=12", "training.eval_every=6", "training.log_every=1", "training.checkpoint_every=4")
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT without dropout, which is drawn in each process for itself."""
-    folder = tmp_path_factory.mktemp("base")
-    tokenizer = train_tokenizer(["watoto wanacheza mpira uwanjani na mwalimu anaandika ubaoni"] * 20, 200)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    torch.manual_seed(0)
-    BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **sizes, **none)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-def words(base: Path, workspace: Path, command: str = "train", *more: str) -> list[str]:
-    changes = (f"base={base}", "eval.training.reduction_factor=8", *(SETTINGS if command == "train" else ()), *more)
-    sets = [word for change in changes for word in ("--set", change)]
-    return [command, "quickstart", "--workspace", str(workspace), *sets]
-
-
-def prepare(base: Path, workspace: Path) -> None:
-    subprocess.run([sys.executable, "-m", launch.MODULE, *words(base, workspace, "prepare")], check=True, timeout=120)
-
-
-@pytest.fixture(scope="module")
-def alone(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace where one process has trained."""
-    workspace = tmp_path_factory.mktemp("alone")
-    prepare(base, workspace)
-    subprocess.run([sys.executable, "-m", launch.MODULE, *words(base, workspace), "--cpu"], check=True, timeout=120)
-    return workspace
-
-
-def adapter(workspace: Path) -> Path:
-    (found,) = (workspace / "adapters" / "swh_Latn").glob("[!.]*")
-    return found
-
-
-def losses(workspace: Path) -> list[float]:
-    entries = [json.loads(line) for line in (adapter(workspace) / "metrics.jsonl").read_text().splitlines()]
-    return [entry.get("loss", entry.get("validation_loss")) for entry in entries]
-
-
-def same(one: Path, other: Path) -> None:
-    assert losses(one) == pytest.approx(losses(other), abs=1e-4)
-    assert len(losses(one)) == 12 + 3
-    mine, theirs = (load_file(adapter(some) / "adapter_model.safetensors") for some in (one, other))
-    assert mine.keys() == theirs.keys()
-    for name, value in mine.items():
-        torch.testing.assert_close(value, theirs[name], atol=1e-4, rtol=1e-3)
+from .processes import prepare, same, until, words
 
 
 def starter(base: Path, workspace: Path, *more: str) -> subprocess.Popen[str]:
@@ -119,13 +65,6 @@ def test_a_lost_process_ends_the_run_which_then_goes_on(base: Path, tmp_path: Pa
 def steps(workspace: Path) -> int:
     (metrics,) = workspace.glob("adapters/*/.*.unfinished/metrics.jsonl")
     return len(metrics.read_text().splitlines())
-
-
-def until(there, seconds: float = 90.0) -> None:
-    limit = time.monotonic() + seconds
-    while not there():
-        assert time.monotonic() < limit
-        time.sleep(0.1)
 
 
 def worker(rank: int, workspace: Path) -> int:
@@ -180,12 +119,13 @@ def test_the_command_that_is_shown_can_be_pasted() -> None:
     ]
 
 
-def test_metrics_go_to_the_tracker_too(base: Path, alone: Path) -> None:
+def test_metrics_go_to_the_tracker_too(base: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+    prepare(base, tmp_path)
     more = ("training.tracker=tensorboard", "training.max_steps=4", "training.eval_every=2")
-    subprocess.run([sys.executable, "-m", launch.MODULE, *words(base, alone, "train", *more), "--cpu"], check=True)
-    file = min((alone / "trackers").rglob("events.*"), key=lambda file: len(file.parts))  # deeper ones hold settings
+    subprocess.run([sys.executable, "-m", launch.MODULE, *words(base, tmp_path, "train", *more), "--cpu"], check=True)
+    file = min((tmp_path / "trackers").rglob("events.*"), key=lambda file: len(file.parts))  # deeper ones hold settings
     events = EventAccumulator(str(file))
     events.Reload()
     assert [event.step for event in events.Scalars("loss")] == [1, 2, 3, 4]
