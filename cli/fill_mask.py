@@ -58,13 +58,12 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
     given = [text for text in read_texts(texts, file) if text.strip()]
     from ..eval.fill_mask import fill_masks
     from ..eval.trained import NONE, newest_adapter
-    from ..recipes.languages import find_language
 
     quiet_libraries()
     if not adapters and base:
         raise UserError("--base alone: say --adapter none for the base as it is, or name adapters for it")
     if not adapters:
-        newest = newest_adapter(workspace, find_language(language).code if language else None)
+        newest = newest_adapter(workspace, options.language_code(language))
         terminal.say(f"adapter: {newest}")
         adapters = [NONE, str(newest)]
     found = fill_masks(given, adapters, base=base, top=top)
@@ -80,9 +79,8 @@ def _show(terminal: Terminal, found: Iterable[Any]) -> None:
     for (text, mask), group in groupby(found, key=lambda filled: (filled.text, filled.mask)):
         systems = list(group)
         columns = [[f"{filler.piece}  {filler.probability:.1%}" for filler in filled.fillers] for filled in systems]
-        terminal.table(
-            f"{text}: mask {mask}", _short([filled.adapter for filled in systems]), zip(*columns, strict=True)
-        )
+        names = _short([filled.adapter for filled in systems])
+        terminal.table(f"{text}: mask {mask}", names, zip(*columns, strict=True))
 
 
 def _short(adapters: list[str]) -> list[str]:

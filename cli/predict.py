@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -63,7 +64,8 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Label texts with a trained task adapter: a JSON object a line.
 
-    Classes come with their probabilities, entities with their places: text[start:end]. Long texts are read in windows.
+    Classes come with their probabilities, entities with their types and where they start and end, in characters. Long
+    texts are read in windows.
     """
     from .steps import alone, use_cpu
 
@@ -71,14 +73,16 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
     use_cpu(cpu)
     if task is None and adapter is None:
         raise UserError("which task? Say --task topic, sentiment, ner or your own, or name a folder with --adapter")
-    if out and out.exists():
-        raise UserError(f"--out {out} is there already: choose a new file")
+    if out and (out.exists() or not out.absolute().parent.is_dir()):
+        why = "it is there already" if out.exists() else f"there is no folder {out.parent}"
+        raise UserError(f"--out {out}: {why}; choose a new file")
     given = read_texts(texts, file)
     first = next(given)  # says that there is none before a model is loaded
     found = _load(adapter, workspace, task, language, language_adapter, base)
-    count = _write(found.predict(_all(first, given)), out)
-    if out:
-        Terminal().say(f"{count} texts: {out}")
+    with _opened(out) as lines:
+        for row in found.predict(chain([first], given)):
+            print(json.dumps(row, ensure_ascii=False), file=lines)
+    Terminal().result({}, out)
 
 
 def _load(
@@ -92,32 +96,15 @@ def _load(
     """The task model, named on stderr."""
     from ..eval.predict import load_predictor
     from ..eval.trained import find_task_adapter, newest_scores
-    from ..recipes.languages import find_language
 
     quiet_libraries()
     if adapter is None:
         assert task is not None
-        adapter = newest_scores(workspace, task, find_language(language).code if language else None)
+        adapter = newest_scores(workspace, task, options.language_code(language))
     found = find_task_adapter(adapter, task=task, language_adapter=language_adapter, base=base)
-    Terminal().say(
-        f"task adapter {found.folder}, language adapter {found.language_adapter or 'none'}, base {found.base}"
-    )
+    below = found.language_adapter or "none"
+    Terminal().say(f"task adapter {found.folder}, language adapter {below}, base {found.base}")
     return load_predictor(found)
-
-
-def _all(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
-
-
-def _write(rows: Iterable[dict[str, Any]], out: Path | None) -> int:
-    """Write the rows as they come; how many there were."""
-    count = 0
-    with _opened(out) as file:
-        for row in rows:
-            print(json.dumps(row, ensure_ascii=False), file=file)
-            count += 1
-    return count
 
 
 @contextmanager
@@ -128,11 +115,8 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
     if out is None:
         yield sys.stdout
         return
-    try:
-        with replace_with(out) as partial, partial.open("w", encoding="utf-8") as file:
-            yield file
-    except FileNotFoundError as error:
-        raise UserError(f"--out {out}: there is no folder {out.parent}") from error
+    with replace_with(out) as partial, partial.open("w", encoding="utf-8") as file:
+        yield file
 
 
 def register(app: typer.Typer) -> None:

@@ -2,7 +2,8 @@
 
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,10 @@ def read_texts(texts: Sequence[str] | None, file: Path | None) -> Iterator[str]:
         with open_text(file) as lines:
             yield from _some(lines, str(file))
     elif texts:
+        try:
+            "".join(texts).encode()
+        except UnicodeEncodeError as error:
+            raise UserError("the arguments are not UTF-8 text") from error
         yield from _some(texts, "the arguments")
     elif sys.stdin.isatty():
         raise UserError("no text: write it behind the command in quotes, name a --file, or pipe lines in")
@@ -45,11 +50,15 @@ def read_texts(texts: Sequence[str] | None, file: Path | None) -> Iterator[str]:
             raise UserError(f"standard input: not UTF-8 text (byte {error.start}: {error.reason})") from error
 
 
-def _some(lines: Iterator[str] | Sequence[str], origin: str) -> Iterator[str]:
-    """The lines without their ends. Raises UserError at the end where all were blank."""
-    blank = True
-    for line in lines:
-        blank = blank and not line.strip()
-        yield line.rstrip("\r\n")
-    if blank:
+def _some(lines: Iterable[str], origin: str) -> Iterator[str]:
+    """The lines without their ends. Raises UserError where all are blank, before the first."""
+    rest = iter(lines)
+    head = []
+    for line in rest:
+        head.append(line)
+        if line.strip():
+            break
+    else:
         raise UserError(f"no text in {origin}")
+    for line in chain(head, rest):
+        yield line.rstrip("\r\n")

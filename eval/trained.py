@@ -10,6 +10,7 @@ from ..recipes.errors import UserError
 from ..recipes.training import TaskTraining
 from ..training.adapters.files import CONFIG, read_config
 from ..training.base import load_masked_lm, load_tokenizer
+from .scores import BASE
 
 TASK_ADAPTER = "task-adapter"
 TASK_FILE = "task.json"
@@ -106,12 +107,12 @@ def find_task_adapter(
     at = BaseAt(base) if base else _base(inner, scores)
     if below is not None and is_whole(below):
         at, below = BaseAt(str(below)), None
-    elif below is not None and base is None:
+    elif below is not None and language_adapter is not None and base is None:
         other = language_base(below)
         if not at.same(other):
             raise UserError(
-                f"{inner} was trained on {at}, the language adapter {below} on {other}: an adapter fits its own base "
-                "alone (--base says that a third is the same as both)"
+                f"{inner} was trained on the base {at}, the language adapter {below} on {other}; an adapter fits its "
+                f"own base alone. Where these are the same after all, say so: --base {other}"
             )
     return TaskAdapter(inner, at, below, section.get("max_length", TaskTraining().max_length))
 
@@ -190,8 +191,9 @@ def _below(inner: Path, scores: _Artifact, given: str | None) -> Path | None:
             "with --language-adapter, or none"
         )
     found = scores.parent("adapters")
-    if found is not None and not found.is_dir():
-        raise UserError(f"{inner} was trained on {found}, which is not there: give it with --language-adapter")
+    system = scores.manifest["section"]["system"]
+    if system != BASE and (found is None or not found.is_dir()):
+        raise UserError(f"{inner} is for {found or system}, which is not there: give it with --language-adapter")
     return found
 
 

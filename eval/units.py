@@ -81,10 +81,10 @@ def label_units(text: str, tokenizer: Any) -> tuple[list[int], list[Unit]]:
         if number != before:
             units.append(Unit(word.start, word.start + end if word.unspaced else word.end, place))
         elif word.unspaced:
-            last = units[-1]
-            # a piece for the space before a word, or for part of a character, goes with the next
-            if last.end > last.start and word.start + start >= last.end:
-                units.append(Unit(word.start + start, word.start + end, place))
+            last, begin = units[-1], word.start + start
+            # a piece for the space before a word goes with the next, one for part of a character with the last
+            if last.start < last.end <= begin < word.end and not _is_mark(text[begin]):
+                units.append(Unit(begin, word.start + end, place))
             else:
                 units[-1] = Unit(last.start, word.start + end, last.place)
         before = number
@@ -103,11 +103,15 @@ def window_of(place: int, starts: Sequence[int], margin: int) -> int:
     return min(max(0, place - margin) // step, len(starts) - 1)
 
 
+def _is_mark(sign: str) -> bool:
+    return unicodedata.category(sign)[0] == "M"
+
+
 def _kind(sign: str, before: str) -> str:
     group = unicodedata.category(sign)[0]
     if sign in TSHEG:
         return before if before == SYLLABLE else SIGN
-    if group == "M" or sign in JOINERS:
+    if _is_mark(sign) or sign in JOINERS:
         return before if before not in (GAP, SIGN) else WORD
     if group in "LN":
         code = ord(sign)
