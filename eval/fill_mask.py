@@ -20,7 +20,7 @@ from ..training.device import use_device
 from ..training.families import family_of
 from ..training.mlm import MaskedLM
 from ..training.tokens import special_tokens
-from .trained import NONE, BaseAt, is_whole, language_base
+from .trained import NONE, BaseAt, is_whole, language_base, started_from
 
 MASK = re.compile(r"<mask>|\[MASK\]|\{mask\}")
 BATCH = 32
@@ -150,7 +150,8 @@ def _systems(adapters: Sequence[str], base: str | None) -> Iterator[_System]:
     whole = [name for name in bases if is_whole(Path(name))]
     over = [name for name in adapters if name not in whole]
     if over:
-        at = BaseAt(base) if base else _common_base([bases[name] for name in over if name != NONE])
+        own = [bases[name] for name in over if name != NONE]
+        at = BaseAt(base) if base else _common_base(own or [started_from(Path(name)) for name in whole])
         model, tokenizer = at.load()
         forms = {name: read_config(Path(name)) for name in over if name != NONE}
         alone = [name for name, form in forms.items() if not isinstance(form, BottleneckConfig)]
@@ -169,17 +170,18 @@ def _systems(adapters: Sequence[str], base: str | None) -> Iterator[_System]:
         yield _System(_ready(model), tokenizer, {name: None})
 
 
-def _common_base(bases: Sequence[BaseAt]) -> BaseAt:
-    """The one base of all adapters."""
-    if not bases:
+def _common_base(bases: Sequence[BaseAt | None]) -> BaseAt:
+    """The one base of all adapters; None is one that is not known."""
+    known = [base for base in bases if base is not None]
+    if not known:
         raise UserError("which base? Say with --base, or name an adapter with --adapter")
-    for other in bases[1:]:
-        if not bases[0].same(other):
+    for other in known[1:]:
+        if not known[0].same(other):
             raise UserError(
-                f"these adapters are of different bases, {bases[0]} and {other}: ask for them one by one, or say with "
+                f"these adapters are of different bases, {known[0]} and {other}: ask for them one by one, or say with "
                 "--base which is the base of both"
             )
-    return bases[0]
+    return known[0]
 
 
 def _ready(model: Any) -> MaskedLM:

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ..recipes.errors import UserError
@@ -118,7 +119,7 @@ def load_predictor(adapter: TaskAdapter) -> Predictor:
     positions = base.config.max_position_embeddings - family_of(base.config.model_type).first_position(base.config)
     try:
         model, labels = load_task(base, adapter.language_adapter, adapter.folder)
-    except (RuntimeError, ValueError, KeyError) as error:  # torch's shapes, PEFT's configuration, task.json
+    except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:  # shapes, or files cut off or lost
         raise UserError(
             f"{adapter.folder} cannot be put on base {adapter.base}: was it trained on another, or written in part?"
         ) from error

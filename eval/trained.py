@@ -134,6 +134,11 @@ def language_base(folder: Path) -> BaseAt:
     return _base(folder, _Artifact.around(folder, "adapter"))
 
 
+def started_from(folder: Path) -> BaseAt | None:
+    """The base that a whole model was fine-tuned from; None where that is not told."""
+    return _Artifact.around(folder, "adapter").base
+
+
 def is_whole(folder: Path) -> bool:
     """True for a whole fine-tuned model (`full`)."""
     return (folder / "config.json").is_file() and not (folder / CONFIG).is_file()
@@ -161,6 +166,15 @@ class _Artifact:
                 beside = self.folder.absolute().parents[2].joinpath(*where)
                 return beside if beside.is_dir() else written
         return None
+
+    @property
+    def base(self) -> BaseAt | None:
+        """The base, unless it was a folder, of which a manifest keeps hashes alone."""
+        told = self.manifest.get("inputs", {}).get("base", {})
+        if "model" in told:
+            return BaseAt(told["model"], told["revision"])
+        scratch = self.parent("bases")
+        return BaseAt(str(scratch)) if scratch is not None else None
 
 
 def _task_folder(folder: Path) -> Path:
@@ -199,12 +213,8 @@ def _below(inner: Path, scores: _Artifact, given: str | None) -> Path | None:
 
 def _base(folder: Path, artifact: _Artifact) -> BaseAt:
     """What the manifest tells of the base, or else PEFT's configuration in `folder`."""
-    told = artifact.manifest.get("inputs", {}).get("base", {})
-    if "model" in told:
-        return BaseAt(told["model"], told["revision"])
-    scratch = artifact.parent("bases")
-    if scratch is not None:
-        return BaseAt(str(scratch))
+    if (told := artifact.base) is not None:
+        return told
     name = read_config(folder).base_model_name_or_path
     if not name:
         raise UserError(f"{folder} does not tell its base: give it with --base")

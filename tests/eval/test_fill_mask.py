@@ -58,6 +58,13 @@ def test_side_by_side_is_the_same_as_each_adapter_alone(base: Artifact, adapters
     assert len({tuple(map(str, filled.fillers)) for filled in found if filled.text == GAPS[0]}) == len(adapters)
 
 
+def test_a_whole_model_tells_what_it_was_fine_tuned_from(adapters: dict[str, str]) -> None:
+    without, whole = fill_masks([GAPS[0]], ["none", adapters["full"]])
+    alone = fill_masks([GAPS[0]], ["none", adapters["seq_bn"]])[0]
+    assert [filler.piece for filler in without.fillers] == [filler.piece for filler in alone.fillers]
+    assert without.fillers != whole.fillers
+
+
 def test_the_base_is_loaded_once(adapters: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = []
     load = fill_mask.BaseAt.load

@@ -183,6 +183,15 @@ def test_bases_that_are_lost_or_do_not_fit_are_told(workspace: Path, tmp_path: P
         predictor(newest_scores(workspace, "sentiment"), base=str(unlike.folder))
 
 
+@pytest.mark.parametrize("file", ["head.safetensors", "adapter_model.safetensors", "task.json"])
+def test_files_that_were_cut_off_are_told(workspace: Path, file: str) -> None:
+    scores = newest_scores(workspace, "topic")
+    whole = (scores / "task-adapter" / file).read_bytes()
+    (scores / "task-adapter" / file).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="written in part"):
+        predictor(scores)
+
+
 def _narrow(folder: Path) -> None:
     """The base in `folder` with a narrower one in its place."""
     from transformers import BertConfig, BertForMaskedLM
