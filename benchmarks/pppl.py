@@ -18,9 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent / "peers"))
-from common import model_of
+from peers.common import model_of
 
 
 def main() -> None:
@@ -62,10 +60,10 @@ def text(count: int) -> tuple[Any, list[str]]:
     import gzip
     import random
 
-    from transformers import BertTokenizerFast
+    from transformers import BertTokenizer
 
     data = Path(os.environ["LRL_DATA"])
-    tokenizer = BertTokenizerFast.from_pretrained(str(data / "tokenizers/mbert"), do_lower_case=False)
+    tokenizer = BertTokenizer.from_pretrained(str(data / "tokenizers/mbert"), do_lower_case=False)
     lines = gzip.decompress((data / "text/mlt_Latn.txt.gz").read_bytes()).decode().splitlines()
     return tokenizer, random.Random(0).sample([line for line in lines if len(line) > 40], count)
 

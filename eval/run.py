@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
 
 from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash, write_json
 from ..recipes.errors import UserError
@@ -19,7 +18,7 @@ from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Recipe
 from ..training.adapters import load_adapter
 from ..training.base import base_identity, base_name, load_base, scratch_artifact
-from ..training.device import has_gpu
+from ..training.device import use_device
 from ..training.mlm import MaskedLM
 from ..training.tokens import read_texts
 from . import perplexity
@@ -174,9 +173,9 @@ class Measurement:
         if not sentences:
             raise UserError("eval.mlm: no sentence to score: name files, or prepare more text")
         base, tokenizer = self._load(progress)
-        model = MaskedLM(load_adapter(base, self._folder) if self._folder else base).to(_device())
-        half = torch.autocast(_device().partition(":")[0], torch.bfloat16, enabled=settings.precision == "bf16")
-        with half:
+        device = use_device()
+        model = MaskedLM(load_adapter(base, self._folder) if self._folder else base).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             scores = perplexity.score_sentences(
                 model,
                 tokenizer,
@@ -225,8 +224,3 @@ def folder_hashes(folder: Path) -> dict[str, str]:
     if not any(file.suffix == ".safetensors" for file in files):
         raise UserError(f"{folder} is no adapter's folder: there are no .safetensors in it")
     return {file.name: file_hash(file) for file in files}
-
-
-def _device() -> str:
-    """Where to score; no Accelerator, whose precision would be fixed for the whole process."""
-    return str(PartialState(cpu=not has_gpu()).device)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 TSHEG = "\u0f0b\u0f0c"  # ends a syllable in Tibetan
+APOSTROPHES = "'\u2019"  # within words of Swahili (ng'ombe), Uzbek, Hausa, Ukrainian
 JOINERS = "\u200c\u200d"  # zero width, inside words of Persian, Sinhala and others
 TIBETAN = range(0x0F00, 0x1000)
 UNSPACED = (
@@ -45,11 +46,16 @@ class Unit:
 
 
 def split_words(text: str) -> list[Word]:
-    """Words as CoNLL files have them: runs of letters, marks and digits, or single signs; Tibetan by syllable."""
+    """Words as CoNLL files have them: runs of letters, marks and digits, or single signs; Tibetan by syllable.
+
+    An apostrophe between two letters is part of the word.
+    """
     found: list[Word] = []
     before = GAP
     for place, sign in enumerate(text):
         kind = _kind(sign, before)
+        if sign in APOSTROPHES and before == WORD and _kind(text[place + 1 : place + 2], WORD) == WORD:
+            kind = WORD
         if kind != GAP:
             goes_on = kind == before and kind != SIGN
             start = found.pop().start if goes_on else place
@@ -108,6 +114,8 @@ def _is_mark(sign: str) -> bool:
 
 
 def _kind(sign: str, before: str) -> str:
+    if not sign:
+        return GAP
     group = unicodedata.category(sign)[0]
     if sign in TSHEG:
         return before if before == SYLLABLE else SIGN

@@ -10,7 +10,7 @@ from lrl_adapt.eval.units import label_units, split_words, window_of, window_sta
 from .tokenizers import unigram, wordpiece
 
 TEXTS = {
-    "latin": "Amina anaishi Nairobi, ng'ombe (3).",
+    "latin": "Amina anaishi Nairobi, ng'ombe 'wawili' (3).",
     "devanagari": "नरेन्द्र मोदी दिल्ली में",
     "arabic": "ئۇيغۇر تىلى، 2024",
     "tibetan": "བོད་ཀྱི་ལྷ་ས།",
@@ -19,7 +19,7 @@ TEXTS = {
     "burmese": "မြန်မာ ရန်ကုန်",
 }
 WORDS = {
-    "latin": ["Amina", "anaishi", "Nairobi", ",", "ng", "'", "ombe", "(", "3", ")", "."],
+    "latin": ["Amina", "anaishi", "Nairobi", ",", "ng'ombe", "'", "wawili", "'", "(", "3", ")", "."],
     "devanagari": ["नरेन्द्र", "मोदी", "दिल्ली", "में"],
     "arabic": ["ئۇيغۇر", "تىلى", "،", "2024"],
     "tibetan": ["བོད་", "ཀྱི་", "ལྷ་", "ས", "།"],
