@@ -52,7 +52,10 @@ def _results(
     classes = list(dict.fromkeys(name for _, found in some for details in found for name in details["classes"]))
     if several:
         head = ["Language", *classes]
-        lines = [[language, *(_mean(found, name, "f1") for name in classes)] for language, found in some]
+        lines = [
+            [language, *(_mean(found, name, "f1") for name in classes)]
+            for language, found in sorted(some, key=lambda one: one[0])
+        ]
     else:
         (_, found) = some[0]
         head = ["Class", "precision", "recall", "F1", "support"]

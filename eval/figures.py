@@ -192,11 +192,11 @@ def pretraining_panel(task: str, metric: str, points: dict[str, list[tuple[float
 
     Languages that the base has not seen (0) stand on the left.
     """
-    seen = [size for some in points.values() for size, _ in some if size > 0]
-    zero = min(seen, default=1.0) / 4
+    seen = [size for some in points.values() for size, _ in some if size > 0] or [1.0]
+    zero = min(seen) / 4
 
     def draw() -> Figure:
-        figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 2.4 + 0.1 * len(points)), layout="constrained")
         axes = figure.subplots()
         axes.axhline(0, color=mpl.rcParams["text.color"], linewidth=0.8, linestyle=(0, (3, 3)), alpha=0.6)
         for place, (system, some) in enumerate(points.items()):
@@ -204,11 +204,13 @@ def pretraining_panel(task: str, metric: str, points: dict[str, list[tuple[float
             look: Any = {"marker": "os^Dv<>"[place % 7], "linestyle": "none", "markersize": 4.5, "alpha": 0.75}
             axes.plot(sizes, [gained for _, gained in some], color=COLOURS[place % len(COLOURS)], label=system, **look)
         axes.set_xscale("log")
-        axes.xaxis.set_minor_formatter("")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:g}" if size > zero * 1.5 else ""))
+        ticks = {10.0**power: f"{10.0**power:g}" for power in range(-3, 5) if zero * 2 < 10.0**power < max(seen) * 2}
         if any(size == 0 for some in points.values() for size, _ in some):
-            axes.text(zero, 0.0, "unseen", transform=axes.get_xaxis_transform(), fontsize=8, ha="center", va="bottom")
-        axes.legend(frameon=False, labelcolor=mpl.rcParams["text.color"], fontsize=7)
+            ticks[zero] = "unseen"
+        axes.set_xticks(list(ticks), list(ticks.values()))
+        axes.minorticks_off()
+        look = {"frameon": False, "labelcolor": mpl.rcParams["text.color"], "fontsize": 7.5, "handletextpad": 0}
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.05, 1), ncols=2, columnspacing=1, borderpad=0, **look)
         axes.set_ylabel("gain, %" if lower_is_better(metric) else "gain, points")
         _label(figure, "pre-training data, GB")
         _title(figure, task_name(task))
@@ -241,8 +243,8 @@ def _dot(axes: Axes, row: Row, system: str, place: int) -> None:
         axes.axvline(cell.mean, color=ink, linewidth=0.8, linestyle=(0, (3, 3)), alpha=0.6)
     if cell.interval:
         axes.plot(cell.interval, [place, place], color=colour, linewidth=2, solid_capstyle="round")
-    hollow = {"markerfacecolor": "none"} if cell.verdict == UNREADABLE else {}
-    axes.plot([cell.mean], [place], color=colour, marker="o", markersize=7, linestyle="none", **hollow)
+    face = "none" if cell.verdict == UNREADABLE else colour
+    axes.plot([cell.mean], [place], color=colour, marker="o", markersize=7, linestyle="none", markerfacecolor=face)
 
 
 def _gains(rows: Iterable[Row], system: str) -> list[float]:

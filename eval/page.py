@@ -102,10 +102,14 @@ def summary(rows: Sequence[Row]) -> list[str]:
             if system != BASE:
                 found[cell.verdict or "without a score of the base"].append((row, system))
     order = ["better", "worse", "no clear difference", UNREADABLE, "not comparable", "without a score of the base"]
-    sentences = []
+    adapters = [system for system in systems_of(rows) if system != BASE]
+    sentences = [f"{adapters[0]} against the base without it."] if len(adapters) == 1 else []
     for verdict in (verdict for verdict in order if verdict in found):
         some = found[verdict]
-        parts = [_named(*one) for one in some] if len(some) <= MOST_NAMED else _counted(some)
+        if len(adapters) == 1:
+            parts = [f"{_what(row)}{_told(row, system)}" for row, system in some]
+        else:
+            parts = [_named(*one) for one in some] if len(some) <= MOST_NAMED else _counted(some)
         head = verdict[0].upper() + verdict[1:] + (" than the base" if verdict in ("better", "worse") else "")
         sentences.append(f"{head}: {', '.join(parts)}.")
     return sentences

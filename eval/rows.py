@@ -62,13 +62,12 @@ class Row:
 class Mean:
     """A system over the languages that it and the base were both scored in, `languages` of them.
 
-    `value` and `of_base` are plain means. `change`: the mean change as `change` tells it, of perplexity the geometric
+    `value` is the plain mean. `change`: the mean change as `change` tells it, of perplexity the geometric
     mean. `better` and `worse` count languages with such a verdict. `p`: Wilcoxon's test, after Holm.
     """
 
     languages: int
     value: float
-    of_base: float
     change: float | None
     better: int
     worse: int
@@ -270,7 +269,6 @@ def _mean(system: str, pairs: Sequence[tuple[Cell, Cell]], metric: str) -> Mean:
     return Mean(
         languages=len(pairs),
         value=fmean(cell.mean for _, cell in pairs),
-        of_base=fmean(base.mean for base, _ in pairs),
         change=None if system == BASE else ((exp(typical) - 1) if relative else typical) * 100,
         better=sum(cell.verdict == "better" for _, cell in pairs),
         worse=sum(cell.verdict == "worse" for _, cell in pairs),
