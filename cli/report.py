@@ -14,7 +14,7 @@ from .options import DEFAULT_WORKSPACE, examples
 EPILOG = examples(
     "lrl-adapt report",
     "lrl-adapt report --language swh --json",
-    "lrl-adapt report lrl-runs --compare paper --out my-report",
+    "lrl-adapt report --compare paper --out my-report",
 )
 
 Scores = Annotated[
