@@ -86,7 +86,10 @@ def find_scores(source: Path) -> list[Path]:
     if (source / FILE).is_file():
         return [source / FILE]
     if not source.is_dir():
-        raise UserError(f"no such file or folder: {source}; name a scores.json, its folder or a workspace")
+        raise UserError(
+            f"no scores under {source}, which is not there: run lrl-adapt eval RECIPE, "
+            "or name a scores.json, its folder or a workspace"
+        )
     found = sorted(source.glob(f"scores/*/*/{FILE}"))
     return [path for path in found if (path.parent / MANIFEST).is_file() and not _is_being_written(path.parent)]
 

@@ -65,7 +65,9 @@ def test_a_workspace_stands_for_its_finished_scores(tmp_path: Path) -> None:
 def test_a_file_and_its_folder_stand_for_themselves(tmp_path: Path) -> None:
     folder = store(tmp_path, "mlm-d", [MLM], manifest=False)
     assert find_scores(folder) == find_scores(folder / "scores.json") == [folder / "scores.json"]
-    with pytest.raises(UserError, match=r"no such file or folder: .*; name a scores.json, its folder or a workspace"):
+    with pytest.raises(
+        UserError, match=r"no scores under .*, which is not there: .* name a scores.json, its folder or a workspace"
+    ):
         find_scores(tmp_path / "nowhere")
 
 
