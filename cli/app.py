@@ -6,7 +6,20 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import doctor, evaluate, export_adapter, import_adapter, languages, prepare, recipes, report, run, train
+from . import (
+    doctor,
+    evaluate,
+    export_adapter,
+    fill_mask,
+    import_adapter,
+    languages,
+    predict,
+    prepare,
+    recipes,
+    report,
+    run,
+    train,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,7 +44,20 @@ def _main(
     pass
 
 
-for module in (prepare, train, evaluate, report, run, import_adapter, export_adapter, recipes, languages, doctor):
+for module in (
+    prepare,
+    train,
+    evaluate,
+    report,
+    run,
+    predict,
+    fill_mask,
+    import_adapter,
+    export_adapter,
+    recipes,
+    languages,
+    doctor,
+):
     module.register(app)
 
 

@@ -119,3 +119,5 @@ def quiet_libraries() -> None:
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")  # PEFT asks, not we
+    # of a workspace that was moved
+    warnings.filterwarnings("ignore", message="The PEFT config's `base_model_name_or_path` was renamed")

@@ -1,7 +1,8 @@
 """`lrl-adapt eval`: base and adapted model on the recipe's tasks."""
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +15,27 @@ EPILOG = examples(
     "lrl-adapt eval",
     "lrl-adapt eval --task mlm --task ner",
     "lrl-adapt eval --adapter none --task mlm --json",
+    "lrl-adapt eval --task topic --dry-run",
 )
+
+
+AdapterFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--adapter-dir",
+        help="Score the adapter in this folder instead of the recipe's: imported, quantised, or somebody's.",
+        show_default=False,
+    ),
+]
+TransferFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--transfer-from",
+        metavar="LANGUAGE",
+        help="Zero-shot: train the task adapters on this language's data, test on the recipe's language.",
+        show_default=False,
+    ),
+]
 
 
 def eval_cmd(  # noqa: PLR0913, PLR0917
@@ -25,40 +46,54 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     adapter: options.AdapterType = None,
     source: options.SourceName = None,
     tasks: options.Tasks = None,
+    folder: AdapterFolder = None,
+    transfer_from: TransferFrom = None,
     cpu: options.Cpu = False,
+    dry_run: options.DryRun = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """Score the base and the adapter on language modelling, topic, sentiment and named entities."""
     from ..recipes.loading import check_files, load_recipe
-    from .steps import alone, use_cpu
+    from .steps import alone, plan, use_cpu
 
     alone("eval")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
-    short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks)
+    more = [*(changes or []), *([f"eval.transfer_from={json.dumps(transfer_from)}"] if transfer_from else [])]
+    short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks)
     loaded = load_recipe(recipe, short)
     check_files(loaded)  # before hours of work, not after
-    scores = evaluate(loaded, workspace, terminal)
+    if dry_run:
+        plan(terminal, loaded, [one.artifact for one in planned(loaded, workspace, folder)])
+        return
+    scores = evaluate(loaded, workspace, terminal, folder)
     show_scores(terminal, scores, workspace)
     terminal.result({"scores": [score_json(score) for score in scores]}, workspace / "scores" / loaded.language)
 
 
-def evaluate(recipe: Any, workspace: Path, terminal: Terminal) -> list[Any]:
-    """Scores of the base and of the recipe's adapter."""
+def evaluate(recipe: Any, workspace: Path, terminal: Terminal, folder: Path | None = None) -> list[Any]:
+    """Scores of the base and of the recipe's adapter, or of the one in `folder`."""
+    return [score for one in planned(recipe, workspace, folder, terminal) for score in one.scores(terminal)]
+
+
+def planned(recipe: Any, workspace: Path, folder: Path | None, needs: Terminal | None = None) -> list[Any]:
+    """What is to be measured; where it `needs` to be done now, a UserError says what has to be run first."""
     from .steps import prepared_data, require
 
     prepared = prepared_data(recipe, workspace)
-    require(prepared.all, "prepare", recipe)
-    from ..eval.run import evaluate as run
+    if needs:
+        require(prepared.all, "prepare", recipe)
+    from ..eval.run import measurements
     from ..training.language import adapter_artifact
 
     quiet_libraries()
-    adapter = None
-    if recipe.adapter.type != "none":
+    adapter = folder
+    if folder is None and recipe.adapter.type != "none":
         adapter = adapter_artifact(recipe, workspace, prepared)
-        require((adapter,), "train", recipe)
-    return run(recipe, workspace, prepared, adapter, terminal)
+        if needs:
+            require((adapter,), "train", recipe)
+    return measurements(recipe, workspace, prepared, adapter)
 
 
 def score_json(score: Any) -> dict[str, Any]:
@@ -86,9 +121,9 @@ def show_scores(terminal: Terminal, scores: list[Any], workspace: Path) -> None:
             for cell in map(row.systems.get, systems)
         ]
         changes = [
-            f"{show_change(change(row, system), row.metric)}\n{row.systems[system].verdict or ''}"
+            f"{show_change(change(row, system), row.metric)}\n{cell.verdict or ''}" if cell else ""
             for system in adapted
-            if system in row.systems
+            for cell in [row.systems.get(system)]
         ]
         table.append((f"{row.task}\n{metric_name(row.metric)}", *cells, *changes))
     columns = ("task", *systems, *(f"change with {system}" for system in adapted))

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from ..recipes.errors import UserError
+
 RecipeArgument = Annotated[
     str | None,
     typer.Argument(
@@ -95,6 +97,16 @@ def overrides(
         short["eval.tasks"] = tasks
     # JSON is YAML that leaves "no", the Norwegians' code, a string
     return [*(changes or []), *(f"{field}={json.dumps(value)}" for field, value in short.items() if value is not None)]
+
+
+def language_code(language: str | None) -> str | None:
+    """The code that names a language's folders, swh_Latn. Raises UserError for what is no language, or several."""
+    from ..recipes.languages import find_language
+
+    try:
+        return find_language(language).code if language else None
+    except ValueError as error:
+        raise UserError(f"--language: {error}") from error
 
 
 def examples(*commands: str) -> str:

@@ -1,26 +1,22 @@
 """The lines of the task sets, which must not be trained on: whoever is tested on a sentence should not have read it."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
+from ..recipes import labelled
 from ..recipes.errors import UserError
+from ..recipes.evaluation import Eval, Task
 from ..recipes.progress import QUIET, Progress
-from ..recipes.schema import Eval, Task
-from ..recipes.sources import expand_files, identity, local_file
-from ..recipes.tables import column, open_text, read_conll, read_rows
-
-TASKS = ("topic", "sentiment", "ner")
-SPLITS = ("train", "validation", "test")
 
 
 def task_inputs(evaluation: Eval) -> dict[str, str]:
     """What decides the task sets: hashes of local files, addresses of others. Raises UserError for lost files."""
-    found = {
-        field: f"{task.text} {Path(location).suffix} {identity(location)}"
-        for field, location, task in _locations(evaluation)
-    }
-    files = expand_files(evaluation.mlm.files) if evaluation.mlm.files else []
-    return found | {f"mlm.files.{number}": identity(str(path)) for number, path in enumerate(files)}
+    found = {}
+    for name, task in evaluation.with_data.items():
+        read = f"{task.text} {sorted(task.where.items())}" if task.where else task.text
+        parts = labelled.task_inputs(name, task, _splits(evaluation, task))
+        found |= {f"{name}.{field}": f"{read} {what}" for field, what in parts.items()}
+    return found | {f"mlm.{field}": what for field, what in labelled.sentence_inputs(evaluation.mlm).items()}
 
 
 def task_lines(evaluation: Eval, cache: Path, progress: Progress = QUIET) -> list[str]:
@@ -29,29 +25,19 @@ def task_lines(evaluation: Eval, cache: Path, progress: Progress = QUIET) -> lis
     Raises UserError for a file that cannot be had or read.
     """
     texts: dict[str, None] = {}
-    for field, location, task in _locations(evaluation):
-        try:
-            path = local_file(location, cache, progress)
-            texts.update((" ".join(text.split()), None) for text in _texts(path, task, conll=field.startswith("ner.")))
-        except UserError as error:
-            raise UserError(f"eval.{field}: {error}; corpus.drop_task_lines: false goes without it") from error
-    for path in expand_files(evaluation.mlm.files) if evaluation.mlm.files else []:
-        with open_text(path) as file:
-            texts.update((" ".join(line.split()), None) for line in file)
+    try:
+        for name, task in evaluation.with_data.items():
+            for split in _splits(evaluation, task):
+                for item in labelled.read_split(name, task, split, cache, progress):
+                    text = item.text if isinstance(item.text, str) else " ".join(item.text)
+                    texts[" ".join(text.split())] = None
+        for text in labelled.read_sentences(evaluation.mlm, cache, progress):
+            texts[" ".join(text.split())] = None
+    except UserError as error:
+        raise UserError(f"{error}; corpus.drop_task_lines: false goes without it") from error
     return [text for text in texts if text]
 
 
-def _locations(evaluation: Eval) -> Iterator[tuple[str, str, Task]]:
-    for name in TASKS:
-        task: Task | None = getattr(evaluation, name)
-        if task is not None:
-            yield from ((f"{name}.{split}", getattr(task, split), task) for split in SPLITS)
-
-
-def _texts(path: Path, task: Task, *, conll: bool) -> Iterator[str]:
-    if conll and path.name.removesuffix(".gz").endswith((".txt", ".conll", ".bio")):
-        yield from (" ".join(words) for words, _ in read_conll(path))
-        return
-    for row in read_rows(path):
-        text = column(row, task.text, path)
-        yield " ".join(map(str, text)) if isinstance(text, list) else str(text)
+def _splits(evaluation: Eval, task: Task) -> Sequence[str]:
+    """With transfer from another language the training files in this one need not be there; those that are count."""
+    return labelled.splits_there(task) if evaluation.transfer_from else labelled.SPLITS

@@ -1,25 +1,18 @@
-"""Labelled data of the tasks, from local or hub files."""
+"""Labelled data of the tasks, ready for training: three splits, labels in a fixed order, tags in one scheme."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..recipes.errors import UserError
-from ..recipes.schema import Task
-from ..recipes.sources import identity, local_file
-from ..recipes.tables import column, read_conll, read_rows
+from ..recipes.evaluation import Task
+from ..recipes.labelled import SPLITS, Item, read_split
+from ..recipes.progress import QUIET, Progress
 
-SPLITS = ("train", "validation", "test")
-
-
-@dataclass(frozen=True)
-class Item:
-    """A text and its label, or words and their tags."""
-
-    text: str | list[str]
-    label: str | list[str]
+OUTSIDE = "O"
+TAG = re.compile(r"O|[BIESLUM]-.+")
+BEGINNING = {"B": "B", "I": "I", "S": "B", "U": "B", "E": "I", "L": "I", "M": "I"}  # BIOES and its cousins in IOB
 
 
 @dataclass(frozen=True)
@@ -28,71 +21,56 @@ class TaskData:
 
     splits: dict[str, list[Item]]
     labels: list[str]
+    tags: bool
+    """Whether each word has a label, instead of each text."""
+    repaired: dict[str, int] = field(default_factory=dict)
+    """By split, the tags that were written anew in IOB2 because they were in another scheme, or broken."""
 
 
-def read_task(name: str, task: Task, cache: Path) -> TaskData:
+def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) -> TaskData:
     """Read the splits of a task. Raises UserError for unreadable files, missing columns, or an empty split."""
-    splits: dict[str, list[Item]] = {}
-    for split in SPLITS:
-        with _naming(name, split):
-            path = local_file(getattr(task, split), cache)
-        splits[split] = [Item(*pair) for pair in read_conll(path)] if _is_conll(name, path) else _items(path, task)
-        if not splits[split]:
-            raise UserError(f"eval.{name}.{split}: {path} holds no example")
+    splits = {split: read_split(name, task, split, cache, progress) for split in SPLITS}
+    tags = {isinstance(item.label, list) for items in splits.values() for item in items}
+    if len(tags) > 1:
+        raise UserError(f"eval.{name}: some splits have a label for each text, some one for each word")
+    if (task.metric == "entity_f1" or name == "ner") and tags == {False}:
+        raise UserError(f"eval.{name}: expected CoNLL files, or rows with lists of tokens and tags")
+    if task.metric == "macro_f1" and tags == {True}:
+        raise UserError(f"eval.{name}.metric: macro_f1 is for a label a text; here are tags: entity_f1 or accuracy")
+    repaired: dict[str, int] = {}
+    if tags == {True} and task.metric != "accuracy":
+        for split, items in splits.items():
+            strange = {tag for item in items for tag in item.label if not TAG.fullmatch(tag)}
+            if strange:
+                told = ", ".join(sorted(strange)[:5])
+                raise UserError(
+                    f"eval.{name}: tags of no entities (IOB, BIOES): {told}; for others set metric: accuracy"
+                )
+            mended = [to_iob2(item.label) for item in items]
+            splits[split] = [Item(item.text, new) for item, (new, _) in zip(items, mended, strict=True)]
+            repaired[split] = sum(changed for _, changed in mended)
     labels = _labels(splits, task)
     strange = {part for items in splits.values() for item in items for part in _as_list(item.label)} - set(labels)
     if strange:
         raise UserError(f"eval.{name}.labels lacks {', '.join(sorted(strange))}, which the files hold")
-    if name == "ner" and any(isinstance(item.label, str) for items in splits.values() for item in items):
-        raise UserError(f"eval.{name}: expected CoNLL files, or rows with lists of tokens and tags")
-    return TaskData(splits, labels)
+    return TaskData(splits, labels, tags == {True}, repaired)
 
 
-def task_inputs(name: str, task: Task) -> dict[str, str]:
-    """What decides the data of a task: content hashes of local files, locations of others."""
-    found = {}
-    for split in SPLITS:
-        with _naming(name, split):
-            found[split] = identity(getattr(task, split))
-    return found
+def to_iob2(tags: Sequence[str]) -> tuple[list[str], int]:
+    """Tags of a sentence in IOB2, from IOB1, IOB2, BIOES or BILOU, and how many of them changed.
 
-
-@contextmanager
-def _naming(name: str, split: str) -> Iterator[None]:
-    """Errors inside name the recipe's field."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"eval.{name}.{split}: {error}") from error
-
-
-def _is_conll(name: str, path: Path) -> bool:
-    return name == "ner" and path.name.removesuffix(".gz").endswith((".txt", ".conll", ".bio"))
-
-
-def _items(path: Path, task: Task) -> list[Item]:
-    items = []
-    for row in read_rows(path):
-        text, label = column(row, task.text, path), column(row, task.label, path)
-        names = [_name(part, task, path) for part in label] if isinstance(label, list) else _name(label, task, path)
-        fits = isinstance(text, str) if isinstance(names, str) else isinstance(text, list) and len(text) == len(names)
-        if not fits:
-            raise UserError(
-                f"{path}: expected a text and a label, or as many tokens as tags, got {text!r} and {label!r}"
-            )
-        items.append(Item(text, names))
-    return items
-
-
-def _name(value: Any, task: Task, path: Path) -> str:
-    """A label's name; a number is looked up in `labels` where the recipe gives them."""
-    if value is None or value == "":
-        raise UserError(f"{path}: a row has no label")
-    if task.labels is None or str(value) in task.labels:
-        return str(value)
-    if str(value).isdecimal() and int(value) < len(task.labels):
-        return task.labels[int(value)]
-    raise UserError(f"{path}: label {value!r} is not among {', '.join(task.labels)}")
+    Each entity begins with B-, also one that an I- tag opens.
+    """
+    found: list[str] = []
+    for place, tag in enumerate(tags):
+        prefix, dash, kind = tag.partition("-")
+        if not dash:
+            found.append(OUTSIDE)
+            continue
+        goes_on = BEGINNING[prefix] == "I" and place > 0 and found[-1][1:] == f"-{kind}"
+        after_end = place > 0 and tags[place - 1][:1] in ("E", "L", "S", "U")
+        found.append(f"{'I' if goes_on and not after_end else 'B'}-{kind}")
+    return found, sum(new != old for new, old in zip(found, tags, strict=True))
 
 
 def _labels(splits: dict[str, list[Item]], task: Task) -> list[str]:
@@ -100,7 +78,7 @@ def _labels(splits: dict[str, list[Item]], task: Task) -> list[str]:
     if task.labels is not None:
         return list(task.labels)
     found = {name for items in splits.values() for item in items for name in _as_list(item.label)}
-    return sorted(found, key=lambda name: (name != "O", name))
+    return sorted(found, key=lambda name: (name != OUTSIDE, name))
 
 
 def _as_list(label: str | Sequence[str]) -> Sequence[str]:

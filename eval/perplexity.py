@@ -2,15 +2,20 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..recipes.progress import QUIET, Progress
 from ..training.batches import collate
+from ..training.head import LOGITS_BYTES
 from ..training.mlm import MaskedLM
+from .metrics import RESAMPLES, Measure, percentiles
+
+_NUMBERS = ("nll", "tokens", "unknown", "characters", "bytes")
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,12 @@ class SentenceScore:
     """Of these, [UNK]."""
     characters: int
     """Characters of the text that the tokens cover (less than the sentence where it was cut)."""
+    bytes: int
+    """The same text's bytes in UTF-8."""
+    special_nll: float
+    """In nats, of the special tokens around the sentence, masked too; for the paper's figure alone."""
+    special: int
+    """Special tokens."""
 
 
 def score_sentences(
@@ -39,7 +50,7 @@ def score_sentences(
 ) -> list[SentenceScore]:
     """Score sentences in order; many masked copies go into one forward, logits are built at the masked place alone.
 
-    Always fp32: bf16 moves pseudo-perplexity by up to 2 %.
+    In the model's own precision; give it in fp32: bf16 moves pseudo-perplexity by up to 2 %.
     """
     encoded = tokenizer(
         list(sentences),
@@ -48,51 +59,87 @@ def score_sentences(
         return_special_tokens_mask=True,
         return_offsets_mapping=True,
     )
-    places = [[n for n, special in enumerate(mask) if not special] for mask in encoded["special_tokens_mask"]]
-    nll = [0.0] * len(sentences)
+    ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
+    nll = [[0.0, 0.0] for _ in sentences]
     model.eval()
-    copies = _copies(encoded["input_ids"], places, batch_tokens)
-    total = sum(map(len, places))
+    total = sum(map(len, ids))
     ticks = iter(progress.track(range(total), label, total))
-    for some in copies:
-        for (row, _), loss in zip(some, _losses(model, tokenizer, encoded["input_ids"], some), strict=True):
-            nll[row] += loss
+    most = max(1, LOGITS_BYTES // (4 * len(tokenizer)))
+    for some in _copies(ids, batch_tokens, most):
+        for (row, place), loss in zip(some, _losses(model, tokenizer, ids, some), strict=True):
+            nll[row][special[row][place]] += loss
             next(ticks, None)
     next(ticks, None)
-    return [
-        SentenceScore(
-            nll[row],
-            len(places[row]),
-            sum(encoded["input_ids"][row][place] == tokenizer.unk_token_id for place in places[row]),
-            max((encoded["offset_mapping"][row][place][1] for place in places[row]), default=0),
+    scores = []
+    for row, text in enumerate(sentences):
+        places = [place for place, of_model in enumerate(special[row]) if not of_model]
+        covered = text[: max((encoded["offset_mapping"][row][place][1] for place in places), default=0)]
+        scores.append(
+            SentenceScore(
+                nll[row][0],
+                len(places),
+                sum(ids[row][place] == tokenizer.unk_token_id for place in places),
+                len(covered),
+                len(covered.encode()),
+                nll[row][1],
+                len(ids[row]) - len(places),
+            )
         )
-        for row in range(len(sentences))
+    return scores
+
+
+def from_row(row: dict[str, Any]) -> SentenceScore:
+    """A sentence's score from its row in `predictions.jsonl`."""
+    return SentenceScore(**{field.name: row[field.name] for field in fields(SentenceScore)})
+
+
+def measures(scores: Sequence[SentenceScore]) -> list[Measure]:
+    """The figures that are ratios of sums, in the order they are told.
+
+    `pseudo_perplexity`: corpus level, exp of the mean -ln p per token. `pseudo_perplexity_paper`: special tokens masked
+    and counted too, mean over sentences of exp of the mean -ln p (arXiv 2502.10140), which a few bad sentences decide.
+    `bits_per_character`, `bits_per_byte`: the same likelihood in units that do not depend on the tokenizer.
+    `unknown_share`: share of [UNK] among the tokens; above a few percent the other figures mean little.
+    """
+    table = {name: np.array([getattr(score, name) for score in scores], dtype=float) for name in _NUMBERS}
+    bits, ones = table["nll"] / math.log(2), np.ones(len(scores))
+
+    def ratio(metric: str, above: np.ndarray, below: np.ndarray, change: Any = np.asarray) -> Measure:
+        return Measure(
+            metric, np.stack([above, below], 1), lambda sums: change(sums[..., 0] / np.maximum(1, sums[..., 1]))
+        )
+
+    return [
+        ratio("pseudo_perplexity", table["nll"], table["tokens"], _exp),
+        ratio("pseudo_perplexity_paper", np.array([_of_sentence(score, special=True) for score in scores]), ones),
+        ratio("bits_per_character", bits, table["characters"]),
+        ratio("bits_per_byte", bits, table["bytes"]),
+        ratio("unknown_share", table["unknown"], table["tokens"]),
     ]
 
 
-def pseudo_perplexity(scores: Sequence[SentenceScore]) -> float:
-    """Corpus level: exp of the mean -ln p per token."""
-    return math.exp(sum(s.nll for s in scores) / max(1, sum(s.tokens for s in scores)))
+def median(scores: Sequence[SentenceScore], seed: int = 0) -> tuple[float, tuple[float, float]]:
+    """Median over sentences of their pseudo-perplexity (no special tokens), and its 95 % bootstrap interval."""
+    each = np.array([_of_sentence(score) for score in scores])
+    drawn = np.random.default_rng(seed).integers(len(each), size=(RESAMPLES, len(each)))
+    return float(np.median(each)), percentiles(np.median(each[drawn], axis=1))
 
 
-def bits_per_character(scores: Sequence[SentenceScore]) -> float:
-    """The same likelihood per character, which may be compared between tokenizers."""
-    return sum(s.nll for s in scores) / math.log(2) / max(1, sum(s.characters for s in scores))
+def _of_sentence(score: SentenceScore, *, special: bool = False) -> float:
+    nll = score.nll + (score.special_nll if special else 0)
+    return float(_exp(nll / max(1, score.tokens + (score.special if special else 0))))
 
 
-def unknown_share(scores: Sequence[SentenceScore]) -> float:
-    """Share of [UNK] among the tokens: above a few percent the other figures mean little."""
-    return sum(s.unknown for s in scores) / max(1, sum(s.tokens for s in scores))
+def _exp(nats: Any) -> Any:
+    return np.exp(np.minimum(nats, 700))  # beyond, a float ends
 
 
-def _copies(
-    ids: Sequence[Sequence[int]], places: Sequence[Sequence[int]], batch_tokens: int
-) -> Iterator[list[tuple[int, int]]]:
-    """(sentence, place) pairs in groups whose padded copies stay within `batch_tokens`; like lengths together."""
+def _copies(ids: Sequence[Sequence[int]], batch_tokens: int, most: int) -> Iterator[list[tuple[int, int]]]:
+    """(sentence, place) pairs, at most `most` a group, padded within `batch_tokens`; like lengths together."""
     some: list[tuple[int, int]] = []
     for row in sorted(range(len(ids)), key=lambda row: len(ids[row])):
-        for place in places[row]:
-            if some and (len(some) + 1) * len(ids[row]) > batch_tokens:
+        for place in range(len(ids[row])):
+            if some and (len(some) == most or (len(some) + 1) * len(ids[row]) > batch_tokens):
                 yield some
                 some = []
             some.append((row, place))

@@ -1,7 +1,6 @@
 """Evaluation: the base and the adapted model on each task, every score an artifact of its own."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from heapq import nsmallest
@@ -9,84 +8,105 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import torch
 from accelerate import PartialState
 
-from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash
+from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash, write_json
 from ..recipes.errors import UserError
+from ..recipes.evaluation import Task
+from ..recipes.labelled import read_sentences, sentence_inputs, task_inputs
 from ..recipes.progress import QUIET, Progress
-from ..recipes.schema import Recipe, Task, TaskName
-from ..recipes.sources import expand_files
-from ..recipes.tables import open_text
+from ..recipes.schema import Recipe
 from ..training.adapters import load_adapter
 from ..training.base import base_identity, base_name, load_base, scratch_artifact
 from ..training.device import has_gpu
-from ..training.masking import IGNORED
 from ..training.mlm import MaskedLM
-from ..training.task import Example, predict, save_task, train_task
 from ..training.tokens import read_texts
-from . import metrics, perplexity
-from .data import Item, TaskData, read_task, task_inputs
-from .scores import BASE, Score, read_scores, write_scores
+from . import perplexity
+from .data import read_task
+from .metrics import Measure
+from .predictions import details, measures_of, write_predictions
+from .scores import BASE, FILE, Score, read_scores, write_scores
+from .tasks import Learner, answer
 
-OUTSIDE = "O"
+FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
+ADAPTER_FILES = ("*.json", "*.safetensors")
 
 
-def evaluate(
-    recipe: Recipe, workspace: Path, prepared: Prepared, adapter: Artifact | None, progress: Progress = QUIET
-) -> list[Score]:
-    """Scores of the base, and of `adapter` on it if given, on the recipe's tasks; finished ones are only read."""
-    scores: list[Score] = []
-    for task in dict.fromkeys(recipe.eval.tasks or recipe.eval.configured):
-        for language_adapter in (None, *([adapter] if adapter else [])):
-            for seed in recipe.eval.seeds if task != "mlm" else [None]:
-                scores += _Measurement(recipe, workspace, prepared, language_adapter, task, seed).scores(progress)
-    return scores
+def measurements(
+    recipe: Recipe, workspace: Path, prepared: Prepared, adapter: Artifact | Path | None
+) -> "list[Measurement]":
+    """The recipe's tasks, each on the base and on `adapter` if given, with each seed; made or not.
+
+    `adapter` is the recipe's own, or the folder of any other for this base.
+    """
+    return [
+        Measurement(recipe, workspace, prepared, system, task, seed)
+        for task in dict.fromkeys(recipe.eval.tasks or recipe.eval.configured)
+        for system in (None, *([adapter] if adapter else []))
+        for seed in (recipe.eval.seeds if task != "mlm" else [None])
+    ]
 
 
 @dataclass(frozen=True)
-class _Measurement:
-    """One task, one system, one seed (None where nothing is trained)."""
+class Measurement:
+    """One task, one system (None: the base), one seed (None where nothing is trained)."""
 
     recipe: Recipe
     workspace: Path
     prepared: Prepared
-    adapter: Artifact | None
-    task: TaskName
+    adapter: Artifact | Path | None
+    task: str
     seed: int | None
 
     @property
     def system(self) -> str:
-        """base, or the adapter's type and source."""
+        """base, the adapter's type and source, or the name of a folder that the recipe knows nothing of."""
+        if isinstance(self.adapter, Path):
+            return self.adapter.resolve().name
         return f"{self.recipe.adapter.type}/{self.recipe.source}" if self.adapter else BASE
 
-    def scores(self, progress: Progress) -> list[Score]:
+    def scores(self, progress: Progress = QUIET) -> list[Score]:
         """Read or make the scores."""
-        artifact = self._artifact()
+        artifact = self.artifact
         made = artifact.build(lambda draft: self._make(draft, progress), progress)
         if not made:
             progress.say(f"{self.task} of {self.system}: there already, {artifact.folder}")
-        return read_scores(artifact.folder / "scores.json")
+        return read_scores(artifact.folder / FILE)
 
-    def _artifact(self) -> Artifact:
+    @property
+    def artifact(self) -> Artifact:
+        """Where the scores lie, made or not."""
         scratch = scratch_artifact(self.recipe, self.workspace, self.prepared)
         inputs: dict[str, Any] = {"base": base_identity(self.recipe.base)}
-        settings = self.recipe.eval
-        parents = tuple(parent for parent in (scratch, self.adapter) if parent)
+        own = self.adapter if isinstance(self.adapter, Artifact) else None
+        parents = tuple(parent for parent in (scratch, own) if parent)
+        if isinstance(self.adapter, Path):
+            inputs["adapter"] = folder_hashes(self.adapter)
         if self.task == "mlm":
-            section: dict[str, Any] = settings.mlm.model_dump(mode="json", exclude={"files"})
-            if settings.mlm.files:
-                inputs["files"] = [file_hash(path) for path in expand_files(settings.mlm.files)]
+            settings = self.recipe.eval.mlm
+            section: dict[str, Any] = settings.model_dump(mode="json", exclude={"files", "batch_tokens"})
+            if settings.files:
+                inputs["files"] = sentence_inputs(settings)
             else:
                 parents += (self._corpus,)
         else:
             task = self._labelled
-            section = settings.training.model_dump(mode="json") | {"precision": self.recipe.training.precision}
-            section |= task.model_dump(mode="json", include={"text", "label", "labels"})
+            section = self.recipe.eval.training.model_dump(mode="json") | {"precision": self.recipe.training.precision}
+            section |= task.model_dump(mode="json", exclude=FILES, exclude_defaults=True)
             inputs["data"] = task_inputs(self.task, task)
-        section |= {"task": self.task, "seed": self.seed, "system": self.system, "code": 2}
+            section |= self._transfer(inputs)
+        section |= {"task": self.task, "seed": self.seed, "system": self.system, "code": 3}
         name = f"{self.task}-{base_name(self.recipe.base)}-{self.system.replace('/', '-')}"
         return Artifact(self.workspace / "scores" / self.recipe.language, name, "scores", section, inputs, parents)
+
+    def _transfer(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        settings = self.recipe.eval
+        if settings.transfer_from is None:
+            return {}
+        if (folder := self._trained_on) is not None:
+            inputs["transfer_adapter"] = folder_hashes(folder)
+        return {"transfer_from": settings.transfer_from}
 
     @property
     def _corpus(self) -> Artifact:
@@ -96,142 +116,115 @@ class _Measurement:
 
     @property
     def _labelled(self) -> Task:
-        task = getattr(self.recipe.eval, self.task)
-        if task is None:
-            raise UserError(f"eval.{self.task}: no data; add train, validation and test files to the recipe")
-        return task
+        return self.recipe.eval.learnt(self.task)
+
+    @property
+    def _folder(self) -> Path | None:
+        return self.adapter.folder if isinstance(self.adapter, Artifact) else self.adapter
+
+    @property
+    def _trained_on(self) -> Path | None:
+        """The language adapter under the task adapter while that is trained."""
+        settings = self.recipe.eval
+        if settings.transfer_from is None:
+            return self._folder
+        given = settings.transfer_adapter
+        return Path(given) if given is not None and self.adapter is not None else None
 
     def _make(self, draft: Draft, progress: Progress) -> None:
-        make = {"mlm": self._perplexity, "ner": self._tags}.get(self.task, self._classes)
-        values, predictions = make(draft.folder, progress)
-        write_scores(draft.folder / "scores.json", [self._score(**value) for value in values])
-        with (draft.folder / "predictions.jsonl").open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in predictions)
+        if self.task == "mlm":
+            rows, labels = self._sentences_scored(progress), []
+        else:
+            rows, labels = self._answers(draft, progress)
+        measures = measures_of(rows, labels)
+        if self.task != "mlm" and (primary := self._labelled.metric):
+            measures.sort(key=lambda measure: measure.metric != primary)
+        scores = [self._score(measure) for measure in measures]
+        if self.task == "mlm":
+            sentences = [perplexity.from_row(row) for row in rows]
+            value, interval = perplexity.median(sentences)
+            scores.append(self._score(measures[0], "pseudo_perplexity_median", value, interval))
+        write_scores(draft.folder / FILE, scores)
+        write_predictions(draft.folder, rows)
+        if found := details(rows, labels):
+            write_json(draft.folder / "details.json", found)
 
-    def _score(self, *, metric: str, value: float, interval: tuple[float, float] | None, n: int) -> Score:
+    def _score(
+        self,
+        measure: Measure,
+        metric: str | None = None,
+        value: float | None = None,
+        interval: tuple[float, float] | None = None,
+    ) -> Score:
         return Score(
             task=self.task,
             system=self.system,
-            metric=metric,
-            value=value,
-            interval=interval,
-            n=n,
+            metric=metric or measure.metric,
+            value=measure.of_all() if value is None else value,
+            interval=interval or measure.interval(),
+            n=len(measure.parts),
             seed=self.seed,
             language=self.recipe.language,
             base=base_name(self.recipe.base),
         )
 
-    def _perplexity(self, folder: Path, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def _sentences_scored(self, progress: Progress) -> list[dict[str, Any]]:
         settings = self.recipe.eval.mlm
-        sentences = list(islice(self._sentences(), settings.max_sentences))
+        sentences = list(islice(self._sentences(progress), settings.max_sentences))
         if not sentences:
             raise UserError("eval.mlm: no sentence to score: name files, or prepare more text")
-        base, tokenizer = load_base(self.recipe, self.workspace, self.prepared, progress)
-        model = MaskedLM(load_adapter(base, self.adapter.folder) if self.adapter else base).to(_device())
-        scores = perplexity.score_sentences(
-            model,
-            tokenizer,
-            sentences,
-            max_length=settings.max_length,
-            batch_tokens=settings.batch_tokens,
-            progress=progress,
-            label=f"pseudo-perplexity of {self.system}",
-        )
-        values = []
-        for measure in (perplexity.pseudo_perplexity, perplexity.bits_per_character, perplexity.unknown_share):
-            interval = metrics.bootstrap(lambda chosen, f=measure: f([scores[n] for n in chosen]), len(scores))
-            values.append(
-                {"metric": measure.__name__, "value": measure(scores), "interval": interval, "n": len(scores)}
+        base, tokenizer = self._load(progress)
+        model = MaskedLM(load_adapter(base, self._folder) if self._folder else base).to(_device())
+        half = torch.autocast(_device().partition(":")[0], torch.bfloat16, enabled=settings.precision == "bf16")
+        with half:
+            scores = perplexity.score_sentences(
+                model,
+                tokenizer,
+                sentences,
+                max_length=settings.max_length,
+                batch_tokens=settings.batch_tokens,
+                progress=progress,
+                label=f"pseudo-perplexity of {self.system}",
             )
-        return values, [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True)]
+        return [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True)]
 
-    def _sentences(self) -> Iterator[str]:
-        files, limit = self.recipe.eval.mlm.files, self.recipe.eval.mlm.max_sentences
-        if not files:
-            # in an order of their own: the first lines of the split all come from a few pages
-            yield from nsmallest(
-                limit, read_texts((self._corpus,), "test"), key=lambda text: sha256(text.encode()).digest()
-            )
-        for path in expand_files(files):
-            with open_text(path) as file:
-                yield from (line.strip() for line in file if line.strip())
+    def _sentences(self, progress: Progress) -> Iterator[str]:
+        settings = self.recipe.eval.mlm
+        if settings.files:
+            return read_sentences(settings, self.workspace / "downloads", progress)
+        # in an order of their own: the first lines of the split all come from a few pages
+        texts = read_texts((self._corpus,), "test")
+        return iter(nsmallest(settings.max_sentences, texts, key=lambda text: sha256(text.encode()).digest()))
 
-    def _classes(self, folder: Path, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        data = read_task(self.task, self._labelled, self.workspace / "downloads")
-        gold = [data.labels.index(str(item.label)) for item in data.splits["test"]]
-        guess = self._fit_and_predict(data, folder, progress)
-        true, found, classes = np.array(gold), np.array(guess), len(data.labels)
-        measures = {
-            "macro_f1": lambda n: metrics.macro_f1(true[n], found[n], classes),
-            "accuracy": lambda n: metrics.accuracy(true[n], found[n]),
-        }
-        values = [_measured(name, measure, len(gold)) for name, measure in measures.items()]
-        texts = [item.text for item in data.splits["test"]]
-        rows = zip(texts, gold, guess, strict=True)
-        return values, [{"text": t, "gold": data.labels[g], "guess": data.labels[p]} for t, g, p in rows]
-
-    def _tags(self, folder: Path, progress: Progress) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        data = read_task(self.task, self._labelled, self.workspace / "downloads")
-        guesses = self._fit_and_predict(data, folder, progress)
-        predictions, counts = [], []
-        for item, guess in zip(data.splits["test"], guesses, strict=True):
-            tags = [data.labels[guess[word]] if word in guess else OUTSIDE for word in range(len(item.label))]
-            counts.append(metrics.entity_counts(item.label, tags))
-            predictions.append({"words": item.text, "gold": item.label, "guess": tags})
-        table = np.array(counts)
-        return [_measured("entity_f1", lambda n: metrics.entity_f1(table[n]), len(counts))], predictions
-
-    def _fit_and_predict(self, data: TaskData, folder: Path, progress: Progress) -> list[Any]:
-        """For each test item the guessed class id, or {word number: tag id}; words cut off by max_length are not in."""
-        base, tokenizer = load_base(self.recipe, self.workspace, self.prepared, progress)
-        settings = self.recipe.eval.training
-        encoded = {
-            split: [_encode(item, data.labels, tokenizer, settings.max_length) for item in items]
-            for split, items in data.splits.items()
-        }
+    def _answers(self, draft: Draft, progress: Progress) -> tuple[list[dict[str, Any]], list[str]]:
+        data = read_task(self.task, self._labelled, self.workspace / "downloads", progress)
+        draft.facts["examples"] = {split: len(items) for split, items in data.splits.items()}
+        if any(data.repaired.values()):
+            draft.facts["tags_repaired"] = data.repaired
+            told = ", ".join(f"{count} in {split}" for split, count in data.repaired.items() if count)
+            progress.say(f"{self.task}: tags that were not IOB2 were put right: {told}")
         assert self.seed is not None
-        model = train_task(
-            base,
-            self.adapter.folder if self.adapter else None,
-            encoded["train"],
-            encoded["validation"],
-            len(data.labels),
-            settings,
-            precision=self.recipe.training.precision,
-            pad_id=tokenizer.pad_token_id,
-            seed=self.seed,
-            progress=progress,
-            label=f"{self.task} on {self.system}, seed {self.seed}",
+        learner = Learner(
+            lambda: self._load(progress),
+            self._trained_on,
+            self._folder,
+            self.recipe.eval.training,
+            self.recipe.training.precision,
+            self.seed,
         )
-        save_task(model, data.labels, folder / "task-adapter")
-        found = predict(model, encoded["test"], pad_id=tokenizer.pad_token_id)
-        if isinstance(encoded["test"][0].label, int):
-            return found
-        return [
-            dict(zip(example.words, tags, strict=True)) for example, tags in zip(encoded["test"], found, strict=True)
-        ]
+        label = f"{self.task} on {self.system}, seed {self.seed}"
+        return answer(learner, data, draft.folder, progress, label), data.labels
+
+    def _load(self, progress: Progress) -> Any:
+        return load_base(self.recipe, self.workspace, self.prepared, progress)
 
 
-def _measured(name: str, measure: Any, items: int) -> dict[str, Any]:
-    return {
-        "metric": name,
-        "value": measure(np.arange(items)),
-        "interval": metrics.bootstrap(measure, items),
-        "n": items,
-    }
-
-
-def _encode(item: Item, labels: Sequence[str], tokenizer: Any, max_length: int) -> Example:
-    """Token ids and the label; for tags the first piece of each word carries the word's tag, the others none."""
-    if isinstance(item.label, str):
-        return Example(
-            tokenizer(item.text, truncation=True, max_length=max_length)["input_ids"], labels.index(item.label)
-        )
-    encoded = tokenizer(item.text, is_split_into_words=True, truncation=True, max_length=max_length)
-    words = encoded.word_ids()
-    first = [word is not None and word != before for word, before in zip(words, [None, *words], strict=False)]
-    tags = [labels.index(item.label[word]) if new else IGNORED for word, new in zip(words, first, strict=True)]
-    return Example(encoded["input_ids"], tags, tuple(word for word, new in zip(words, first, strict=True) if new))
+def folder_hashes(folder: Path) -> dict[str, str]:
+    """Content hashes of an adapter's folder. Raises UserError where there is none."""
+    files = sorted({file for pattern in ADAPTER_FILES for file in folder.glob(pattern) if file.name != "manifest.json"})
+    if not any(file.suffix == ".safetensors" for file in files):
+        raise UserError(f"{folder} is no adapter's folder: there are no .safetensors in it")
+    return {file.name: file_hash(file) for file in files}
 
 
 def _device() -> str:

@@ -1,7 +1,9 @@
 """Whether one system is better than another: paired tests on the same test items, and over languages.
 
-A paired bootstrap over the items for the interval of a difference (Efron 1979), approximate randomisation for its p
-(Noreen 1989), Holm's correction (1979), Wilcoxon's signed-rank test (1945) over languages.
+Paired bootstrap for the interval of a difference (Efron 1979), approximate randomisation for its p (Noreen 1989; Yeh
+2000, "More Accurate Tests for the Statistical Significance of Result Differences"), Holm's correction (1979) where
+several systems are compared, Wilcoxon's signed-rank test (1945) over languages. With several seeds a system's value is
+the mean over them; the items are resampled, all seeds alike, so the spread between seeds is not in the interval.
 """
 
 import json
@@ -12,13 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from .metrics import entity_counts
+from .metrics import AT_ONCE, RESAMPLES, Measure, percentiles, resamples
+from .predictions import measure_of, same_items
 
-ROUNDS = 2000
-AT_ONCE = 250  # rounds drawn together: bounds the memory
-FEWEST_LANGUAGES = 5  # of four differences Wilcoxon's p cannot come below 0.125
-
-Value = Callable[[np.ndarray], np.ndarray]
+ROUNDS = 5000
+FEWEST_LANGUAGES = 5  # of four differences, all of one sign, Wilcoxon's p cannot come below 0.125
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,58 @@ class Comparison:
 
 
 def compare(task: str, metric: str, base: Sequence[Path], other: Sequence[Path]) -> Comparison | None:
-    """Paired comparison of two systems by their score folders, one a seed; None where the items are not the same."""
-    pairs = list(zip(map(_answers, base), map(_answers, other), strict=False))
-    if not pairs or not all(
-        rows and list(map(_item, rows)) == list(map(_item, pairs[0][0])) for p in pairs for rows in p
-    ):
+    """Paired comparison of two systems by their score folders, one a seed.
+
+    Seeds that both have are used. None where there are none, or the systems were scored on different items.
+    """
+    ours, theirs = _by_seed(other, task), _by_seed(base, task)
+    seeds = sorted(set(ours) & set(theirs), key=str)
+    rows = [(theirs[seed], ours[seed]) for seed in seeds]
+    first = rows[0][0] if rows else []
+    if not first or not all(same_items(first, some) for pair in rows for some in pair):
         return None
     labels = sorted(
-        {str(row[key]) for pair in pairs for rows in pair for row in rows for key in ("gold", "guess") if key in row}
+        {
+            row[key]
+            for pair in rows
+            for some in pair
+            for row in some
+            for key in ("gold", "guess")
+            if isinstance(row.get(key), str)
+        }
     )
-    value, parts = _measure(metric, labels)
-    before, after = (np.stack([[parts(row) for row in pair[side]] for pair in pairs]).astype(float) for side in (0, 1))
-    return _paired(value, before, after)
+    pairs = [(measure_of(metric, before, labels), measure_of(metric, after, labels)) for before, after in rows]
+    return paired(pairs)
+
+
+def paired(pairs: Sequence[tuple[Measure, Measure]], seed: int = 0) -> Comparison:
+    """Compare (base, other) measures of the same items, one pair a seed of training; see the module's text."""
+    value = pairs[0][0].value
+    before = np.stack([base.parts for base, _ in pairs])  # (seeds, items, k)
+    after = np.stack([other.parts for _, other in pairs])
+    items = before.shape[1]
+
+    def difference(of_before: np.ndarray, of_after: np.ndarray) -> np.ndarray:
+        """Sums (seeds, rounds, k) of each -> (rounds,)."""
+        return value(of_after).mean(0) - value(of_before).mean(0)
+
+    seen = float(difference(before.sum(1)[:, None], after.sum(1)[:, None])[0])
+    drawn = [difference(counts @ before, counts @ after) for counts in resamples(items, RESAMPLES, seed)]
+    return Comparison(seen, percentiles(np.concatenate(drawn)), _exchanged(before, after, difference, seen, seed))
+
+
+def _exchanged(
+    before: np.ndarray, after: np.ndarray, difference: Callable[..., np.ndarray], seen: float, seed: int
+) -> float:
+    """p of `seen` when each item's two answers are exchanged at random, in all seeds of training alike."""
+    rng = np.random.default_rng(seed)
+    changes, as_large = after - before, 0
+    for start in range(0, ROUNDS, AT_ONCE):
+        swapped = rng.integers(2, size=(min(AT_ONCE, ROUNDS - start), before.shape[1])).astype(float)
+        moved = swapped @ changes
+        found = difference(before.sum(1)[:, None] + moved, after.sum(1)[:, None] - moved)
+        as_large += int((np.abs(found) >= abs(seen) - 1e-12).sum())
+    return (as_large + 1) / (ROUNDS + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -65,58 +105,15 @@ def over_languages(differences: Sequence[float]) -> float | None:
     return float(wilcoxon(differences).pvalue)  # type: ignore[union-attr]
 
 
-def _paired(value: Value, before: np.ndarray, after: np.ndarray) -> Comparison:
-    """Compare two systems by their items' parts (seeds, items, k)."""
-    rng, items = np.random.default_rng(0), before.shape[1]
-
-    def difference(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-        return value(new).mean(0) - value(old).mean(0)
-
-    total = before.sum(1)[:, None], after.sum(1)[:, None]
-    seen, changes = float(difference(*total)[0]), after - before
-    drawn, as_large = [], 0
-    for _ in range(0, ROUNDS, AT_ONCE):
-        counts = rng.multinomial(items, np.full(items, 1 / items), size=AT_ONCE).astype(float)
-        drawn.append(difference(counts @ before, counts @ after))
-        moved = rng.integers(2, size=(AT_ONCE, items)).astype(float) @ changes
-        as_large += int((np.abs(difference(total[0] + moved, total[1] - moved)) >= abs(seen) - 1e-12).sum())
-    low, high = np.quantile(np.concatenate(drawn), [0.025, 0.975])
-    return Comparison(seen, (float(low), float(high)), (as_large + 1) / (ROUNDS + 1))
-
-
-def _measure(metric: str, labels: Sequence[str]) -> tuple[Value, Callable[[dict[str, Any]], Any]]:
-    """A metric as a function of sums (…, k) over items, and what an item adds to them."""
-    if metric == "pseudo_perplexity":
-        return lambda sums: np.exp(sums[..., 0] / np.maximum(1, sums[..., 1])), lambda row: (row["nll"], row["tokens"])
-    if metric == "entity_f1":
-        return _f1, lambda row: entity_counts(row["gold"], row["guess"])
-    if metric == "accuracy":
-        return lambda sums: sums[..., 0] / sums[..., 1], lambda row: (row["gold"] == row["guess"], 1)
-    units = np.eye(len(labels))
-
-    def classes(row: dict[str, Any]) -> np.ndarray:
-        gold, guess = units[labels.index(row["gold"])], units[labels.index(row["guess"])]
-        return np.concatenate([gold * guess, gold, guess])
-
-    return lambda sums: _macro(*np.split(sums, 3, axis=-1)), classes
-
-
-def _f1(sums: np.ndarray) -> np.ndarray:
-    return 2 * sums[..., 0] / np.maximum(1, sums[..., 1] + sums[..., 2])
-
-
-def _macro(right: np.ndarray, gold: np.ndarray, guess: np.ndarray) -> np.ndarray:
-    support = gold + guess
-    return (2 * right / np.maximum(1, support)).sum(-1) / np.maximum(1, (support > 0).sum(-1))
-
-
-def _answers(folder: Path) -> list[dict[str, Any]]:
-    try:
-        lines = (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
-    except OSError:  # scores can be passed on without their predictions
-        return []
-    return [json.loads(line) for line in lines]
-
-
-def _item(row: dict[str, Any]) -> Any:
-    return row.get("words") or (row["text"], row.get("tokens"), row.get("gold"))
+def _by_seed(folders: Sequence[Path], task: str) -> dict[Any, list[dict[str, Any]]]:
+    """The predictions in each score folder, by seed; without those that have none for `task`."""
+    found = {}
+    for folder in folders:
+        try:
+            scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["scores"]
+            lines = (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+        except OSError:  # scores can be passed on without their predictions
+            continue
+        if scores and scores[0]["task"] == task:
+            found[scores[0]["seed"]] = [json.loads(line) for line in lines]
+    return found

@@ -1,5 +1,13 @@
 """The one exception that means "the user can mend this"."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """A mistake in the input; its text says what to do. The command line prints it and exits with 2."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name most like `word`, if any is close."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), None)

@@ -4,19 +4,20 @@ Order: the file a recipe `extends`, then the file, then the overrides; mappings 
 Every mistake is collected, so that the user sees all of them at once.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from .errors import UserError
+from .errors import UserError, nearest
+from .evaluation import TASKS, Task
+from .fields import LocationMark
 from .languages import UnknownLanguageError, find_language
-from .schema import LocationMark, Recipe
+from .schema import Recipe
 from .sources import glob_files
 
 BUNDLED = Path(__file__).parent
@@ -24,6 +25,8 @@ DEFAULT_FILE = Path("recipe.yaml")
 DEFAULT_NAME = "quickstart"
 SAMPLE_ONLY = "the sample data that come along are in Swahili (swh_Latn) alone"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
+TRANSFERRED = re.compile(r"eval\..*\.transfer_(train|validation)")
+OWN_TRAINING = re.compile(r"eval\..*\.(train|validation)")
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 
@@ -31,6 +34,11 @@ def bundled_recipes() -> dict[str, Path]:
     """The recipes that come with the package, by name: `mbert.yaml` is mbert, `quickstart/recipe.yaml` quickstart."""
     files = (path for path in BUNDLED.rglob("*.yaml") if path.parent == BUNDLED or path.name == DEFAULT_FILE.name)
     return {path.parent.name if path.name == DEFAULT_FILE.name else path.stem: path for path in sorted(files)}
+
+
+def bundled_tasks() -> dict[str, Path]:
+    """The task files that come with the package, by name."""
+    return {path.stem: path for path in sorted((BUNDLED / "tasks").glob("*.yaml"))}
 
 
 def find_recipe(reference: str | None) -> Path:
@@ -75,6 +83,8 @@ def check_files(recipe: Recipe) -> None:
     raw = recipe.model_dump(exclude_none=True)
     missing = []
     for dotted, section, key in _locations(raw, Recipe):
+        if recipe.eval.transfer_from and OWN_TRAINING.fullmatch(dotted):  # not trained on, so they need not be there
+            continue
         value = section[key]
         for location in value if isinstance(value, list) else [value]:
             remote = "://" in location or (dotted == "base.model" and not location.startswith("/"))
@@ -104,11 +114,6 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known name most like `word`, if any is close."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), None)
 
 
 def _name(path: Path) -> str:
@@ -159,12 +164,41 @@ def _override(text: str) -> dict[str, Any]:
 
 
 def _anchor(raw: dict[str, Any], folder: Path) -> None:
-    """Make the relative paths of a raw recipe absolute; a plain string as base becomes base.model."""
+    """Make the relative paths of a raw recipe absolute; plain strings as base and tasks become mappings."""
     if isinstance(raw.get("base"), str):
         raw["base"] = {"model": raw["base"], "from_scratch": None}
+    evaluation = raw.get("eval")
+    if isinstance(evaluation, dict):
+        _put_task_files(evaluation, TASKS, folder)
+        own = evaluation.get("others")
+        if isinstance(own, dict):
+            _put_task_files(own, tuple(own), folder)
     for dotted, section, key in _locations(raw, Recipe):
         hub = dotted == "base.model"
         section[key] = _each_string(section[key], lambda text, hub=hub: _absolute(text, folder, hub=hub))
+
+
+def _put_task_files(tasks: dict[str, Any], names: Iterable[str], folder: Path) -> None:
+    """Replace the names and paths of task files among `tasks` by what the files hold."""
+    for name in names:
+        if isinstance(tasks.get(name), str):
+            tasks[name] = _read_task(tasks[name], folder)
+
+
+def _read_task(reference: str, folder: Path) -> dict[str, Any]:
+    """What a task file holds, every field of it: named as a path seen from `folder`, or as one that comes along."""
+    beside, bundled = folder / Path(reference).expanduser(), bundled_tasks()
+    if not beside.is_file() and reference not in bundled:
+        near = nearest(reference.removesuffix(".yaml"), bundled)
+        known = f"did you mean {near}?" if near else f"bundled tasks: {', '.join(bundled)}"
+        raise UserError(f"no task file or bundled task is called {reference!r}; {known}")
+    path = beside if beside.is_file() else bundled[reference]
+    raw = read_yaml(path)
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: a task is a mapping (train, validation, test, text, label, ...)")
+    for _, section, key in _locations(raw, Task):
+        section[key] = _each_string(section[key], lambda text: _absolute(text, path.parent, hub=False))
+    return Task.model_construct().model_dump() | raw  # all fields, so that nothing of a task that it replaces remains
 
 
 def _absolute(text: str, folder: Path, *, hub: bool) -> str:
@@ -177,15 +211,13 @@ def _absolute(text: str, folder: Path, *, hub: bool) -> str:
 
 
 def _fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
-    """Replace `${VAR}`, `{recipes}` and the language codes in every location of a merged raw recipe."""
-    values = {"recipes": str(BUNDLED)}
-    try:
-        language = find_language(str(raw.get("language")))
-    except UnknownLanguageError:
-        language = None  # reported by the schema
-    if language is not None:
-        values |= {"language": language.code, "glotcc": language.glotcc}
-        values |= {"conceptnet": language.conceptnet, "wikiann": language.wikiann}
+    """Replace `${VAR}`, `{recipes}` and the languages' codes in every location of a merged raw recipe."""
+    values = _codes(str(raw.get("language")))
+    evaluation = raw.get("eval")
+    source = evaluation.get("transfer_from") if isinstance(evaluation, dict) else None
+    of_source = _codes(str(source)) if source else values
+    if isinstance(evaluation, dict) and source:
+        _copy_training_files(evaluation)
 
     def fill(text: str, dotted: str) -> str:
         def variable(match: re.Match[str]) -> str:
@@ -194,7 +226,8 @@ def _fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
             return os.environ.get(match[1], "")
 
         filled = VARIABLE.sub(variable, text)
-        for name, value in values.items():
+        codes = of_source if TRANSFERRED.fullmatch(dotted) else values
+        for name, value in codes.items():
             if f"{{{name}}}" in filled and not value:
                 section = dotted.rpartition(".")[0]
                 problems.append(
@@ -207,6 +240,28 @@ def _fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
 
     for dotted, section, key in _locations(raw, Recipe):
         section[key] = _each_string(section[key], lambda text, dotted=dotted: fill(text, dotted))
+
+
+def _copy_training_files(evaluation: dict[str, Any]) -> None:
+    """Name the tasks' files of the other language as their own ones are, that language's codes still to come."""
+    own = evaluation.get("others")
+    tasks = {name: evaluation.get(name) for name in TASKS} | (own if isinstance(own, dict) else {})
+    for name in evaluation.get("tasks") or tasks:
+        task: Any = tasks.get(name)
+        for split in ("train", "validation") if isinstance(task, dict) else ():
+            if task.get(f"transfer_{split}") is None and task.get(split) is not None:
+                task[f"transfer_{split}"] = task[split]
+
+
+def _codes(language: str) -> dict[str, str]:
+    """What stands for `{recipes}` and for the codes of a language in paths."""
+    values = {"recipes": str(BUNDLED)}
+    try:
+        known = find_language(language)
+    except UnknownLanguageError:  # reported by the schema
+        return values
+    values |= {"language": known.code, "glotcc": known.glotcc, "conceptnet": known.conceptnet}
+    return values | {"wikiann": known.wikiann, "sentiment": known.sentiment}
 
 
 def _each_string(value: Any, change: Callable[[str], str]) -> Any:
@@ -226,7 +281,10 @@ def _locations(raw: Any, model: type[BaseModel], above: str = "") -> Iterator[tu
         if key not in raw:
             continue
         section = _section(field.annotation)
-        if section is not None:
+        if section is not None and get_origin(field.annotation) is dict:
+            for name in raw[key] if isinstance(raw[key], dict) else ():
+                yield from _locations(raw[key][name], section, f"{above}{key}.{name}.")
+        elif section is not None:
             yield from _locations(raw[key], section, f"{above}{key}.")
         elif any(isinstance(mark, LocationMark) for mark in _marks(field.annotation, field.metadata)):
             yield f"{above}{key}", raw, key

@@ -5,24 +5,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
 
-from .fields import Count, Section, Seed, Share
+from .evaluation import TASKS, Eval
+from .fields import Count, Location, Locations, Section, Seed, Share
 from .languages import find_language
-from .training import TaskTraining, Training
+from .training import Training
 
 CONCEPTNET_DUMP = "https://s3.amazonaws.com/conceptnet/downloads/2019/edges/conceptnet-assertions-5.7.0.csv.gz"
 
 Source = Literal["text", "graph", "both", "fusion"]
 AdapterType = Literal["seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3", "full", "none"]
 NonLinearity = Literal["relu", "gelu", "gelu_new", "swish", "silu", "tanh", "leaky_relu"]
-TaskName = Literal["mlm", "topic", "sentiment", "ner"]
-
-
-class LocationMark:
-    """Marks a field that holds a path: `${VAR}`, `{language}` and relative paths in it are expanded on loading."""
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
 
 
 def _none_word(value: Any) -> Any:
@@ -39,10 +31,6 @@ def _factors(value: Any) -> Any:
             f"expected a whole number above 0, or one for each block ({{0: 8, default: 16}}), got {value!r}"
         )
     return value
-
-
-Location = Annotated[str, LocationMark()]
-Locations = Annotated[list[str], LocationMark(), BeforeValidator(_as_list)]
 
 
 class FromScratch(Section):
@@ -223,57 +211,6 @@ class Adapter(Section):
         return self.model_dump(mode="json", include={"type", *_READ_BY[self.type]})
 
 
-class PseudoPerplexity(Section):
-    """Text and limits of the pseudo-perplexity."""
-
-    files: Locations = Field(default=[], description="Text with a sentence a line; empty: the prepared test split.")
-    max_sentences: Count = Field(
-        default=200, description="Sentences scored: the first of the files, or a fixed choice of the test split."
-    )
-    max_length: Annotated[int, Field(ge=8)] = Field(
-        default=256, description="Longest sentence, in tokens; longer ones are cut."
-    )
-    batch_tokens: Count = Field(default=8192, description="Tokens in one forward over masked copies.")
-
-
-class Task(Section):
-    """A labelled data set with its own train, validation and test files."""
-
-    train: Location = Field(description="Training file: csv, tsv, jsonl or parquet; CoNLL for ner; hf://datasets/…")
-    validation: Location = Field(description="Validation file, used to choose the best epoch.")
-    test: Location = Field(description="Test file, used for the score alone.")
-    text: str = Field(default="text", description="Column with the text (ner in parquet: the list of tokens).")
-    label: str = Field(default="label", description="Column with the label (ner in parquet: the list of tags).")
-    labels: list[str] | None = Field(default=None, description="Names of the labels where the files hold numbers.")
-
-
-class Eval(Section):
-    """What is measured, on which data."""
-
-    tasks: list[TaskName] | None = Field(default=None, description="Tasks to run; null: mlm and every task with data.")
-    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
-        default=[1], description="One task adapter is trained per seed."
-    )
-    mlm: PseudoPerplexity = Field(default=PseudoPerplexity(), description="Pseudo-perplexity.")
-    topic: Task | None = Field(default=None, description="Topic classification (SIB-200's shape).")
-    sentiment: Task | None = Field(default=None, description="Sentiment classification.")
-    ner: Task | None = Field(default=None, description="Named entities.")
-    training: TaskTraining = Field(default=TaskTraining(), description="Settings of the task adapters.")
-
-    @property
-    def configured(self) -> list[TaskName]:
-        """mlm and the tasks that have data."""
-        names: tuple[TaskName, ...] = ("topic", "sentiment", "ner")
-        return ["mlm", *(name for name in names if getattr(self, name) is not None)]
-
-    @model_validator(mode="after")
-    def _tasks_have_data(self) -> "Eval":
-        for name in self.tasks or []:
-            if name not in self.configured:
-                raise ValueError(f"task {name} has no data: add eval.{name} with train, validation and test files")
-        return self
-
-
 class Recipe(Section):
     """A whole run: language, base, data, adapter, training, evaluation."""
 
@@ -322,6 +259,11 @@ def json_schema() -> str:
     schema["properties"]["base"] = {"anyOf": [{"type": "string"}, schema["properties"]["base"]]}
     for field in ("corpus", "graph"):
         schema["properties"][field]["anyOf"].append({"const": "none"})
+    evaluation = schema["$defs"]["Eval"]["properties"]
+    for task in TASKS:
+        evaluation[task]["anyOf"].append({"type": "string"})
+    own = evaluation["others"]
+    own["additionalProperties"] = {"anyOf": [{"type": "string"}, own["additionalProperties"]]}
     # a file that extends another need not say everything
     schema.pop("required", None)
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from .errors import UserError
-from .loading import nearest
+from .errors import UserError, nearest
 
 PARQUET_BATCH = 1024  # rows in memory at a time
 
@@ -51,25 +50,24 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_conll(path: Path) -> Iterator[tuple[list[str], list[str]]]:
-    """Words and tags of each sentence of a two-column file: a token and its IOB tag a line, a blank line after each.
+    """Words and tags of each sentence: a token first and its tag last on a line, a blank line after each sentence.
 
-    Raises UserError for a line of another form.
+    Tags as they are: IOB, BIOES or any other. Raises UserError for a line of another form.
     """
     words: list[str] = []
     tags: list[str] = []
     with open_text(path) as file:
         for number, line in enumerate([*file, ""], 1):
             fields = line.split()
-            if not fields:
+            if not fields or fields[0] == "-DOCSTART-":
                 if words:
                     yield words, tags
                 words, tags = [], []
                 continue
-            tag = fields[-1]
-            if len(fields) < 2 or (tag != "O" and tag[:2] not in ("B-", "I-")):
-                raise UserError(f"{path}, line {number}: expected a token and an IOB tag, got {line.strip()!r}")
+            if len(fields) < 2:
+                raise UserError(f"{path}, line {number}: expected a token and a tag, got {line.strip()!r}")
             words.append(fields[0])
-            tags.append(tag)
+            tags.append(fields[-1])
 
 
 def column(row: dict[str, Any], name: str, path: Path) -> Any:

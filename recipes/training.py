@@ -93,3 +93,8 @@ class TaskTraining(Section):
         default=256, description="Longest example, in tokens; longer ones are cut."
     )
     reduction_factor: Count = Field(default=16, description="Hidden size divided by the task bottleneck's width.")
+    label_pieces: Literal["first", "all"] = Field(
+        default="first",
+        description="Tags: label the first piece of each word and score words; all: each piece, and score pieces, as "
+        "the paper did.",
+    )

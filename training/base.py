@@ -15,6 +15,7 @@ from .families import check_family, family_of
 from .tokens import read_texts
 from .wordpiece import train_tokenizer
 
+LONGEST_WORD = 2000  # characters; the time WordPiece takes grows with the square
 BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "*.model")
 
 
@@ -86,8 +87,16 @@ def load_masked_lm(name: str, revision: str | None, option: str) -> PreTrainedMo
 
 
 def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
-    """The tokenizer of a base, from where the base is. Raises UserError when it cannot be had."""
-    return _loaded(AutoTokenizer, name, revision, option)
+    """The tokenizer of a base, from where the base is. Raises UserError when it cannot be had.
+
+    WordPiece makes one [UNK] of a word of more than 100 characters, and where no spaces are written (Thai, Tibetan,
+    Dzongkha) whole sentences are one word to it: that limit is lifted.
+    """
+    tokenizer = _loaded(AutoTokenizer, name, revision, option)
+    model: Any = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
+    if hasattr(model, "max_input_chars_per_word"):
+        model.max_input_chars_per_word = LONGEST_WORD
+    return tokenizer
 
 
 def _loaded(kind: Any, name: str, revision: str | None, option: str) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import InitProcessGroupKwargs
 
@@ -36,6 +36,11 @@ def make_accelerator(wanted: Precision, **settings: Any) -> tuple[Accelerator, s
 def has_gpu() -> bool:
     """True when there is a GPU and the user has not said --cpu."""
     return not cpu_alone() and (torch.cuda.is_available() or torch.backends.mps.is_available())
+
+
+def use_device() -> torch.device:
+    """Where to use what was trained: the GPU if there is one. An Accelerator would fix a precision for the process."""
+    return torch.device(str(PartialState(cpu=not has_gpu()).device))
 
 
 def cpu_alone() -> bool:

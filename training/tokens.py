@@ -40,7 +40,7 @@ def tokenise(artifact: Artifact, tokenizer: Any, progress: Progress = QUIET) -> 
     """
     length, by_line = artifact.section["max_length"], artifact.section["line_by_line"]
     schema = pyarrow.schema({"input_ids": pyarrow.list_(pyarrow.int32())})
-    before, behind = _special_tokens(tokenizer, islice(read_texts(artifact.parents, "train"), ROWS))
+    before, behind = special_tokens(tokenizer, islice(read_texts(artifact.parents, "train"), ROWS))
     room = length - len(before) - len(behind)
 
     def make(draft: Draft) -> None:
@@ -58,6 +58,16 @@ def tokenise(artifact: Artifact, tokenizer: Any, progress: Progress = QUIET) -> 
             draft.facts[split] = facts
 
     artifact.build(make, progress)
+
+
+def special_tokens(tokenizer: Any, texts: Iterable[str]) -> tuple[list[int], list[int]]:
+    """The ids that a tokenizer puts before and behind a text, seen on the first that it reads."""
+    for text in texts:
+        bare, whole = (tokenizer(text, add_special_tokens=special)["input_ids"] for special in (False, True))
+        if bare:
+            before = next(n for n in range(len(whole)) if whole[n : n + len(bare)] == bare)
+            return whole[:before], whole[before + len(bare) :]
+    return [], []  # there is nothing to put them around
 
 
 class Sequences:
@@ -92,16 +102,6 @@ def _pieces(lines: Iterable[tuple[str, str]], tokenizer: Any) -> Iterator[tuple[
         texts = [text for _, text in some]
         encoded = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
         yield from ((document, text, ids) for (document, text), ids in zip(some, encoded, strict=True))
-
-
-def _special_tokens(tokenizer: Any, texts: Iterable[str]) -> tuple[list[int], list[int]]:
-    """The ids that a tokenizer puts before and behind a text, seen on the first that it reads."""
-    for text in texts:
-        bare, whole = (tokenizer(text, add_special_tokens=special)["input_ids"] for special in (False, True))
-        if bare:
-            before = next(n for n in range(len(whole)) if whole[n : n + len(bare)] == bare)
-            return whole[:before], whole[before + len(bare) :]
-    return [], []  # there is nothing to put them around
 
 
 def _counted(

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import typer
 from lrl_adapt import __version__
 from lrl_adapt.cli.app import app
+from lrl_adapt.eval.trained import newest_adapter
 from lrl_adapt.training.convert import import_adapter
 from typer.testing import CliRunner
 
@@ -61,6 +63,7 @@ def commands() -> list[tuple[str, str]]:
 def test_every_command_has_an_example_of_itself() -> None:
     names = {name for name, _ in commands()}
     expected = {"prepare", "train", "eval", "report", "run", "import-adapter", "export-adapter", "languages", "doctor"}
+    expected |= {"predict", "fill-mask"}
     assert names == expected | {f"recipes {name}" for name in ("list", "show", "copy", "schema", "check")}
     assert all(line.startswith(f"lrl-adapt {name}") for name, line in commands())
 
@@ -69,7 +72,7 @@ def test_every_command_has_an_example_of_itself() -> None:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder where ./recipe.yaml is a short quickstart, so that the examples run in seconds, in order.
 
-    Besides: my-base, an AdapterHub adapter for it, and the same in PEFT's form.
+    Besides: my-base, an AdapterHub adapter for it, the same in PEFT's form, and a file of texts.
     """
     folder = tmp_path_factory.mktemp("examples")
     shutil.copytree(PARITY / "base", folder / "my-base")
@@ -77,6 +80,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert not import_adapter(folder / "adapterhub-adapter", str(folder / "my-base"), folder / "my-adapter")
     short = "extends: quickstart\ntraining: {max_steps: 10, eval_every: 5}\neval: {training: {epochs: 1}}\n"
     (folder / "recipe.yaml").write_text(short, encoding="utf-8")
+    (folder / "lines.txt").write_text("Mvua inanyesha\nTimu ilishinda\n", encoding="utf-8")
     return folder
 
 
@@ -85,14 +89,18 @@ def test_examples_in_help_run(line: str, shared: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(shared)
     monkeypatch.setenv("LRL_ADAPT_HOME", str(shared / "runs"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    words = line.split()[1:]
+    words = shlex.split(line)[1:]
     if "quickstart" in words and words[0] in ("train", "run", "prepare"):
         words[words.index("quickstart")] = "recipe.yaml"  # the short one
-    if words[0] in ("train", "eval", "report") and "--dry-run" not in words:
+    if words[0] in ("train", "eval", "report", "predict", "fill-mask") and "--dry-run" not in words:
         first = invoke("run", "recipe.yaml", "--task", "mlm") if words[0] == "report" else invoke("prepare")
         assert first.exit_code == 0, first.output
-    if words[0] == "eval":
+    if words[0] in ("eval", "predict", "fill-mask"):
         assert invoke("train").exit_code == 0
+    if words[0] == "predict":
+        assert invoke("eval", "--task", words[words.index("--task") + 1]).exit_code == 0
+    if "my-swahili" in words:
+        shutil.copytree(newest_adapter(shared / "runs"), "my-swahili", dirs_exist_ok=True)
     result = invoke(*words)
     assert result.exit_code == 0, result.output
     assert result.output.strip()

@@ -137,3 +137,50 @@ def test_the_adapters_card_and_loss_curve(home: Path, first: dict) -> None:
     losses = [entry["validation_loss"] for entry in metrics if "validation_loss" in entry]
     assert losses[-1] < losses[0]
     assert re.search(r"Swahili", (adapter / "README.md").read_text(encoding="utf-8"))
+
+
+def test_zero_shot_trains_on_one_language_and_tests_on_another(home: Path, first: dict, tmp_path: Path) -> None:
+    for split in ("train", "validation"):
+        rows = [f"text {number}\t{'sports' if number % 2 else 'health'}" for number in range(20)]
+        (tmp_path / f"{split}.tsv").write_text("text\tcategory\n" + "\n".join(rows), encoding="utf-8")
+    files = [f"eval.topic.transfer_{split}={tmp_path}/{split}.tsv" for split in ("train", "validation")]
+    more = [*FAST, *(word for file in files for word in ("--set", file))]
+    more += ["--set", "eval.topic.labels=[entertainment,geography,health,politics,science/technology,sports,travel]"]
+    line = "eval quickstart --json --task topic --transfer-from eng"
+    found = run(home, line, *more)["scores"]
+    assert {score["system"] for score in found} == {"base", "seq_bn/text"}
+    assert {score["language"] for score in found} == {"swh_Latn"}
+    rows = next((home / "runs" / "scores" / "swh_Latn").glob("topic-*seq_bn*/predictions.jsonl")).read_text()
+    assert rows.count("\n") == found[0]["n"]
+    again = run(home, line + " --dry-run", *more)["artifacts"]
+    assert [one["state"] for one in again] == ["there", "there"]
+
+
+def test_an_adapter_from_elsewhere_is_scored_by_its_folder(home: Path, first: dict, tmp_path: Path) -> None:
+    made = Path(first["artifacts"][2]["folder"])
+    kept = tmp_path / "somebodys"
+    kept.mkdir()
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        (kept / name).write_bytes(((made if made.is_absolute() else home / made) / name).read_bytes())
+    found = run(home, "eval quickstart --json --task mlm --adapter-dir", str(kept), *FAST)["scores"]
+    own = {score["metric"]: score["value"] for score in first["scores"] if score["system"] == "seq_bn/text"}
+    theirs = {score["metric"]: score["value"] for score in found if score["system"] == "somebodys"}
+    assert theirs["pseudo_perplexity"] == own["pseudo_perplexity"]
+    wrong = invoke(home, "eval quickstart --task mlm --adapter-dir", str(tmp_path), *FAST)
+    assert wrong.exit_code == 2
+    assert "is no adapter's folder" in wrong.stderr
+
+
+def test_a_task_of_ones_own_needs_one_file_and_no_code(home: Path, first: dict, tmp_path: Path) -> None:
+    rows = [f"siku ya {number},{'jua' if number % 2 else 'mvua'}" for number in range(60)]
+    (tmp_path / "weather.csv").write_text("text,label\n" + "\n".join(rows), encoding="utf-8")
+    (tmp_path / "weather.yaml").write_text("file: weather.csv\nmetric: accuracy\n", encoding="utf-8")
+    add = ["--set", f"eval.others.weather={tmp_path}/weather.yaml", "--set", "corpus.drop_task_lines=false"]
+    off = ["--adapter", "none", "--task", "weather", *add, *FAST]
+    run(home, "prepare quickstart --json", *off[4:])
+    found = run(home, "eval quickstart --json", *off)["scores"]
+    assert [(score["task"], score["metric"]) for score in found] == [("weather", "accuracy"), ("weather", "macro_f1")]
+    details = next((home / "runs" / "scores" / "swh_Latn").glob("weather-*/details.json"))
+    table = json.loads(details.read_text())
+    assert set(table["classes"]) == {"jua", "mvua"}
+    assert sum(map(sum, table["confusion"])) == found[0]["n"]

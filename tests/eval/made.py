@@ -1,120 +1,104 @@
-"""Made-up workspaces whose scores and predictions agree, for the tests of the report."""
+"""A workspace as the commands leave it: a small base of random weights, language adapters, task adapters."""
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from lrl_adapt.eval.scores import Score, write_scores
-from sklearn.metrics import f1_score
+import torch
+from lrl_adapt.recipes.artifacts import Artifact, Draft
+from lrl_adapt.recipes.schema import Adapter
+from lrl_adapt.training.adapters import language_adapter, stack_task_adapter
+from lrl_adapt.training.adapters.files import save_adapter
+from lrl_adapt.training.base import load_masked_lm
+from lrl_adapt.training.task import TaskModel, save_task
+from transformers import BertConfig, BertForMaskedLM
 
-ADAPTER = "seq_bn/text"
-LABELS = ["health", "politics", "sports", "travel"]
-LINES = [
-    {"step": 10, "loss": 5.1, "learning_rate": 1e-4},
-    {"step": 200, "validation_loss": 4.9},
-    {"step": 200, "loss": 4.7},
-]
+from .tokenizers import unigram, wordpiece
 
-
-def add_adapter(workspace: Path, name: str, language: str = "swh_Latn", **facts: Any) -> Path:
-    """An adapter's folder, trained on a corpus of GlotCC and a graph."""
-    data = workspace / "data" / language
-    glotcc = {"glotcc": "cis-lmu/GlotCC-V1", "revision": "main", "commit": "abc123", "files": ["a"]}
-    _manifest(data / "corpus-1a", kind="corpus", facts={"source": glotcc})
-    _manifest(data / "graph-1a", kind="graph", facts={"dump": "dump.csv.gz", "licenses": {"cc:by-sa/4.0": 3}})
-    folder = workspace / "adapters" / language / name
-    parents = [str(data / "corpus-1a"), str(data / "graph-1a")]
-    facts = {"trainable_parameters": 894528, "parameters": 177854784, "steps": 1000, **facts}
-    section = {"adapter": {"type": "seq_bn"}}
-    _manifest(folder, kind="adapter", section=section, facts=facts, parents=parents, wall_seconds=93.2, created="2024")
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES) + '{"step": 3')
-    return folder
+TEXTS = ["Amina anaishi Nairobi na Juma anasoma Mombasa", "mvua kubwa inatarajiwa kesho mjini"]
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+POSITIONS = 40
+TOPICS = ["afya", "michezo", "siasa"]
+TAGS = ["O", "B-LOC", "B-PER", "I-LOC", "I-PER"]
 
 
-def add_mlm(workspace: Path, system: str, value: float, *, unknown: float = 0.01, **more: Any) -> Path:
-    """A score folder of language modelling whose pseudo-perplexity is `value`, over 60 sentences; see `add`."""
-    tokens = np.random.default_rng(1).integers(5, 30, 60)
-    wobble = np.random.default_rng(len(system)).normal(1, 0.02, 60)
-    nll = tokens * wobble * math.log(value) / (tokens @ wobble / tokens.sum())
-    rows = [
-        {"text": f"s{n}", "nll": float(a), "tokens": int(b), "unknown": 0, "characters": 9, "bytes": 9}
-        | {"special_nll": 1.0, "special": 2}
-        for n, (a, b) in enumerate(zip(nll, tokens, strict=True))
-    ]
-    values = {"pseudo_perplexity": (value, (value * 0.9, value * 1.1)), "unknown_share": (unknown, None)}
-    return add(workspace, "mlm", system, values, rows, seed=None, **more)
+def make_base(workspace: Path, seed: int = 0, kind: str = "wordpiece") -> Artifact:
+    """A random BERT and its tokenizer."""
+
+    def make(draft: Draft) -> None:
+        tokenizer = {"wordpiece": wordpiece, "unigram": unigram}[kind](TEXTS)
+        torch.manual_seed(seed)
+        sizes = {**SIZES, "max_position_embeddings": POSITIONS, "pad_token_id": tokenizer.pad_token_id}
+        model = BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **sizes))
+        model.apply(_spread)
+        model.save_pretrained(draft.folder)
+        tokenizer.save_pretrained(draft.folder)
+
+    artifact = Artifact(workspace / "bases" / "swh_Latn", "scratch", "base", {"seed": seed, "kind": kind})
+    artifact.build(make)
+    return artifact
 
 
-def add_topic(workspace: Path, system: str, right: float, *, task: str = "topic", **more: Any) -> Path:
-    """A score folder of a classification where a share of 120 items is guessed right; see `add`."""
-    rng = np.random.default_rng([more.get("seed", 1), len(system)])
-    gold = [LABELS[n % 4] for n in range(120)]
-    hits = rng.permutation(120) < right * 120
-    guess = [g if hit else LABELS[(LABELS.index(g) + 1) % 4] for g, hit in zip(gold, hits, strict=True)]
-    value = float(f1_score(gold, guess, average="macro"))
-    values = {"macro_f1": (value, (value - 0.06, value + 0.06)), "accuracy": (float(hits.mean()), None)}
-    if task != "topic":
-        values = dict(reversed(values.items()))
-    rows = [{"text": f"t{n}", "gold": g, "guess": p} for n, (g, p) in enumerate(zip(gold, guess, strict=True))]
-    return add(workspace, task, system, values, rows, **{"seed": 1} | more)
+def make_adapter(workspace: Path, base: Artifact, kind: str, seed: int = 1, language: str = "swh_Latn") -> Artifact:
+    """A language adapter whose weights are random, not the identity."""
+
+    def make(draft: Draft) -> None:
+        model: Any = language_adapter(
+            load_masked_lm(str(base.folder), None, "base"), Adapter(type=kind, reduction_factor=4)
+        )
+        _shake(model, seed)
+        save_adapter(model, draft.folder)
+        if kind == "full":
+            for file in base.folder.glob("*token*"):
+                (draft.folder / file.name).write_bytes(file.read_bytes())
+
+    artifact = Artifact(
+        workspace / "adapters" / language,
+        f"scratch-text-{kind}",
+        "adapter",
+        {"type": kind, "seed": seed},
+        {"base": {}},
+        (base,),
+    )
+    artifact.build(make)
+    return artifact
 
 
-def add(
-    workspace: Path,
-    task: str,
-    system: str,
-    values: dict[str, tuple[float, tuple[float, float] | None]],
-    rows: list[dict[str, Any]],
-    *,
-    seed: int | None,
-    language: str = "swh_Latn",
-    base: str = "xlm-r",
-    parents: tuple[Path, ...] = (),
-    inputs: dict[str, Any] | None = None,
-    **section: Any,
-) -> Path:
-    """A score folder with its predictions; `section` are settings in its manifest."""
-    root = workspace / "scores" / language
-    folder = root / f"{task}-{base}-{system.replace('/', '-')}-{len(list(root.glob('*'))):08x}".replace("<", "")
-    section = {"max_sentences": 200, "system": system, "seed": seed, "task": task} | section
-    told = [str(parent) for parent in parents]
-    _manifest(folder, kind="scores", section=section, inputs=inputs or {}, parents=told, created="2024")
-    scores = [Score(task, system, m, v, i, len(rows), seed, language, base) for m, (v, i) in values.items()]
-    write_scores(folder / "scores.json", scores)
-    (folder / "predictions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return folder
+def make_scores(
+    workspace: Path, base: Artifact, adapter: Artifact | None, task: str, labels: list[str], *, per_token: bool
+) -> Artifact:
+    """A score folder with a task adapter and a head of random weights."""
+
+    def make(draft: Draft) -> None:
+        below = adapter.folder if adapter else None
+        torch.manual_seed(3)
+        stacked = stack_task_adapter(load_masked_lm(str(base.folder), None, "base"), below, 4)
+        model = TaskModel(stacked, len(labels), per_token=per_token)
+        _shake(model, seed=4)
+        save_task(model, labels, draft.folder / "task-adapter")
+
+    section = {"task": task, "seed": 1, "system": "seq_bn/text" if adapter else "base", "max_length": 24}
+    parents = (base, *([adapter] if adapter else []))
+    artifact = Artifact(workspace / "scores" / "swh_Latn", f"{task}-scratch", "scores", section, {"base": {}}, parents)
+    artifact.build(make)
+    return artifact
 
 
-def _manifest(folder: Path, **content: Any) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "manifest.json").write_text(json.dumps(content))
+def change_manifest(folder: Path, **fields: Any) -> None:
+    """Put other values into a manifest."""
+    file = folder / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
 
 
-def small(workspace: Path) -> Path:
-    """One language, one adapter: better on language modelling, not clearly so on topic (two seeds)."""
-    adapter = add_adapter(workspace, "xlm-r-text-seq_bn-1a2b3c4d")
-    add_mlm(workspace, "base", 812.3)
-    add_mlm(workspace, ADAPTER, 401.9, parents=(adapter,))
-    for seed in (1, 2):
-        add_topic(workspace, "base", 0.6, seed=seed)
-        add_topic(workspace, ADAPTER, 0.62, seed=seed, parents=(adapter,))
-    return workspace
+def _spread(module: Any) -> None:
+    for parameter in module.parameters(recurse=False):
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.2)
 
 
-LANGUAGES = ["swh_Latn", "mlt_Latn", "dan_Latn", "slk_Latn", "tel_Telu", "bul_Cyrl", "uig_Arab"]
-
-
-def large(workspace: Path) -> Path:
-    """Seven languages on mBERT; lora/text lacks Uyghur, topic is better with seq_bn/text in all of them."""
-    for number, language in enumerate(LANGUAGES):
-        adapter = add_adapter(workspace, "mbert-text-seq_bn-1a", language)
-        shared = {"language": language, "base": "bert-base-multilingual-cased"}
-        add_mlm(workspace, "base", 20.0 + number, unknown=0.3 if language == "uig_Arab" else 0.0, **shared)
-        add_mlm(workspace, ADAPTER, 10.0, parents=(adapter,), **shared)
-        add_topic(workspace, "base", 0.5, **shared)
-        add_topic(workspace, ADAPTER, 0.7 + 0.02 * number, parents=(adapter,), **shared)
-        if language != "uig_Arab":
-            add_topic(workspace, "lora/text", 0.45 if number % 2 else 0.55, **shared)
-    return workspace
+def _shake(model: Any, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.3)

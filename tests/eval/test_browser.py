@@ -12,7 +12,7 @@ from lrl_adapt.eval.report import write_report
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from .made import LANGUAGES, large, small
+from .results import LANGUAGES, large, small
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 

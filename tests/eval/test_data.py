@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import pytest
-from lrl_adapt.eval.data import read_task, task_inputs
+from lrl_adapt.eval.data import read_task, to_iob2
 from lrl_adapt.recipes.errors import UserError
-from lrl_adapt.recipes.schema import Task
+from lrl_adapt.recipes.evaluation import Task
+from lrl_adapt.recipes.labelled import task_inputs
 
 
 def write(folder: Path, suffix: str, text: str) -> Task:
@@ -58,8 +59,8 @@ def test_tags_in_parquet_are_named_by_the_recipe(tmp_path: Path) -> None:
         ("topic", ".csv", "text,label\n", "holds no example"),
         ("topic", ".csv", "text,label\na,\n", "a row has no label"),
         ("ner", ".csv", "text,label\na,b\n", "expected CoNLL files"),
-        ("ner", ".txt", "Asha\n", "line 1: expected a token and an IOB tag"),
-        ("ner", ".txt", "Asha PERSON\n", "line 1: expected a token and an IOB tag"),
+        ("ner", ".txt", "Asha\n", "line 1: expected a token and a tag"),
+        ("ner", ".txt", "Asha PERSON\n", "no entities .*: PERSON; for others set metric: accuracy"),
     ],
 )
 def test_bad_files_are_told_in_one_line(tmp_path: Path, name: str, suffix: str, text: str, message: str) -> None:
@@ -95,3 +96,42 @@ def test_a_negative_number_is_no_label(tmp_path: Path) -> None:
     task = write(tmp_path, ".csv", "text,label\na,-1\n").model_copy(update={"labels": ["negative", "positive"]})
     with pytest.raises(UserError, match="label '-1' is not among"):
         read_task("sentiment", task, tmp_path)
+
+
+def test_one_file_is_cut_into_three_by_its_texts_and_keeps_the_rows_asked_for(tmp_path: Path) -> None:
+    rows = [f"text {number},{'yes' if number % 2 else 'no'},{number % 3}" for number in range(300)]
+    (tmp_path / "all.csv").write_text("post,mood,kept\n" + "\n".join(rows), encoding="utf-8")
+    task = Task(file=str(tmp_path / "all.csv"), text="post", label="mood", where={"kept": "1"})
+
+    def texts() -> dict[str, set[str]]:
+        data = read_task("mood", task, tmp_path)
+        return {split: {str(item.text) for item in items} for split, items in data.splits.items()}
+
+    found = texts()
+    assert set.union(*found.values()) == {f"text {number}" for number in range(300) if number % 3 == 1}
+    assert sum(map(len, found.values())) == 100
+    assert len(found["train"]) > len(found["test"]) > len(found["validation"]) > 0
+    (tmp_path / "all.csv").write_text("post,mood,kept\n" + "\n".join(reversed(rows)), encoding="utf-8")
+    assert texts() == found
+
+
+@pytest.mark.parametrize(
+    ("tags", "want", "changed"),
+    [
+        ("B-PER I-PER O", "B-PER I-PER O", 0),
+        ("I-PER I-PER O I-LOC", "B-PER I-PER O B-LOC", 2),  # IOB1
+        ("I-PER B-PER I-PER", "B-PER B-PER I-PER", 1),
+        ("B-PER E-PER S-LOC O B-ORG I-ORG E-ORG", "B-PER I-PER B-LOC O B-ORG I-ORG I-ORG", 3),  # BIOES
+        ("B-PER L-PER U-LOC U-LOC", "B-PER I-PER B-LOC B-LOC", 3),  # BILOU
+        ("B-PER I-LOC", "B-PER B-LOC", 1),
+        ("E-PER E-PER", "B-PER B-PER", 2),
+    ],
+)
+def test_tags_of_every_scheme_come_out_as_iob2(tags: str, want: str, changed: int) -> None:
+    assert to_iob2(tags.split()) == (want.split(), changed)
+
+
+def test_tags_that_are_no_entities_stay_as_they_are_with_accuracy(tmp_path: Path) -> None:
+    task = write(tmp_path, ".txt", "Asha NOUN\nanaishi VERB\n").model_copy(update={"metric": "accuracy"})
+    data = read_task("pos", task, tmp_path)
+    assert (data.labels, data.tags, data.repaired) == (["NOUN", "VERB"], True, {})

@@ -13,7 +13,7 @@ from lrl_adapt.eval.figures import (
 )
 from lrl_adapt.eval.rows import Cell, Row
 
-from .made import add_adapter
+from .results import add_adapter
 
 ROW = Row(
     "swh_Latn",

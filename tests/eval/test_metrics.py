@@ -1,10 +1,23 @@
 """Metrics against scikit-learn and seqeval on random input."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-from lrl_adapt.eval.metrics import accuracy, bootstrap, entities, entity_counts, entity_f1, macro_f1
+from lrl_adapt.eval.metrics import (
+    Measure,
+    class_table,
+    classification,
+    confusion_matrix,
+    entities,
+    entity_f1,
+    entity_table,
+    word_accuracy,
+)
 from seqeval.metrics import f1_score as seqeval_f1
-from sklearn.metrics import accuracy_score, f1_score
+from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as seqeval_table
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix as sklearn_confusion
 
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG"]
 
@@ -14,17 +27,47 @@ def test_classification_agrees_with_scikit_learn(seed: int) -> None:
     rng = np.random.default_rng(seed)
     classes = int(rng.integers(2, 8))
     gold, guess = rng.integers(classes, size=(2, int(rng.integers(1, 60))))
-    assert macro_f1(gold, guess, classes) == pytest.approx(f1_score(gold, guess, average="macro", zero_division=0))
-    assert accuracy(gold, guess) == pytest.approx(accuracy_score(gold, guess))
+    macro, accuracy = classification(gold, guess, classes)
+    assert macro.of_all() == pytest.approx(f1_score(gold, guess, average="macro", zero_division=0))
+    assert accuracy.of_all() == pytest.approx(accuracy_score(gold, guess))
+    table = class_table(confusion_matrix(gold, guess, classes), [str(label) for label in range(classes)])
+    want: Any = precision_recall_fscore_support(gold, guess, labels=range(classes), zero_division=0)
+    for place, row in enumerate(table.values()):
+        assert list(row.values()) == pytest.approx([column[place] for column in want])
+    assert (confusion_matrix(gold, guess, classes) == sklearn_confusion(gold, guess, labels=range(classes))).all()
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_entity_f1_agrees_with_seqeval_on_tags_in_any_order(seed: int) -> None:
+def random_tags(seed: int) -> tuple[list[list[str]], list[list[str]]]:
     rng = np.random.default_rng(seed)
     gold = [[TAGS[n] for n in rng.integers(7, size=rng.integers(1, 15))] for _ in range(20)]
     guess = [[tag if rng.random() < 0.7 else TAGS[rng.integers(7)] for tag in tags] for tags in gold]
-    counts = np.array([entity_counts(g, p) for g, p in zip(gold, guess, strict=True)])
-    assert entity_f1(counts) == pytest.approx(seqeval_f1(gold, guess))
+    return gold, guess
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_entities_agree_with_seqeval_on_tags_in_any_order(seed: int) -> None:
+    gold, guess = random_tags(seed)
+    assert entity_f1(gold, guess).of_all() == pytest.approx(seqeval_f1(gold, guess))
+    table = entity_table(gold, guess)
+    want: Any = seqeval_table(gold, guess, average=None, zero_division=0)
+    for place, kind in enumerate(sorted(table)):
+        assert list(table[kind].values()) == pytest.approx([column[place] for column in want])
+    flat = [[tag for tags in some for tag in tags] for some in (gold, guess)]
+    assert word_accuracy(gold, guess).of_all() == pytest.approx(accuracy_score(*flat))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_resample_gives_the_metric_of_the_items_drawn(seed: int) -> None:
+    gold, guess = random_tags(seed)
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(20, size=20)
+    want = seqeval_f1([gold[n] for n in drawn], [guess[n] for n in drawn])
+    measure = entity_f1(gold, guess)
+    assert float(measure.value(np.bincount(drawn, minlength=20) @ measure.parts)) == pytest.approx(want)
+    true, found = rng.integers(4, size=(2, 20))
+    macro = classification(true, found, 4)[0]
+    want = f1_score(true[drawn], found[drawn], average="macro", zero_division=0)
+    assert float(macro.value(np.bincount(drawn, minlength=20) @ macro.parts)) == pytest.approx(want)
 
 
 def test_entities_have_type_and_both_ends() -> None:
@@ -33,13 +76,14 @@ def test_entities_have_type_and_both_ends() -> None:
 
 
 def test_no_entity_at_all_is_zero_and_no_division() -> None:
-    assert entity_f1(np.array([entity_counts(["O", "O"], ["O", "O"])])) == 0.0
+    assert entity_f1([["O", "O"]], [["O", "O"]]).of_all() == 0.0
 
 
 def test_the_bootstrap_interval_covers_a_known_mean_and_is_the_same_each_time() -> None:
     values = np.random.default_rng(0).normal(3.0, 1.0, 400)
-    low, high = bootstrap(lambda chosen: float(values[chosen].mean()), 400)
+    measure = Measure("mean", np.stack([values, np.ones(400)], 1), lambda sums: sums[..., 0] / sums[..., 1])
+    low, high = measure.interval()
     error = values.std(ddof=1) / 20
     assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.02)
     assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.02)
-    assert (low, high) == bootstrap(lambda chosen: float(values[chosen].mean()), 400)
+    assert (low, high) == measure.interval()

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from lrl_adapt.eval.perplexity import bits_per_character, pseudo_perplexity, score_sentences, unknown_share
+from lrl_adapt.eval.perplexity import SentenceScore, measures, median, score_sentences
 from lrl_adapt.training.mlm import MaskedLM
 from lrl_adapt.training.wordpiece import train_tokenizer
 from transformers import BertConfig, BertForMaskedLM
@@ -22,6 +22,10 @@ def model(tokenizer):
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
     return BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), initializer_range=0.2, **sizes)).eval()
+
+
+def figures(scores: list[SentenceScore]) -> dict[str, float]:
+    return {measure.metric: measure.of_all() for measure in measures(scores)}
 
 
 @torch.no_grad()
@@ -45,9 +49,13 @@ def test_scores_equal_those_of_one_forward_per_token(model, tokenizer, batch_tok
     assert [s.tokens for s in scores] == [len(losses) for losses in want]
     assert [s.characters for s in scores] == [len(sentence) for sentence in SENTENCES]
     every = [loss for losses in want for loss in losses]
-    assert pseudo_perplexity(scores) == pytest.approx(math.exp(sum(every) / len(every)), rel=1e-5)
-    bits = sum(every) / math.log(2) / sum(map(len, SENTENCES))
-    assert bits_per_character(scores) == pytest.approx(bits, rel=1e-5)
+    bits = sum(every) / math.log(2)
+    found = figures(scores)
+    assert found["pseudo_perplexity"] == pytest.approx(math.exp(sum(every) / len(every)), rel=1e-5)
+    assert found["bits_per_character"] == pytest.approx(bits / sum(map(len, SENTENCES)), rel=1e-5)
+    assert found["bits_per_byte"] == pytest.approx(bits / sum(len(s.encode()) for s in SENTENCES), rel=1e-5)
+    middle = sorted(math.exp(sum(losses) / len(losses)) for losses in want)[1]
+    assert median(scores)[0] == pytest.approx(middle, rel=1e-5)
 
 
 def test_a_cut_sentence_counts_only_what_was_scored(model, tokenizer) -> None:
@@ -60,4 +68,28 @@ def test_a_cut_sentence_counts_only_what_was_scored(model, tokenizer) -> None:
 def test_unknown_tokens_are_counted(model, tokenizer) -> None:
     scores = score_sentences(MaskedLM(model), tokenizer, ["Paka 猫 wanalala."], max_length=64, batch_tokens=64)
     assert scores[0].unknown == 1
-    assert unknown_share(scores) == 1 / scores[0].tokens
+    assert figures(scores)["unknown_share"] == 1 / scores[0].tokens
+
+
+@torch.no_grad()
+def test_the_papers_figure_is_that_of_its_script(model, tokenizer) -> None:
+    """As arXiv 2502.10140 computes it: every token masked, [CLS] and [SEP] too, mean of exp over the sentences."""
+    of_sentences = []
+    for sentence in SENTENCES:
+        tokens = tokenizer.encode(sentence, truncation=True, max_length=512)
+        total = 0.0
+        for place, token in enumerate(tokens):
+            masked = torch.tensor([[*tokens[:place], tokenizer.mask_token_id, *tokens[place + 1 :]]])
+            total += float(torch.softmax(model(masked).logits[0, place], -1)[token].log())
+        of_sentences.append(math.exp(-total / len(tokens)))
+    scores = score_sentences(MaskedLM(model), tokenizer, SENTENCES, max_length=512, batch_tokens=512)
+    assert figures(scores)["pseudo_perplexity_paper"] == pytest.approx(sum(of_sentences) / 3, rel=1e-4)
+
+
+def test_likelihoods_beyond_what_a_float_can_tell_stay_finite() -> None:
+    assert math.isfinite(figures([SentenceScore(5000.0, 2, 0, 5, 5, 10.0, 2)])["pseudo_perplexity"])
+
+
+def test_bits_per_byte_count_the_bytes_of_the_script(model, tokenizer) -> None:
+    (score,) = score_sentences(MaskedLM(model), tokenizer, ["ሰላም ነው"], max_length=64, batch_tokens=64)
+    assert (score.characters, score.bytes) == (6, 16)

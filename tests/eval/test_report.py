@@ -9,7 +9,7 @@ import pytest
 from lrl_adapt.eval.report import write_report
 from lrl_adapt.recipes.errors import UserError
 
-from .made import ADAPTER, LABELS, add, add_adapter, add_mlm, add_topic, large, small
+from .results import ADAPTER, LABELS, add, add_adapter, add_mlm, add_topic, large, small
 
 
 def page(workspace: Path) -> str:

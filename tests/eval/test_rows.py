@@ -17,7 +17,7 @@ from lrl_adapt.eval.rows import (
 )
 from lrl_adapt.eval.runs import gather
 
-from .made import ADAPTER, add_mlm, add_topic, large, small
+from .results import ADAPTER, add_mlm, add_topic, large, small
 
 
 def rows(workspace: Path) -> list[Row]:

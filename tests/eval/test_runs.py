@@ -5,7 +5,7 @@ import pytest
 from lrl_adapt.eval.runs import gather
 from lrl_adapt.recipes.errors import UserError
 
-from .made import ADAPTER, add_adapter, add_mlm, add_topic, small
+from .results import ADAPTER, add_adapter, add_mlm, add_topic, small
 
 
 def test_scores_come_from_files_folders_and_workspaces_each_once(tmp_path: Path) -> None:

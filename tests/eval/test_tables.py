@@ -18,7 +18,7 @@ from lrl_adapt.eval.tables import (
     write_scores_csv,
 )
 
-from .made import ADAPTER, LANGUAGES, add_mlm, add_topic, large, small
+from .results import ADAPTER, LANGUAGES, add_mlm, add_topic, large, small
 
 
 def tables(workspace: Path) -> list[Table]:

@@ -266,10 +266,10 @@ def test_a_base_in_the_command_takes_the_place_of_a_random_one() -> None:
         ("corpus.max_bytes=lots", "corpus.max_bytes: could not parse value and unit"),
         (
             "eval.tasks=[mlmm]",
-            "eval.tasks.0: expected 'mlm', 'topic', 'sentiment' or 'ner', got 'mlmm'; did you mean mlm",
+            "eval: tasks: no task 'mlmm' here; did you mean mlm?",
         ),
         ("eval.seeds=[]", "eval.seeds: "),
-        ("eval.topic.train=a.csv", "eval.topic.validation: is required"),
+        ("eval.topic.train=a.csv", "eval.topic: validation and test missing"),
         ("training.zzzz=1", "training.zzzz: unknown key; known: max_steps, learning_rate"),
         ("corpsu.files=a", "corpsu: unknown key; did you mean corpus?"),
         ("language=no", "put the code in quotes"),
@@ -319,3 +319,33 @@ def test_a_key_that_stands_twice(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("language: swh_Latn\ntraining:\n  max_steps: 5\n  max_steps: 6\n")
     with pytest.raises(UserError, match=r"max_steps stands here twice .*line 4, column 3"):
         load_recipe(str(tmp_path / "r.yaml"))
+
+
+def test_a_task_may_be_a_bundled_name_or_a_file_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "intent.yaml").write_text("file: intent.csv\nlabel: intent\n")
+    (tmp_path / "mine.yaml").write_text(
+        "extends: mbert\neval:\n  topic: sib200\n  ner: null\n  others:\n    intent: intent.yaml\n"
+    )
+    evaluation = load_recipe(str(tmp_path / "mine.yaml"), ["language=mlt"]).eval
+    assert evaluation.topic is not None
+    assert evaluation.topic.test == "hf://datasets/mteb/sib200/sib200/test/mlt_Latn.parquet"
+    assert evaluation.others["intent"].file == str(tmp_path / "intent.csv")
+    assert evaluation.configured == ["mlm", "topic", "intent"]
+    with pytest.raises(UserError, match="no task file or bundled task is called 'sib20'; did you mean sib200"):
+        load_recipe("mbert", ["eval.topic=sib20"])
+
+
+def test_a_task_file_leaves_nothing_of_the_task_it_replaces() -> None:
+    recipe = load_recipe("quickstart", ["eval.topic=sib200"])
+    assert recipe.eval.topic is not None
+    assert recipe.eval.topic.label == "label"  # the quickstart's is category
+
+
+def test_transfer_trains_on_the_other_languages_files() -> None:
+    topic = load_recipe("mbert", ["language=mlt", "eval.transfer_from=eng"]).eval.topic
+    assert topic is not None
+    assert [str(path).rpartition("/")[2] for path in (topic.transfer_train, topic.transfer_validation)] == [
+        "eng_Latn.parquet",
+        "eng_Latn.parquet",
+    ]
+    assert str(topic.train).endswith("mlt_Latn.parquet")  # still what the text must not hold

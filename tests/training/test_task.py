@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from lrl_adapt.recipes.schema import Adapter, TaskTraining
+from lrl_adapt.recipes.schema import Adapter
+from lrl_adapt.recipes.training import TaskTraining
 from lrl_adapt.training.adapters import fuse_adapters, language_adapter
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.masking import IGNORED

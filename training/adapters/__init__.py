@@ -1,6 +1,13 @@
 """Adapters as PEFT tuners. Importing this package makes our own types known to PEFT."""
 
 from .bottleneck import BottleneckConfig
-from .build import fuse_adapters, language_adapter, load_adapter, stack_task_adapter
+from .build import fuse_adapters, language_adapter, load_adapter, load_adapters, stack_task_adapter
 
-__all__ = ["BottleneckConfig", "fuse_adapters", "language_adapter", "load_adapter", "stack_task_adapter"]
+__all__ = [
+    "BottleneckConfig",
+    "fuse_adapters",
+    "language_adapter",
+    "load_adapter",
+    "load_adapters",
+    "stack_task_adapter",
+]

@@ -75,6 +75,18 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedM
     return model.requires_grad_(False).eval()
 
 
+def load_adapters(base: PreTrainedModel, folders: Mapping[str, Path]) -> PeftModel:
+    """`base` with several saved bottleneck adapters, frozen, for PEFT's `adapter_names` to choose from by sample.
+
+    Raises UserError where a folder holds none, or one that is not for this base.
+    """
+    model: Any = base
+    for name, folder in folders.items():
+        model = put_on(model, read_config(folder), name)
+        put_weights(model, read_weights(folder), folder, name=name)
+    return model.requires_grad_(False).eval()
+
+
 def fuse_adapters(
     base: PreTrainedModel, folders: Mapping[str, Path], *, coupling: str | None = None, train_head: bool = True
 ) -> PeftModel:

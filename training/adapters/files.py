@@ -61,10 +61,16 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         raise UserError(f"{folder / WEIGHTS} cannot be read: {first_line(error)}") from error
 
 
-def put_on(base: PreTrainedModel, config: PeftConfig) -> PeftModel:
-    """`base` with a new adapter of random weights. Raises UserError where its configuration does not fit the base."""
+def put_on(base: PreTrainedModel | PeftModel, config: PeftConfig, name: str = LANGUAGE) -> PeftModel:
+    """`base` with a new adapter of random weights, beside others where it has some.
+
+    Raises UserError where its configuration does not fit the base.
+    """
     try:
-        return cast(PeftModel, get_peft_model(base, config, adapter_name=LANGUAGE))
+        if isinstance(base, PeftModel):
+            base.add_adapter(name, config)
+            return base
+        return cast(PeftModel, get_peft_model(base, config, adapter_name=name))
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise UserError(f"this adapter does not fit the base: {first_line(error)}") from error
 
@@ -74,24 +80,25 @@ def put_weights(
     weights: dict[str, Tensor],
     origin: object,
     *,
+    name: str = LANGUAGE,
     may_miss: Callable[[str], bool] = lambda name: False,
 ) -> None:
-    """Give the language adapter of `model` these weights, named as PEFT saves them.
+    """Give the adapter `name` of `model` these weights, named as PEFT saves them.
 
     Raises UserError, naming `origin`, where one is missing (unless `may_miss` says that it may), of another shape, or
     unknown.
     """
     try:
-        result: Any = set_peft_model_state_dict(model, weights, adapter_name=LANGUAGE)
+        result: Any = set_peft_model_state_dict(model, weights, adapter_name=name)
     except (RuntimeError, KeyError) as error:  # torch's list of shapes; a part of the head that PEFT looks for
         lines = str(error).splitlines()
         raise UserError(
             f"{origin}: weights and configuration disagree: {lines[min(1, len(lines) - 1)].strip()}"
         ) from error
-    own = {name for name, _ in model.named_parameters() if f".{LANGUAGE}." in f"{name}."}
-    missing = sorted(name for name in own & set(result.missing_keys) if not may_miss(name))
+    own = {key for key, _ in model.named_parameters() if f".{name}." in f"{key}."}
+    missing = sorted(key for key in own & set(result.missing_keys) if not may_miss(key))
     if missing:
-        raise UserError(f"{origin}: there are no weights for {missing[0].replace(f'.{LANGUAGE}', '')}")
+        raise UserError(f"{origin}: there are no weights for {missing[0].replace(f'.{name}', '')}")
     if result.unexpected_keys:
         raise UserError(f"{origin}: there are weights for {result.unexpected_keys[0]}, which this adapter lacks")
 

@@ -1,0 +1,138 @@
+"""The sections of a recipe that say what is measured, and on which data."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from .errors import nearest
+from .fields import Count, Location, Locations, Section, Seed
+from .languages import find_language
+from .training import TaskTraining
+
+TASKS = ("topic", "sentiment", "ner")
+TASK_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class PseudoPerplexity(Section):
+    """Text and limits of the pseudo-perplexity."""
+
+    files: Locations = Field(
+        default=[],
+        description="Text, a sentence a line, or tables with a column of sentences; empty: the prepared test split.",
+    )
+    text: str = Field(default="text", description="Column with the sentence in csv, tsv, jsonl and parquet files.")
+    max_sentences: Count = Field(
+        default=200, description="Sentences scored: the first of the files, or a fixed choice of the test split."
+    )
+    max_length: Annotated[int, Field(ge=8)] = Field(
+        default=256, description="Longest sentence, in tokens; longer ones are cut."
+    )
+    batch_tokens: Count = Field(default=8192, description="Tokens in one forward over masked copies.")
+    precision: Literal["fp32", "bf16"] = Field(
+        default="fp32", description="bf16 is faster on a GPU and moves the figure by up to 2 %."
+    )
+
+
+class Task(Section):
+    """A labelled data set: its own train, validation and test files, or one file that is cut into the three."""
+
+    train: Location | None = Field(
+        default=None, description="Training file: csv, tsv, jsonl or parquet; CoNLL for tags; hf://datasets/…"
+    )
+    validation: Location | None = Field(default=None, description="Validation file, used to choose the best epoch.")
+    test: Location | None = Field(default=None, description="Test file, used for the score alone.")
+    transfer_train: Location | None = Field(
+        default=None, description="With eval.transfer_from, the training file; null: train, with that language's codes."
+    )
+    transfer_validation: Location | None = Field(
+        default=None, description="The same for the validation file; null: validation, with that language's codes."
+    )
+    file: Location | None = Field(
+        default=None, description="Instead of the three, one file; 70/10/20 % of it by a hash of each text."
+    )
+    where: dict[str, str] = Field(default={}, description="Keep the rows whose column has this value, {Maltese: '1'}.")
+    text: str = Field(default="text", description="Column with the text, or the list of words.")
+    label: str = Field(default="label", description="Column with the label, or the list of tags.")
+    labels: list[str] | None = Field(default=None, description="Names of the labels where the files hold numbers.")
+    metric: Literal["macro_f1", "entity_f1", "accuracy"] | None = Field(
+        default=None, description="The task's figure; null: macro_f1 for a label a text, entity_f1 for tags."
+    )
+
+    @model_validator(mode="after")
+    def _has_all_splits(self) -> "Task":
+        three = [name for name in ("train", "validation", "test") if getattr(self, name) is None]
+        if self.file is None and three:
+            raise ValueError(f"{' and '.join(three)} missing: give train, validation and test, or one file")
+        if self.file is not None and len(three) < 3:
+            raise ValueError("give either file, or train, validation and test")
+        return self
+
+
+class Eval(Section):
+    """What is measured, on which data. A task is a mapping, the name of a bundled task file, or a path to one."""
+
+    tasks: list[str] | None = Field(
+        default=None, description="Tasks to run: mlm and those with data below; null: all of them."
+    )
+    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
+        default=[1, 2, 3], description="One task adapter is trained per seed."
+    )
+    mlm: PseudoPerplexity = Field(default=PseudoPerplexity(), description="Pseudo-perplexity.")
+    topic: Task | None = Field(default=None, description="Topic classification (SIB-200's shape).")
+    sentiment: Task | None = Field(default=None, description="Sentiment classification.")
+    ner: Task | None = Field(default=None, description="Named entities.")
+    others: dict[str, Task] = Field(default={}, description="Tasks of your own, by name.")
+    training: TaskTraining = Field(default=TaskTraining(), description="Settings of the task adapters.")
+    transfer_from: str | None = Field(
+        default=None,
+        description="Zero-shot: train the task adapters on this language's files ({language} in train and validation "
+        "stands for it), test on the recipe's language with its adapter put in (MAD-X).",
+    )
+    transfer_adapter: Location | None = Field(
+        default=None,
+        description="transfer_from: folder of that language's own adapter, to train the task adapter on; null: the "
+        "bare base.",
+    )
+
+    def learnt(self, name: str) -> Task:
+        """The task `name` with the files that a task adapter learns from: with `transfer_from` the other language's."""
+        task = self.with_data[name]
+        if self.transfer_from is None:
+            return task
+        return task.model_copy(update={"train": task.transfer_train, "validation": task.transfer_validation})
+
+    @property
+    def with_data(self) -> dict[str, Task]:
+        """The tasks that have data, by name."""
+        named = {name: getattr(self, name) for name in TASKS}
+        return {name: task for name, task in (named | self.others).items() if task is not None}
+
+    @property
+    def configured(self) -> list[str]:
+        """mlm and the tasks that have data."""
+        return ["mlm", *self.with_data]
+
+    @field_validator("transfer_from")
+    @classmethod
+    def _known_language(cls, value: str | None) -> str | None:
+        return None if value is None else find_language(value).code
+
+    @model_validator(mode="after")
+    def _tasks_have_data(self) -> "Eval":
+        for name in self.others:
+            if not TASK_NAME.fullmatch(name) or name in ("mlm", *TASKS):
+                raise ValueError(f"others: {name!r} cannot name a task of your own; take small letters and digits")
+        for name in self.tasks or []:
+            if name in ("mlm", *self.with_data):
+                continue
+            if name in TASKS:
+                raise ValueError(f"task {name} has no data: add eval.{name} with train, validation and test files")
+            near = nearest(name, self.configured)
+            hint = f"did you mean {near}?" if near else f"known: {', '.join(self.configured)}"
+            raise ValueError(f"tasks: no task {name!r} here; {hint}")
+        if self.transfer_adapter is not None and self.transfer_from is None:
+            raise ValueError("transfer_adapter is for transfer_from: say the language that its data are in")
+        if self.transfer_from and (whole := [name for name, task in self.with_data.items() if task.file]):
+            raise ValueError(f"transfer_from: {', '.join(whole)} has one file for all splits; give it three")
+        return self

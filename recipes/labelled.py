@@ -1,0 +1,149 @@
+"""Examples of the tasks, and sentences for pseudo-perplexity, from the local and hub files that a recipe names."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError
+from .evaluation import PseudoPerplexity, Task
+from .progress import QUIET, Progress
+from .sources import expand_files, identity, local_file
+from .tables import column, open_text, read_conll, read_rows
+
+SPLITS = ("train", "validation", "test")
+SHARES = {"train": 0.7, "validation": 0.1}  # of the one file of a task without splits; the rest is test
+CONLL = (".txt", ".conll", ".bio", ".iob", ".iob2")
+TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A text and its label, or words and their tags."""
+
+    text: str | list[str]
+    label: str | list[str]
+
+
+def read_split(name: str, task: Task, split: str, cache: Path, progress: Progress = QUIET) -> list[Item]:
+    """The examples of a split of task `name`, as the file has them, repeats kept.
+
+    Raises UserError, naming the field, for a file that cannot be had or read, lacks a column or holds no example.
+    """
+    field, location = _location(task, split)
+    with _naming(name, field):
+        path = local_file(location, cache, progress)
+    items = [Item(*pair) for pair in read_conll(path)] if _is_conll(path) else _rows(path, task)
+    if field == "file":
+        items = [item for item in items if _split_of(item) == split]
+    if not items:
+        raise UserError(f"eval.{name}.{field}: {path} holds no example" + (f" for {split}" if field == "file" else ""))
+    return items
+
+
+def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[str, str]:
+    """What decides the data of a task: content hashes of local files, locations of others."""
+    found = {}
+    for split in splits:
+        field, location = _location(task, split)
+        with _naming(name, field):
+            found[field] = identity(location)
+    return found
+
+
+def splits_there(task: Task) -> list[str]:
+    """The splits whose files are there, as far as can be told without asking a server."""
+    locations = {split: _location(task, split)[1] for split in SPLITS}
+    return [split for split, where in locations.items() if "://" in where or Path(where).is_file()]
+
+
+def sentence_inputs(settings: PseudoPerplexity) -> dict[str, str]:
+    """The same for the sentences of the pseudo-perplexity."""
+    with _naming("mlm", "files"):
+        return {f"files.{number}": identity(location) for number, location in enumerate(_sentence_files(settings))}
+
+
+def read_sentences(settings: PseudoPerplexity, cache: Path, progress: Progress = QUIET) -> Iterator[str]:
+    """The sentences of `eval.mlm.files` in order: lines of text files, the text column of tables; blank ones left out.
+
+    Raises UserError for a file that cannot be had or read.
+    """
+    with _naming("mlm", "files"):
+        for location in _sentence_files(settings):
+            path = local_file(location, cache, progress)
+            yield from (text.strip() for text in _texts(path, settings.text) if text.strip())
+
+
+def _texts(path: Path, name: str) -> Iterator[str]:
+    if path.name.removesuffix(".gz").endswith(TABLES):
+        yield from (str(column(row, name, path)) for row in read_rows(path))
+        return
+    with open_text(path) as file:
+        yield from file
+
+
+def _sentence_files(settings: PseudoPerplexity) -> list[str]:
+    """The locations with folders and globs replaced by what they hold."""
+    return [
+        found
+        for location in settings.files
+        for found in ([location] if "://" in location else map(str, expand_files([location])))
+    ]
+
+
+def _location(task: Task, split: str) -> tuple[str, str]:
+    """The field that holds a split, and what stands there."""
+    return ("file", task.file) if task.file is not None else (split, getattr(task, split))
+
+
+def _split_of(item: Item) -> str:
+    """By the text alone, so that equal texts stay together and more data later do not move what is there."""
+    text = item.text if isinstance(item.text, str) else " ".join(item.text)
+    place = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
+    for split, share in SHARES.items():
+        if place < share:
+            return split
+        place -= share
+    return "test"
+
+
+@contextmanager
+def _naming(name: str, field: str) -> Iterator[None]:
+    """Errors inside name the recipe's field."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"eval.{name}.{field}: {error}") from error
+
+
+def _is_conll(path: Path) -> bool:
+    return path.name.removesuffix(".gz").endswith(CONLL)
+
+
+def _rows(path: Path, task: Task) -> list[Item]:
+    items = []
+    for row in read_rows(path):
+        if any(str(column(row, name, path)) != value for name, value in task.where.items()):
+            continue
+        text, label = column(row, task.text, path), column(row, task.label, path)
+        names = [_name(part, task, path) for part in label] if isinstance(label, list) else _name(label, task, path)
+        fits = isinstance(text, str) if isinstance(names, str) else isinstance(text, list) and len(text) == len(names)
+        if not fits:
+            raise UserError(
+                f"{path}: expected a text and a label, or as many tokens as tags, got {text!r} and {label!r}"
+            )
+        items.append(Item(text, names))
+    return items
+
+
+def _name(value: Any, task: Task, path: Path) -> str:
+    """A label's name; a number is looked up in `labels` where the recipe gives them."""
+    if value is None or value == "":
+        raise UserError(f"{path}: a row has no label")
+    if task.labels is None or str(value) in task.labels:
+        return str(value)
+    if str(value).isdecimal() and int(value) < len(task.labels):
+        return task.labels[int(value)]
+    raise UserError(f"{path}: label {value!r} is not among {', '.join(task.labels)}")

@@ -1,0 +1,109 @@
+"""`predict` and `fill-mask` as a user meets them: arguments, files, pipes, and what is said of mistakes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from lrl_adapt.cli.app import app
+from typer.testing import CliRunner
+
+from ..eval.made import TAGS, TEXTS, TOPICS, make_adapter, make_base, make_scores
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    base = make_base(folder)
+    adapter = make_adapter(folder, base, "seq_bn")
+    make_scores(folder, base, adapter, "topic", TOPICS, per_token=False)
+    make_scores(folder, base, adapter, "ner", TAGS, per_token=True)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def place(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LRL_ADAPT_HOME", str(workspace))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+def invoke(*words: str, piped: bytes | str | None = None):
+    return CliRunner().invoke(app, list(words), input=piped)
+
+
+def rows(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_arguments_files_and_pipes_give_one_object_a_line(place: Path) -> None:
+    given = invoke("predict", "-t", "ner", *TEXTS)
+    assert given.exit_code == 0, given.output
+    want = rows(given.stdout)
+    assert [row["text"] for row in want] == TEXTS
+    assert "task adapter" in given.stderr
+    assert "ner-scratch" in given.stderr
+    lines = "\ufeff" + "\r\n".join(TEXTS)
+    assert rows(invoke("predict", "-t", "ner", piped=lines).stdout) == want
+    Path("texts.txt").write_text("\n".join(TEXTS), encoding="utf-8")
+    assert rows(invoke("predict", "-t", "ner", "--file", "texts.txt").stdout) == want
+    written = invoke("predict", "-t", "ner", "--file", "texts.txt", "--out", "found.jsonl")
+    assert written.stdout.strip() == "found.jsonl"
+    assert rows(Path("found.jsonl").read_text(encoding="utf-8")) == want
+
+
+def test_blank_lines_keep_their_place() -> None:
+    found = rows(invoke("predict", "-t", "topic", piped=f"\n{TEXTS[0]}\n\n").stdout)
+    assert [row["text"] for row in found] == ["", TEXTS[0], ""]
+    assert [row["label"] is None for row in found] == [True, False, True]
+
+
+def test_a_score_folder_needs_no_task(workspace: Path) -> None:
+    folder = next((workspace / "scores" / "swh_Latn").glob("topic-*"))
+    for place in (folder, folder / "task-adapter"):
+        (row,) = rows(invoke("predict", "--adapter", str(place), TEXTS[0]).stdout)
+        assert set(row["probabilities"]) == set(TOPICS)
+
+
+def test_fillers_side_by_side_or_as_json(workspace: Path) -> None:
+    adapter = str(next((workspace / "adapters" / "swh_Latn").glob("scratch-*")))
+    shown = invoke("fill-mask", "Amina anaishi [MASK]", "--top", "2")
+    assert shown.exit_code == 0, shown.output
+    assert "none" in shown.stdout
+    assert Path(adapter).name in shown.stdout
+    told = rows(invoke("fill-mask", "-a", "none", "-a", adapter, "--json", "--top", "2", "mvua {mask}").stdout)
+    assert [row["adapter"] for row in told] == ["none", adapter]
+    assert all(len(row["fillers"]) == 2 and row["mask"] == 1 for row in told)
+    for filler in told[0]["fillers"]:
+        assert set(filler) == {"piece", "text", "probability"}
+
+
+@pytest.mark.parametrize(
+    ("words", "piped", "message"),
+    [
+        (["predict", "x"], "", "which task?"),
+        (["predict", "-t", "topik", "x"], "", "(there: ner, topic): run `lrl-adapt eval --task topik`"),
+        (["predict", "-t", "ner", "-l", "mlt", "x"], "", "nothing trained for ner in mlt_Latn"),
+        (["predict", "-t", "ner", "-l", "xx", "x"], "", "--language: unknown language 'xx'"),
+        (["predict", "-t", "ner", "-a", "nowhere", "x"], "", "no such folder: nowhere"),
+        (["predict", "-t", "ner"], " \n\n", "no text in the standard input"),
+        (["predict", "-t", "ner", ""], "", "no text in the arguments"),
+        (["predict", "-t", "ner"], b"\xff\xfe", "standard input: not UTF-8"),
+        (["predict", "-t", "ner", "--file", "nowhere.txt"], "", "no such file: nowhere.txt"),
+        (["predict", "-t", "ner", "--file", "a.txt", "x"], "", "not both"),
+        (["predict", "-t", "ner", "--out", "no/a.jsonl", "x"], "", "there is no folder no"),
+        (["predict", "-t", "ner", "--out", ".", "x"], "", "there already"),
+        (["fill-mask", "x"], "", "there is no mask in 'x'"),
+        (["fill-mask", "[MASK]", "-a", "nowhere"], "", "no such folder: nowhere"),
+        (["fill-mask", "[MASK]", "-a", "none"], "", "which base?"),
+        (["fill-mask", "[MASK]", "--base", "x/y"], "", "--adapter none"),
+        (["fill-mask", "[MASK]", "-l", "mlt"], "", "no language adapter for mlt_Latn"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(words: list[str], piped: str | bytes, message: str) -> None:
+    result = invoke(*words, piped=piped)
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("error: ")
+    assert not result.stdout

@@ -1,0 +1,99 @@
+"""Paired tests against scipy's, and what they say of systems that are and are not different."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lrl_adapt.eval.metrics import Measure, classification
+from lrl_adapt.eval.predictions import write_predictions
+from lrl_adapt.eval.scores import Score, write_scores
+from lrl_adapt.eval.significance import compare, holm, over_languages, paired
+from scipy.stats import bootstrap, permutation_test
+
+
+def mean_of(values: np.ndarray) -> Measure:
+    return Measure("mean", np.stack([values, np.ones(len(values))], 1), lambda sums: sums[..., 0] / sums[..., 1])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_p_and_interval_agree_with_scipys(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    before = rng.normal(size=40)
+    after = before + rng.normal(0.15, 0.6, size=40)
+
+    def difference(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+        return y.mean(axis) - x.mean(axis)
+
+    found = paired([(mean_of(before), mean_of(after))])
+    want = permutation_test(
+        (before, after), difference, permutation_type="samples", n_resamples=5000, vectorized=True, rng=seed
+    )
+    assert found.difference == pytest.approx(want.statistic)
+    assert found.p == pytest.approx(want.pvalue, abs=0.03)
+    drawn = bootstrap((before, after), difference, paired=True, method="percentile", n_resamples=3000, rng=seed)
+    assert found.interval == pytest.approx(tuple(drawn.confidence_interval), abs=0.06)
+
+
+def test_p_is_that_of_all_exchanges_where_there_are_few() -> None:
+    before, after = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0]), np.array([1.0, 2.0, 3.0, 4.0, 5.0, -0.5])
+    signs = np.array(list(itertools.product([-1, 1], repeat=6)))
+    exact = np.mean(np.abs((signs * (after - before)).mean(1)) >= (after - before).mean() - 1e-9)
+    assert paired([(mean_of(before), mean_of(after))]).p == pytest.approx(exact, abs=0.02)
+
+
+def test_seeds_are_averaged_and_items_exchanged_in_all_of_them_alike() -> None:
+    rng = np.random.default_rng(0)
+    gold = rng.integers(3, size=80)
+    answers = [[np.where(rng.random(80) < right, gold, rng.integers(3, size=80)) for _ in "ab"] for right in (0.4, 0.8)]
+    before, after = ([classification(gold, guess, 3)[0] for guess in some] for some in answers)
+    found = paired(list(zip(before, after, strict=True)))
+    want = np.mean([m.of_all() for m in after]) - np.mean([m.of_all() for m in before])
+    assert found.difference == pytest.approx(want)
+    assert found.p < 0.01
+    assert found.interval[0] > 0
+
+
+def test_holm_is_the_published_example() -> None:
+    """Of four p values 0.01, 0.04, 0.03, 0.005 (Holm 1979): 0.03, 0.06, 0.06, 0.02."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_over_languages_needs_five_and_finds_what_all_agree_on() -> None:
+    assert over_languages([1.0, 2.0, 3.0, 4.0]) is None
+    assert over_languages([0.0] * 6) == 1.0
+    assert over_languages([1, 2, 3, 4, 5, 6, 7, 8]) == pytest.approx(2 / 2**8)
+
+
+def write_answers(folder: Path, seed: int | None, rows: list[dict[str, Any]]) -> Path:
+    folder.mkdir()
+    score = Score("topic", "base", "macro_f1", 0.5, None, len(rows), seed, "swh_Latn", "b")
+    write_scores(folder / "scores.json", [score])
+    write_predictions(folder, rows)
+    return folder
+
+
+def test_folders_are_compared_by_the_seeds_that_both_have(tmp_path: Path) -> None:
+    gold = ["a", "b"] * 30
+    items = [{"text": str(n), "gold": label} for n, label in enumerate(gold)]
+    right = [item | {"guess": item["gold"]} for item in items]
+    wrong = [item | {"guess": "a"} for item in items]
+    base = [write_answers(tmp_path / f"base{seed}", seed, wrong) for seed in (1, 2, 3)]
+    other = [write_answers(tmp_path / f"other{seed}", seed, right) for seed in (1, 2)]
+    found = compare("topic", "macro_f1", base, other)
+    assert found is not None
+    assert found.difference == pytest.approx(1 - 1 / 3)
+    assert found.p < 0.001
+    assert compare("topic", "macro_f1", base[2:], other) is None
+    assert compare("topic", "macro_f1", base, [write_answers(tmp_path / "fewer", 1, right[:-1])]) is None
+
+
+def test_scores_without_their_predictions_are_not_compared(tmp_path: Path) -> None:
+    base, other = (write_answers(tmp_path / name, 1, [{"text": "x", "gold": "a", "guess": "a"}]) for name in "ab")
+    (other / "predictions.jsonl").unlink()
+    assert compare("topic", "macro_f1", [base], [other]) is None
+    assert json.loads((base / "scores.json").read_text())["scores"][0]["seed"] == 1
