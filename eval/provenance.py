@@ -24,6 +24,7 @@ LICENCES = (
     ("afrisenti", "AfriSenti", "CC BY 4.0"),
     ("nusax", "NusaX", "CC BY-SA 4.0"),
     ("flores", "FLORES+", "CC BY-SA 4.0"),
+    ("dgurgurov/", "Sentiment sets of arXiv 2502.10140", "MIT"),
 )
 
 

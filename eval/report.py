@@ -35,7 +35,7 @@ def write_report(
     of the page. Raises UserError where there are no scores, one cannot be read, or `out` holds something else.
     """
     runs = gather(sources or [workspace], languages)
-    folder = out or workspace / "reports" / _name(runs)
+    folder = out.resolve() if out else workspace / "reports" / _name(runs)
     _check(folder, own=out is None)
     progress.say(f"report on {len(runs)} runs in {len({run.about.language for run in runs})} languages")
     content = _content(runs, paper, progress)

@@ -97,7 +97,7 @@ def compared(rows: Sequence[Row], progress: Progress = QUIET) -> list[Row]:
     Holm's correction goes over all comparisons of one task's metric in `rows`: give all that are shown together.
     """
     rows = list(rows)
-    pairs = [(n, system) for n, row in enumerate(rows) if BASE in row.systems for system in row.systems]
+    pairs = [(n, system) for n, row in enumerate(rows) for system in row.systems]
     for n, system in progress.track(pairs, "compare with the base", len(pairs)):
         cell = _tested(rows[n], system)
         rows[n] = replace(rows[n], systems=rows[n].systems | {system: cell})
@@ -217,11 +217,11 @@ def _mean_of(runs: Sequence[Run], metric: str) -> float | None:
 
 def _tested(row: Row, system: str) -> Cell:
     """The system's cell with its comparison, or with the reason why there is none."""
-    base, cell = row.systems[BASE], row.systems[system]
-    perplexity = row.metric.startswith("pseudo_perplexity")
-    if perplexity and max(base.unknown or 0, cell.unknown or 0) > MOST_UNKNOWN:
+    base, cell = row.systems.get(BASE), row.systems[system]
+    most = max(one.unknown or 0 for one in (base, cell) if one)
+    if row.metric.startswith("pseudo_perplexity") and most > MOST_UNKNOWN:
         return replace(cell, verdict=UNREADABLE)
-    if system == BASE:
+    if base is None or system == BASE:
         return cell
     try:
         found = compare(row.task, row.metric, base.folders, cell.folders)

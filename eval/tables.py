@@ -1,7 +1,6 @@
 """The report's tables: what stands in them, and the same as CSV, Markdown and LaTeX."""
 
 import csv
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -84,7 +83,8 @@ def tables_of(rows: Sequence[Row]) -> list[Table]:
 
 def paper_value(row: Row, system: str) -> str:
     """The paper's number for a cell as readers see it, or an empty string."""
-    value = None if row.transfer else paper_score(row.language, row.base, row.task, system)
+    kind = system.partition(" (")[0]  # without the hash that tells two of a kind apart
+    value = None if row.transfer else paper_score(row.language, row.base, row.task, kind)
     if value is None:
         return ""
     here = row.systems[system].papers_way if system in row.systems else None
@@ -262,6 +262,6 @@ def _latex_mean(table: Table, system: str) -> str:
 
 
 def header_words(system: str) -> tuple[str, str]:
-    """A system's adapter and source: ("seq_bn", "text"); the base and others have no source."""
+    """A system's adapter and what it was trained on: ("seq_bn", "on text"); the latter empty for the base."""
     adapter, _, source = system.partition("/")
-    return adapter, re.sub(r"^(\w+)", r"on \1", source) if source else ""
+    return adapter, f"on {source}" if source and not source.startswith("fusion") else source

@@ -92,6 +92,9 @@ def test_too_many_unknown_tokens_get_no_verdict(tmp_path: Path) -> None:
     (row,) = rows(tmp_path)
     assert {cell.verdict for cell in row.systems.values()} == {UNREADABLE}
     assert gain(row, ADAPTER) is None
+    add_mlm(tmp_path / "alone", "a", 9.0, unknown=0.3)
+    (alone,) = rows(tmp_path / "alone")
+    assert alone.systems["a"].verdict == UNREADABLE
 
 
 def test_change_is_relative_for_perplexity_and_in_points_for_f1(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from lrl_adapt.eval.runs import gather
 from lrl_adapt.eval.tables import (
     Table,
     escape_latex,
+    header_words,
     latex,
     markdown,
     paper_value,
@@ -125,6 +126,12 @@ def test_the_papers_number_stands_beside_ours(tmp_path: Path, monkeypatch: pytes
     told = {(line["system"], line["metric"]): line["paper"] for line in read(tmp_path / "scores.csv")}
     assert told[ADAPTER, "macro_f1"] == "0.5"
     assert told["base", "macro_f1"] == told[ADAPTER, "accuracy"] == told[ADAPTER, "pseudo_perplexity"] == ""
+
+
+def test_a_systems_head_tells_adapter_and_source() -> None:
+    assert header_words("base") == ("base", "")
+    assert header_words("seq_bn/text (1a)") == ("seq_bn", "on text (1a)")
+    assert header_words("seq_bn/fusion") == ("seq_bn", "fusion")
 
 
 def test_p_is_shown_with_few_digits() -> None:
