@@ -110,7 +110,11 @@ def summary(rows: Sequence[Row]) -> list[str]:
             parts = [f"{_what(row)}{_told(row, system)}" for row, system in some]
         else:
             parts = [_named(*one) for one in some] if len(some) <= MOST_NAMED else _counted(some)
-        head = verdict[0].upper() + verdict[1:] + (" than the base" if verdict in ("better", "worse") else "")
+        head = (
+            verdict[0].upper()
+            + verdict[1:]
+            + (" than the base" if len(adapters) > 1 and verdict in ("better", "worse") else "")
+        )
         sentences.append(f"{head}: {', '.join(parts)}.")
     return sentences
 

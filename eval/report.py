@@ -1,6 +1,7 @@
 """The report: every score of some languages gathered into a page, tables and figures."""
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -37,7 +38,8 @@ def write_report(
     runs = gather(sources or [workspace], languages)
     folder = out.resolve() if out else workspace / "reports" / _name(runs)
     _check(folder, own=out is None)
-    progress.say(f"report on {len(runs)} runs in {len({run.about.language for run in runs})} languages")
+    number = len({run.about.language for run in runs})
+    progress.say(f"report on {len(runs)} runs" + (f" in {number} languages" if number > 1 else ""))
     content = _content(runs, paper, progress)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # what a killed command left
@@ -52,8 +54,10 @@ def write_report(
 
 
 def _name(runs: Sequence[Run]) -> str:
+    """The language's code if there is one, and it can be a folder's name: score files may come from anywhere."""
     languages = {run.about.language for run in runs}
-    return next(iter(languages)) if len(languages) == 1 else "all"
+    name = next(iter(languages))
+    return name if len(languages) == 1 and re.fullmatch(r"\w+(-\w+)*", name) else "all"
 
 
 def _check(folder: Path, *, own: bool) -> None:

@@ -86,6 +86,13 @@ def test_an_old_report_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "mine"
 
 
+def test_a_languages_name_cannot_lead_out_of_the_reports(tmp_path: Path) -> None:
+    folder = add_mlm(tmp_path, "base", 9.0)
+    content = (folder / "scores.json").read_text().replace("swh_Latn", "../..")
+    (folder / "scores.json").write_text(content)
+    assert write_report(tmp_path).parent == tmp_path / "reports" / "all"
+
+
 @pytest.mark.parametrize("make", [small, large])
 def test_the_page_is_well_formed_and_alone(make, tmp_path: Path) -> None:
     html = page(make(tmp_path))
@@ -110,13 +117,18 @@ def test_the_page_tells_values_intervals_and_changes(tmp_path: Path) -> None:
 
 def test_the_opening_tells_the_verdicts_and_stays_short(tmp_path: Path) -> None:
     text = text_of(page(small(tmp_path / "one")))
-    assert "Better than the base: masked language modelling (812.3 → 401.9, −50.5 %)." in text
+    assert (
+        "seq_bn/text against the base without it. Better: masked language modelling (812.3 → 401.9, −50.5 %)." in text
+    )
     assert "No clear difference: topic classification (" in text
     for n in range(9):
         add_mlm(tmp_path / "many", f"adapter{n}", 300.0 - n)
     add_mlm(tmp_path / "many", "base", 812.3)
     text = text_of(page(tmp_path / "many"))
-    assert "masked language modelling with 9 of 9 adapters, most adapter8 (812.3 → 292.0, −64.1 %)." in text
+    assert (
+        "Better than the base: masked language modelling with 9 of 9 adapters, most adapter8 (812.3 → 292.0, −64.1 %)."
+        in text
+    )
 
 
 def test_bold_and_colour_are_only_for_clear_differences(tmp_path: Path) -> None:
