@@ -68,7 +68,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
         plan(terminal, loaded, [one.artifact for one in planned(loaded, workspace, folder)])
         return
     scores = evaluate(loaded, workspace, terminal, folder)
-    show_scores(terminal, scores)
+    show_scores(terminal, scores, workspace)
     terminal.result({"scores": [score_json(score) for score in scores]}, workspace / "scores" / loaded.language)
 
 
@@ -103,21 +103,16 @@ def score_json(score: Any) -> dict[str, Any]:
     return asdict(score)
 
 
-def show_scores(terminal: Terminal, scores: list[Any]) -> None:
-    """The summary table: tasks down, systems across; the change is told only where the intervals part."""
-    from ..eval.scores import (
-        BASE,
-        METRIC_NAMES,
-        in_order,
-        show_change,
-        show_interval,
-        show_value,
-        summarise,
-        verdict,
-    )
+def show_scores(terminal: Terminal, scores: list[Any], workspace: Path) -> None:
+    """The summary table of scores in the workspace: tasks down, systems across, changes with their verdicts."""
+    from ..eval.rows import change, compared, rows_of, show_change, systems_of
+    from ..eval.runs import gather
+    from ..eval.scores import BASE, metric_name, show_interval, show_value
 
-    rows = summarise(scores)
-    systems = in_order(system for row in rows for system in row.systems)
+    wanted = set(scores)
+    runs = [run for run in gather([workspace], [scores[0].language]) if wanted.issuperset(run.scores)]
+    rows = compared(rows_of(runs))
+    systems = systems_of(rows)
     adapted = [system for system in systems if system != BASE]
     table = []
     for row in rows:
@@ -125,8 +120,12 @@ def show_scores(terminal: Terminal, scores: list[Any]) -> None:
             f"{show_value(cell.mean, row.metric)}\n{show_interval(cell.interval, row.metric)}" if cell else "—"
             for cell in map(row.systems.get, systems)
         ]
-        changes = [f"{show_change(row, system)}\n{verdict(row, system)}" for system in adapted if system in row.systems]
-        table.append((f"{row.task}\n{METRIC_NAMES[row.metric]}", *cells, *changes))
+        changes = [
+            f"{show_change(change(row, system), row.metric)}\n{cell.verdict or ''}" if cell else ""
+            for system in adapted
+            for cell in [row.systems.get(system)]
+        ]
+        table.append((f"{row.task}\n{metric_name(row.metric)}", *cells, *changes))
     columns = ("task", *systems, *(f"change with {system}" for system in adapted))
     terminal.table("Scores, with 95 % intervals", columns, table)
 

@@ -1,7 +1,8 @@
-"""`lrl-adapt report`: one page with every score of a language."""
+"""`lrl-adapt report`: one page with every score of a language, or of many."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,30 +11,69 @@ from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 
-EPILOG = examples("lrl-adapt report", "lrl-adapt report --language swh --json")
+EPILOG = examples(
+    "lrl-adapt report",
+    "lrl-adapt report --language swh --json",
+    "lrl-adapt report --compare paper --out my-report",
+)
+
+Scores = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="SCORES",
+        help="scores.json files, their folders, or whole workspaces; default: the workspace.",
+        show_default=False,
+    ),
+]
+Languages = Annotated[
+    list[str] | None,
+    typer.Option("--language", "-l", help="Only this language, in any code; may be repeated.", show_default=False),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Folder to write; default: reports/LANGUAGE, or reports/all, in the workspace.",
+        show_default=False,
+    ),
+]
+Compare = Annotated[
+    Literal["paper"] | None,
+    typer.Option("--compare", help="Show the numbers of arXiv 2502.10140 beside ours.", show_default=False),
+]
 
 
 def report_cmd(
-    recipe: options.RecipeArgument = None,
-    changes: options.Set = None,
+    scores: Scores = None,
     workspace: options.Workspace = DEFAULT_WORKSPACE,
-    language: options.Language = None,
+    language: Languages = None,
+    out: Out = None,
+    compare: Compare = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Gather the scores of the recipe's language into one HTML page, a CSV and a Markdown table."""
-    from ..recipes.loading import load_recipe
+    """Gather scores into one HTML page, with the same tables as CSV, Markdown and LaTeX, and the figures as files."""
+    from ..eval.report import write_report
+    from ..recipes.errors import UserError
+    from ..recipes.languages import UnknownLanguageError, find_language
 
     terminal = Terminal(as_json=as_json)
-    page = report(load_recipe(recipe, options.overrides(changes, language=language)), workspace, terminal)
+    try:
+        languages = [find_language(text).code for text in language or []]
+    except UnknownLanguageError as error:
+        raise UserError(f"--language: {error}") from error
+    page = write_report(
+        workspace, scores or [], languages=languages, out=out, paper=compare == "paper", progress=terminal
+    )
     terminal.result({"report": str(page)}, page)
 
 
-def report(recipe: Any, workspace: Path, terminal: Terminal) -> Path:
-    """Write the report; returns its page."""
+def report(workspace: Path, languages: Sequence[str], terminal: Terminal) -> Path:
+    """Write the report on these languages of a workspace; returns its page."""
     from ..eval.report import write_report
 
-    return write_report(workspace, recipe, terminal)
+    return write_report(workspace, languages=languages, progress=terminal)
 
 
 def register(app: typer.Typer) -> None:

@@ -53,8 +53,8 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     terminal.heading("3/4 eval")
     scores = evaluate(loaded, workspace, terminal)
     terminal.heading("4/4 report")
-    page = report(loaded, workspace, terminal)
-    show_scores(terminal, scores)
+    page = report(workspace, [loaded.language], terminal)
+    show_scores(terminal, scores, workspace)
     result = {
         "artifacts": [describe(a) for a in artifacts],
         "scores": [score_json(s) for s in scores],

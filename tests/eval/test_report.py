@@ -1,74 +1,19 @@
-import csv
 import json
 import re
 import shutil
 import sys
-import xml.etree.ElementTree as ET
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
-from lrl_adapt.eval.figures import Curve, curves_figure, read_curve, scores_figure
-from lrl_adapt.eval.report import markdown_table, write_report
-from lrl_adapt.eval.scores import Score, summarise, summary, write_scores
+from lrl_adapt.eval.report import write_report
 from lrl_adapt.recipes.errors import UserError
-from lrl_adapt.recipes.schema import Recipe
 
-ADAPTER = "seq_bn/text"
-LINES = [
-    {"step": 10, "loss": 5.1, "learning_rate": 1e-4},
-    {"step": 200, "validation_loss": 4.9},
-    {"step": 200, "loss": 4.7},
-]
-RECIPE = Recipe.model_validate(
-    {"language": "swh_Latn", "base": {"from_scratch": {}}, "corpus": {"files": ["x.txt"]}, "name": "demo"}
-)
-
-
-def mlm(system: str, value: float, **other: Any) -> Score:
-    score = Score("mlm", system, "pseudo_perplexity", value, (value * 0.9, value * 1.1), 200, None, "swh_Latn", "xlm-r")
-    return replace(score, **other)
-
-
-def topic(system: str, value: float, seed: int = 1, **other: Any) -> Score:
-    score = Score("topic", system, "macro_f1", value, (value - 0.06, value + 0.06), 204, seed, "swh_Latn", "xlm-r")
-    return replace(score, **other)
-
-
-def add_adapter(workspace: Path, name: str, **facts: Any) -> Path:
-    folder = workspace / "adapters" / "swh_Latn" / name
-    folder.mkdir(parents=True)
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES) + '{"step": 3')
-    manifest = {"section": {"adapter": {"type": "seq_bn"}}, "facts": facts, "wall_seconds": 93.2, "created": "2024"}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return folder
-
-
-def add_scores(
-    workspace: Path, name: str, scores: list[Score], parents: tuple[Path, ...] = (), max_sentences: int = 200
-) -> None:
-    folder = workspace / "scores" / "swh_Latn" / name
-    folder.mkdir(parents=True)
-    write_scores(folder / "scores.json", scores)
-    section = {"max_sentences": max_sentences, "system": scores[0].system}
-    manifest = {"section": section, "parents": [str(parent) for parent in parents], "created": "2024"}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    adapter = add_adapter(tmp_path, "xlm-r-text-seq_bn-1a2b3c4d", trainable_parameters=894528, steps=1000)
-    add_scores(tmp_path, "mlm-base", [mlm("base", 812.3), mlm("base", 0.01, metric="unknown_share")])
-    add_scores(tmp_path, "mlm-adapter", [mlm(ADAPTER, 401.9)], (adapter,))
-    add_scores(tmp_path, "topic-base", [topic("base", 0.612)])
-    add_scores(tmp_path, "topic-adapter", [topic(ADAPTER, 0.62), topic(ADAPTER, 0.64, seed=2)], (adapter,))
-    return tmp_path
+from .results import ADAPTER, LABELS, add, add_adapter, add_mlm, add_topic, large, small
 
 
 def page(workspace: Path) -> str:
-    return write_report(workspace, RECIPE).read_text(encoding="utf-8")
+    return write_report(workspace).read_text(encoding="utf-8")
 
 
 def text_of(html: str) -> str:
@@ -95,43 +40,62 @@ class Balance(HTMLParser):
 
 
 def test_without_scores_it_says_what_to_run(tmp_path: Path) -> None:
-    add_scores(tmp_path, "other", [mlm("base", 1.0, language="mlt_Latn")])
+    add_mlm(tmp_path, "base", 1.0, language="mlt_Latn")
     with pytest.raises(UserError, match=r"no scores for swh_Latn under .* yet; run: lrl-adapt eval"):
-        write_report(tmp_path, RECIPE)
+        write_report(tmp_path, languages=["swh_Latn"])
     assert not (tmp_path / "reports").exists()
 
 
-def test_the_folder_is_written_whole(workspace: Path) -> None:
-    path = write_report(workspace, RECIPE)
-    assert path == workspace / "reports" / "swh_Latn" / "index.html"
+def test_the_folder_is_written_whole(tmp_path: Path) -> None:
+    path = write_report(small(tmp_path))
+    assert path == tmp_path / "reports" / "swh_Latn" / "index.html"
     assert [child.name for child in path.parent.parent.iterdir()] == ["swh_Latn"]
-    assert {child.name for child in path.parent.iterdir()} == {"index.html", "scores.csv", "scores.md", "manifest.json"}
+    tables = {"index.html", "scores.csv", "comparisons.csv", "scores.md", "scores.tex", "manifest.json"}
+    assert {child.name for child in path.parent.iterdir()} == tables | {"figures"}
+    pictures = {child.name for child in (path.parent / "figures").iterdir()}
+    stems = {"scores-xlm-r-mlm", "scores-xlm-r-topic", "curve-xlm-r-seq_bn-text"}
+    assert pictures == {f"{stem}.{kind}" for stem in stems for kind in ("svg", "png")}
     manifest = json.loads((path.parent / "manifest.json").read_text())
-    assert manifest["scores"] == [
-        f"scores/swh_Latn/{name}" for name in ("mlm-adapter", "mlm-base", "topic-adapter", "topic-base")
-    ]
+    assert len(manifest["scores"]) == 6
     assert manifest["versions"]["torch"]
     assert manifest["created"]
 
 
-def test_an_old_report_is_replaced(workspace: Path) -> None:
-    old = workspace / "reports" / "swh_Latn" / "old.txt"
-    old.parent.mkdir(parents=True)
-    old.write_text("old")
-    write_report(workspace, RECIPE)
-    assert not old.exists()
+def test_several_languages_go_to_all(tmp_path: Path) -> None:
+    path = write_report(large(tmp_path))
+    assert path.parent == tmp_path / "reports" / "all"
+    pictures = {child.stem for child in (path.parent / "figures").iterdir()}
+    assert "gains-bert-base-multilingual-cased-topic" in pictures
+    assert "pretraining-bert-base-multilingual-cased-topic" in pictures
+    assert write_report(tmp_path, languages=["dan_Latn"]).parent.name == "dan_Latn"
 
 
-def test_csv_holds_every_record(workspace: Path) -> None:
-    with write_report(workspace, RECIPE).with_name("scores.csv").open(encoding="utf-8", newline="") as file:
-        records = list(csv.DictReader(file))
-    assert len(records) == 6
-    assert {record["metric"] for record in records} == {"pseudo_perplexity", "unknown_share", "macro_f1"}
-    assert [record["seed"] for record in records if record["task"] == "topic"] == ["1", "2", "1"]
+def test_an_old_report_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
+    small(tmp_path)
+    own, out = tmp_path / "reports" / "swh_Latn" / "old.txt", tmp_path / "out"
+    own.parent.mkdir(parents=True)
+    own.write_text("old")
+    write_report(tmp_path)
+    assert not own.exists()
+    write_report(tmp_path, out=out)
+    write_report(tmp_path, out=out)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("mine")
+    with pytest.raises(UserError, match="thesis is there already and is no report; name a new folder with --out"):
+        write_report(tmp_path, out=tmp_path / "thesis")
+    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "mine"
 
 
-def test_the_page_is_well_formed_and_alone(workspace: Path) -> None:
-    html = page(workspace)
+def test_a_languages_name_cannot_lead_out_of_the_reports(tmp_path: Path) -> None:
+    folder = add_mlm(tmp_path, "base", 9.0)
+    content = (folder / "scores.json").read_text().replace("swh_Latn", "../..")
+    (folder / "scores.json").write_text(content)
+    assert write_report(tmp_path).parent == tmp_path / "reports" / "all"
+
+
+@pytest.mark.parametrize("make", [small, large])
+def test_the_page_is_well_formed_and_alone(make, tmp_path: Path) -> None:
+    html = page(make(tmp_path))
     parser = Balance()
     parser.feed(html)
     assert parser.open == []
@@ -141,126 +105,128 @@ def test_the_page_is_well_formed_and_alone(workspace: Path) -> None:
     assert not re.search(r"url\((?!#)", html)
 
 
-def test_the_page_tells_values_intervals_and_changes(workspace: Path) -> None:
-    text = text_of(page(workspace))
-    assert "Swahili" in text
-    assert "demo" in text
-    assert "401.9 [361.7, 442.1] −50.5 % better n 200" in text
-    assert "63.0 [57.0, 69.0] +1.8 points no clear difference n 204 · 2 seeds · sd 1.4" in text
-    assert "trainable parameters 894,528" in text
-    assert "wall seconds 93.2" in text
+def test_the_page_tells_values_intervals_and_changes(tmp_path: Path) -> None:
+    text = text_of(page(small(tmp_path)))
+    assert "Swahili swh_Latn" in text
+    assert re.search(r"401\.9 \[361\.7, 442\.1\] −50\.5 % \[−\d+\.\d, −\d+\.\d\] better n 60", text)
+    assert re.search(r"points \[[−+±]\d+\.\d, \+\d+\.\d\] no clear difference n 120 · 2 seeds · sd \d", text)
     assert "random weights" not in text
+    assert "895" not in text and "894,528" in text
+    assert "1 min 33 s" in text
+
+
+def test_the_opening_tells_the_verdicts_and_stays_short(tmp_path: Path) -> None:
+    text = text_of(page(small(tmp_path / "one")))
+    assert (
+        "seq_bn/text against the base without it. Better: masked language modelling (812.3 → 401.9, −50.5 %)." in text
+    )
+    assert "No clear difference: topic classification (" in text
+    for n in range(9):
+        add_mlm(tmp_path / "many", f"adapter{n}", 300.0 - n)
+    add_mlm(tmp_path / "many", "base", 812.3)
+    text = text_of(page(tmp_path / "many"))
+    assert (
+        "Better than the base: masked language modelling with 9 of 9 adapters, most adapter8 (812.3 → 292.0, −64.1 %)."
+        in text
+    )
+
+
+def test_bold_and_colour_are_only_for_clear_differences(tmp_path: Path) -> None:
+    add_topic(tmp_path, "base", 0.6)
+    add_topic(tmp_path, ADAPTER, 0.62)
+    html = page(tmp_path)
+    assert 'class="value better"' not in html
+    assert not re.search(r'class="change (better|worse)"', html)
 
 
 def test_a_random_base_is_noted(tmp_path: Path) -> None:
-    add_scores(tmp_path, "a", [mlm("base", 900.0, base="scratch-1a2b")])
+    add_mlm(tmp_path, "base", 900.0, base="scratch-1a2b")
     text = text_of(page(tmp_path))
     assert "these figures show that the way works, not what adapters do for a real model." in text
     assert "no adapter to compare it with" in text
 
 
-def test_what_is_missing_stays_missing(tmp_path: Path) -> None:
-    add_scores(tmp_path, "a", [mlm("base", 900.0), topic(ADAPTER, 0.5)])
+def test_what_is_missing_is_said_to_be(tmp_path: Path) -> None:
+    add_mlm(tmp_path, "base", 900.0)
+    add_topic(tmp_path, ADAPTER, 0.5)
     html = page(tmp_path)
-    assert html.count('<td><span class="value">—</span></td>') == 2
-    assert "topic 50.0 F1 (no score of the base to compare with)" in html
-    assert "The adapter&#39;s folder is gone" in html
+    assert html.count('<span class="value" title="missing: not measured, though others were">—</span>') == 2
+    assert "Without a score of the base: topic classification." in html
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:
     evil = '<script>alert("x")</script>'
-    add_scores(tmp_path, "a", [mlm("base", 9.0, base=evil), mlm(evil, 8.0, base=evil), topic("base", 0.1, metric=evil)])
+    add_mlm(tmp_path, "base", 9.0, base="<b>")
+    folder = add_mlm(tmp_path, "a", 8.0, base="<b>")
+    content = (folder / "scores.json").read_text().replace('"a"', json.dumps(evil))
+    (folder / "scores.json").write_text(content)
     html = page(tmp_path)
     assert "<script>alert" not in html
     assert html.count("<script>") == 1
     assert "&lt;script&gt;alert" in html
 
 
-def test_adapters_of_one_kind_are_told_apart(workspace: Path) -> None:
-    other = add_adapter(workspace, "xlm-r-text-seq_bn-9f9f9f9f")
-    add_scores(workspace, "mlm-other", [mlm(ADAPTER, 300.0)], (other,))
-    text = text_of(page(workspace))
-    assert "seq_bn/text (1a2b3c4d)" in text
-    assert "seq_bn/text (9f9f9f9f)" in text
-
-
-def test_other_settings_make_a_row_of_their_own(workspace: Path) -> None:
-    add_scores(workspace, "again", [mlm("base", 700.0)], max_sentences=50)
-    text = text_of(page(workspace))
-    assert "pseudo-perplexity [max_sentences 200] 812.3 → 401.9" in text
-    assert "700.0 →" not in text
-    assert "7 scores, every metric" in text
-
-
-def test_another_random_base_is_not_compared(tmp_path: Path) -> None:
-    for number, systems in enumerate((["base"], ["base", ADAPTER])):
-        scratch = tmp_path / "bases" / "swh_Latn" / f"scratch-{number}"
-        scratch.mkdir(parents=True)
-        adapter = add_adapter(tmp_path, f"scratch-text-seq_bn-{number}")
-        for system in systems:
-            parents = (scratch, adapter) if system == ADAPTER else (scratch,)
-            scores = [mlm(system, 900.0 - 100 * number, base="scratch")]
-            add_scores(tmp_path, f"{number}-{system[:4]}", scores, parents)
+def test_a_deleted_adapter_keeps_its_scores(tmp_path: Path) -> None:
+    shutil.rmtree(small(tmp_path) / "adapters")
     text = text_of(page(tmp_path))
-    assert "pseudo-perplexity [made from scratch-1] 800.0 → 800.0" in text
-    assert "900.0 →" not in text
+    assert "812.3 → 401.9" in text
+    assert "folder is gone or lies elsewhere; its scores remain" in text
 
 
-def test_a_deleted_adapter_keeps_its_scores(workspace: Path) -> None:
-    shutil.rmtree(workspace / "adapters")
-    text = text_of(page(workspace))
-    assert "pseudo-perplexity 812.3 → 401.9" in text
-    assert "folder is gone; its scores remain" in text
-
-
-def test_a_moved_workspace_still_finds_its_adapters(workspace: Path) -> None:
-    moved = workspace.rename(workspace.with_name("moved"))
-    assert "trainable parameters 894,528" in text_of(page(moved))
-
-
-def test_every_base_has_its_section(workspace: Path) -> None:
-    add_scores(workspace, "mbert", [mlm("base", 50.0, base="mbert")])
-    text = text_of(page(workspace))
+def test_every_base_has_its_section(tmp_path: Path) -> None:
+    add_mlm(small(tmp_path), "base", 50.0, base="mbert")
+    text = text_of(page(tmp_path))
     assert "Results on mbert" in text
     assert "Results on xlm-r" in text
 
 
-def test_summary_claims_nothing_where_intervals_overlap() -> None:
-    rows = summarise([mlm("base", 812.3), mlm(ADAPTER, 401.9), topic("base", 0.612), topic(ADAPTER, 0.63)])
-    assert summary(rows) == [
-        "seq_bn/text: pseudo-perplexity 812.3 → 401.9 (−50.5 %; better); "
-        "topic 61.2 → 63.0 F1 (+1.8 points; 95 % intervals overlap: no clear difference)."
-    ]
+def test_several_languages_have_means_with_a_test_and_correlations(tmp_path: Path) -> None:
+    text = text_of(page(large(tmp_path)))
+    assert "7 languages" in text
+    assert "better in 7, worse in 0 of 7" in text
+    assert "Pre-training data and gain" in text
+    assert "Spearman's ρ" in text.replace("&#39;", "'")
+    assert "not comparable: more than 5 % [UNK]" in text
 
 
-def test_markdown_has_a_row_per_task() -> None:
-    table = markdown_table(summarise([mlm("base", 812.3), mlm("a|b", 401.9), topic("base", 0.612)]))
-    assert table.splitlines()[0] == "| base model | task | metric | base | a\\|b |"
-    assert table.splitlines()[2].endswith("| 812.3 [731.1, 893.5] | 401.9 [361.7, 442.1] (−50.5 %; better) |")
-    assert table.splitlines()[3].endswith("| 61.2 [55.2, 67.2] | — |")
+def test_classes_and_confusions_are_shown_where_there_are_details(tmp_path: Path) -> None:
+    classes = {name: {"precision": 0.5, "recall": 0.25, "f1": 0.333, "support": 30} for name in LABELS}
+    for seed in (1, 2):
+        folder = add_topic(tmp_path, "base", 0.5, seed=seed)
+        details = {"labels": LABELS, "confusion": [[7, 1, 0, 0]] * 4, "classes": classes}
+        (folder / "details.json").write_text(json.dumps(details))
+    text = text_of(page(tmp_path))
+    assert "health 50.0 25.0 33.3 30" in text
+    assert "politics 14 2 0 0" in text
 
 
-def test_curve_skips_what_it_cannot_read(tmp_path: Path) -> None:
-    curve = read_curve("a", add_adapter(tmp_path, "x-1a"))
-    assert curve == Curve("a", [(10, 5.1), (200, 4.7)], [(200, 4.9)])
-    assert read_curve("a", tmp_path / "nowhere") == Curve("a", [], [])
+def test_licences_of_all_data_are_told(tmp_path: Path) -> None:
+    adapter = add_adapter(tmp_path, "x-text-seq_bn-1a")
+    add_mlm(tmp_path, ADAPTER, 9.0, parents=(adapter,), inputs={"files": ["0" * 64]})
+    data = {"data": {"train": "hf://datasets/mteb/sib200/sib200/train/swh_Latn.parquet"}}
+    add_topic(tmp_path, "base", 0.5, inputs=data)
+    rows = [{"words": ["a"], "gold": ["O"], "guess": ["O"]}]
+    wikiann = {"data": {"test": "hf://datasets/unimelb-nlp/wikiann/sw/test-00000-of-00001.parquet"}}
+    add(tmp_path, "ner", "base", {"entity_f1": (0.5, None)}, rows, seed=1, inputs=wikiann)
+    other = {"data": {"test": "hf://datasets/someone/something/x.csv"}}
+    add_topic(tmp_path, "base", 0.5, task="own", inputs=other)
+    text = text_of(page(tmp_path)).replace("&#39;", "'")
+    assert "GlotCC (cis-lmu/GlotCC-V1, abc123) training Common Crawl's terms of use" in text
+    assert "ConceptNet (dump.csv.gz) training CC BY-SA 4.0; its edges: cc:by-sa/4.0" in text
+    assert "SIB-200 scoring of topic CC BY-SA 4.0" in text
+    assert "WikiANN scoring of ner licence unknown" in text
+    assert "Task data in local files scoring of mlm local files: your own to know" in text
+    assert "someone/something scoring of own see the page of the data set" in text
 
 
-def test_figures_are_labelled_svg_without_fixed_ink() -> None:
-    rows = summarise([mlm("base", 812.3), mlm("<b>$x$", 401.9), topic("base", float("nan"))])
-    figures = [*scores_figure(rows).split("</svg>")[:-1], curves_figure([Curve("a", [(1, 2.0)], [])])[:-7]]
-    assert len(figures) == 3
-    for figure in figures:
-        root = ET.fromstring(figure + "</svg>")
-        assert root.get("role") == "img"
-        assert root.get("aria-label") == root[0].text
-        assert "currentColor" in figure
-    assert "<b>" not in figures[0]
-    assert "$x$" in figures[0]
-    assert scores_figure(rows) == scores_figure(rows)
-    assert scores_figure([]) == ""
+def test_the_papers_numbers_are_shown_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lrl_adapt.eval.tables.paper_score", lambda *_: 0.5)
+    text = text_of(write_report(small(tmp_path), paper=True).read_text(encoding="utf-8"))
+    assert text.count("paper 50.0") == 2
+    assert "arXiv 2502.10140" in text
+    assert "paper 50.0" not in text_of(page(tmp_path))
 
 
-def test_no_figure_touches_pyplot(workspace: Path) -> None:
-    write_report(workspace, RECIPE)
+def test_no_figure_touches_pyplot(tmp_path: Path) -> None:
+    write_report(small(tmp_path))
     assert "matplotlib.pyplot" not in sys.modules
