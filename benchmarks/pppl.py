@@ -4,8 +4,8 @@
     LRL_DATA=~/data python benchmarks/pppl.py --shape xlmr
 
 The reference way is that of arXiv 2502.10140 and of the definition: a forward for each token with that token
-masked, logits for every token of it. Real Maltese sentences in mBERT's pieces, models of the true mBERT or XLM-R base
-shape with random weights, fp32. Both score the same sentences in turn, --rounds times after one that does not count.
+masked, logits for every token of it. Swahili sentences of SIB-200 in mBERT's pieces, models of the true mBERT or XLM-R
+base shape with random weights, fp32. Both score the same sentences in turn, --rounds times after one more.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     if "LRL_DATA" not in os.environ:
-        sys.exit("set LRL_DATA to the folder that holds text/ and tokenizers/ (benchmarks/real/README.md)")
+        sys.exit("set LRL_DATA to the folder that holds topic/ and tokenizers/ (benchmarks/real/README.md)")
     torch.set_num_threads(given.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     print(f"on {'the GPU' if device == 'cuda' else 'the CPU: no GPU'}, {given.threads} threads")
@@ -56,16 +56,17 @@ def main() -> None:
 
 
 def text(count: int) -> tuple[Any, list[str]]:
-    """mBERT's tokenizer, and sentences."""
-    import gzip
+    """mBERT's tokenizer, and sentences of SIB-200 in Swahili."""
+    import csv
     import random
 
     from transformers import BertTokenizer
 
     data = Path(os.environ["LRL_DATA"])
     tokenizer = BertTokenizer.from_pretrained(str(data / "tokenizers/mbert"), do_lower_case=False)
-    lines = gzip.decompress((data / "text/mlt_Latn.txt.gz").read_bytes()).decode().splitlines()
-    return tokenizer, random.Random(0).sample([line for line in lines if len(line) > 40], count)
+    with (data / "topic/sib200/swh_Latn/test.tsv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return tokenizer, random.Random(0).sample([row["text"] for row in rows], count)
 
 
 def ours(model: Any, tokenizer: Any, sentences: list[str]) -> list[float]:
@@ -74,7 +75,7 @@ def ours(model: Any, tokenizer: Any, sentences: list[str]) -> list[float]:
     from lrl_adapt.training.mlm import MaskedLM
 
     model.set_attn_implementation("sdpa")
-    scores = score_sentences(MaskedLM(model), tokenizer, sentences, max_length=512, batch_tokens=8192)
+    scores = score_sentences(MaskedLM(model), tokenizer, sentences, max_length=512, batch_tokens=2048)
     model.set_attn_implementation("sdpa")  # the reference's
     return [score.nll + score.special_nll for score in scores]
 

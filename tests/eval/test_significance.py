@@ -32,7 +32,7 @@ def test_p_and_interval_agree_with_scipys(seed: int) -> None:
         (before, after), difference, permutation_type="samples", n_resamples=5000, vectorized=True, rng=seed
     )
     assert found.difference == pytest.approx(want.statistic)
-    assert found.p == pytest.approx(want.pvalue, abs=0.03)
+    assert found.p == pytest.approx(want.pvalue, abs=0.06)
     drawn = bootstrap((before, after), difference, paired=True, method="percentile", n_resamples=3000, rng=seed)
     assert found.interval == pytest.approx(tuple(drawn.confidence_interval), abs=0.06)
 
