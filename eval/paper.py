@@ -1,8 +1,8 @@
 """The numbers of arXiv 2502.10140 (Gurgurov et al. 2025), so that a report can show them beside one's own.
 
-`paper.csv`: tables 10 and 11 (pseudo-perplexity on FLORES-200's devtest), 15 to 16, 18 to 19 and 21 to 22 (macro-F1 of
-topic and sentiment, F1 of named entities by sub-word, in percent), 30 languages, as printed; Sundanese topic on XLM-R
-is reckoned back from the printed means (within 0.15). See docs/paper.md.
+`paper.csv` has a row for each language, base, task and system, and names the table it stands in: pseudo-perplexity on
+FLORES-200's devtest; macro-F1 of topic and sentiment, F1 of named entities by sub-word, in percent; 30 languages, as
+printed. Sundanese topic on XLM-R is reckoned back from the printed means (within 0.15). See docs/paper.md.
 """
 
 import csv

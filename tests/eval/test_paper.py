@@ -59,6 +59,20 @@ def test_each_system_has_every_language_once() -> None:
     assert all(find_language(code).code == code for code in first)
 
 
+def test_each_task_on_each_base_has_one_table_of_its_own() -> None:
+    tables = defaultdict(set)
+    for row in rows():
+        tables[row["base"], row["task"]].add(row["source"].partition(",")[0])
+    assert all(len(some) == 1 for some in tables.values())
+    assert len(set().union(*tables.values())) == len(tables) == 8
+
+
+def test_only_sundanese_topic_on_xlmr_is_not_as_printed() -> None:
+    assert {(row["language"], row["base"], row["task"]) for row in rows() if "means" in row["source"]} == {
+        ("sun_Latn", XLMR, "topic")
+    }
+
+
 def test_what_the_bases_read_before() -> None:
     assert pretraining_gigabytes("swh_Latn", XLMR) == 2.15
     assert pretraining_gigabytes("mlt_Latn", MBERT) == 0
