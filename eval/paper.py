@@ -9,7 +9,7 @@ import csv
 from functools import cache
 from pathlib import Path
 
-from ..recipes.languages import find_language
+from ..recipes.languages import UnknownLanguageError, find_language
 
 FILE = Path(__file__).with_name("paper.csv")
 GIGABYTES = {"bert-base-multilingual-cased": "mbert_gb", "xlm-roberta-base": "xlmr_gb"}
@@ -28,7 +28,10 @@ def pretraining_gigabytes(language: str, base: str) -> float | None:
 
     None where that is not known.
     """
-    return getattr(find_language(language), GIGABYTES[base]) if base in GIGABYTES else None
+    try:
+        return getattr(find_language(language), GIGABYTES[base]) if base in GIGABYTES else None
+    except UnknownLanguageError:  # scores may come from anywhere
+        return None
 
 
 @cache

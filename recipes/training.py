@@ -39,7 +39,7 @@ class Training(Section):
     )
     line_by_line: bool = Field(
         default=False,
-        description="true: each line is a sequence, cut off at max_length (the paper); false: a document's lines are "
+        description="true: each line is a sequence, cut off at max_length; false: a document's lines are "
         "joined and cut into sequences of max_length, so that all text is used.",
     )
     max_length: Annotated[int, Field(ge=8)] = Field(default=256, description="Longest sequence, in tokens.")

@@ -77,3 +77,4 @@ def test_what_the_bases_read_before() -> None:
     assert pretraining_gigabytes("swh_Latn", XLMR) == 2.15
     assert pretraining_gigabytes("mlt_Latn", MBERT) == 0
     assert pretraining_gigabytes("mlt_Latn", "some-other-base") is None
+    assert pretraining_gigabytes("xx_Nope", XLMR) is None
