@@ -79,21 +79,29 @@ def evaluate(recipe: Any, workspace: Path, terminal: Terminal, folder: Path | No
 
 def planned(recipe: Any, workspace: Path, folder: Path | None, needs: Terminal | None = None) -> list[Any]:
     """What is to be measured; where it `needs` to be done now, a UserError says what has to be run first."""
-    from .steps import prepared_data, require
-
-    prepared = prepared_data(recipe, workspace)
-    if needs:
-        require(prepared.all, "prepare", recipe)
     from ..eval.run import measurements
     from ..training.language import adapter_artifact
+    from .steps import prepared_data, require
 
     quiet_libraries()
+    prepared = prepared_data(recipe, workspace)
     adapter = folder
     if folder is None and recipe.adapter.type != "none":
         adapter = adapter_artifact(recipe, workspace, prepared)
-        if needs:
-            require((adapter,), "train", recipe)
-    return measurements(recipe, workspace, prepared, adapter)
+    found = measurements(recipe, workspace, prepared, adapter)
+    if needs:
+        missing = {part.folder: part for one in found for part in _missing(one.artifact.parents)}.values()
+        require(tuple(part for part in missing if part.kind in ("corpus", "graph")), "prepare", recipe)
+        require(tuple(part for part in missing if part.kind == "adapter"), "train", recipe)
+    return found
+
+
+def _missing(artifacts: Any) -> Any:
+    """Those that are not there, and what they are made from."""
+    for artifact in artifacts:
+        if not artifact.exists:
+            yield artifact
+            yield from _missing(artifact.parents)
 
 
 def score_json(score: Any) -> dict[str, Any]:

@@ -16,7 +16,8 @@ def task_inputs(evaluation: Eval) -> dict[str, str]:
         read = f"{task.text} {sorted(task.where.items())}" if task.where else task.text
         parts = labelled.task_inputs(name, task, _splits(evaluation, task))
         found |= {f"{name}.{field}": f"{read} {what}" for field, what in parts.items()}
-    return found | {f"mlm.{field}": what for field, what in labelled.sentence_inputs(evaluation.mlm).items()}
+    sentences = labelled.sentence_inputs(evaluation.mlm)
+    return found | {f"mlm.{field}": f"{evaluation.mlm.text} {what}" for field, what in sentences.items()}
 
 
 def task_lines(evaluation: Eval, cache: Path, progress: Progress = QUIET) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..recipes.errors import UserError
 from ..recipes.evaluation import Task
-from ..recipes.labelled import SPLITS, Item, read_split
+from ..recipes.labelled import SPLITS, Item, normal_text, read_split
 from ..recipes.progress import QUIET, Progress
 
 OUTSIDE = "O"
@@ -25,6 +25,8 @@ class TaskData:
     """Whether each word has a label, instead of each text."""
     repaired: dict[str, int] = field(default_factory=dict)
     """By split, the tags that were written anew in IOB2 because they were in another scheme, or broken."""
+    overlap: int = 0
+    """Test items whose text stands in train or validation too."""
 
 
 def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) -> TaskData:
@@ -49,11 +51,11 @@ def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) ->
             mended = [to_iob2(item.label) for item in items]
             splits[split] = [Item(item.text, new) for item, (new, _) in zip(items, mended, strict=True)]
             repaired[split] = sum(changed for _, changed in mended)
-    labels = _labels(splits, task)
+    labels = _labels(splits, task, entities=bool(repaired))
     strange = {part for items in splits.values() for item in items for part in _as_list(item.label)} - set(labels)
     if strange:
         raise UserError(f"eval.{name}.labels lacks {', '.join(sorted(strange))}, which the files hold")
-    return TaskData(splits, labels, tags == {True}, repaired)
+    return TaskData(splits, labels, tags == {True}, repaired, _overlap(splits))
 
 
 def to_iob2(tags: Sequence[str]) -> tuple[list[str], int]:
@@ -73,10 +75,17 @@ def to_iob2(tags: Sequence[str]) -> tuple[list[str], int]:
     return found, sum(new != old for new, old in zip(found, tags, strict=True))
 
 
-def _labels(splits: dict[str, list[Item]], task: Task) -> list[str]:
+def _overlap(splits: dict[str, list[Item]]) -> int:
+    seen = {normal_text(item) for split in ("train", "validation") for item in splits[split]}
+    return sum(normal_text(item) in seen for item in splits["test"])
+
+
+def _labels(splits: dict[str, list[Item]], task: Task, *, entities: bool) -> list[str]:
     """The label names: the recipe's order, else sorted, so that ids do not depend on the order of the rows."""
     if task.labels is not None:
-        return list(task.labels)
+        given = list(task.labels)
+        begun = [f"B-{tag[2:]}" for tag in given if tag.startswith("I-")] if entities else []  # of a list in IOB1
+        return list(dict.fromkeys([*given, *begun]))
     found = {name for items in splits.values() for item in items for name in _as_list(item.label)}
     return sorted(found, key=lambda name: (name != OUTSIDE, name))
 

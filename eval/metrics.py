@@ -48,10 +48,12 @@ def percentiles(values: np.ndarray) -> tuple[float, float]:
 
 def classification(gold: np.ndarray, guess: np.ndarray, classes: int) -> list[Measure]:
     """Macro-F1 and accuracy of class ids (items,). Macro-F1 is the mean over the classes in gold or guess."""
-    pairs = np.zeros((len(gold), classes * classes))
-    pairs[np.arange(len(gold)), gold * classes + guess] = 1
+    parts = np.zeros((len(gold), 3, classes))
+    for place, some in enumerate((gold, guess)):
+        parts[np.arange(len(gold)), place, some] = 1
+    parts[:, 2] = parts[:, 0] * parts[:, 1]
     hits = np.stack([gold == guess, np.ones(len(gold))], 1)
-    return [Measure("macro_f1", pairs, _macro_f1), Measure("accuracy", hits, _share)]
+    return [Measure("macro_f1", parts.reshape(len(gold), 3 * classes), _macro_f1), Measure("accuracy", hits, _share)]
 
 
 def word_accuracy(gold: Sequence[Sequence[str]], guess: Sequence[Sequence[str]]) -> Measure:
@@ -131,13 +133,11 @@ def _figures(counts: np.ndarray) -> dict[str, float]:
     }
 
 
-def _macro_f1(pairs: np.ndarray) -> np.ndarray:
-    """Sums (..., classes²) -> mean F1 over the classes that occur."""
-    classes = round(pairs.shape[-1] ** 0.5)
-    confusion = pairs.reshape(*pairs.shape[:-1], classes, classes)
-    support = confusion.sum(-1) + confusion.sum(-2)
-    each = 2 * np.diagonal(confusion, axis1=-2, axis2=-1) / np.maximum(1, support)
-    return each.sum(-1) / np.maximum(1, (support > 0).sum(-1))
+def _macro_f1(sums: np.ndarray) -> np.ndarray:
+    """Sums (..., 3 * classes) of in gold, in guess, right -> mean F1 over the classes that occur."""
+    gold, guess, right = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
+    support = gold + guess
+    return (2 * right / np.maximum(1, support)).sum(-1) / np.maximum(1, (support > 0).sum(-1))
 
 
 def _share(sums: np.ndarray) -> np.ndarray:

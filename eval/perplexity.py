@@ -73,7 +73,8 @@ def score_sentences(
     scores = []
     for row, text in enumerate(sentences):
         places = [place for place, of_model in enumerate(special[row]) if not of_model]
-        covered = text[: max((encoded["offset_mapping"][row][place][1] for place in places), default=0)]
+        cut = max((encoded["offset_mapping"][row][place][1] for place in places), default=0)
+        covered = text if len(ids[row]) < max_length else text[:cut]
         scores.append(
             SentenceScore(
                 nll[row][0],
@@ -102,7 +103,9 @@ def measures(scores: Sequence[SentenceScore]) -> list[Measure]:
     `unknown_share`: share of [UNK] among the tokens; above a few percent the other figures mean little.
     """
     table = {name: np.array([getattr(score, name) for score in scores], dtype=float) for name in _NUMBERS}
-    bits, ones = table["nll"] / math.log(2), np.ones(len(scores))
+    bits, read = table["nll"] / math.log(2), (table["tokens"] > 0).astype(float)
+
+    papers = read * np.array([_of_sentence(score, special=True) for score in scores])
 
     def ratio(metric: str, above: np.ndarray, below: np.ndarray, change: Any = np.asarray) -> Measure:
         return Measure(
@@ -111,7 +114,7 @@ def measures(scores: Sequence[SentenceScore]) -> list[Measure]:
 
     return [
         ratio("pseudo_perplexity", table["nll"], table["tokens"], _exp),
-        ratio("pseudo_perplexity_paper", np.array([_of_sentence(score, special=True) for score in scores]), ones),
+        ratio("pseudo_perplexity_paper", papers, read),
         ratio("bits_per_character", bits, table["characters"]),
         ratio("bits_per_byte", bits, table["bytes"]),
         ratio("unknown_share", table["unknown"], table["tokens"]),
@@ -120,7 +123,7 @@ def measures(scores: Sequence[SentenceScore]) -> list[Measure]:
 
 def median(scores: Sequence[SentenceScore], seed: int = 0) -> tuple[float, tuple[float, float]]:
     """Median over sentences of their pseudo-perplexity (no special tokens), and its 95 % bootstrap interval."""
-    each = np.array([_of_sentence(score) for score in scores])
+    each = np.array([_of_sentence(score) for score in scores if score.tokens] or [1.0])
     drawn = np.random.default_rng(seed).integers(len(each), size=(RESAMPLES, len(each)))
     return float(np.median(each)), percentiles(np.median(each[drawn], axis=1))
 

@@ -29,7 +29,8 @@ def measures_of(rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> list[M
         return perplexity.measures([perplexity.from_row(row) for row in rows])
     gold, guess = [row["gold"] for row in rows], [row["guess"] for row in rows]
     if "words" in rows[0]:
-        return [metrics.entity_f1(gold, guess), metrics.word_accuracy(gold, guess)]
+        entities = [metrics.entity_f1(gold, guess)] if _of_entities(gold) else []
+        return [*entities, metrics.word_accuracy(gold, guess)]
     place = {label: number for number, label in enumerate(labels)}
     true, found = (np.array([place[label] for label in some]) for some in (gold, guess))
     return metrics.classification(true, found, len(labels))
@@ -51,7 +52,10 @@ def details(rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> dict[str, 
         return None
     gold, guess = [row["gold"] for row in rows], [row["guess"] for row in rows]
     if "words" in rows[0]:
-        return {"classes": metrics.entity_table(gold, guess)}
+        if _of_entities(gold):
+            return {"classes": metrics.entity_table(gold, guess)}
+        gold, guess = ([tag for tags in some for tag in tags] for some in (gold, guess))
+        labels = sorted({*gold, *guess})
     place = {label: number for number, label in enumerate(labels)}
     true, found = (np.array([place[label] for label in some]) for some in (gold, guess))
     confusion = metrics.confusion_matrix(true, found, len(labels))
@@ -59,5 +63,10 @@ def details(rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> dict[str, 
     return {"labels": list(labels), "confusion": confusion.tolist(), "classes": classes}
 
 
+def _of_entities(gold: Sequence[Sequence[str]]) -> bool:
+    """Whether tags are IOB2, and not parts of speech or whatever else a word may have."""
+    return all(tag == "O" or tag[:2] in ("B-", "I-") for tags in gold for tag in tags)
+
+
 def _item(row: dict[str, Any]) -> Any:
-    return row.get("words") or (row["text"], row.get("tokens"), row.get("gold"))
+    return row["words"] if "words" in row else row["text"], row.get("tokens"), row.get("gold")

@@ -27,7 +27,7 @@ class Correlation:
 
 
 def pretraining(rows: Sequence[Row]) -> tuple[list[Correlation], list[Panel]]:
-    """Correlations, and a picture for each base and task; only of systems with five languages or more."""
+    """Correlations, and a picture for each base and task; only of systems with FEWEST_LANGUAGES or more."""
     correlations, panels = [], []
     groups = by([row for row in rows if not row.transfer], "base", "task")
     for base, task in sorted(groups, key=lambda key: (key[0], task_order(key[1]))):

@@ -62,7 +62,8 @@ class Measurement:
     def system(self) -> str:
         """base, the adapter's type and source, or the name of a folder that the recipe knows nothing of."""
         if isinstance(self.adapter, Path):
-            return self.adapter.resolve().name
+            name = self.adapter.resolve().name
+            return name if name != BASE else f"{name} (adapter)"
         return f"{self.recipe.adapter.type}/{self.recipe.source}" if self.adapter else BASE
 
     def scores(self, progress: Progress = QUIET) -> list[Score]:
@@ -91,11 +92,14 @@ class Measurement:
                 parents += (self._corpus,)
         else:
             task = self._labelled
-            section = self.recipe.eval.training.model_dump(mode="json") | {"precision": self.recipe.training.precision}
+            unread = {"label_pieces"} if self.task in ("topic", "sentiment") else None
+            section = self.recipe.eval.training.model_dump(mode="json", exclude=unread)
+            section["precision"] = self.recipe.training.precision
             section |= task.model_dump(mode="json", exclude=FILES, exclude_defaults=True)
             inputs["data"] = task_inputs(self.task, task)
             section |= self._transfer(inputs)
-        section |= {"task": self.task, "seed": self.seed, "system": self.system, "code": 3}
+        section |= {"language": self.recipe.language, "task": self.task, "seed": self.seed, "system": self.system}
+        section["code"] = 4
         name = f"{self.task}-{base_name(self.recipe.base)}-{self.system.replace('/', '-')}"
         return Artifact(self.workspace / "scores" / self.recipe.language, name, "scores", section, inputs, parents)
 
@@ -198,6 +202,9 @@ class Measurement:
     def _answers(self, draft: Draft, progress: Progress) -> tuple[list[dict[str, Any]], list[str]]:
         data = read_task(self.task, self._labelled, self.workspace / "downloads", progress)
         draft.facts["examples"] = {split: len(items) for split, items in data.splits.items()}
+        if data.overlap:
+            draft.facts["test_items_seen_in_training"] = data.overlap
+            progress.say(f"{self.task}: {data.overlap} of the test items stand in train or validation too")
         if any(data.repaired.values()):
             draft.facts["tags_repaired"] = data.repaired
             told = ", ".join(f"{count} in {split}" for split, count in data.repaired.items() if count)
@@ -221,6 +228,8 @@ class Measurement:
 def folder_hashes(folder: Path) -> dict[str, str]:
     """Content hashes of an adapter's folder. Raises UserError where there is none."""
     files = sorted({file for pattern in ADAPTER_FILES for file in folder.glob(pattern) if file.name != "manifest.json"})
+    if (folder / "task.json").is_file():
+        raise UserError(f"{folder} is a task adapter; a language adapter is wanted here, as `train` makes")
     if not any(file.suffix == ".safetensors" for file in files):
         raise UserError(f"{folder} is no adapter's folder: there are no .safetensors in it")
     return {file.name: file_hash(file) for file in files}

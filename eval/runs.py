@@ -44,8 +44,9 @@ class Run:
 
     @property
     def primary(self) -> Score:
-        """The score that the task is judged by: the usual metric of a known task, else the first."""
-        return self.score(PRIMARY.get(self.about.task, "")) or self.scores[0]
+        """The score that the task is judged by: the one its recipe names, that of a known task, or the first."""
+        named = self.manifest.get("section", {}).get("metric")
+        return self.score(named or PRIMARY.get(self.about.task, "")) or self.scores[0]
 
     @property
     def transfer(self) -> str:

@@ -19,7 +19,7 @@ from .predictions import measure_of, same_items
 
 ROUNDS = 20_000  # so that Holm over 1,000 comparisons can still find something
 ENOUGH = 400
-FEWEST_LANGUAGES = 5  # of four differences, all of one sign, Wilcoxon's p cannot come below 0.125
+FEWEST_LANGUAGES = 6  # of five differences, all of one sign, Wilcoxon's p cannot come below 0.0625
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _exchanged(
     as_large = 0
     for start in range(0, ROUNDS, AT_ONCE):
         moved = rng.integers(2, size=(min(AT_ONCE, ROUNDS - start), before.shape[1])).astype(float) @ changes
-        hits = np.cumsum(np.abs(difference(sums + moved, others - moved)) >= abs(seen) - 1e-12)
+        hits = np.cumsum(np.abs(difference(sums + moved, others - moved)) >= abs(seen) * (1 - 1e-9))
         if as_large + hits[-1] >= ENOUGH:
             return ENOUGH / (start + 1 + int(np.searchsorted(hits, ENOUGH - as_large)))
         as_large += int(hits[-1])
@@ -102,7 +102,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def over_languages(differences: Sequence[float]) -> float | None:
-    """Two-sided p of Wilcoxon's signed-rank test on one difference a language; None with fewer than five."""
+    """Two-sided p of Wilcoxon's signed-rank test on one difference a language; None with fewer than six."""
     if len(differences) < FEWEST_LANGUAGES:
         return None
     if not any(differences):

@@ -93,7 +93,7 @@ def encode(
 def _by_word(item: Item, example: Example, best: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
     """A word that was cut off, or that the tokenizer makes nothing of, is no part of an entity."""
     found = dict(zip(example.words, best, strict=True))
-    outside = OUTSIDE if OUTSIDE in labels else labels[0]
+    outside = OUTSIDE if OUTSIDE in labels else ""  # where each word has a tag, no answer is a wrong one
     guess = [labels[found[word]] if word in found else outside for word in range(len(item.label))]
     return {"words": item.text, "gold": item.label, "guess": guess}
 

@@ -65,7 +65,7 @@ class Task(Section):
         if self.file is None and three:
             raise ValueError(f"{' and '.join(three)} missing: give train, validation and test, or one file")
         if self.file is not None and len(three) < 3:
-            raise ValueError("give either file, or train, validation and test")
+            raise ValueError("give either file, or train, validation and test (and null for the others)")
         return self
 
 
@@ -133,6 +133,11 @@ class Eval(Section):
             raise ValueError(f"tasks: no task {name!r} here; {hint}")
         if self.transfer_adapter is not None and self.transfer_from is None:
             raise ValueError("transfer_adapter is for transfer_from: say the language that its data are in")
-        if self.transfer_from and (whole := [name for name, task in self.with_data.items() if task.file]):
+        if self.transfer_adapter is not None and "://" in self.transfer_adapter:
+            raise ValueError("transfer_adapter: expected a folder on this machine")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds: one stands there twice")
+        chosen = {name: task for name, task in self.with_data.items() if name in (self.tasks or self.configured)}
+        if self.transfer_from and (whole := [name for name, task in chosen.items() if task.file]):
             raise ValueError(f"transfer_from: {', '.join(whole)} has one file for all splits; give it three")
         return self

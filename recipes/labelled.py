@@ -35,11 +35,13 @@ def read_split(name: str, task: Task, split: str, cache: Path, progress: Progres
     field, location = _location(task, split)
     with _naming(name, field):
         path = local_file(location, cache, progress)
-    items = [Item(*pair) for pair in read_conll(path)] if _is_conll(path) else _rows(path, task)
-    if field == "file":
-        items = [item for item in items if _split_of(item) == split]
-    if not items:
-        raise UserError(f"eval.{name}.{field}: {path} holds no example" + (f" for {split}" if field == "file" else ""))
+        items = [Item(*pair) for pair in read_conll(path)] if _is_conll(path) else _rows(path, task)
+        if not items:
+            raise UserError(f"{path} holds no example" + (f" with {task.where}" if task.where else ""))
+        if field == "file":
+            items = [item for item in items if _split_of(item) == split]
+        if not items:
+            raise UserError(f"{path} is too small to be cut: nothing is left for {split}; give three files")
     return items
 
 
@@ -78,7 +80,11 @@ def read_sentences(settings: PseudoPerplexity, cache: Path, progress: Progress =
 
 def _texts(path: Path, name: str) -> Iterator[str]:
     if path.name.removesuffix(".gz").endswith(TABLES):
-        yield from (str(column(row, name, path)) for row in read_rows(path))
+        for row in read_rows(path):
+            text = column(row, name, path)
+            if text is not None and not isinstance(text, str):
+                raise UserError(f"{path}: expected a sentence in column {name!r}, got {text!r}")
+            yield text or ""
         return
     with open_text(path) as file:
         yield from file
@@ -98,10 +104,14 @@ def _location(task: Task, split: str) -> tuple[str, str]:
     return ("file", task.file) if task.file is not None else (split, getattr(task, split))
 
 
+def normal_text(item: Item) -> str:
+    """The text, or the words, with single spaces between."""
+    return " ".join((item.text if isinstance(item.text, str) else " ".join(item.text)).split())
+
+
 def _split_of(item: Item) -> str:
     """By the text alone, so that equal texts stay together and more data later do not move what is there."""
-    text = item.text if isinstance(item.text, str) else " ".join(item.text)
-    place = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
+    place = int.from_bytes(hashlib.sha256(normal_text(item).encode()).digest()[:8]) / 2**64
     for split, share in SHARES.items():
         if place < share:
             return split
@@ -129,8 +139,10 @@ def _rows(path: Path, task: Task) -> list[Item]:
             continue
         text, label = column(row, task.text, path), column(row, task.label, path)
         names = [_name(part, task, path) for part in label] if isinstance(label, list) else _name(label, task, path)
-        fits = isinstance(text, str) if isinstance(names, str) else isinstance(text, list) and len(text) == len(names)
-        if not fits:
+        if not text:  # nothing to learn from, nothing to tell
+            continue
+        words = isinstance(text, list) and len(text) == len(names) and all(isinstance(word, str) for word in text)
+        if not (isinstance(text, str) if isinstance(names, str) else words):
             raise UserError(
                 f"{path}: expected a text and a label, or as many tokens as tags, got {text!r} and {label!r}"
             )
@@ -140,8 +152,11 @@ def _rows(path: Path, task: Task) -> list[Item]:
 
 def _name(value: Any, task: Task, path: Path) -> str:
     """A label's name; a number is looked up in `labels` where the recipe gives them."""
-    if value is None or value == "":
-        raise UserError(f"{path}: a row has no label")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is None or not isinstance(value, str | int) or not str(value).strip():
+        raise UserError(f"{path}: a row has no label" + (f" but {value!r}" if value else ""))
+    value = str(value).strip()
     if task.labels is None or str(value) in task.labels:
         return str(value)
     if str(value).isdecimal() and int(value) < len(task.labels):

@@ -246,8 +246,9 @@ def _copy_training_files(evaluation: dict[str, Any]) -> None:
     """Name the tasks' files of the other language as their own ones are, that language's codes still to come."""
     own = evaluation.get("others")
     tasks = {name: evaluation.get(name) for name in TASKS} | (own if isinstance(own, dict) else {})
-    for name in evaluation.get("tasks") or tasks:
-        task: Any = tasks.get(name)
+    chosen = evaluation.get("tasks")
+    for name in tasks:
+        task: Any = tasks[name] if name in (chosen if isinstance(chosen, list) and chosen else tasks) else None
         for split in ("train", "validation") if isinstance(task, dict) else ():
             if task.get(f"transfer_{split}") is None and task.get(split) is not None:
                 task[f"transfer_{split}"] = task[split]

@@ -241,6 +241,21 @@ class Recipe(Section):
         return find_language(str(value)).code
 
     @model_validator(mode="after")
+    def _transfer_is_from_elsewhere(self) -> "Recipe":
+        if self.eval.transfer_from is None:
+            return self
+        if self.eval.transfer_from == self.language:
+            raise ValueError(f"eval.transfer_from: {self.language} is the recipe's own language")
+        for name in self.eval.tasks or self.eval.configured:
+            task = self.eval.with_data.get(name)
+            if task is not None and task.transfer_train in (None, task.train):
+                raise ValueError(
+                    f"eval.{name}.transfer_train: name the file in {self.eval.transfer_from}, or write {{language}} "
+                    "where train names the language"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _source_has_data(self) -> "Recipe":
         if self.source != "graph" and self.corpus is None:
             raise ValueError(f"source: {self.source} needs a corpus section")

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -58,7 +59,7 @@ def read_conll(path: Path) -> Iterator[tuple[list[str], list[str]]]:
     tags: list[str] = []
     with open_text(path) as file:
         for number, line in enumerate([*file, ""], 1):
-            fields = line.split()
+            fields = re.split(r"[ \t]+", stripped) if (stripped := line.strip(" \t\r\n")) else []
             if not fields or fields[0] == "-DOCSTART-":
                 if words:
                     yield words, tags

@@ -135,3 +135,35 @@ def test_tags_that_are_no_entities_stay_as_they_are_with_accuracy(tmp_path: Path
     task = write(tmp_path, ".txt", "Asha NOUN\nanaishi VERB\n").model_copy(update={"metric": "accuracy"})
     data = read_task("pos", task, tmp_path)
     assert (data.labels, data.tags, data.repaired) == (["NOUN", "VERB"], True, {})
+
+
+def test_a_list_of_labels_in_another_scheme_gets_the_tags_that_it_becomes(tmp_path: Path) -> None:
+    task = write(tmp_path, ".txt", "Asha I-PER\n").model_copy(update={"labels": ["O", "I-PER"]})
+    assert read_task("ner", task, tmp_path).labels == ["O", "I-PER", "B-PER"]
+
+
+def test_test_items_that_were_trained_on_are_counted(tmp_path: Path) -> None:
+    task = write(tmp_path, ".csv", "text,label\na  b,x\nc,y\n")
+    Path(task.test).write_text("text,label\na b,x\nd,y\n", encoding="utf-8")
+    assert read_task("topic", task, tmp_path).overlap == 1
+
+
+def test_rows_without_text_are_left_out_and_labels_are_trimmed(tmp_path: Path) -> None:
+    data = read_task("topic", write(tmp_path, ".csv", "text,label\n,x\na, x \nb,1.0\n"), tmp_path)
+    assert [(item.text, item.label) for item in data.splits["test"]] == [("a", "x"), ("b", "1.0")]
+
+
+def test_whole_floats_are_ids_of_labels(tmp_path: Path) -> None:
+    task = write(tmp_path, ".jsonl", '{"text": "a", "label": 1.0}\n').model_copy(update={"labels": ["no", "yes"]})
+    assert read_task("topic", task, tmp_path).splits["test"][0].label == "yes"
+
+
+def test_a_file_too_small_to_be_cut(tmp_path: Path) -> None:
+    (tmp_path / "all.csv").write_text("text,label\na,x\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"eval\.mood\.file: .* too small to be cut"):
+        read_task("mood", Task(file=str(tmp_path / "all.csv")), tmp_path)
+
+
+def test_a_space_of_another_kind_is_part_of_a_token(tmp_path: Path) -> None:
+    data = read_task("ner", write(tmp_path, ".txt", "10\u00a0000 O\n"), tmp_path)
+    assert data.splits["test"][0].text == ["10\u00a0000"]

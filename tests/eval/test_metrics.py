@@ -14,6 +14,7 @@ from lrl_adapt.eval.metrics import (
     entity_table,
     word_accuracy,
 )
+from lrl_adapt.eval.predictions import details, measures_of
 from seqeval.metrics import f1_score as seqeval_f1
 from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as seqeval_table
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
@@ -87,3 +88,11 @@ def test_the_bootstrap_interval_covers_a_known_mean_and_is_the_same_each_time() 
     assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.02)
     assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.02)
     assert (low, high) == measure.interval()
+
+
+def test_tags_that_are_no_entities_have_figures_by_tag() -> None:
+    rows = [{"words": ["a", "b"], "gold": ["NOUN", "VERB"], "guess": ["NOUN", "NOUN"]}]
+    assert [measure.metric for measure in measures_of(rows, ["NOUN", "VERB"])] == ["accuracy"]
+    found = details(rows, ["NOUN", "VERB"])
+    assert found is not None
+    assert found["confusion"] == [[1, 0], [1, 0]]

@@ -93,3 +93,13 @@ def test_likelihoods_beyond_what_a_float_can_tell_stay_finite() -> None:
 def test_bits_per_byte_count_the_bytes_of_the_script(model, tokenizer) -> None:
     (score,) = score_sentences(MaskedLM(model), tokenizer, ["ሰላም ነው"], max_length=64, batch_tokens=64)
     assert (score.characters, score.bytes) == (6, 16)
+
+
+def test_a_sentence_without_tokens_weighs_nothing(model, tokenizer) -> None:
+    some = score_sentences(MaskedLM(model), tokenizer, SENTENCES, max_length=128, batch_tokens=1000)
+    more = score_sentences(MaskedLM(model), tokenizer, [*SENTENCES, "\u200b"], max_length=128, batch_tokens=1000)
+    assert more[-1].tokens == 0
+    wanted, found = figures(some), figures(more)
+    for metric in ("pseudo_perplexity", "pseudo_perplexity_paper", "unknown_share"):
+        assert found[metric] == pytest.approx(wanted[metric])
+    assert median(some)[0] == pytest.approx(median(more)[0])

@@ -63,8 +63,8 @@ def test_holm_is_the_published_example() -> None:
     assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
-def test_over_languages_needs_five_and_finds_what_all_agree_on() -> None:
-    assert over_languages([1.0, 2.0, 3.0, 4.0]) is None
+def test_over_languages_needs_six_and_finds_what_all_agree_on() -> None:
+    assert over_languages([1.0, 2.0, 3.0, 4.0, 5.0]) is None
     assert over_languages([0.0] * 6) == 1.0
     assert over_languages([1, 2, 3, 4, 5, 6, 7, 8]) == pytest.approx(2 / 2**8)
 

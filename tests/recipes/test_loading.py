@@ -349,3 +349,20 @@ def test_transfer_trains_on_the_other_languages_files() -> None:
         "eng_Latn.parquet",
     ]
     assert str(topic.train).endswith("mlt_Latn.parquet")  # still what the text must not hold
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["language=mlt", "eval.transfer_from=mlt"], "the recipe's own language"),
+        (
+            ["language=mlt", "eval.transfer_from=eng", "eval.topic.transfer_train=t", "eval.topic.train=t"],
+            "name the file",
+        ),
+        (["language=mlt", "eval.transfer_from=eng", "eval.transfer_adapter=hf://a/b"], "a folder on this machine"),
+        (["language=mlt", "eval.seeds=[1,1]"], "one stands there twice"),
+    ],
+)
+def test_transfer_and_seeds_that_make_no_sense(overrides: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_recipe("mbert", overrides)
