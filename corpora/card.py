@@ -27,6 +27,7 @@ def card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> str:
             "|---|---|---|---|",
             *rows,
             "",
+            *_passes(facts.get("passes", {})),
             "## From page to line",
             "",
             *(f"- {reason}: {count:,} pages" for reason, count in facts["pages"].items()),
@@ -47,6 +48,12 @@ def _source(source: dict[str, Any]) -> str:
         f"{len(source['files'])} of {source['of']} shards: {', '.join(source['files'])}. "
         "GlotCC-V1: packaging CC0 1.0, the text under Common Crawl's terms of use."
     )
+
+
+def _passes(passes: dict[str, int]) -> list[str]:
+    """How often the files' text stands in train, where sampling repeats the smaller ones."""
+    told = ", ".join(f"{file} {count}" for file, count in passes.items() if count > 1)
+    return [f"Repeated in train, times in all: {told}.", ""] if told else []
 
 
 def _filters(facts: dict[str, Any]) -> list[str]:

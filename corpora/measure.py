@@ -66,7 +66,7 @@ def measure(lines: list[str], script: str) -> Measures:
     return Measures(
         characters=numpy.fromiter(map(len, lines), dtype=numpy.int64, count=len(lines)),
         letters=count(LETTER) / numpy.maximum(ink, 1),
-        script=numpy.where(scripted > 0, count(OWN) / numpy.maximum(scripted, 1), 1.0),
+        script=numpy.where((scripted > 0) & (script != "Zyyy"), count(OWN) / numpy.maximum(scripted, 1), 1.0),
         boilerplate=(count(MENU) - count(OPEN) >= MENU_LIMIT) | (count(CODE) > 0) | _with_phrases(joined, starts),
         key=_keys(codes, (classes & KEY) != 0, starts),
     )

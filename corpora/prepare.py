@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy
 import pyarrow
 import pyarrow.parquet
 
@@ -62,11 +63,14 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
         if corpus.drop_task_lines:
             for cleaned in _task_lines(recipe, workspace, progress):
                 stage.add_task_lines(cleaned)
-        batches = _sampled(_batches(source, corpus, progress), stage, tally)
+        files: list[int] = []
+        batches = _sampled(_batches(source, corpus, files, progress), stage, tally)
         label = f"clean text, blocks of {BATCH // 1_000_000} M characters"
+        lines_of: list[int] = []
         for cleaned in progress.track(clean_all(batches, corpus, language, workers), label):
             tally.add(cleaned.tally)
             stage.add(cleaned)
+            lines_of.append(len(cleaned.lines))
         outcome = stage.settle()
         for index, name in enumerate(OUTCOMES):
             tally.lines[name] += int((outcome == index).sum())
@@ -77,7 +81,13 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             )
         if tally.lines[OUTCOMES[NOT_SAMPLED]] and not tally.lines[OUTCOMES[OVER_CAP]]:
             progress.say("fewer than max_bytes or max_documents are kept: repeats took more than expected")
-        draft.facts |= _write(stage, outcome == KEPT, draft.folder)
+        times = (outcome == KEPT).astype(numpy.uint16)
+        if corpus.sampling < 1:
+            owners = numpy.repeat(files, lines_of)
+            passes = passes_of(numpy.bincount(owners, stage.sizes() * times, len(source.read)), corpus.sampling)
+            times *= passes[owners]
+            draft.facts["passes"] = dict(zip(source.read, passes.tolist(), strict=True))
+        draft.facts |= _write(stage, times, draft.folder)
     draft.facts |= {
         "source": source.facts(),
         "pages": _present(tally.pages),
@@ -101,8 +111,20 @@ def _task_lines(recipe: Recipe, workspace: Path, progress: Progress) -> Iterator
     )
 
 
-def _write(stage: Stage, keep: Any, folder: Path) -> dict[str, dict[str, int]]:
-    """Write the kept lines to their splits; documents, lines and bytes of each split."""
+def passes_of(sizes: Any, power: float) -> Any:
+    """How often each file's text is gone through, from the files' sizes; the largest once, uint16 (files,).
+
+    Sizes to the power of 1 / T are sampling with temperature T (Conneau and Lample 2019, section 3.1).
+    """
+    return numpy.rint((sizes.max() / numpy.maximum(sizes, 1)) ** (1 - power)).astype(numpy.uint16)
+
+
+def _write(stage: Stage, times: Any, folder: Path) -> dict[str, dict[str, int]]:
+    """Write lines to their splits as many `times` as each is to stand in train (in the others once at most).
+
+    The whole text goes round again for each repeat, so that no line stands beside its double. Documents, lines and
+    bytes of each split.
+    """
     compute: Any = importlib.import_module("pyarrow.compute")  # its functions are made at run time
     documents, lines, size = Counter[str](), Counter[str](), Counter[str]()
     last: dict[str, str] = {}
@@ -111,40 +133,51 @@ def _write(stage: Stage, keep: Any, folder: Path) -> dict[str, dict[str, int]]:
             split: stack.enter_context(pyarrow.parquet.ParquetWriter(folder / f"{split}.parquet", SCHEMA))
             for split in SPLITS
         }
-        start = 0
-        for batch in stage.batches():
-            chosen = batch.filter(pyarrow.array(keep[start : start + batch.num_rows]))
-            start += batch.num_rows
-            for index, split in enumerate(SPLITS):
-                rows = chosen.filter(compute.equal(chosen["split"], index)).select(["document", "text"])
-                if not rows.num_rows:
-                    continue
-                files[split].write_batch(rows)
-                names = rows["document"]
-                documents[split] += len(names.unique()) - (last.get(split) == names[0].as_py())
-                last[split] = names[-1].as_py()
-                lines[split] += rows.num_rows
-                size[split] += compute.sum(compute.binary_length(rows["text"])).as_py()
+        for turn in range(int(times.max())):
+            start = 0
+            for batch in stage.batches():
+                chosen = batch.filter(pyarrow.array(times[start : start + batch.num_rows] > turn))
+                start += batch.num_rows
+                for index, split in enumerate(SPLITS if turn == 0 else SPLITS[:1]):
+                    rows = chosen.filter(compute.equal(chosen["split"], index)).select(["document", "text"])
+                    if not rows.num_rows:
+                        continue
+                    files[split].write_batch(rows)
+                    names = rows["document"]
+                    documents[split] += len(names.unique()) - (last.get(split) == names[0].as_py())
+                    last[split] = names[-1].as_py()
+                    lines[split] += rows.num_rows
+                    size[split] += compute.sum(compute.binary_length(rows["text"])).as_py()
     return {"documents": dict(documents), "lines": dict(lines), "bytes": dict(size)}
 
 
-def _batches(source: Shards, corpus: Corpus, progress: Progress) -> Iterator[list[Document]]:
-    """Pages, some of about BATCH characters together; of GlotCC no more shards than the cap needs."""
+def _batches(source: Shards, corpus: Corpus, files: list[int], progress: Progress) -> Iterator[list[Document]]:
+    """Pages, some of about BATCH characters together; of GlotCC no more shards than the cap needs.
+
+    `files` gets the number of each batch's file; only with sampling is that all that the batch has pages of.
+    """
     batch: list[Document] = []
     size = total = pages = 0
-    for path in source.paths(progress):
+    for number, path in enumerate(source.paths(progress)):
         for document in read_documents(path, corpus.text_column):
             batch.append(document)
             size += len(document.text)
             pages += 1
             if size >= BATCH:
+                files.append(number)
                 yield batch
                 total += size
                 batch, size = [], 0
+        if batch and corpus.sampling < 1:
+            files.append(number)
+            yield batch
+            total += size
+            batch, size = [], 0
         caps = ((total, corpus.max_bytes), (pages, corpus.max_documents))
         if source.folder and any(cap is not None and amount >= FETCHED * cap for amount, cap in caps):
             break
     if batch:
+        files.append(-1)
         yield batch
 
 

@@ -88,6 +88,10 @@ class Stage:
                 self._cap(outcome, cap, pages=pages)
         return outcome
 
+    def sizes(self) -> Array:
+        """Bytes of every line, in the order they were added; uint32."""
+        return numpy.concatenate([sizes for _, sizes in self._sizes.parts()])
+
     def bytes_of(self, outcome: Array, which: int) -> int:
         """Bytes of the lines with this outcome."""
         return sum(

@@ -140,6 +140,10 @@ class Language:
         return self.code
 
 
+# ISO 639-2 and ISO 15924 for what has no one language and script: a base's text, not one of the table's rows.
+SEVERAL = Language("mul_Zyyy", "Several languages")
+
+
 @cache
 def all_languages() -> tuple[Language, ...]:
     """Return every language of the table, sorted by code."""
@@ -151,13 +155,15 @@ def find_language(text: str) -> Language:
     """Return the language that a code of any of the four systems, an ISO code or an English name stands for.
 
     Case does not matter, nor does '-' or '_'. A full code that the table lacks (`xho-Cyrl`) is a language of its own,
-    as GlotCC has many more labels than the table, if its script is one.
+    as GlotCC has many more labels than the table, if its script is one. `mul` is several languages together.
 
     Raises:
         AmbiguousLanguageError: `text` is a macro-language or a code that several languages share.
         UnknownLanguageError: `text` is no language.
     """
     key = _normalise(text)
+    if key in ("mul", "mul_zyyy"):
+        return SEVERAL
     exact = _by_full_name().get(key, ())
     if len(exact) == 1:
         return exact[0]

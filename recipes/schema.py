@@ -41,6 +41,9 @@ class FromScratch(Section):
     heads: Count = Field(default=4, description="Attention heads in a block.")
     intermediate_size: Count = Field(default=512, description="Width of the feed-forward layer, in units.")
     vocab_size: Annotated[int, Field(ge=64)] = Field(default=4000, description="Size of the vocabulary, in pieces.")
+    alphabet: str = Field(
+        default="", description="Characters that get pieces though the text lacks them: those of languages to come."
+    )
     initializer_range: Annotated[float, Field(gt=0)] = Field(
         default=0.02, description="Standard deviation of the random weights; BERT's 0.02 is for a width of 768."
     )
@@ -83,6 +86,11 @@ class Corpus(Section):
     text_column: str | None = Field(
         default=None, description="Column with the text in csv, tsv, jsonl and parquet; default: content, else text."
     )
+    sampling: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0,
+        description="Below 1: repeat the smaller files, a language each, until sizes stand as these to this power "
+        "(multilingual bases: 0.3 to 0.7); 1: the files as they are.",
+    )
     cut: Literal["lines", "sentences"] = Field(
         default="lines", description="Cut pages at line breaks, or into sentences (long lines always are)."
     )
@@ -117,6 +125,8 @@ class Corpus(Section):
             raise ValueError(
                 f"min_characters {self.min_characters} is more than max_characters {self.max_characters}: no line fits"
             )
+        if self.sampling < 1 and not self.files:
+            raise ValueError("sampling is between files: name them in files, one for each language")
         return self
 
 

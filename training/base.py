@@ -152,7 +152,7 @@ def _make_scratch(settings: FromScratch, prepared: Prepared, draft: Draft) -> No
     import torch
     from transformers import BertConfig, BertForMaskedLM
 
-    tokenizer = train_tokenizer(read_texts(prepared.all, "train"), settings.vocab_size)
+    tokenizer = train_tokenizer(read_texts(prepared.all, "train"), settings.vocab_size, settings.alphabet)
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=settings.hidden_size,

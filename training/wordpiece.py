@@ -16,8 +16,11 @@ CONTINUED = "##"
 Pair = tuple[str, str]
 
 
-def train_tokenizer(texts: Iterable[str], size: int) -> Any:
-    """A cased BERT tokenizer with at most `size` pieces, the five special ones and every character included."""
+def train_tokenizer(texts: Iterable[str], size: int, alphabet: str = "") -> Any:
+    """A cased BERT tokenizer with at most `size` pieces, the five special ones and every character included.
+
+    So are the characters of `alphabet`, at the start of a word and in it.
+    """
     from tokenizers import normalizers, pre_tokenizers
     from transformers import BertTokenizer
 
@@ -26,15 +29,20 @@ def train_tokenizer(texts: Iterable[str], size: int) -> Any:
     words: Counter[str] = Counter()
     for text in texts:
         words.update(word for word, _ in split.pre_tokenize_str(normal.normalize_str(text)))
-    pieces = [*SPECIALS, *learn_pieces(words, size - len(SPECIALS))]
+    letters = dict.fromkeys(normal.normalize_str(alphabet).replace(" ", ""))
+    spelled = [piece for letter in letters for piece in (letter, CONTINUED + letter)]
+    pieces = [*SPECIALS, *learn_pieces(words, size - len(SPECIALS), spelled)]
     vocab = {piece: number for number, piece in enumerate(pieces)}
     return BertTokenizer(vocab=vocab, do_lower_case=False, strip_accents=False, model_max_length=512)
 
 
-def learn_pieces(words: Counter[str], size: int) -> list[str]:
-    """Pieces for counted words: all characters, then merges of the most frequent neighbours, up to `size`."""
+def learn_pieces(words: Counter[str], size: int, known: Iterable[str] = ()) -> list[str]:
+    """Pieces for counted words: all characters, then merges of the most frequent neighbours, up to `size`.
+
+    `known` pieces are there from the start.
+    """
     spelled = {word: [word[0], *(CONTINUED + letter for letter in word[1:])] for word in sorted(words)}
-    pieces = dict.fromkeys(sorted({piece for letters in spelled.values() for piece in letters}))
+    pieces = dict.fromkeys(sorted({*known, *(piece for letters in spelled.values() for piece in letters)}))
     counts: Counter[Pair] = Counter()
     places: defaultdict[Pair, set[str]] = defaultdict(set)
     for word, letters in spelled.items():

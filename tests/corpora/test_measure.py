@@ -99,3 +99,7 @@ def test_suspects_are_few_and_hold_all_that_is_broken() -> None:
     texts = [text for pair in zip(fine * 9, broken, strict=False) for text in pair]
     assert suspects(texts) == [number for number in range(len(texts)) if number % 2]
     assert suspects([]) == []
+
+
+def test_text_of_many_scripts_has_the_share_of_none() -> None:
+    assert measure(["Paka", "кот", "猫"], "Zyyy").script.tolist() == [1.0, 1.0, 1.0]

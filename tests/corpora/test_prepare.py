@@ -1,4 +1,5 @@
 import gzip
+import itertools
 import json
 import random
 import subprocess
@@ -390,3 +391,27 @@ def test_glotccs_own_marks(tmp_path: Path) -> None:
     strict = {"drop_religious": True, "drop_warnings": ["short_sentences"], "min_probability": 0}
     facts = prepare_corpus(recipe(tmp_path / "a.jsonl", **strict), tmp_path / "runs").manifest()["facts"]
     assert facts["pages"] == {"kept": 3, "quality warning": 1, "religious": 2}
+
+
+def test_sampling_repeats_the_smaller_files_in_train_alone(tmp_path: Path) -> None:
+    """Files of 400, 100 and 100 pages at the square root: the small ones twice, never a line beside its double."""
+    for name, pages in (("a", range(400)), ("b", range(400, 500)), ("c", range(500, 600))):
+        write_pages(tmp_path / f"{name}.parquet", pages)
+    plain, sampled = (
+        prepare_corpus(recipe(tmp_path / "*.parquet", sampling=power), tmp_path / "runs") for power in (1.0, 0.5)
+    )
+    assert sampled.manifest()["facts"]["passes"] == {"a.parquet": 1, "b.parquet": 2, "c.parquet": 2}
+    for split in ("validation", "test"):
+        assert rows(sampled, split) == rows(plain, split)
+    train = [row["text"] for row in rows(sampled, "train")]
+    once = Counter(row["text"] for row in rows(plain, "train"))
+    assert Counter(train) - once == Counter({text: 1 for text, times in Counter(train).items() if times == 2})
+    assert set(train) == set(once)
+    assert 0.25 < (len(train) - once.total()) / once.total() < 0.45  # a third of the pages are of the small files
+    assert all(one != other for one, other in itertools.pairwise(train))
+    assert "b.parquet 2, c.parquet 2" in (sampled.folder / "card.md").read_text()
+
+
+def test_sampling_wants_files() -> None:
+    with pytest.raises(ValidationError, match="name them in files"):
+        recipe(Path("x"), files=[], sampling=0.5)

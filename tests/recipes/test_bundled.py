@@ -29,6 +29,7 @@ def test_no_recipe_is_overlooked() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_recipe_loads_and_says_what_it_does(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRL_DATA", "/data")
+    monkeypatch.setenv("BASE_TEXT", "/text")
     load_recipe(str(file))
     lines = file.read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith(EDITOR)
@@ -42,6 +43,7 @@ def test_recipe_loads_and_says_what_it_does(file: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_the_lines_to_copy_name_a_recipe_that_is_there(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRL_DATA", "/data")
+    monkeypatch.setenv("BASE_TEXT", "/text")
     monkeypatch.chdir(ROOT)  # from where the paths in them are written
     text = file.read_text(encoding="utf-8")
     for word in ("Launch:", "Override:"):

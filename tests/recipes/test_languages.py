@@ -3,6 +3,7 @@ from collections import Counter
 
 import pytest
 from lrl_adapt.recipes.languages import (
+    SEVERAL,
     AmbiguousLanguageError,
     Language,
     UnknownLanguageError,
@@ -376,3 +377,8 @@ def test_suggestions_are_near():
 
 def test_the_table_is_read_once():
     assert all_languages() is all_languages()
+
+
+def test_several_languages_together_have_a_code_but_no_row():
+    assert find_language("mul") == find_language("mul_Zyyy") == SEVERAL
+    assert SEVERAL not in all_languages()

@@ -209,3 +209,9 @@ def test_wordpiece_merges_the_most_frequent_neighbours_first() -> None:
     # a ##b stands 7 times, ##b ##c 5, x ##y 4: the merge of a ##b leaves "ab ##c" 5 times
     pieces = learn_pieces(Counter({"abc": 5, "ab": 2, "xy": 4}), 8)
     assert pieces == ["##b", "##c", "##y", "a", "x", "ab", "abc", "xy"]
+
+
+def test_characters_of_languages_to_come_are_known() -> None:
+    tokenizer = train_tokenizer(TEXTS, 300, "ሀለ \u0127")
+    assert tokenizer.tokenize("ሀለ \u0127ሀ") == ["ሀ", "##ለ", "\u0127", "##ሀ"]
+    assert "[UNK]" in train_tokenizer(TEXTS, 300).tokenize("ሀለ")
