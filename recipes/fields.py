@@ -1,8 +1,9 @@
 """What the sections of a recipe are made of."""
 
+import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 Count = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -14,6 +15,15 @@ class Section(BaseModel):
     """A part of a recipe: unknown keys are errors, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Python, and with it pydantic, takes true for 1."""
+        kind = str(cls.model_fields[info.field_name or ""].annotation)
+        if isinstance(value, bool) and "dict" not in kind and re.search(r"\b(int|float|ByteSize)\b", kind):
+            raise ValueError(f"expected a number, got {str(value).lower()}")
+        return value
 
 
 class LocationMark:

@@ -261,6 +261,8 @@ def test_a_base_in_the_command_takes_the_place_of_a_random_one() -> None:
         ("corpus.files=[a.txt, 3]", "corpus.files.1: expected a string, got 3"),
         ("training=3", "training: expected a dictionary"),
         ("base=null", "base: expected a dictionary"),
+        ("training.max_steps=true", "training.max_steps: expected a number, got true"),
+        ("training.patience=false", "training.patience: expected a number, got false"),
         ("training.max_steps=0", "training.max_steps: expected greater than 0, got 0"),
         ("training.learning_rate=.inf", "training.learning_rate: expected a finite number"),
         ("corpus.max_bytes=lots", "corpus.max_bytes: could not parse value and unit"),
