@@ -112,7 +112,13 @@ def score_json(score: Any) -> dict[str, Any]:
 
 
 def show_scores(terminal: Terminal, scores: list[Any], workspace: Path) -> None:
-    """The summary table of scores in the workspace: tasks down, systems across, changes with their verdicts."""
+    """A summary table for each language of scores in the workspace."""
+    for language in dict.fromkeys(score.language for score in scores):
+        _show_scores(terminal, [score for score in scores if score.language == language], workspace)
+
+
+def _show_scores(terminal: Terminal, scores: list[Any], workspace: Path) -> None:
+    """One language's scores: tasks down, systems across, changes with their verdicts."""
     from ..eval.rows import change, compared, rows_of, show_change, systems_of
     from ..eval.runs import gather
     from ..eval.scores import BASE, metric_name, show_interval, show_value
@@ -135,7 +141,7 @@ def show_scores(terminal: Terminal, scores: list[Any], workspace: Path) -> None:
         ]
         table.append((f"{row.task}\n{metric_name(row.metric)}", *cells, *changes))
     columns = ("task", *systems, *(f"change with {system}" for system in adapted))
-    terminal.table("Scores, with 95 % intervals", columns, table)
+    terminal.table(f"Scores in {scores[0].language}, with 95 % intervals", columns, table)
 
 
 def register(app: typer.Typer) -> None:

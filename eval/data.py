@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..recipes.errors import UserError
 from ..recipes.evaluation import Task
-from ..recipes.labelled import SPLITS, Item, normal_text, read_split
+from ..recipes.labelled import SPLITS, Item, normal_text, read_split, sample
 from ..recipes.progress import QUIET, Progress
 
 OUTSIDE = "O"
@@ -32,6 +32,7 @@ class TaskData:
 def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) -> TaskData:
     """Read the splits of a task. Raises UserError for unreadable files, missing columns, or an empty split."""
     splits = {split: read_split(name, task, split, cache, progress) for split in SPLITS}
+    splits["train"] = sample(splits["train"], task.max_train)
     tags = {isinstance(item.label, list) for items in splits.values() for item in items}
     if len(tags) > 1:
         raise UserError(f"eval.{name}: some splits have a label for each text, some one for each word")

@@ -55,6 +55,10 @@ class Task(Section):
     text: str = Field(default="text", description="Column with the text, or the list of words.")
     label: str = Field(default="label", description="Column with the label, or the list of tags.")
     labels: list[str] | None = Field(default=None, description="Names of the labels where the files hold numbers.")
+    max_train: Count | None = Field(
+        default=None,
+        description="Learn from a fixed choice of so many items of train: few labels, or less time; null: all.",
+    )
     metric: Literal["macro_f1", "entity_f1", "accuracy"] | None = Field(
         default=None, description="The task's figure; null: macro_f1 for a label a text, entity_f1 for tags."
     )

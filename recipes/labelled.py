@@ -109,9 +109,22 @@ def normal_text(item: Item) -> str:
     return " ".join((item.text if isinstance(item.text, str) else " ".join(item.text)).split())
 
 
+def sample(items: list[Item], size: int | None) -> list[Item]:
+    """At most `size` items, chosen by their text alone, in their order; null: all."""
+    if size is None or len(items) <= size:
+        return items
+    chosen = sorted(range(len(items)), key=lambda number: (_place(items[number]), number))[:size]
+    return [items[number] for number in sorted(chosen)]
+
+
+def _place(item: Item) -> float:
+    """A number in [0, 1) made of the text alone."""
+    return int.from_bytes(hashlib.sha256(normal_text(item).encode()).digest()[:8]) / 2**64
+
+
 def _split_of(item: Item) -> str:
     """By the text alone, so that equal texts stay together and more data later do not move what is there."""
-    place = int.from_bytes(hashlib.sha256(normal_text(item).encode()).digest()[:8]) / 2**64
+    place = _place(item)
     for split, share in SHARES.items():
         if place < share:
             return split

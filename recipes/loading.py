@@ -4,6 +4,7 @@ Order: the file a recipe `extends`, then the file, then the overrides; mappings 
 Every mistake is collected, so that the user sees all of them at once.
 """
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from .errors import UserError, nearest
 from .evaluation import TASKS, Task
 from .fields import LocationMark
+from .grid import grid_cells, of_language, open_fields
 from .languages import UnknownLanguageError, find_language
 from .schema import Recipe
 from .sources import glob_files
@@ -58,13 +60,24 @@ def find_recipe(reference: str | None) -> Path:
 def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> Recipe:
     """Read, merge, expand and check a recipe.
 
-    `overrides` are `dotted.path=value` strings, the value in YAML. Raises UserError with every mistake in one message.
+    `overrides` are `dotted.path=value` strings, the value in YAML. Raises UserError with every mistake in one message,
+    and where the recipe is a grid of which the overrides do not choose one run.
     """
     path = find_recipe(reference)
     problems: list[str] = []
     raw = _read(path, ())
-    for override in overrides:
-        raw = _merge(raw, _override(override))
+    changes = list(map(_override, overrides))
+    given = dict(changes)
+    grid = raw.pop("grid", None)
+    if open_ones := open_fields(grid, given):
+        raise UserError(
+            f"{path} is a grid of runs: `lrl-adapt run` does them all; for one of them say {', '.join(open_ones)} "
+            "(--language, --adapter, --source, --set)"
+        )
+    sections = raw.pop("by_language", None)
+    raw = _merge(raw, of_language(sections, given.get("language", raw.get("language"))))
+    for field, value in changes:
+        raw = _merge(raw, _nested(field, value))
     raw.setdefault("name", _name(path))
     _fill_placeholders(raw, problems)
     try:
@@ -76,6 +89,12 @@ def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> 
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
         raise UserError(f"{path}: {count}\n" + "\n".join(f"  {problem}" for problem in problems))
     return recipe
+
+
+def grid_overrides(reference: str | None, overrides: Sequence[str]) -> list[list[str]]:
+    """The overrides that make each run of a recipe's grid, for `load_recipe`; one list where it has no grid."""
+    cells = grid_cells(_read(find_recipe(reference), ()).get("grid"), dict(map(_override, overrides)))
+    return [[*(f"{field}={json.dumps(value)}" for field, value in cell.items()), *overrides] for cell in cells]
 
 
 def check_files(recipe: Recipe) -> None:
@@ -128,6 +147,10 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise UserError(f"{path}: a recipe is a mapping of sections (language, base, corpus, ...)")
     _anchor(raw, path.parent)
+    of_languages = raw.get("by_language")
+    for section in of_languages.values() if isinstance(of_languages, dict) else ():
+        if isinstance(section, dict):
+            _anchor(section, path.parent)
     parent = raw.pop("extends", None)
     if parent is None:
         return raw
@@ -146,18 +169,22 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _override(text: str) -> dict[str, Any]:
-    """The nested mapping that one `dotted.path=value` stands for; paths in it start from the current folder."""
+def _override(text: str) -> tuple[str, Any]:
+    """The field and the value that one `dotted.path=value` stands for."""
     dotted, equals, word = text.partition("=")
     if not equals or not all(part.isidentifier() for part in dotted.split(".")):
         raise UserError(f"--set {text}: expected section.field=value, such as training.max_steps=50")
     if dotted == "extends":
         raise UserError(f"--set {text}: only a recipe file can say what it extends")
     try:
-        value = yaml.safe_load(word)
+        return dotted, yaml.safe_load(word)
     except yaml.YAMLError as error:
         raise UserError(f"--set {text}: the value is not valid YAML") from error
-    for part in reversed(dotted.split(".")):
+
+
+def _nested(field: str, value: Any) -> dict[str, Any]:
+    """The mapping that a dotted field and its value stand for; paths in it start from the current folder."""
+    for part in reversed(field.split(".")):
         value = {part: value}
     _anchor(value, Path.cwd())
     return value
@@ -341,4 +368,4 @@ def _fields(loc: Sequence[str]) -> list[str]:
         field = model.model_fields.get(part)
         section = _section(field.annotation) if field else None
         model = section or model
-    return list(model.model_fields) + (["extends"] if model is Recipe else [])
+    return list(model.model_fields) + (["extends", "grid", "by_language"] if model is Recipe else [])

@@ -276,11 +276,26 @@ class Recipe(Section):
         return self
 
 
+_GRID = {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}}
+
+
 def json_schema() -> str:
-    """The JSON schema of a recipe file, `extends` included, as text."""
+    """The JSON schema of a recipe file, as text; with `extends`, `grid` and `by_language`, which loading resolves."""
     schema = Recipe.model_json_schema()
     schema["title"] = "lrl-adapt recipe"
-    schema["properties"]["extends"] = {"type": "string", "description": "Name or path of a recipe to start from."}
+    schema["properties"] |= {
+        "extends": {"type": "string", "description": "Name or path of a recipe to start from."},
+        "grid": {
+            "description": "Fields with several values, {adapter.type: [none, lora]}, or a list of such: "
+            "`lrl-adapt run` does every combination.",
+            "anyOf": [_GRID, {"type": "array", "items": _GRID}],
+        },
+        "by_language": {
+            "description": "What is otherwise for a language: {swh_Latn: {eval: {ner: ...}}}.",
+            "type": "object",
+            "additionalProperties": {"$ref": "#"},
+        },
+    }
     schema["properties"]["base"] = {"anyOf": [{"type": "string"}, schema["properties"]["base"]]}
     for field in ("corpus", "graph"):
         schema["properties"][field]["anyOf"].append({"const": "none"})

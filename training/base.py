@@ -121,7 +121,8 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
         f"{name}: {length} is over this base's {limit} positions" for name, length in lengths.items() if length > limit
     ]
     width, blocks = config.hidden_size, config.num_hidden_layers
-    own = recipe.adapter.reduction_factor
+    read = recipe.adapter.settings()  # a field that the type does not read may hold anything
+    own = read.get("reduction_factor")
     factors = [("adapter", factor) for factor in (own.values() if isinstance(own, dict) else [own or 1])]
     wrong += [
         f"{name}.reduction_factor: {factor} is over this base's width {width}"
@@ -129,7 +130,7 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
         if factor > width
     ]
     named = {
-        "adapter.leave_out": recipe.adapter.leave_out,
+        "adapter.leave_out": read.get("leave_out", []),
         "adapter.reduction_factor": [key for key in own if isinstance(key, int)] if isinstance(own, dict) else [],
     }
     wrong += [

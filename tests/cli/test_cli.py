@@ -239,3 +239,23 @@ def test_doctor_tells_of_versions_devices_disk_and_hub(folder: Path) -> None:
     facts = json.loads(invoke("doctor", "--json").stdout)
     assert {"python", "torch", "peft", "devices", "disk", "hub", "workspace"} <= set(facts)
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", facts["torch"])
+
+
+def test_run_does_every_run_of_a_grid_and_tells_of_those_that_fail(folder: Path) -> None:
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    grid = "grid: {adapter.type: [none, lora, seq_bn]}\neval: {mlm: {max_sentences: 5}}\n"
+    grid += "corpus: {files: text.txt, drop_near_duplicates: false}\n"
+    small = SMALL.replace("corpus: {files: text.txt}\n", "")
+    (folder / "many.yaml").write_text(small + grid, encoding="utf-8")
+    planned = invoke("run", "many.yaml", "--dry-run")
+    assert planned.exit_code == 0
+    assert "3 runs" in planned.stdout
+    result = invoke("run", "many.yaml", "--json", "--set", "adapter.reduction_factor=99")
+    assert result.exit_code == 2
+    assert "1 of 3 runs failed:" in result.stderr
+    assert "seq_bn text: the recipe does not fit its base" in result.stderr
+    found = json.loads(result.stdout)
+    assert {score["system"] for score in found["scores"]} == {"base", "lora/text"}
+    assert len(found["scores"]) == len({json.dumps(score) for score in found["scores"]})
+    assert Path(found["report"]).is_file()
+    assert invoke("train", "many.yaml").exit_code == 2

@@ -167,3 +167,21 @@ def test_a_file_too_small_to_be_cut(tmp_path: Path) -> None:
 def test_a_space_of_another_kind_is_part_of_a_token(tmp_path: Path) -> None:
     data = read_task("ner", write(tmp_path, ".txt", "10\u00a0000 O\n"), tmp_path)
     assert data.splits["test"][0].text == ["10\u00a0000"]
+
+
+def test_a_sample_of_train_does_not_depend_on_the_rest(tmp_path: Path) -> None:
+    rows = [f"text {number},x" for number in range(50)]
+    task = write(tmp_path, ".csv", "\n".join(["text,label", *rows])).model_copy(update={"max_train": 10})
+
+    def texts() -> list[str]:
+        data = read_task("topic", task, tmp_path)
+        assert len(data.splits["test"]) == 50
+        return [str(item.text) for item in data.splits["train"]]
+
+    found = texts()
+    assert len(found) == 10
+    assert found == [row[:-2] for row in rows if row[:-2] in found]
+    left_out = [row for row in rows if row[:-2] not in found]
+    kept = [row for row in rows if row not in left_out[:20]]
+    Path(str(task.train)).write_text("\n".join(["text,label", *kept]), encoding="utf-8")
+    assert texts() == found
