@@ -53,8 +53,11 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Score the base and the adapter on language modelling, topic, sentiment and named entities."""
-    from ..recipes.loading import check_files, load_recipe
+    """Score the base and the adapter on language modelling, topic, sentiment and named entities.
+
+    Of a recipe with a grid, those of every run.
+    """
+    from ..recipes.loading import check_files, grid_overrides, load_recipe
     from .steps import alone, plan, use_cpu
 
     alone("eval")
@@ -62,14 +65,18 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     terminal = Terminal(as_json=as_json)
     more = [*(changes or []), *([f"eval.transfer_from={json.dumps(transfer_from)}"] if transfer_from else [])]
     short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks)
-    loaded = load_recipe(recipe, short)
-    check_files(loaded)  # before hours of work, not after
+    runs = [load_recipe(recipe, cell) for cell in grid_overrides(recipe, short)]
+    for run in runs:
+        check_files(run)  # before hours of work, not after
     if dry_run:
-        plan(terminal, loaded, [one.artifact for one in planned(loaded, workspace, folder)])
+        made = {one.artifact.folder: one.artifact for run in runs for one in planned(run, workspace, folder)}
+        plan(terminal, runs[0], list(made.values()))
         return
-    scores = evaluate(loaded, workspace, terminal, folder)
+    # the base's scores come with every adapter's
+    scores = list(dict.fromkeys(score for run in runs for score in evaluate(run, workspace, terminal, folder)))
     show_scores(terminal, scores, workspace)
-    terminal.result({"scores": [score_json(score) for score in scores]}, workspace / "scores" / loaded.language)
+    where = workspace / "scores" / (runs[0].language if len(runs) == 1 else "")
+    terminal.result({"scores": [score_json(score) for score in scores]}, where)
 
 
 def evaluate(recipe: Any, workspace: Path, terminal: Terminal, folder: Path | None = None) -> list[Any]:

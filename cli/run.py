@@ -13,7 +13,6 @@ from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .prepare import prepare
 from .report import report
-from .steps import describe
 from .train import How, train
 
 EPILOG = examples(
@@ -71,10 +70,11 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     if scores:
         terminal.heading("4/4 report")
         page = report(workspace, list(dict.fromkeys(score.language for score in scores)), terminal)
+        scores = list(dict.fromkeys(scores))  # the base's come with every adapter's
         show_scores(terminal, scores, workspace)
         result = {
             "artifacts": list({artifact["folder"]: artifact for artifact in artifacts}.values()),
-            "scores": [score_json(score) for score in dict.fromkeys(scores)],  # the base's come with every adapter
+            "scores": [score_json(score) for score in scores],
             "report": str(page),
         }
         terminal.result(result, page)
@@ -86,6 +86,8 @@ def _run(
     recipe: Any, how: How, workspace: Path, terminal: Terminal, place: str, artifacts: list[Any], scores: list[Any]
 ) -> None:
     """One run up to its scores, which `scores` gets, and `artifacts` what it made."""
+    from .steps import describe
+
     terminal.heading(f"1/4 prepare {recipe.language}{place}")
     made = prepare(recipe, workspace, terminal)
     if recipe.adapter.type != "none":

@@ -40,27 +40,30 @@ def train_cmd(  # noqa: PLR0913, PLR0917
     """Train the recipe's language adapter on what `prepare` made, on every GPU there is.
 
     Under torchrun, accelerate launch or srun it joins the processes there. An interrupted run is gone on with.
-    --dry-run tries a few steps and tells what the whole would take.
+    --dry-run tries a few steps and tells what the whole would take. Of a recipe with a grid, every run.
     """
-    from ..recipes.loading import load_recipe
-    from .steps import describe, facts_rows, use_cpu
+    from ..recipes.loading import grid_overrides, load_recipe
+    from .steps import alone, use_cpu
 
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     overrides = options.overrides(changes, language=language, adapter=adapter, source=source)
-    loaded = load_recipe(recipe, overrides)
-    if loaded.adapter.type == "none":
+    runs = [(cell, load_recipe(recipe, cell)) for cell in grid_overrides(recipe, overrides)]
+    runs = [(cell, loaded) for cell, loaded in runs if loaded.adapter.type != "none"]
+    if not runs:
         raise UserError(
             "adapter none is the base as it is: there is nothing to train; run `lrl-adapt eval --adapter none`"
         )
     if dry_run:
-        _tell_costs(loaded, workspace, terminal)
+        for _, loaded in runs:
+            _tell_costs(loaded, workspace, terminal)
         return
-    how = How(recipe, overrides, gpus=gpus, resume=resume)
-    artifact = train(loaded, workspace, terminal, how)
-    if how.talks:
-        terminal.table(f"Adapter for {loaded.language}", ("fact", "value"), facts_rows(artifact))
-        terminal.result(describe(artifact), artifact.folder)
+    if len(runs) > 1:
+        alone(f"train` of a grid, here {len(runs)} runs,")
+    hows = [How(recipe, cell, gpus=gpus, resume=resume) for cell, _ in runs]
+    artifacts = [train(loaded, workspace, terminal, how) for how, (_, loaded) in zip(hows, runs, strict=True)]
+    if hows[0].talks:
+        _show(terminal, [loaded.language for _, loaded in runs], hows, artifacts)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,25 @@ class How:
         from ..training.launch import is_main
 
         return is_main()
+
+
+def _show(terminal: Terminal, languages: list[str], hows: list[How], artifacts: list[Artifact]) -> None:
+    """The facts of one adapter, or of several what they were told and how well they did on validation text."""
+    from .steps import describe, facts_rows
+
+    if len(artifacts) == 1:
+        terminal.table(f"Adapter for {languages[0]}", ("fact", "value"), facts_rows(artifacts[0]))
+        terminal.result(describe(artifacts[0]), artifacts[0].folder)
+        return
+    rows = []
+    for how, artifact in zip(hows, artifacts, strict=True):
+        facts = artifact.manifest()["facts"]
+        rows.append(
+            ("\n".join(how.overrides), f"{facts['validation_loss']:.4f}", str(facts["best_step"]), artifact.folder.name)
+        )
+    terminal.table("Adapters", ("run", "validation loss", "at step", "folder"), rows)
+    told = [describe(artifact) | {"run": how.overrides} for how, artifact in zip(hows, artifacts, strict=True)]
+    terminal.result({"adapters": told}, artifacts[-1].folder.parent)
 
 
 def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifact:

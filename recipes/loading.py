@@ -71,7 +71,7 @@ def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> 
     grid = raw.pop("grid", None)
     if open_ones := open_fields(grid, given):
         raise UserError(
-            f"{path} is a grid of runs: `lrl-adapt run` does them all; for one of them say {', '.join(open_ones)} "
+            f"{path} is a grid of runs; for one of them say {', '.join(open_ones)} "
             "(--language, --adapter, --source, --set)"
         )
     sections = raw.pop("by_language", None)

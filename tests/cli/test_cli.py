@@ -258,4 +258,10 @@ def test_run_does_every_run_of_a_grid_and_tells_of_those_that_fail(folder: Path)
     assert {score["system"] for score in found["scores"]} == {"base", "lora/text"}
     assert len(found["scores"]) == len({json.dumps(score) for score in found["scores"]})
     assert Path(found["report"]).is_file()
-    assert invoke("train", "many.yaml").exit_code == 2
+    trained = invoke("train", "many.yaml", "--json", "--set", "adapter.rank=2")
+    assert [adapter["run"][0] for adapter in json.loads(trained.stdout)["adapters"]] == [
+        'adapter.type="lora"',
+        'adapter.type="seq_bn"',
+    ]
+    scored = invoke("eval", "many.yaml", "--json", "--set", "adapter.rank=2")
+    assert {score["system"] for score in json.loads(scored.stdout)["scores"]} == {"base", "lora/text", "seq_bn/text"}
