@@ -1,6 +1,7 @@
 # make demo    set up and run the quickstart: prepare, train, eval, report
 # make test    set up and run the tests
 # make check   format, lint and types
+# make study   the study of docs/study.md on real data under $LRL_DATA: hours; goes on where it was stopped
 # make real LANG=mlt_Latn   the four commands on real data under $LRL_DATA (see benchmarks/real/README.md)
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -11,7 +12,7 @@ export LRL_DATA ?= $(abspath $(patsubst %/text,%,$(firstword $(wildcard ../data/
 # LANG names a language here; keep it away from the locale of what we start.
 export LC_ALL := C.UTF-8
 
-.PHONY: demo test check setup real clean
+.PHONY: demo test check setup real study clean
 
 setup: $(VENV)/.done
 
@@ -37,6 +38,10 @@ check: setup
 real: setup
 	@test -d "$(LRL_DATA)/text" || { echo "set LRL_DATA to the folder that holds text/, topic/, ner/ (benchmarks/real/README.md)"; exit 2; }
 	$(BIN)/lrl-adapt run $(if $(wildcard benchmarks/real/$(LANG).yaml),benchmarks/real/$(LANG).yaml,benchmarks/real/common.yaml --language $(LANG))
+
+study: setup
+	@test -d "$(LRL_DATA)/text" || { echo "set LRL_DATA to the folder that holds text/, topic/, ner/ (benchmarks/real/README.md)"; exit 2; }
+	$(BIN)/lrl-adapt run study
 
 clean:
 	rm -rf $(VENV) build *.egg-info

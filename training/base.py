@@ -16,7 +16,7 @@ from .tokens import read_texts
 from .wordpiece import train_tokenizer
 
 LONGEST_WORD = 2000  # characters; the time WordPiece takes grows with the square
-BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "*.model")
+BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "merges*", "*tokens*.json", "*.model")
 
 
 def scratch_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Artifact | None:

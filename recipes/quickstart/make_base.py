@@ -3,7 +3,7 @@
     export LRL_DATA=... BASE_TEXT=base-text
     python recipes/quickstart/make_base.py text                # the languages' text, from $LRL_DATA to $BASE_TEXT
     lrl-adapt prepare base-mini && lrl-adapt train base-mini   # two hours on 2 cores; goes on where it was stopped
-    python recipes/quickstart/make_base.py pack ADAPTER_DIR    # its weights in fp16, to recipes/quickstart/base
+    python recipes/quickstart/make_base.py pack ADAPTER_DIR    # its weights in fp16, to base/base-mini here
     lrl-adapt run base-scores                                  # pseudo-perplexity in every language
     python recipes/quickstart/make_base.py card ADAPTER_DIR lrl-runs
 
@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-BASE = Path(__file__).parent / "base"
+BASE = Path(__file__).parent / "base" / "base-mini"
 LANGUAGES = """\
 arb_Arab asm_Beng bul_Cyrl cat_Latn ces_Latn ckb_Arab dan_Latn deu_Latn ell_Grek eng_Latn est_Latn eus_Latn fin_Latn
 fra_Latn guj_Gujr hin_Deva hun_Latn hye_Armn kaz_Cyrl khk_Cyrl kin_Latn kir_Cyrl kmr_Latn lug_Latn lvs_Latn nld_Latn
@@ -97,7 +97,7 @@ def write_card(adapter: Path, workspace: Path) -> None:
     metrics = [json.loads(line) for line in (adapter / "metrics.jsonl").read_text().splitlines()]
     curve = {entry["step"]: entry["validation_loss"] for entry in metrics if "validation_loss" in entry}
     found: dict[str, dict[str, Any]] = {}
-    for file in sorted(workspace.glob("scores/*/mlm-base-base-*/scores.json")):
+    for file in sorted(workspace.glob("scores/*/mlm-base-mini-base-*/scores.json")):
         for score in json.loads(file.read_text())["scores"]:
             found.setdefault(score["language"], {})[score["metric"]] = score
     text = CARD.format(

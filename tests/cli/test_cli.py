@@ -18,6 +18,8 @@ from lrl_adapt.eval.trained import newest_adapter
 from lrl_adapt.training.convert import import_adapter
 from typer.testing import CliRunner
 
+from .. import tiny
+
 SMALL = "\n".join(
     [
         "language: swh_Latn",
@@ -79,7 +81,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(PARITY / "seq_bn_inv" / "seq_bn_inv", folder / "adapterhub-adapter")
     assert not import_adapter(folder / "adapterhub-adapter", str(folder / "my-base"), folder / "my-adapter")
     short = "extends: quickstart\ntraining: {max_steps: 10, eval_every: 5}\neval: {training: {epochs: 1}}\n"
-    (folder / "recipe.yaml").write_text(short, encoding="utf-8")
+    (folder / "recipe.yaml").write_text(short + tiny.SECTION, encoding="utf-8")
     (folder / "lines.txt").write_text("Mvua inanyesha\nTimu ilishinda\n", encoding="utf-8")
     return folder
 

@@ -11,7 +11,10 @@ from lrl_adapt.cli.app import app
 from transformers import AutoModelForMaskedLM
 from typer.testing import CliRunner
 
-FAST = ["--set", "training.max_steps=30", "--set", "training.eval_every=15", "--set", "eval.training.epochs=2"]
+from .. import tiny
+
+STEPS = ["--set", "training.max_steps=30", "--set", "training.eval_every=15", "--set", "eval.training.epochs=2"]
+FAST = [*STEPS, *tiny.OPTIONS]
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +83,15 @@ def test_lora_and_both_sources_stand_beside_the_first(home: Path, first: dict) -
     assert "seq_bn/text" in page
 
 
-SHORT = ["--set", "training.max_steps=4", "--set", "eval.training.epochs=1", "--set", "eval.mlm.max_sentences=5"]
+SHORT = [
+    *tiny.OPTIONS,
+    "--set",
+    "training.max_steps=4",
+    "--set",
+    "eval.training.epochs=1",
+    "--set",
+    "eval.mlm.max_sentences=5",
+]
 
 
 @pytest.mark.parametrize("kind", ["seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3", "full", "fusion"])

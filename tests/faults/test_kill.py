@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 
+from .. import tiny
+
 KILLS = {"prepare": 6, "train": 8, "eval": 6}
 SETTINGS = (
+    *tiny.CHANGES,
     *("training.max_steps=120", "training.checkpoint_every=4", "training.eval_every=30", "training.batch_tokens=600"),
     *("eval.training.epochs=4", "eval.mlm.max_sentences=60"),
 )
