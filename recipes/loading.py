@@ -151,6 +151,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     for section in of_languages.values() if isinstance(of_languages, dict) else ():
         if isinstance(section, dict):
             _anchor(section, path.parent)
+    raw |= {"grid": _anchored_grid(raw["grid"], path.parent)} if "grid" in raw else {}
     parent = raw.pop("extends", None)
     if parent is None:
         return raw
@@ -182,11 +183,31 @@ def _override(text: str) -> tuple[str, Any]:
         raise UserError(f"--set {text}: the value is not valid YAML") from error
 
 
-def _nested(field: str, value: Any) -> dict[str, Any]:
-    """The mapping that a dotted field and its value stand for; paths in it start from the current folder."""
+def _anchored_grid(grid: Any, folder: Path) -> Any:
+    """A grid whose paths start from `folder`; what is no grid is left to be judged."""
+    if isinstance(grid, list):
+        return [_anchored_grid(part, folder) for part in grid]
+    if not isinstance(grid, dict):
+        return grid
+    return {
+        field: [_at(_nested(field, value, folder), field) for value in values] if isinstance(values, list) else values
+        for field, values in grid.items()
+    }
+
+
+def _at(raw: dict[str, Any], field: str) -> Any:
+    """What stands at a dotted field."""
+    found: Any = raw
+    for part in field.split("."):
+        found = found[part]
+    return found
+
+
+def _nested(field: str, value: Any, folder: Path | None = None) -> dict[str, Any]:
+    """The mapping that a dotted field and its value stand for; paths in it start from `folder` (none: here)."""
     for part in reversed(field.split(".")):
         value = {part: value}
-    _anchor(value, Path.cwd())
+    _anchor(value, folder or Path.cwd())
     return value
 
 

@@ -84,10 +84,11 @@ def write_text(source: Path, target: Path) -> None:
 
 def pack(adapter: Path) -> None:
     """The trained model's weights in fp16, and its tokenizer."""
-    from lrl_adapt.training.base import load_masked_lm, load_tokenizer
+    import torch
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-    load_masked_lm(str(adapter), None, "ADAPTER_DIR").half().save_pretrained(BASE)
-    load_tokenizer(str(adapter), None, "ADAPTER_DIR").save_pretrained(BASE)
+    AutoModelForMaskedLM.from_pretrained(adapter, dtype=torch.float16).save_pretrained(BASE)
+    AutoTokenizer.from_pretrained(adapter).save_pretrained(BASE)
 
 
 def write_card(adapter: Path, workspace: Path) -> None:

@@ -81,3 +81,13 @@ def test_by_language_of_another_shape(tmp_path: Path) -> None:
     (tmp_path / "odd.yaml").write_text("by_language: [mlt]\nlanguage: mlt\n", encoding="utf-8")
     with pytest.raises(UserError, match="by_language: expected a mapping"):
         load_recipe(str(tmp_path / "odd.yaml"))
+
+
+def test_paths_in_a_grid_are_seen_from_its_file(tmp_path: Path) -> None:
+    text = "language: mlt\nbase: {from_scratch: {}}\ngrid: {corpus.files: [a.txt, b.txt], base: [./own, x/y]}\n"
+    (tmp_path / "paths.yaml").write_text(text, encoding="utf-8")
+    reference = str(tmp_path / "paths.yaml")
+    loaded = [load_recipe(reference, cell) for cell in grid_overrides(reference, [])]
+    files = [one.corpus.files for one in loaded if one.corpus]
+    assert files == [[str(tmp_path / name)] for name in ("a.txt", "a.txt", "b.txt", "b.txt")]
+    assert [one.base.model for one in loaded] == [str(tmp_path / "own"), "x/y"] * 2
