@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..recipes.errors import UserError
 from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
@@ -57,7 +58,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
 
     Of a recipe with a grid, those of every run.
     """
-    from ..recipes.loading import check_files, grid_overrides, load_recipe
+    from ..recipes.loading import check_files, load_runs
     from .steps import alone, plan, use_cpu
 
     alone("eval")
@@ -65,23 +66,29 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     terminal = Terminal(as_json=as_json)
     more = [*(changes or []), *([f"eval.transfer_from={json.dumps(transfer_from)}"] if transfer_from else [])]
     short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks)
-    runs = [load_recipe(recipe, cell) for cell in grid_overrides(recipe, short)]
+    runs = [run for _, run in load_runs(recipe, short)]
+    if folder and len({run.language for run in runs}) > 1:
+        raise UserError(
+            f"--adapter-dir is one language's adapter, and {recipe} has several: choose one with --language"
+        )
     for run in runs:
         check_files(run)  # before hours of work, not after
     if dry_run:
         made = {one.artifact.folder: one.artifact for run in runs for one in planned(run, workspace, folder)}
         plan(terminal, runs[0], list(made.values()))
         return
-    # the base's scores come with every adapter's
-    scores = list(dict.fromkeys(score for run in runs for score in evaluate(run, workspace, terminal, folder)))
+    found: dict[Path, list[Any]] = {}  # the base's come with every adapter's
+    for run in runs:
+        found |= evaluate(run, workspace, terminal, folder)
+    scores = [score for some in found.values() for score in some]
     show_scores(terminal, scores, workspace)
     where = workspace / "scores" / (runs[0].language if len(runs) == 1 else "")
     terminal.result({"scores": [score_json(score) for score in scores]}, where)
 
 
-def evaluate(recipe: Any, workspace: Path, terminal: Terminal, folder: Path | None = None) -> list[Any]:
-    """Scores of the base and of the recipe's adapter, or of the one in `folder`."""
-    return [score for one in planned(recipe, workspace, folder, terminal) for score in one.scores(terminal)]
+def evaluate(recipe: Any, workspace: Path, terminal: Terminal, folder: Path | None = None) -> dict[Path, list[Any]]:
+    """Scores of the base and of the recipe's adapter, or of the one in `folder`, by the artifact that holds them."""
+    return {one.artifact.folder: one.scores(terminal) for one in planned(recipe, workspace, folder, terminal)}
 
 
 def planned(recipe: Any, workspace: Path, folder: Path | None, needs: Terminal | None = None) -> list[Any]:

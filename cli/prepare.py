@@ -31,12 +31,12 @@ def prepare_cmd(
 ) -> None:
     """Read, clean and split the recipe's text, and turn its graph into sentences."""
     from ..graphs.edges import extract_edges
-    from ..recipes.loading import grid_overrides, load_recipe
+    from ..recipes.loading import load_runs
     from .steps import describe, plan, prepared_data
 
     terminal = Terminal(as_json=as_json)
     named = [options.overrides(changes, language=name) for name in languages or [None]]
-    runs = [load_recipe(recipe, cell) for overrides in named for cell in grid_overrides(recipe, overrides)]
+    runs = [run for overrides in named for _, run in load_runs(recipe, overrides)]
     # runs of a grid that differ in what is trained share their data
     recipes = list({tuple(part.folder for part in prepared_data(run, workspace).all): run for run in runs}.values())
     if dry_run:

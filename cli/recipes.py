@@ -107,14 +107,16 @@ def check_cmd(
     debug: options.Debug = False,
 ) -> None:
     """Check a recipe's fields and that its local files are there."""
-    from ..recipes.loading import check_files, load_recipe
+    from ..recipes.loading import check_files, load_runs
 
-    loaded = load_recipe(recipe, changes or [])
-    check_files(loaded)
+    runs = [run for _, run in load_runs(recipe, changes or [])]
+    for run in runs:
+        check_files(run)
     if as_json:
-        typer.echo(json.dumps({"recipe": loaded.name, "ok": True}))
-    else:
-        typer.echo(f"{loaded.name}: fine ({loaded.language}, {loaded.adapter.type} on {loaded.source})")
+        typer.echo(json.dumps({"recipe": runs[0].name, "ok": True}))
+        return
+    for run in runs:
+        typer.echo(f"{run.name}: fine ({run.language}, {run.adapter.type} on {run.source})")
 
 
 def _about(path: Path) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 
+from ..recipes.artifacts import Artifact
 from ..recipes.errors import UserError
 from . import options
 from .console import Terminal
@@ -40,41 +41,40 @@ def run_cmd(  # noqa: PLR0913, PLR0917
 
     Of a recipe with a grid, every run; one that fails is told at the end, and the others are done.
     """
-    from ..recipes.loading import check_files, grid_overrides, load_recipe
-    from .steps import alone, plan, prepared_data, use_cpu
+    from ..recipes.loading import check_files, load_runs
+    from .steps import alone, describe, planned_work, prepared_data, use_cpu
 
     alone("run")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks)
-    runs = [(How(recipe, cell, gpus=gpus), load_recipe(recipe, cell)) for cell in grid_overrides(recipe, short)]
-    for _, loaded in runs:
-        check_files(loaded)  # before hours of work, not after
+    runs = [(How(recipe, words, gpus=gpus), run) for words, run in load_runs(recipe, short)]
+    for _, run in runs:
+        check_files(run)  # before hours of work, not after
     if dry_run:
-        if len(runs) > 1:
-            rows = [(run.language, run.adapter.type, run.source) for _, run in runs]
-            terminal.table(f"{len(runs)} runs", ("language", "adapter", "source"), rows)
-        parts = {part.folder: part for _, run in runs for part in prepared_data(run, workspace).all}
-        plan(terminal, runs[0][1], list(parts.values()))
+        told = [planned_work(terminal, run, list(prepared_data(run, workspace).all)) for _, run in runs]
+        terminal.result(told[0] if len(told) == 1 else {"runs": told})
         return
-    artifacts, scores, failed = [], [], []
-    for number, (how, loaded) in enumerate(runs, 1):
-        place = f" (run {number} of {len(runs)})" if len(runs) > 1 else ""
+    artifacts: dict[Path, Artifact] = {}
+    scores: dict[Path, list[Any]] = {}  # the base's come with every adapter's
+    failed = []
+    for number, (how, run) in enumerate(runs, 1):
+        place = f" (run {number} of {len(runs)}: {how.chosen})" if len(runs) > 1 else ""
         try:
-            _run(loaded, how, workspace, terminal, place, artifacts, scores)
-        except UserError as error:
+            _run(run, how, workspace, terminal, place, artifacts, scores)
+        except (Exception, SystemExit) as error:
             if len(runs) == 1:
                 raise
-            terminal.say(f"error: {error}")
-            failed.append(f"{loaded.language} {loaded.adapter.type} {loaded.source}: {error}")
-    if scores:
+            failed.append(f"{how.chosen}: {error if isinstance(error, UserError) else repr(error)}")
+            terminal.say(f"failed, {failed[-1]}")
+    every = [score for some in scores.values() for score in some]
+    if every:
         terminal.heading("4/4 report")
-        page = report(workspace, list(dict.fromkeys(score.language for score in scores)), terminal)
-        scores = list(dict.fromkeys(scores))  # the base's come with every adapter's
-        show_scores(terminal, scores, workspace)
+        page = report(workspace, list(dict.fromkeys(score.language for score in every)), terminal)
+        show_scores(terminal, every, workspace)
         result = {
-            "artifacts": list({artifact["folder"]: artifact for artifact in artifacts}.values()),
-            "scores": [score_json(score) for score in scores],
+            "artifacts": [describe(artifact) for artifact in artifacts.values()],
+            "scores": [score_json(score) for score in every],
             "report": str(page),
         }
         terminal.result(result, page)
@@ -83,19 +83,23 @@ def run_cmd(  # noqa: PLR0913, PLR0917
 
 
 def _run(
-    recipe: Any, how: How, workspace: Path, terminal: Terminal, place: str, artifacts: list[Any], scores: list[Any]
+    recipe: Any,
+    how: How,
+    workspace: Path,
+    terminal: Terminal,
+    place: str,
+    artifacts: dict[Path, Artifact],
+    scores: dict[Path, list[Any]],
 ) -> None:
     """One run up to its scores, which `scores` gets, and `artifacts` what it made."""
-    from .steps import describe
-
     terminal.heading(f"1/4 prepare {recipe.language}{place}")
     made = prepare(recipe, workspace, terminal)
     if recipe.adapter.type != "none":
         terminal.heading(f"2/4 train {recipe.adapter.type} on {recipe.source}{place}")
         made.append(train(recipe, workspace, terminal, how))
-    artifacts += map(describe, made)
+    artifacts |= {artifact.folder: artifact for artifact in made}
     terminal.heading(f"3/4 eval{place}")
-    scores += evaluate(recipe, workspace, terminal)
+    scores |= evaluate(recipe, workspace, terminal)
 
 
 def register(app: typer.Typer) -> None:

@@ -46,19 +46,24 @@ def alone(command: str) -> None:
         raise UserError(f"`lrl-adapt {command}` runs in one process: start `train` in several, and this after it")
 
 
-def plan(terminal: Terminal, recipe: Recipe, artifacts: list[Artifact], costs: dict[str, Any] | None = None) -> None:
-    """What --dry-run shows: the resolved recipe, and what is there or would be made."""
+def plan(terminal: Terminal, recipe: Recipe, artifacts: list[Artifact]) -> None:
+    """What --dry-run shows of a run: the resolved recipe, and what is there or would be made."""
+    terminal.result(planned_work(terminal, recipe, artifacts))
+
+
+def planned_work(
+    terminal: Terminal, recipe: Recipe, artifacts: list[Artifact], costs: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The same, for --json, when it is shown."""
     rows = [(a.kind, "there" if a.exists else "to be made", str(a.folder)) for a in artifacts]
     terminal.say(as_yaml(recipe))
     terminal.table("Dry run: nothing was done", ("artifact", "state", "folder"), rows)
     resolved = recipe.model_dump(mode="json")
-    terminal.result(
-        {
-            "recipe": resolved,
-            "artifacts": [{"kind": k, "state": s, "folder": f} for k, s, f in rows],
-            **({"training": costs} if costs else {}),
-        }
-    )
+    return {
+        "recipe": resolved,
+        "artifacts": [{"kind": k, "state": s, "folder": f} for k, s, f in rows],
+        **({"training": costs} if costs else {}),
+    }
 
 
 def as_yaml(recipe: Recipe) -> str:

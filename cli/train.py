@@ -42,28 +42,28 @@ def train_cmd(  # noqa: PLR0913, PLR0917
     Under torchrun, accelerate launch or srun it joins the processes there. An interrupted run is gone on with.
     --dry-run tries a few steps and tells what the whole would take. Of a recipe with a grid, every run.
     """
-    from ..recipes.loading import grid_overrides, load_recipe
-    from .steps import alone, use_cpu
+    from ..recipes.loading import load_runs
+    from ..training.launch import joined
+    from .steps import use_cpu
 
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     overrides = options.overrides(changes, language=language, adapter=adapter, source=source)
-    runs = [(cell, load_recipe(recipe, cell)) for cell in grid_overrides(recipe, overrides)]
-    runs = [(cell, loaded) for cell, loaded in runs if loaded.adapter.type != "none"]
+    runs = [(words, run) for words, run in load_runs(recipe, overrides) if run.adapter.type != "none"]
     if not runs:
         raise UserError(
             "adapter none is the base as it is: there is nothing to train; run `lrl-adapt eval --adapter none`"
         )
     if dry_run:
-        for _, loaded in runs:
-            _tell_costs(loaded, workspace, terminal)
+        told = [_tell_costs(run, workspace, terminal) for _, run in runs]
+        terminal.result(told[0] if len(told) == 1 else {"runs": told})
         return
-    if len(runs) > 1:
-        alone(f"train` of a grid, here {len(runs)} runs,")
-    hows = [How(recipe, cell, gpus=gpus, resume=resume) for cell, _ in runs]
-    artifacts = [train(loaded, workspace, terminal, how) for how, (_, loaded) in zip(hows, runs, strict=True)]
+    if len(runs) > 1 and joined():
+        raise UserError(f"{recipe} is a grid of {len(runs)} runs: torchrun and srun train one, which --set chooses")
+    hows = [How(recipe, words, gpus=gpus, resume=resume) for words, _ in runs]
+    artifacts = [train(run, workspace, terminal, how) for how, (_, run) in zip(hows, runs, strict=True)]
     if hows[0].talks:
-        _show(terminal, [loaded.language for _, loaded in runs], hows, artifacts)
+        _show(terminal, runs[0][1].language, hows, artifacts)
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,11 @@ class How:
         return ["train", *named, *changes, "--workspace", str(workspace), "--resume", self.resume]
 
     @property
+    def chosen(self) -> str:
+        """What chooses this run of a grid, in words."""
+        return " ".join(word for word in self.overrides if word != "grid=null")
+
+    @property
     def talks(self) -> bool:
         """False in the processes that only help."""
         from ..training.launch import is_main
@@ -89,22 +94,20 @@ class How:
         return is_main()
 
 
-def _show(terminal: Terminal, languages: list[str], hows: list[How], artifacts: list[Artifact]) -> None:
+def _show(terminal: Terminal, language: str, hows: list[How], artifacts: list[Artifact]) -> None:
     """The facts of one adapter, or of several what they were told and how well they did on validation text."""
     from .steps import describe, facts_rows
 
     if len(artifacts) == 1:
-        terminal.table(f"Adapter for {languages[0]}", ("fact", "value"), facts_rows(artifacts[0]))
+        terminal.table(f"Adapter for {language}", ("fact", "value"), facts_rows(artifacts[0]))
         terminal.result(describe(artifacts[0]), artifacts[0].folder)
         return
     rows = []
     for how, artifact in zip(hows, artifacts, strict=True):
         facts = artifact.manifest()["facts"]
-        rows.append(
-            ("\n".join(how.overrides), f"{facts['validation_loss']:.4f}", str(facts["best_step"]), artifact.folder.name)
-        )
+        rows.append((how.chosen, f"{facts['validation_loss']:.4f}", str(facts["best_step"]), artifact.folder.name))
     terminal.table("Adapters", ("run", "validation loss", "at step", "folder"), rows)
-    told = [describe(artifact) | {"run": how.overrides} for how, artifact in zip(hows, artifacts, strict=True)]
+    told = [describe(artifact) | {"run": how.chosen} for how, artifact in zip(hows, artifacts, strict=True)]
     terminal.result({"adapters": told}, artifacts[-1].folder.parent)
 
 
@@ -134,9 +137,9 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
     return artifact
 
 
-def _tell_costs(recipe: Any, workspace: Path, terminal: Terminal) -> None:
+def _tell_costs(recipe: Any, workspace: Path, terminal: Terminal) -> dict[str, Any]:
     """What is there, and where data are prepared what training would take."""
-    from .steps import plan, prepared_data
+    from .steps import planned_work, prepared_data
 
     prepared = prepared_data(recipe, workspace)
     from ..training.language import adapter_artifact, estimate
@@ -147,13 +150,14 @@ def _tell_costs(recipe: Any, workspace: Path, terminal: Terminal) -> None:
     needed = [made for made in artifact.parents if made.kind != "base"]
     if not artifact.exists and all(made.exists for made in needed):
         facts = estimate(recipe, workspace, prepared, terminal)
-    plan(terminal, recipe, [*prepared.all, artifact], facts)
+    told = planned_work(terminal, recipe, [*prepared.all, artifact], facts)
     if facts:
         terminal.table(
             "What training would take here", ("fact", "value"), [(name, f"{value}") for name, value in facts.items()]
         )
     elif not artifact.exists:
         terminal.say("time and memory are told once what the adapter is made from is there")
+    return told
 
 
 def register(app: typer.Typer) -> None:

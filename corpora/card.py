@@ -27,7 +27,7 @@ def card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> str:
             "|---|---|---|---|",
             *rows,
             "",
-            *_passes(facts.get("passes", {})),
+            *_passes(facts.get("passes", [])),
             "## From page to line",
             "",
             *(f"- {reason}: {count:,} pages" for reason, count in facts["pages"].items()),
@@ -50,9 +50,9 @@ def _source(source: dict[str, Any]) -> str:
     )
 
 
-def _passes(passes: dict[str, int]) -> list[str]:
+def _passes(passes: list[tuple[str, int]]) -> list[str]:
     """How often the files' text stands in train, where sampling repeats the smaller ones."""
-    told = ", ".join(f"{file} {count}" for file, count in passes.items() if count > 1)
+    told = ", ".join(f"{file} {count}" for file, count in passes if count > 1)
     return [f"Repeated in train, times in all: {told}.", ""] if told else []
 
 

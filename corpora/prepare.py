@@ -28,13 +28,15 @@ CODE = 2  # goes up when the same text is to give other files
 SPLITS = ("train", "validation", "test")
 SCHEMA = pyarrow.schema({"document": pyarrow.string(), "text": pyarrow.string()})
 BATCH = 2_000_000  # characters cleaned together
+MOST_PASSES = 100  # of a small file beside a large one
 FETCHED = 4  # times the cap is fetched from GlotCC before the rest of its shards is left alone
 
 
 def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     """Where the recipe's corpus lies. Local files count by content; GlotCC by hub id, revision and language."""
     corpus = _section(recipe)
-    section = corpus.model_dump(mode="json", exclude={"files", "glotcc", "revision"})
+    unread = {"sampling"} if corpus.sampling == 1 else set[str]()
+    section = corpus.model_dump(mode="json", exclude={"files", "glotcc", "revision"} | unread)
     inputs: dict[str, Any] = {"glotcc": corpus.glotcc, "revision": corpus.revision}
     if corpus.files:
         inputs = {"files": [f"{_format(path)} {file_hash(path)}" for path in expand_files(corpus.files)]}
@@ -86,7 +88,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             owners = numpy.repeat(files, lines_of)
             passes = passes_of(numpy.bincount(owners, stage.sizes() * times, len(source.read)), corpus.sampling)
             times *= passes[owners]
-            draft.facts["passes"] = dict(zip(source.read, passes.tolist(), strict=True))
+            draft.facts["passes"] = list(zip(source.read, passes.tolist(), strict=True))
         draft.facts |= _write(stage, times, draft.folder)
     draft.facts |= {
         "source": source.facts(),
@@ -112,11 +114,12 @@ def _task_lines(recipe: Recipe, workspace: Path, progress: Progress) -> Iterator
 
 
 def passes_of(sizes: Any, power: float) -> Any:
-    """How often each file's text is gone through, from the files' sizes; the largest once, uint16 (files,).
+    """How often each file's text is gone through, from the files' sizes: 1 to MOST_PASSES, uint16 (files,).
 
     Sizes to the power of 1 / T are sampling with temperature T (Conneau and Lample 2019, section 3.1).
     """
-    return numpy.rint((sizes.max() / numpy.maximum(sizes, 1)) ** (1 - power)).astype(numpy.uint16)
+    shares = numpy.where(sizes > 0, sizes.max() / numpy.maximum(sizes, 1), 1) ** (1 - power)
+    return numpy.minimum(numpy.rint(shares), MOST_PASSES).astype(numpy.uint16)
 
 
 def _write(stage: Stage, times: Any, folder: Path) -> dict[str, dict[str, int]]:

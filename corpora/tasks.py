@@ -17,7 +17,8 @@ def task_inputs(evaluation: Eval) -> dict[str, str]:
         parts = labelled.task_inputs(name, task, _splits(evaluation, task))
         found |= {f"{name}.{field}": f"{read} {what}" for field, what in parts.items()}
     sentences = labelled.sentence_inputs(evaluation.mlm)
-    return found | {f"mlm.{field}": f"{evaluation.mlm.text} {what}" for field, what in sentences.items()}
+    column = "" if evaluation.mlm.text == "text" else f"{evaluation.mlm.text} "
+    return found | {f"mlm.{field}": column + what for field, what in sentences.items()}
 
 
 def task_lines(evaluation: Eval, cache: Path, progress: Progress = QUIET) -> list[str]:

@@ -21,8 +21,10 @@ class Section(BaseModel):
     def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
         """Python, and with it pydantic, takes true for 1."""
         kind = str(cls.model_fields[info.field_name or ""].annotation)
-        if isinstance(value, bool) and "dict" not in kind and re.search(r"\b(int|float|ByteSize)\b", kind):
-            raise ValueError(f"expected a number, got {str(value).lower()}")
+        values = value if isinstance(value, list) else [value]
+        told = [str(part).lower() for part in values if isinstance(part, bool)]
+        if told and "dict" not in kind and re.search(r"\b(int|float|ByteSize)\b", kind):
+            raise ValueError(f"expected a number, got {told[0]}")
         return value
 
 

@@ -151,9 +151,9 @@ def _rows(path: Path, task: Task) -> list[Item]:
         if any(str(column(row, name, path)) != value for name, value in task.where.items()):
             continue
         text, label = column(row, task.text, path), column(row, task.label, path)
+        if text is None or text == [] or (isinstance(text, str) and not text.strip()):
+            continue  # nothing to learn from, nothing to tell
         names = [_name(part, task, path) for part in label] if isinstance(label, list) else _name(label, task, path)
-        if not text:  # nothing to learn from, nothing to tell
-            continue
         words = isinstance(text, list) and len(text) == len(names) and all(isinstance(word, str) for word in text)
         if not (isinstance(text, str) if isinstance(names, str) else words):
             raise UserError(

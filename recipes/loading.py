@@ -17,9 +17,10 @@ from pydantic import BaseModel, ValidationError
 from .errors import UserError, nearest
 from .evaluation import TASKS, Task
 from .fields import LocationMark
-from .grid import grid_cells, of_language, open_fields
+from .grid import FIELD, grid_cells, language_sections, leaves, open_fields
 from .languages import UnknownLanguageError, find_language
-from .schema import Recipe
+from .mistakes import explain, section_of
+from .schema import RESOLVED, Recipe
 from .sources import glob_files
 
 BUNDLED = Path(__file__).parent
@@ -65,25 +66,31 @@ def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> 
     """
     path = find_recipe(reference)
     problems: list[str] = []
-    raw = _read(path, ())
     changes = list(map(_override, overrides))
-    given = dict(changes)
-    grid = raw.pop("grid", None)
+    given = _given(changes)
+    layers = _layers(path, ())
+    grid = _grid(layers, given)
     if open_ones := open_fields(grid, given):
         raise UserError(
-            f"{path} is a grid of runs; for one of them say {', '.join(open_ones)} "
-            "(--language, --adapter, --source, --set)"
+            f"{path} is a grid of runs; to choose one of them, set {', '.join(open_ones)} (--set FIELD=VALUE)"
         )
-    sections = raw.pop("by_language", None)
-    raw = _merge(raw, of_language(sections, given.get("language", raw.get("language"))))
-    for field, value in changes:
-        raw = _merge(raw, _nested(field, value))
+    cell = grid_cells(grid, given)[0]
+    language = next(
+        (layer["language"] for layer in ({**given}, {**cell}, *reversed(layers)) if "language" in layer), None
+    )
+    raw: dict[str, Any] = {}
+    for layer in layers:
+        sections = layer.pop("by_language", {})
+        raw = _merge(_merge(raw, layer), sections.get(_codes(str(language)).get("language"), {}))
+    raw.pop("grid", None)
+    for field, value in (*cell.items(), *changes):
+        raw = _merge(raw, _nested(field, value)) if field != "grid" else raw
     raw.setdefault("name", _name(path))
     _fill_placeholders(raw, problems)
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
-        problems += [_explain(detail) for detail in error.errors()]
+        problems += [explain(detail) for detail in error.errors()]
         recipe = None
     if problems or recipe is None:
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
@@ -91,10 +98,46 @@ def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> 
     return recipe
 
 
-def grid_overrides(reference: str | None, overrides: Sequence[str]) -> list[list[str]]:
-    """The overrides that make each run of a recipe's grid, for `load_recipe`; one list where it has no grid."""
-    cells = grid_cells(_read(find_recipe(reference), ()).get("grid"), dict(map(_override, overrides)))
-    return [[*(f"{field}={json.dumps(value)}" for field, value in cell.items()), *overrides] for cell in cells]
+def load_runs(reference: str | None = None, overrides: Sequence[str] = ()) -> list[tuple[list[str], Recipe]]:
+    """Every run of a recipe's grid, with the overrides that make it; the one run of a recipe without a grid.
+
+    Raises UserError with the mistakes of all of them.
+    """
+    given = _given(list(map(_override, overrides)))
+    grid = _grid(_layers(find_recipe(reference), ()), given)
+    runs: list[tuple[list[str], Recipe]] = []
+    problems: dict[str, list[str]] = {}
+    cells = grid_cells(grid, given)
+    for cell in cells:
+        words = [f"{field}={json.dumps(value, default=str)}" for field, value in cell.items()]
+        one = [*([] if grid is None else ["grid=null", *words]), *overrides]
+        try:
+            runs.append((one, load_recipe(reference, one)))
+        except UserError as error:
+            problems.setdefault(str(error), []).append(" ".join(words))
+    if problems:
+        told = [
+            error if len(where) == len(cells) else f"{error}\n  in {len(where)} of {len(cells)} runs: {where[0]} ..."
+            for error, where in problems.items()
+        ]
+        raise UserError("\n".join(told))
+    return runs
+
+
+def _given(changes: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What the overrides set, as {dotted field: value}, paths absolute."""
+    found: dict[str, Any] = {}
+    for field, value in changes:
+        found |= {field: _at(_nested(field, value), field)} | leaves(_nested(field, value))
+    return found
+
+
+def _grid(layers: list[dict[str, Any]], given: dict[str, Any]) -> Any:
+    """The grid of a recipe; none where the user sets it to null, as what chooses one of its runs does."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = _merge(merged, {"grid": layer["grid"]} if "grid" in layer else {})
+    return None if "grid" in given else merged.get("grid")
 
 
 def check_files(recipe: Recipe) -> None:
@@ -139,27 +182,26 @@ def _name(path: Path) -> str:
     return path.resolve().parent.name if path.name == DEFAULT_FILE.name else path.stem
 
 
-def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    """The mapping in a YAML file, merged over what it extends, its paths made absolute."""
+def _layers(path: Path, seen: tuple[Path, ...]) -> list[dict[str, Any]]:
+    """The mapping in a YAML file after those that it extends, paths made absolute, `by_language` by full codes."""
     if path.resolve() in seen:
         raise UserError(f"{path}: extends itself through {' -> '.join(map(str, seen))}")
     raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise UserError(f"{path}: a recipe is a mapping of sections (language, base, corpus, ...)")
     _anchor(raw, path.parent)
-    of_languages = raw.get("by_language")
-    for section in of_languages.values() if isinstance(of_languages, dict) else ():
-        if isinstance(section, dict):
-            _anchor(section, path.parent)
+    raw["by_language"] = language_sections(raw.get("by_language"))
+    for section in raw["by_language"].values():
+        _anchor(section, path.parent)
     raw |= {"grid": _anchored_grid(raw["grid"], path.parent)} if "grid" in raw else {}
     parent = raw.pop("extends", None)
     if parent is None:
-        return raw
+        return [raw]
     if not isinstance(parent, str):
         raise UserError(f"{path}: extends: expected the name or path of a recipe, got {parent!r}")
     beside = path.parent / parent
     found = beside if beside.is_file() else find_recipe(parent)
-    return _merge(_read(found, (*seen, path.resolve())), raw)
+    return [*_layers(found, (*seen, path.resolve())), raw]
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,8 +217,8 @@ def _override(text: str) -> tuple[str, Any]:
     dotted, equals, word = text.partition("=")
     if not equals or not all(part.isidentifier() for part in dotted.split(".")):
         raise UserError(f"--set {text}: expected section.field=value, such as training.max_steps=50")
-    if dotted == "extends":
-        raise UserError(f"--set {text}: only a recipe file can say what it extends")
+    if dotted.partition(".")[0] in RESOLVED and text != "grid=null":
+        raise UserError(f"--set {text}: only a recipe file can hold {dotted.partition('.')[0]}")
     try:
         return dotted, yaml.safe_load(word)
     except yaml.YAMLError as error:
@@ -189,8 +231,9 @@ def _anchored_grid(grid: Any, folder: Path) -> Any:
         return [_anchored_grid(part, folder) for part in grid]
     if not isinstance(grid, dict):
         return grid
+    listed = {field for field, values in grid.items() if isinstance(values, list) and FIELD.fullmatch(str(field))}
     return {
-        field: [_at(_nested(field, value, folder), field) for value in values] if isinstance(values, list) else values
+        field: [_at(_nested(field, value, folder), field) for value in values] if field in listed else values
         for field, values in grid.items()
     }
 
@@ -282,7 +325,12 @@ def _fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
                     f"{dotted}: no {name} code is known for the language; leave it out: --set {section}=null"
                 )
             filled = filled.replace(f"{{{name}}}", value)
-        if "{recipes}" in text and not Path(filled).exists() and not any(SAMPLE_ONLY in line for line in problems):
+        if (
+            "{recipes}" in text
+            and "{language}" in text
+            and not Path(filled).exists()
+            and not any(SAMPLE_ONLY in line for line in problems)
+        ):
             problems.append(f"{dotted}: {SAMPLE_ONLY}; for {values.get('language')} use another recipe, such as mbert")
         return filled
 
@@ -329,7 +377,7 @@ def _locations(raw: Any, model: type[BaseModel], above: str = "") -> Iterator[tu
     for key, field in model.model_fields.items():
         if key not in raw:
             continue
-        section = _section(field.annotation)
+        section = section_of(field.annotation)
         if section is not None and get_origin(field.annotation) is dict:
             for name in raw[key] if isinstance(raw[key], dict) else ():
                 yield from _locations(raw[key][name], section, f"{above}{key}.{name}.")
@@ -339,54 +387,9 @@ def _locations(raw: Any, model: type[BaseModel], above: str = "") -> Iterator[tu
             yield f"{above}{key}", raw, key
 
 
-def _section(annotation: Any) -> type[BaseModel] | None:
-    """The section class in `Section`, `Section | None` or an annotated form of these."""
-    for part in (annotation, *get_args(annotation)):
-        if isinstance(part, type) and issubclass(part, BaseModel):
-            return part
-    return None
-
-
 def _marks(annotation: Any, metadata: Sequence[Any]) -> Iterator[Any]:
     """Everything that annotates a field, inside `X | None` too."""
     yield from metadata
     for part in get_args(annotation):
         yield part
         yield from _marks(part, getattr(part, "__metadata__", ()))
-
-
-def _explain(detail: Mapping[str, Any]) -> str:
-    """One line for one pydantic error: dotted path, what is wrong, what was meant."""
-    *above, last = loc = [str(part) for part in detail["loc"]] or ["recipe"]
-    dotted = ".".join(loc)
-    if detail["type"] == "extra_forbidden":
-        near = nearest(last, _fields(above))
-        return f"{dotted}: unknown key" + (
-            f"; did you mean {near}?" if near else f"; known: {', '.join(_fields(above))}"
-        )
-    if detail["type"] == "missing":
-        return f"{dotted}: is required"
-    if detail["type"] == "value_error":
-        message = detail["msg"].removeprefix("Value error, ")
-        return message if dotted == "recipe" else f"{dotted}: {message}"
-    message = (
-        detail["msg"]
-        .replace("Input should be", "expected")
-        .replace("a valid integer", "an integer")
-        .replace("a valid ", "a ")
-    )
-    value = detail["input"]
-    if detail["type"] == "literal_error":
-        near = nearest(str(value), re.findall(r"'([^']+)'", message))
-        return f"{dotted}: {message}, got {value!r}" + (f"; did you mean {near}?" if near else "")
-    return f"{dotted}: {message}, got {value!r}"
-
-
-def _fields(loc: Sequence[str]) -> list[str]:
-    """Names of the fields in the section at `loc`."""
-    model: type[BaseModel] = Recipe
-    for part in loc:
-        field = model.model_fields.get(part)
-        section = _section(field.annotation) if field else None
-        model = section or model
-    return list(model.model_fields) + (["extends", "grid", "by_language"] if model is Recipe else [])

@@ -89,7 +89,7 @@ class Corpus(Section):
     sampling: Annotated[float, Field(gt=0, le=1)] = Field(
         default=1.0,
         description="Below 1: repeat the smaller files, a language each, until sizes stand as these to this power "
-        "(multilingual bases: 0.3 to 0.7); 1: the files as they are.",
+        "(multilingual bases: 0.3 to 0.7), 100 times at most; max_bytes is before that; 1: the files as they are.",
     )
     cut: Literal["lines", "sentences"] = Field(
         default="lines", description="Cut pages at line breaks, or into sentences (long lines always are)."
@@ -276,6 +276,7 @@ class Recipe(Section):
         return self
 
 
+RESOLVED = ("extends", "grid", "by_language")  # keys that loading resolves, so that a `Recipe` has none
 _GRID = {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}}
 
 

@@ -23,11 +23,12 @@ def scratch_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
     """Where the recipe's random base lies; None when the recipe names a model."""
     if recipe.base.from_scratch is None:
         return None
+    unread = set() if recipe.base.from_scratch.alphabet else {"alphabet"}
     return Artifact(
         workspace / "bases" / recipe.language,
         "scratch",
         "base",
-        {**recipe.base.from_scratch.model_dump(), "code": 1},
+        {**recipe.base.from_scratch.model_dump(exclude=unread), "code": 1},
         parents=prepared.all,
     )
 

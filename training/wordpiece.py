@@ -19,7 +19,7 @@ Pair = tuple[str, str]
 def train_tokenizer(texts: Iterable[str], size: int, alphabet: str = "") -> Any:
     """A cased BERT tokenizer with at most `size` pieces, the five special ones and every character included.
 
-    So are the characters of `alphabet`, at the start of a word and in it.
+    So are the characters of `alphabet`, at the start of a word and in it (more pieces than `size` only for these).
     """
     from tokenizers import normalizers, pre_tokenizers
     from transformers import BertTokenizer

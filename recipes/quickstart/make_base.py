@@ -4,8 +4,8 @@
     python recipes/quickstart/make_base.py text                # the languages' text, from $LRL_DATA to $BASE_TEXT
     lrl-adapt prepare base-mini && lrl-adapt train base-mini   # two hours on 2 cores; goes on where it was stopped
     python recipes/quickstart/make_base.py pack ADAPTER_DIR    # its weights in fp16, to base/base-mini here
-    lrl-adapt run base-scores                                  # pseudo-perplexity in every language
-    python recipes/quickstart/make_base.py card ADAPTER_DIR lrl-runs
+    lrl-adapt run base-scores --workspace base-scores          # pseudo-perplexity in every language
+    python recipes/quickstart/make_base.py card ADAPTER_DIR base-scores
 
 The text is that of languages whose file under `$LRL_DATA/text` comes wholly from Common Voice's sentences (CC0), the
 Bible corpus of Christodouloupoulos and Steedman (CC0) or the Universal Declaration of Human Rights (public domain), so
@@ -134,6 +134,8 @@ def _row(language: str, scores: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["text"] and not {"LRL_DATA", "BASE_TEXT"} <= os.environ.keys():
+        sys.exit(f"set LRL_DATA and BASE_TEXT\n\n{__doc__}")
     match sys.argv[1:]:
         case ["text"]:
             write_text(Path(os.environ["LRL_DATA"]), Path(os.environ["BASE_TEXT"]))

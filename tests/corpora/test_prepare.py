@@ -9,10 +9,11 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 
+import numpy
 import pyarrow
 import pyarrow.parquet
 import pytest
-from lrl_adapt.corpora.prepare import SPLITS, corpus_artifact, prepare_corpus
+from lrl_adapt.corpora.prepare import SPLITS, corpus_artifact, passes_of, prepare_corpus
 from lrl_adapt.recipes.artifacts import Artifact
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import Eval, Recipe
@@ -400,7 +401,7 @@ def test_sampling_repeats_the_smaller_files_in_train_alone(tmp_path: Path) -> No
     plain, sampled = (
         prepare_corpus(recipe(tmp_path / "*.parquet", sampling=power), tmp_path / "runs") for power in (1.0, 0.5)
     )
-    assert sampled.manifest()["facts"]["passes"] == {"a.parquet": 1, "b.parquet": 2, "c.parquet": 2}
+    assert sampled.manifest()["facts"]["passes"] == [["a.parquet", 1], ["b.parquet", 2], ["c.parquet", 2]]
     for split in ("validation", "test"):
         assert rows(sampled, split) == rows(plain, split)
     train = [row["text"] for row in rows(sampled, "train")]
@@ -410,6 +411,11 @@ def test_sampling_repeats_the_smaller_files_in_train_alone(tmp_path: Path) -> No
     assert 0.25 < (len(train) - once.total()) / once.total() < 0.45  # a third of the pages are of the small files
     assert all(one != other for one, other in itertools.pairwise(train))
     assert "b.parquet 2, c.parquet 2" in (sampled.folder / "card.md").read_text()
+
+
+def test_passes_of_files_of_all_sizes() -> None:
+    assert passes_of(numpy.array([4e6, 1e6, 0.0]), 0.5).tolist() == [1, 2, 1]
+    assert passes_of(numpy.array([1e10, 1.0]), 0.1).tolist() == [1, 100]
 
 
 def test_sampling_wants_files() -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import pyarrow.parquet
 import pytest
 from lrl_adapt.recipes import schema
-from lrl_adapt.recipes.loading import BUNDLED, bundled_recipes, find_recipe, grid_overrides, load_recipe
+from lrl_adapt.recipes.loading import BUNDLED, bundled_recipes, find_recipe, load_recipe, load_runs
 from pydantic import BaseModel, TypeAdapter
 
 ROOT = BUNDLED.parent
@@ -30,8 +30,7 @@ def test_no_recipe_is_overlooked() -> None:
 def test_recipe_loads_and_says_what_it_does(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRL_DATA", "/data")
     monkeypatch.setenv("BASE_TEXT", "/text")
-    for run in grid_overrides(str(file), []):
-        load_recipe(str(file), run)
+    load_runs(str(file))
     lines = file.read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith(EDITOR)
     assert (file.parent / lines[0].removeprefix(EDITOR)).resolve() == BUNDLED.resolve() / "recipe.schema.json"
@@ -63,8 +62,7 @@ def test_the_lines_to_copy_name_a_recipe_that_is_there(file: Path, monkeypatch: 
         options = dict(zip(arguments[1::2], arguments[2::2], strict=True))
         fields = {"--language": "language", "--adapter": "adapter.type", "--source": "source"}
         overrides += [f"{fields[option]}={value}" for option, value in options.items() if option in fields]
-        for run in grid_overrides(arguments[0], overrides):
-            load_recipe(arguments[0], run)
+        load_runs(arguments[0], overrides)
 
 
 def test_the_bundled_schema_is_the_codes() -> None:

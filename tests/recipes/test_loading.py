@@ -219,7 +219,7 @@ def test_a_bad_override_is_quoted(override: str) -> None:
 
 
 def test_extends_cannot_be_overridden() -> None:
-    assert "only a recipe file can say what it extends" in errors("extends=mbert")
+    assert "only a recipe file can hold extends" in errors("extends=mbert")
 
 
 def test_paths_are_seen_from_the_file_and_from_the_folder_for_overrides(tmp_path: Path) -> None:
