@@ -1,7 +1,7 @@
 # make demo    set up and run the quickstart: prepare, train, eval, report
 # make test    set up and run the tests
 # make check   format, lint and types
-# make study   the study of docs/study.md on real data under $LRL_DATA: hours; goes on where it was stopped
+# make study   recipes/study.yaml on real data under $LRL_DATA: hours; goes on where it was stopped
 # make real LANG=mlt_Latn   the four commands on real data under $LRL_DATA (see benchmarks/real/README.md)
 SHELL := /bin/bash
 PYTHON ?= python3
