@@ -1,6 +1,7 @@
 """What a command shows: bars on a terminal, plain lines elsewhere, a table at the end, or one JSON object."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ class Terminal:
     def __init__(self, *, as_json: bool = False) -> None:
         self._as_json = as_json
         self._out = Console(soft_wrap=not sys.stdout.isatty())
-        self._err = Console(stderr=True, soft_wrap=not sys.stderr.isatty())
+        self._err = _Log(stderr=True, soft_wrap=not sys.stderr.isatty())
         self._status: dict[str, str] = {}
         self._live: Any = None
 
@@ -104,6 +105,15 @@ class Terminal:
                 facts = "".join(f", {name} {value}" for name, value in self._status.items())
                 self.say(f"{label}: {count}" + (f" of {total}" if total else "") + facts)
         self.say(f"{label}: {count} in {time.monotonic() - started:.1f} s")
+
+
+class _Log(Console):
+    """stderr, whose reader may go before the work is done: Ctrl-C ends the `tee` of `2>&1 | tee log` first."""
+
+    def on_broken_pipe(self) -> None:
+        """Say no more; rich would end the program, before training has saved where it stands."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def quiet_libraries() -> None:

@@ -100,6 +100,8 @@ def planned(recipe: Any, workspace: Path, folder: Path | None, needs: Terminal |
     quiet_libraries()
     prepared = prepared_data(recipe, workspace)
     adapter = folder
+    if folder and needs:
+        _tell_other_base(recipe, folder, needs)
     if folder is None and recipe.adapter.type != "none":
         adapter = adapter_artifact(recipe, workspace, prepared)
     found = measurements(recipe, workspace, prepared, adapter)
@@ -108,6 +110,14 @@ def planned(recipe: Any, workspace: Path, folder: Path | None, needs: Terminal |
         require(tuple(part for part in missing if part.kind in ("corpus", "graph")), "prepare", recipe)
         require(tuple(part for part in missing if part.kind == "adapter"), "train", recipe)
     return found
+
+
+def _tell_other_base(recipe: Any, folder: Path, terminal: Terminal) -> None:
+    """An adapter may fit a base in shape that it was not trained on; its scores then mean nothing."""
+    from ..eval.trained import other_base
+
+    if recipe.base.model and (own := other_base(folder, recipe.base.model)):
+        terminal.say(f"note: {folder} was trained on {own}, and is scored on {recipe.base.model}")
 
 
 def _missing(artifacts: Any) -> Any:

@@ -14,6 +14,7 @@ from .options import DEFAULT_WORKSPACE, examples
 EPILOG = examples(
     "lrl-adapt report",
     "lrl-adapt report --language swh --json",
+    "lrl-adapt report --against seq_bn/text",
     "lrl-adapt report --compare paper --out my-report",
 )
 
@@ -42,6 +43,10 @@ Compare = Annotated[
     Literal["paper"] | None,
     typer.Option("--compare", help="Show the numbers of arXiv 2502.10140 beside ours.", show_default=False),
 ]
+Against = Annotated[
+    str,
+    typer.Option("--against", metavar="SYSTEM", help="Compare all others with this system, such as seq_bn/text."),
+]
 
 
 def report_cmd(
@@ -49,6 +54,7 @@ def report_cmd(
     workspace: options.Workspace = DEFAULT_WORKSPACE,
     language: Languages = None,
     out: Out = None,
+    against: Against = "base",
     compare: Compare = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
@@ -64,7 +70,13 @@ def report_cmd(
     except UnknownLanguageError as error:
         raise UserError(f"--language: {error}") from error
     page = write_report(
-        workspace, scores or [], languages=languages, out=out, paper=compare == "paper", progress=terminal
+        workspace,
+        scores or [],
+        languages=languages,
+        out=out,
+        against=against,
+        paper=compare == "paper",
+        progress=terminal,
     )
     terminal.result({"report": str(page)}, page)
 

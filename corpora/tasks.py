@@ -42,4 +42,6 @@ def task_lines(evaluation: Eval, cache: Path, progress: Progress = QUIET) -> lis
 
 def _splits(evaluation: Eval, task: Task) -> Sequence[str]:
     """With transfer from another language the training files in this one need not be there; those that are count."""
-    return labelled.splits_there(task) if evaluation.transfer_from else labelled.SPLITS
+    return (
+        labelled.splits_there(task) if evaluation.transfer_from or (task.lacking and not task.file) else labelled.SPLITS
+    )

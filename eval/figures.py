@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .rows import UNREADABLE, Row, gain, show_change
+from .rows import UNREADABLE, Row, gain, named, show_change
 from .runs import CURVE
 from .scores import BASE, MISSING, lower_is_better, metric_name, show_value, task_name
 
@@ -126,9 +126,9 @@ def score_panel(row: Row, systems: Sequence[str]) -> Panel:
 
 
 def gains_panel(rows: Sequence[Row], systems: Sequence[str]) -> Panel:
-    """Several languages: a faint dot per language at its gain over the base, a line at their mean."""
+    """Several languages: a faint dot per language at its gain over what is compared with, a line at their mean."""
     task, metric = rows[0].task, rows[0].metric
-    gains = {system: _gains(rows, system) for system in systems if system != BASE}
+    gains = {system: _gains(rows, system) for system in systems if system != rows[0].against}
 
     def draw() -> Figure:
         figure, axes = _systems_axes(list(gains))
@@ -140,7 +140,7 @@ def gains_panel(rows: Sequence[Row], systems: Sequence[str]) -> Panel:
                 continue
             axes.plot(found, [place] * len(found), color=colour, marker="o", alpha=0.35, linestyle="none", markersize=6)
             axes.plot([fmean(found)], [place], color=colour, marker="|", markersize=15, markeredgewidth=2.5)
-        _label(figure, _gain_label(metric))
+        _label(figure, _gain_label(metric, rows[0].against))
         _title(figure, task_name(task))
         return figure
 
@@ -148,7 +148,7 @@ def gains_panel(rows: Sequence[Row], systems: Sequence[str]) -> Panel:
         f"{system} {show_change(fmean(found), 'points')} on {len(found)} languages" if found else f"{system} no score"
         for system, found in gains.items()
     )
-    label = f"{task_name(task)}, mean gain over the base: {told}"
+    label = f"{task_name(task)}, mean gain over {named(rows[0].against)}: {told}"
     return Panel(_stem("gains", rows[0]), label.replace(" points", " %") if lower_is_better(metric) else label, draw)
 
 
@@ -252,10 +252,10 @@ def _gains(rows: Iterable[Row], system: str) -> list[float]:
     return [value for value in found if value is not None and math.isfinite(value)]
 
 
-def _gain_label(metric: str) -> str:
+def _gain_label(metric: str, against: str) -> str:
     if lower_is_better(metric):
-        return f"{metric_name(metric)} below the base's, %"
-    return f"{metric_name(metric)} above the base's, points"
+        return f"{metric_name(metric)} below {named(against)}'s, %"
+    return f"{metric_name(metric)} above {named(against)}'s, points"
 
 
 def _tick(value: float, metric: str) -> str:

@@ -15,7 +15,7 @@ from .classes import class_results
 from .figures import Panel, curve_panel, gains_panel, read_curve, safe, score_panel
 from .pretraining import Correlation
 from .provenance import costs, licences, settings, show_time
-from .rows import UNREADABLE, Row, change, change_interval, show_change, show_change_interval, systems_of
+from .rows import UNREADABLE, Row, change, change_interval, named, show_change, show_change_interval, systems_of
 from .runs import Run, language_name
 from .scores import (
     BASE,
@@ -28,6 +28,7 @@ from .scores import (
     task_name,
     task_order,
 )
+from .significance import FEWEST_LANGUAGES
 from .tables import Paper, Table, header_words, metric_line, no_paper, paper_value, show_p
 
 RANDOM_BASE = "scratch"  # how the names of bases with random weights start
@@ -78,6 +79,7 @@ def render(content: Content, created: str) -> str:
         several=several,
         wide=several or any(len(table.systems) > MANY_SYSTEMS for table in content.tables),
         compared=content.paper,
+        against=named(content.rows[0].against),
         bases=[_base_view(base, content) for base in sorted({row.base for row in content.rows})],
         correlations=content.correlations,
         pretraining=_inline(content.pretraining_panels),
@@ -97,13 +99,16 @@ def summary(rows: Sequence[Row]) -> list[str]:
     Of more than MOST_NAMED comparisons with one verdict only their number and the largest change are told, by task.
     """
     found: dict[str, list[tuple[Row, str]]] = defaultdict(list)
+    other = named(rows[0].against)
+    alone = f"without a score of {other}"
     for row in rows:
         for system, cell in row.systems.items():
-            if system != BASE:
-                found[cell.verdict or "without a score of the base"].append((row, system))
-    order = ["better", "worse", "no clear difference", UNREADABLE, "not comparable", "without a score of the base"]
-    adapters = [system for system in systems_of(rows) if system != BASE]
-    sentences = [f"{adapters[0]} against the base without it."] if len(adapters) == 1 else []
+            if system != row.against:
+                found[cell.verdict or alone].append((row, system))
+    order = ["better", "worse", "no clear difference", UNREADABLE, "not comparable", alone]
+    adapters = [system for system in systems_of(rows) if system != rows[0].against]
+    what = "the base without it" if rows[0].against == BASE else other
+    sentences = [f"{adapters[0]} against {what}."] if len(adapters) == 1 else []
     for verdict in (verdict for verdict in order if verdict in found):
         some = found[verdict]
         if len(adapters) == 1:
@@ -113,7 +118,7 @@ def summary(rows: Sequence[Row]) -> list[str]:
         head = (
             verdict[0].upper()
             + verdict[1:]
-            + (" than the base" if len(adapters) > 1 and verdict in ("better", "worse") else "")
+            + (f" than {other}" if len(adapters) > 1 and verdict in ("better", "worse") else "")
         )
         sentences.append(f"{head}: {', '.join(parts)}.")
     return sentences
@@ -132,10 +137,10 @@ def _counted(some: Sequence[tuple[Row, str]]) -> list[str]:
     parts = []
     for what, own in groups.items():
         row, system = max(own, key=lambda one: abs(change(*one) or 0))
-        all_ = len(row.systems) - (BASE in row.systems)
+        all_ = len(row.systems) - (row.against in row.systems)
         clear = row.systems[system].verdict in ("better", "worse")
         most = f", most {system}{_told(row, system)}" if clear else ""
-        parts.append(f"{what} with {len(own)} of {all_} adapters{most}" if len(own) > 1 else _named(row, system))
+        parts.append(f"{what} with {len(own)} of {all_} systems{most}" if len(own) > 1 else _named(row, system))
     return parts
 
 
@@ -149,7 +154,7 @@ def _told(row: Row, system: str) -> str:
         return ""
     if verdict not in ("better", "worse"):
         return f" ({moved})"
-    before, after = (show_value(row.systems[name].mean, row.metric) for name in (BASE, system))
+    before, after = (show_value(row.systems[name].mean, row.metric) for name in (row.against, system))
     return f" ({before} → {after}, {moved})"
 
 
@@ -210,6 +215,7 @@ def _functions() -> Mapping[str, Callable[..., Any] | str]:
     functions = (task_name, metric_name, metric_line, show_value, show_interval, show_change, show_change_interval)
     more = (change, change_interval, show_p, show_time, header_words, lower_is_better, language_name)
     constants = {"missing": MISSING, "missing_note": MISSING_NOTE, "unreadable": UNREADABLE, "base_system": BASE}
+    constants["fewest_languages"] = str(FEWEST_LANGUAGES)
     return {function.__name__: function for function in (*functions, *more)} | constants
 
 

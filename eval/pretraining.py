@@ -27,9 +27,9 @@ class Correlation:
 
 
 def pretraining(rows: Sequence[Row]) -> tuple[list[Correlation], list[Panel]]:
-    """Correlations, and a picture for each base and task; only of systems with FEWEST_LANGUAGES or more."""
+    """Correlations of gains over the base, a picture for each base and task; systems with FEWEST_LANGUAGES or more."""
     correlations, panels = [], []
-    groups = by([row for row in rows if not row.transfer], "base", "task")
+    groups = by([row for row in rows if not row.transfer and row.against == BASE], "base", "task")
     for base, task in sorted(groups, key=lambda key: (key[0], task_order(key[1]))):
         some = groups[base, task]
         points = {system: found for system in _systems(some) if len(found := _points(some, system)) >= FEWEST_LANGUAGES}

@@ -10,11 +10,23 @@ from pathlib import Path
 from ..recipes.artifacts import MANIFEST, library_versions, write_json
 from ..recipes.errors import UserError
 from ..recipes.progress import QUIET, Progress
+from .figures import safe
 from .page import Content, curve_panels, render, score_panels
 from .pretraining import pretraining
+from .provenance import costs
 from .rows import compared, rows_of
 from .runs import Run, gather
-from .tables import latex, markdown, no_paper, paper_value, tables_of, write_comparisons_csv, write_scores_csv
+from .scores import BASE, in_order
+from .tables import (
+    latex,
+    markdown,
+    no_paper,
+    paper_value,
+    tables_of,
+    write_comparisons_csv,
+    write_costs_csv,
+    write_scores_csv,
+)
 
 KIND = "report"
 PAGE = "index.html"
@@ -26,21 +38,23 @@ def write_report(
     *,
     languages: Sequence[str] = (),
     out: Path | None = None,
+    against: str = BASE,
     paper: bool = False,
     progress: Progress = QUIET,
 ) -> Path:
     """Write a report on the scores in `sources` (score files, their folders, workspaces; by default `workspace`).
 
     `languages` (codes) leave out the others. It goes to `out`, or to `reports/` of `workspace` under the language's
-    code, `all` where there are several. With `paper`, the reference paper's numbers stand beside ours. Returns the path
-    of the page. Raises UserError where there are no scores, one cannot be read, or `out` holds something else.
+    code, `all` where there are several, with `against` after it where that is not the base: the system that all others
+    are compared with. With `paper`, the reference paper's numbers stand beside ours. Returns the page's path. Raises
+    UserError where there are no scores, none of `against`, one cannot be read, or `out` holds something else.
     """
     runs = gather(sources or [workspace], languages)
-    folder = out.resolve() if out else workspace / "reports" / _name(runs)
+    folder = out.resolve() if out else workspace / "reports" / _name(runs, against)
     _check(folder, own=out is None)
     number = len({run.about.language for run in runs})
     progress.say(f"report on {len(runs)} runs" + (f" in {number} languages" if number > 1 else ""))
-    content = _content(runs, paper, progress)
+    content = _content(runs, against, paper, progress)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # what a killed command left
     try:
@@ -53,11 +67,12 @@ def write_report(
     return folder / PAGE
 
 
-def _name(runs: Sequence[Run]) -> str:
+def _name(runs: Sequence[Run], against: str) -> str:
     """The language's code if there is one, and it can be a folder's name: score files may come from anywhere."""
     languages = {run.about.language for run in runs}
     name = next(iter(languages))
-    return name if len(languages) == 1 and re.fullmatch(r"\w+(-\w+)*", name) else "all"
+    name = name if len(languages) == 1 and re.fullmatch(r"\w+(-\w+)*", name) else "all"
+    return name if against == BASE else f"{name}-against-{safe(against)}"
 
 
 def _check(folder: Path, *, own: bool) -> None:
@@ -74,8 +89,11 @@ def _check(folder: Path, *, own: bool) -> None:
         raise UserError(f"{folder} is there already and is no report; name a new folder with --out")
 
 
-def _content(runs: list[Run], paper: bool, progress: Progress) -> Content:
-    rows = compared(rows_of(runs), progress)
+def _content(runs: list[Run], against: str, paper: bool, progress: Progress) -> Content:
+    systems = in_order(run.system for run in runs)
+    if against not in systems and against != BASE:
+        raise UserError(f"--against {against}: no such system was scored; there are {', '.join(systems)}")
+    rows = compared(rows_of(runs), progress, against)
     tables = tables_of(rows)
     correlations, panels = pretraining(rows)
     return Content(runs, rows, tables, correlations, score_panels(tables), curve_panels(runs), panels, paper)
@@ -87,6 +105,7 @@ def _write(content: Content, folder: Path, progress: Progress) -> None:
     (folder / PAGE).write_text(render(content, created), encoding="utf-8")
     write_scores_csv(folder / "scores.csv", content.runs, paper=content.paper)
     write_comparisons_csv(folder / "comparisons.csv", content.rows)
+    write_costs_csv(folder / "costs.csv", costs(content.runs))
     (folder / "scores.md").write_text(markdown(content.tables, paper), encoding="utf-8")
     (folder / "scores.tex").write_text(latex(content.tables, paper), encoding="utf-8")
     (folder / "figures").mkdir()

@@ -25,7 +25,7 @@ class Cell:
     """A system's result on a task over its seeds; `seeds` counts them (0: nothing random), `n` the items scored.
 
     `unknown` is the share of [UNK], `papers_way` the pseudo-perplexity as the paper counts it, where they were
-    measured. `comparison`, `p` (after Holm) and `verdict` are against the base, set by `compared`.
+    measured. `comparison`, `p` (after Holm) and `verdict` are against the row's `against`, set by `compared`.
     """
 
     mean: float
@@ -46,7 +46,8 @@ class Row:
     """A task's primary metric for all systems on one base and language, "base" first.
 
     `transfer` is the language that the task was learnt in where it is not `language`. `note` says that, and what else
-    tells rows of one task apart that were measured on other data or with other settings.
+    tells rows of one task apart that were measured on other data or with other settings. `against` is the system that
+    the others are compared with.
     """
 
     language: str
@@ -56,11 +57,12 @@ class Row:
     systems: dict[str, Cell]
     transfer: str = ""
     note: str = ""
+    against: str = BASE
 
 
 @dataclass(frozen=True)
 class Mean:
-    """A system over the languages that it and the base were both scored in, `languages` of them.
+    """A system over the languages that it and the one compared with were both scored in, `languages` of them.
 
     `value` is the plain mean. `change`: the mean change as `change` tells it, of perplexity the geometric
     mean. `better` and `worse` count languages with such a verdict. `p`: Wilcoxon's test, after Holm.
@@ -91,14 +93,14 @@ def rows_of(runs: Iterable[Run]) -> list[Row]:
     return rows
 
 
-def compared(rows: Sequence[Row], progress: Progress = QUIET) -> list[Row]:
-    """The rows with every system tested against the base of its row.
+def compared(rows: Sequence[Row], progress: Progress = QUIET, against: str = BASE) -> list[Row]:
+    """The rows with every system tested against one of its row, by default the base.
 
     Holm's correction goes over all comparisons of one task's metric in `rows`: give all that are shown together.
     """
-    rows = list(rows)
+    rows = [replace(row, against=against) for row in rows]
     pairs = [(n, system) for n, row in enumerate(rows) for system in row.systems]
-    for n, system in progress.track(pairs, "compare with the base", len(pairs)):
+    for n, system in progress.track(pairs, f"compare with {named(against)}", len(pairs)):
         cell = _tested(rows[n], system)
         rows[n] = replace(rows[n], systems=rows[n].systems | {system: cell})
     families: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
@@ -115,9 +117,9 @@ def compared(rows: Sequence[Row], progress: Progress = QUIET) -> list[Row]:
 
 
 def change(row: Row, system: str) -> float | None:
-    """What a system changes against the base: % of the base's value where lower is better, else points."""
-    base, other = row.systems.get(BASE), row.systems.get(system)
-    if base is None or other is None or system == BASE:
+    """What a system changes against the row's `against`: % of its value where lower is better, else points."""
+    base, other = row.systems.get(row.against), row.systems.get(system)
+    if base is None or other is None or system == row.against:
         return None
     difference = other.comparison.difference if other.comparison else other.mean - base.mean
     return _in_units(difference, row)
@@ -151,12 +153,12 @@ def means(rows: Sequence[Row]) -> dict[str, Mean]:
     """
     pairs: dict[str, list[tuple[Cell, Cell]]] = defaultdict(list)
     for row in _one_a_language(rows):
-        base = row.systems.get(BASE)
+        base = row.systems.get(row.against)
         for system, cell in row.systems.items() if base else ():
             if base and UNREADABLE not in (base.verdict, cell.verdict):
                 pairs[system].append((base, cell))
-    metric = rows[0].metric
-    found = {system: _mean(system, some, metric) for system, some in pairs.items()}
+    metric, against = rows[0].metric, rows[0].against
+    found = {system: _mean(some, metric, itself=system == against) for system, some in pairs.items()}
     tested = [system for system in found if found[system].p is not None]
     for system, p in zip(tested, holm([found[system].p or 0.0 for system in tested]), strict=True):
         verdict = found[system].verdict or _verdict(found[system].change or 0.0, p, metric)
@@ -165,7 +167,7 @@ def means(rows: Sequence[Row]) -> dict[str, Mean]:
 
 
 def gain(row: Row, system: str) -> float | None:
-    """`change` turned so that more is better; None without the base, or where perplexity says nothing."""
+    """`change` turned so that more is better; None with nothing to compare with, or where perplexity says nothing."""
     found = None if row.systems[system].verdict == UNREADABLE else change(row, system)
     return found if found is None or not lower_is_better(row.metric) else -found
 
@@ -217,11 +219,11 @@ def _mean_of(runs: Sequence[Run], metric: str) -> float | None:
 
 def _tested(row: Row, system: str) -> Cell:
     """The system's cell with its comparison, or with the reason why there is none."""
-    base, cell = row.systems.get(BASE), row.systems[system]
+    base, cell = row.systems.get(row.against), row.systems[system]
     most = max(one.unknown or 0 for one in (base, cell) if one)
     if row.metric.startswith("pseudo_perplexity") and most > MOST_UNKNOWN:
         return replace(cell, verdict=UNREADABLE)
-    if base is None or system == BASE:
+    if base is None or system == row.against:
         return cell
     try:
         found = compare(row.task, row.metric, base.folders, cell.folders)
@@ -244,7 +246,7 @@ def _verdict(difference: float, p: float, metric: str) -> Verdict:
 def _in_units(difference: float, row: Row) -> float | None:
     if not lower_is_better(row.metric):
         return difference * 100
-    base = row.systems[BASE].mean
+    base = row.systems[row.against].mean
     return difference / base * 100 if base else None
 
 
@@ -261,7 +263,7 @@ def _one_a_language(rows: Sequence[Row]) -> list[Row]:
     return list(most.values())
 
 
-def _mean(system: str, pairs: Sequence[tuple[Cell, Cell]], metric: str) -> Mean:
+def _mean(pairs: Sequence[tuple[Cell, Cell]], metric: str, *, itself: bool) -> Mean:
     relative = lower_is_better(metric)
     moved = [log(cell.mean / base.mean) if relative else cell.mean - base.mean for base, cell in pairs]
     typical = fmean(moved)
@@ -269,12 +271,17 @@ def _mean(system: str, pairs: Sequence[tuple[Cell, Cell]], metric: str) -> Mean:
     return Mean(
         languages=len(pairs),
         value=fmean(cell.mean for _, cell in pairs),
-        change=None if system == BASE else ((exp(typical) - 1) if relative else typical) * 100,
+        change=None if itself else ((exp(typical) - 1) if relative else typical) * 100,
         better=sum(cell.verdict == "better" for _, cell in pairs),
         worse=sum(cell.verdict == "worse" for _, cell in pairs),
-        p=over_languages(moved) if system != BASE else None,
-        verdict=None if agreed or system == BASE else "no clear difference",
+        p=None if itself else over_languages(moved),
+        verdict=None if agreed or itself else "no clear difference",
     )
+
+
+def named(against: str) -> str:
+    """What the others are compared with, in a sentence."""
+    return "the base" if against == BASE else against
 
 
 def systems_of(rows: Iterable[Row]) -> list[str]:

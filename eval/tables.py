@@ -2,11 +2,12 @@
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from .paper import paper_score
+from .provenance import Cost
 from .rows import (
     UNREADABLE,
     Mean,
@@ -23,7 +24,7 @@ from .runs import Run, language_name
 from .scores import MISSING, lower_is_better, metric_name, show_interval, show_value, task_name, task_order
 
 SCORE_COLUMNS = ["language", "base", "task", "system", "metric", "value", "low", "high", "n", "seed"]
-COMPARISON_COLUMNS = ["language", "base", "task", "system", "metric", "note", "base_value", "value"]
+COMPARISON_COLUMNS = ["language", "base", "task", "system", "against", "metric", "note", "against_value", "value"]
 COMPARISON_COLUMNS += ["difference", "low", "high", "p", "p_holm", "verdict"]
 PAPERS_METRIC = {"mlm": "pseudo_perplexity_paper"}  # the paper's way, which is not the one that we judge by
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -112,21 +113,26 @@ def write_scores_csv(path: Path, runs: Iterable[Run], *, paper: bool) -> None:
 
 
 def write_comparisons_csv(path: Path, rows: Iterable[Row]) -> None:
-    """Every comparison with the base, a row each, unrounded; empty cells where nothing could be compared."""
+    """Every comparison, a row each, unrounded; empty cells where nothing could be compared."""
     lines = []
     for row in rows:
         for system in row.systems:
-            if system == "base" or "base" not in row.systems:
+            if system == row.against or row.against not in row.systems:
                 continue
             cell, found = row.systems[system], row.systems[system].comparison
-            line = {name: getattr(row, name) for name in ("language", "base", "task", "metric", "note")}
-            line |= {"system": system, "base_value": row.systems["base"].mean, "value": cell.mean}
+            line = {name: getattr(row, name) for name in ("language", "base", "task", "against", "metric", "note")}
+            line |= {"system": system, "against_value": row.systems[row.against].mean, "value": cell.mean}
             line |= {"verdict": cell.verdict, "p_holm": cell.p}
             if found:
                 low, high = found.interval
                 line |= {"difference": found.difference, "low": low, "high": high, "p": found.p}
             lines.append(line)
     _write_csv(path, COMPARISON_COLUMNS, lines)
+
+
+def write_costs_csv(path: Path, costs: Iterable[Cost]) -> None:
+    """Parameters, steps, tokens and seconds of each language adapter, a row each; empty cells where not told."""
+    _write_csv(path, [field.name for field in fields(Cost)], [asdict(cost) for cost in costs])
 
 
 def markdown(tables: Sequence[Table], paper: Paper = no_paper) -> str:

@@ -134,6 +134,14 @@ def language_base(folder: Path) -> BaseAt:
     return _base(folder, _Artifact.around(folder, "adapter"))
 
 
+def other_base(folder: Path, base: str) -> str | None:
+    """The base that an adapter names, where that is not `base`; by the last part of their names, which copies keep."""
+    if not folder.is_dir() or is_whole(folder) or not (folder / CONFIG).is_file():
+        return None
+    own = _Artifact.around(folder, "adapter").base or BaseAt(read_config(folder).base_model_name_or_path or base)
+    return None if Path(own.name).name == Path(base).name else str(own)
+
+
 def started_from(folder: Path) -> BaseAt | None:
     """The base that a whole model was fine-tuned from; None where that is not told."""
     return _Artifact.around(folder, "adapter").base

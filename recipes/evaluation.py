@@ -35,7 +35,11 @@ class PseudoPerplexity(Section):
 
 
 class Task(Section):
-    """A labelled data set: its own train, validation and test files, or one file that is cut into the three."""
+    """A labelled data set: its own train, validation and test files, or one file that is cut into the three.
+
+    To learn it in another language (`eval.transfer_from`) alone, `transfer_train` and `transfer_validation` are enough
+    beside `test`.
+    """
 
     train: Location | None = Field(
         default=None, description="Training file: csv, tsv, jsonl or parquet; CoNLL for tags; hf://datasets/…"
@@ -65,12 +69,18 @@ class Task(Section):
 
     @model_validator(mode="after")
     def _has_all_splits(self) -> "Task":
-        three = [name for name in ("train", "validation", "test") if getattr(self, name) is None]
-        if self.file is None and three:
-            raise ValueError(f"{' and '.join(three)} missing: give train, validation and test, or one file")
-        if self.file is not None and len(three) < 3:
+        lacking = self.lacking
+        elsewhere = {name for name in lacking if getattr(self, f"transfer_{name}", None) is not None}
+        if self.file is None and (missing := [name for name in lacking if name not in elsewhere]):
+            raise ValueError(f"{' and '.join(missing)} missing: give train, validation and test, or one file")
+        if self.file is not None and len(lacking) < 3:
             raise ValueError("give either file, or train, validation and test (and null for the others)")
         return self
+
+    @property
+    def lacking(self) -> list[str]:
+        """The splits that have no file of their own."""
+        return [name for name in ("train", "validation", "test") if getattr(self, name) is None]
 
 
 class Eval(Section):
@@ -135,13 +145,23 @@ class Eval(Section):
             near = nearest(name, self.configured)
             hint = f"did you mean {near}?" if near else f"known: {', '.join(self.configured)}"
             raise ValueError(f"tasks: no task {name!r} here; {hint}")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds: one stands there twice")
+        return self
+
+    @model_validator(mode="after")
+    def _transfer_fits(self) -> "Eval":
         if self.transfer_adapter is not None and self.transfer_from is None:
             raise ValueError("transfer_adapter is for transfer_from: say the language that its data are in")
         if self.transfer_adapter is not None and "://" in self.transfer_adapter:
             raise ValueError("transfer_adapter: expected a folder on this machine")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds: one stands there twice")
         chosen = {name: task for name, task in self.with_data.items() if name in (self.tasks or self.configured)}
+        for name, task in chosen.items() if self.transfer_from is None else ():
+            if task.file is None and task.lacking:
+                raise ValueError(
+                    f"{name}: {' and '.join(task.lacking)} missing; its transfer files serve with transfer_from, the "
+                    "language that they are in"
+                )
         if self.transfer_from and (whole := [name for name, task in chosen.items() if task.file]):
             raise ValueError(f"transfer_from: {', '.join(whole)} has one file for all splits; give it three")
         return self

@@ -57,7 +57,7 @@ def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[s
 
 def splits_there(task: Task) -> list[str]:
     """The splits whose files are there, as far as can be told without asking a server."""
-    locations = {split: _location(task, split)[1] for split in SPLITS}
+    locations = {split: _location(task, split)[1] for split in SPLITS if split not in task.lacking or task.file}
     return [split for split, where in locations.items() if "://" in where or Path(where).is_file()]
 
 

@@ -28,7 +28,7 @@ DEFAULT_FILE = Path("recipe.yaml")
 DEFAULT_NAME = "quickstart"
 SAMPLE_ONLY = "the sample data that come along are in Swahili (swh_Latn) alone"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
-TRANSFERRED = re.compile(r"eval\..*\.transfer_(train|validation)")
+TRANSFERRED = re.compile(r"eval\.(.*\.transfer_(train|validation)|transfer_adapter)")
 OWN_TRAINING = re.compile(r"eval\..*\.(train|validation)")
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import shlex
 import shutil
@@ -186,6 +187,17 @@ def test_our_own_mistakes_are_told_and_debug_shows_where(folder: Path, monkeypat
     assert "RuntimeError: oh no" in told.stderr
     assert "--debug" in told.stderr
     assert isinstance(invoke("prepare", "--debug").exception, RuntimeError)
+
+
+def test_work_goes_on_when_the_reader_of_its_log_has_gone(tmp_path: Path) -> None:
+    """Ctrl-C ends `tee` of `lrl-adapt train 2>&1 | tee log` at once; training has yet to save where it stands."""
+    here, there = os.pipe()
+    os.close(here)
+    lines = "terminal.say('one'); list(terminal.track(range(3), 'two')); terminal.say('three'); open('done', 'w')"
+    words = [sys.executable, "-c", f"from lrl_adapt.cli.console import Terminal; terminal = Terminal(); {lines}"]
+    subprocess.run(words, stderr=there, cwd=tmp_path, check=True)
+    os.close(there)
+    assert (tmp_path / "done").exists()
 
 
 def test_ctrl_c_leaves_nothing_half_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

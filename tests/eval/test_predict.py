@@ -1,12 +1,13 @@
 """New texts labelled by a saved task adapter, found with its base and language adapter."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from lrl_adapt.eval.predict import Predictor, load_predictor
-from lrl_adapt.eval.trained import find_task_adapter, newest_adapter, newest_scores
+from lrl_adapt.eval.trained import find_task_adapter, newest_adapter, newest_scores, other_base
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.training.task import Example, load_task, predict
 
@@ -198,3 +199,18 @@ def _narrow(folder: Path) -> None:
 
     config = BertConfig.from_pretrained(folder, hidden_size=16, num_attention_heads=2)
     BertForMaskedLM(config).save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("base", "told"),
+    [
+        ("google-bert/bert-base-multilingual-cased", None),
+        ("/models/bert-base-multilingual-cased", None),
+        ("google-bert/bert-base-multilingual-uncased", "bert-base-multilingual-cased"),
+    ],
+)
+def test_another_base_than_an_adapters_own_is_told(tmp_path: Path, base: str, told: str | None) -> None:
+    config = {"peft_type": "LORA", "base_model_name_or_path": "bert-base-multilingual-cased"}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    assert other_base(tmp_path, base) == told
+    assert other_base(tmp_path / "gone", base) is None

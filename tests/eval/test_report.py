@@ -50,7 +50,7 @@ def test_the_folder_is_written_whole(tmp_path: Path) -> None:
     path = write_report(small(tmp_path))
     assert path == tmp_path / "reports" / "swh_Latn" / "index.html"
     assert [child.name for child in path.parent.parent.iterdir()] == ["swh_Latn"]
-    tables = {"index.html", "scores.csv", "comparisons.csv", "scores.md", "scores.tex", "manifest.json"}
+    tables = {"index.html", "scores.csv", "comparisons.csv", "costs.csv", "scores.md", "scores.tex", "manifest.json"}
     assert {child.name for child in path.parent.iterdir()} == tables | {"figures"}
     pictures = {child.name for child in (path.parent / "figures").iterdir()}
     stems = {"scores-xlm-r-mlm", "scores-xlm-r-topic", "curve-xlm-r-seq_bn-text"}
@@ -59,6 +59,9 @@ def test_the_folder_is_written_whole(tmp_path: Path) -> None:
     assert len(manifest["scores"]) == 6
     assert manifest["versions"]["torch"]
     assert manifest["created"]
+    told, adapter = (path.parent / "costs.csv").read_text(encoding="utf-8").splitlines()
+    assert told == "language,base,system,name,parameters,share,steps,tokens,seconds,devices,loss"
+    assert adapter.startswith("swh_Latn,xlm-r,seq_bn/text,") and ",894528,0.00502" in adapter and ",93.2," in adapter
 
 
 def test_several_languages_go_to_all(tmp_path: Path) -> None:
@@ -68,6 +71,18 @@ def test_several_languages_go_to_all(tmp_path: Path) -> None:
     assert "gains-bert-base-multilingual-cased-topic" in pictures
     assert "pretraining-bert-base-multilingual-cased-topic" in pictures
     assert write_report(tmp_path, languages=["dan_Latn"]).parent.name == "dan_Latn"
+
+
+def test_against_another_system(tmp_path: Path) -> None:
+    path = write_report(small(tmp_path), against="seq_bn/text")
+    assert path.parent == tmp_path / "reports" / "swh_Latn-against-seq_bn-text"
+    text = text_of(path.read_text(encoding="utf-8"))
+    assert "base against seq_bn/text. Worse: masked language modelling (401.9 → 812.3, +102.1 %)." in text
+    assert "Changes are against seq_bn/text" in text
+    lines = (path.parent / "comparisons.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[1].startswith("swh_Latn,xlm-r,mlm,base,seq_bn/text,pseudo_perplexity,,401.9,812.3,")
+    with pytest.raises(UserError, match="--against lora/text: no such system was scored; there are base, seq_bn/text"):
+        write_report(tmp_path, against="lora/text")
 
 
 def test_an_old_report_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
@@ -126,7 +141,7 @@ def test_the_opening_tells_the_verdicts_and_stays_short(tmp_path: Path) -> None:
     add_mlm(tmp_path / "many", "base", 812.3)
     text = text_of(page(tmp_path / "many"))
     assert (
-        "Better than the base: masked language modelling with 9 of 9 adapters, most adapter8 (812.3 → 292.0, −64.1 %)."
+        "Better than the base: masked language modelling with 9 of 9 systems, most adapter8 (812.3 → 292.0, −64.1 %)."
         in text
     )
 

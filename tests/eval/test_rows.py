@@ -108,6 +108,22 @@ def test_change_is_relative_for_perplexity_and_in_points_for_f1(tmp_path: Path) 
     assert change(topic, "base") is None
 
 
+def test_any_system_can_be_what_the_others_are_compared_with(tmp_path: Path) -> None:
+    plain = {row.task: row for row in rows(small(tmp_path))}
+    turned = {row.task: row for row in compared(rows_of(gather([tmp_path])), against=ADAPTER)}
+    assert change(turned["mlm"], "base") == pytest.approx((812.3 / 401.9 - 1) * 100)
+    assert change(turned["mlm"], ADAPTER) is None
+    assert turned["mlm"].systems["base"].verdict == "worse"
+    assert turned["mlm"].systems[ADAPTER].verdict is None
+    there, back = (
+        plain["topic"].systems[ADAPTER].comparison,
+        turned["topic"].systems["base"].comparison,
+    )
+    assert there and back and back.difference == pytest.approx(-there.difference)
+    assert means([turned["mlm"]])["base"].change == pytest.approx((812.3 / 401.9 - 1) * 100)
+    assert means([turned["mlm"]])[ADAPTER].change is None
+
+
 def test_other_settings_make_a_row_of_their_own(tmp_path: Path) -> None:
     add_mlm(tmp_path, "base", 700.0, max_sentences=50)
     add_mlm(tmp_path, "base", 812.3)

@@ -72,6 +72,7 @@ def test_comparisons_csv_holds_every_comparison_with_the_base(tmp_path: Path) ->
     assert float(mlm["difference"]) == pytest.approx(401.9 - 812.3)
     assert float(mlm["low"]) < float(mlm["difference"]) < float(mlm["high"])
     assert float(topic["p_holm"]) >= float(topic["p"]) > 0.05
+    assert (mlm["against"], float(mlm["against_value"])) == ("base", 812.3)
     assert (mlm["verdict"], topic["verdict"]) == ("better", "no clear difference")
 
 

@@ -353,6 +353,22 @@ def test_transfer_trains_on_the_other_languages_files() -> None:
     assert str(topic.train).endswith("mlt_Latn.parquet")  # still what the text must not hold
 
 
+def test_the_transfer_adapter_is_the_other_languages() -> None:
+    changes = ["language=mlt", "eval.transfer_from=eng", "eval.transfer_adapter=/adapters/{language}"]
+    assert load_recipe("mbert", changes).eval.transfer_adapter == "/adapters/eng_Latn"
+
+
+def test_without_labels_of_its_own_a_language_needs_a_test_file_alone() -> None:
+    files = "{train: null, validation: null, test: /mlt, transfer_train: /a, transfer_validation: /b}"
+    changes = ["language=mlt", "eval.tasks=[topic]", f"eval.topic={files}"]
+    learnt = load_recipe("mbert", [*changes, "eval.transfer_from=eng"]).eval.learnt("topic")
+    assert (learnt.train, learnt.validation, learnt.test) == ("/a", "/b", "/mlt")
+    with pytest.raises(UserError, match="topic: train and validation missing; its transfer files serve with transfer"):
+        load_recipe("mbert", changes)
+    with pytest.raises(UserError, match="validation missing: give train, validation and test"):
+        load_recipe("mbert", [*changes, "eval.topic.transfer_validation=null", "eval.transfer_from=eng"])
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

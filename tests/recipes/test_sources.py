@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.recipes.evaluation import PseudoPerplexity
 from lrl_adapt.recipes.hub import HubFolder, hub_errors, hub_folder
+from lrl_adapt.recipes.labelled import read_sentences
 from lrl_adapt.recipes.sources import expand_files, identity, local_file
 
 from ..hub import COMMIT, Hub
@@ -108,6 +110,16 @@ def test_what_the_hub_refuses(hub: Hub, tmp_path: Path, status: int, error: str,
     assert message in told
     hub.status = None
     assert local_file("hf://datasets/mteb/sib200/test/mlt_Latn.csv", tmp_path).read_text() == TABLE
+
+
+@pytest.mark.usefixtures("table", "no_waiting")
+def test_gated_sentences_tell_how_to_get_in(hub: Hub, tmp_path: Path) -> None:
+    settings = PseudoPerplexity(files=["hf://datasets/mteb/sib200/test/mlt_Latn.csv"])
+    hub.status, hub.error = 403, "GatedRepo"
+    with pytest.raises(
+        UserError, match=r"eval\.mlm\.files: mteb/sib200: .* accept its conditions on the hub, then set HF_"
+    ):
+        list(read_sentences(settings, tmp_path))
 
 
 @pytest.mark.usefixtures("table", "no_waiting")
