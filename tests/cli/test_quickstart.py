@@ -54,9 +54,14 @@ def test_run_gives_artifacts_scores_and_a_page(home: Path, first: dict) -> None:
     assert {file.name for file in adapter.iterdir()} == files | {"last", "loss.png"}
 
 
-def test_training_makes_the_language_more_likely(first: dict) -> None:
-    values = {s["system"]: s["value"] for s in first["scores"] if s["metric"] == "pseudo_perplexity"}
-    assert values["seq_bn/text"] < values["base"]
+def test_the_base_in_the_box_gains_a_fifth_and_answers(tmp_path: Path) -> None:
+    """The quickstart as it stands, on language modelling; fill-mask and predict then find its base, a folder."""
+    found = run(tmp_path, "run quickstart --json --task mlm")["scores"]
+    values = {score["system"]: score["value"] for score in found if score["metric"] == "pseudo_perplexity"}
+    assert values["seq_bn/text"] < 0.8 * values["base"]
+    filled = invoke(tmp_path, "fill-mask --json --top 1", "Watoto wanakwenda [MASK]").stdout.splitlines()
+    assert json.loads(filled[0])["adapter"] == "none"
+    assert len(filled) == 2
 
 
 def test_a_second_run_does_nothing_and_says_so(home: Path, first: dict) -> None:
