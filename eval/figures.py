@@ -105,7 +105,7 @@ def read_curve(name: str, folder: Path) -> Curve:
 
 
 def score_panel(row: Row, systems: Sequence[str]) -> Panel:
-    """One language: a dot with its 95 % interval per system, a dashed line at the base."""
+    """One language: a dot with its 95 % interval per system, a dashed line at what is compared with."""
 
     def draw() -> Figure:
         figure, axes = _systems_axes(systems)
@@ -239,7 +239,7 @@ def _dot(axes: Axes, row: Row, system: str, place: int) -> None:
         return
     ink = mpl.rcParams["text.color"]
     colour = ink if system == BASE else COLOURS[(place - 1) % len(COLOURS)]
-    if system == BASE:
+    if system == row.against:
         axes.axvline(cell.mean, color=ink, linewidth=0.8, linestyle=(0, (3, 3)), alpha=0.6)
     if cell.interval:
         axes.plot(cell.interval, [place, place], color=colour, linewidth=2, solid_capstyle="round")
@@ -253,9 +253,9 @@ def _gains(rows: Iterable[Row], system: str) -> list[float]:
 
 
 def _gain_label(metric: str, against: str) -> str:
-    if lower_is_better(metric):
-        return f"{metric_name(metric)} below {named(against)}'s, %"
-    return f"{metric_name(metric)} above {named(against)}'s, points"
+    lower = lower_is_better(metric)
+    whose = _shortened(f"{named(against)}'s", LONGEST_LABEL - len(metric_name(metric)) - len(" above , points"))
+    return f"{metric_name(metric)} {'below' if lower else 'above'} {whose}, {'%' if lower else 'points'}"
 
 
 def _tick(value: float, metric: str) -> str:

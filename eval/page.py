@@ -106,7 +106,8 @@ def summary(rows: Sequence[Row]) -> list[str]:
             if system != row.against:
                 found[cell.verdict or alone].append((row, system))
     order = ["better", "worse", "no clear difference", UNREADABLE, "not comparable", alone]
-    adapters = [system for system in systems_of(rows) if system != rows[0].against]
+    scored = {system for row in rows for system in row.systems}
+    adapters = [system for system in systems_of(rows) if system in scored and system != rows[0].against]
     what = "the base without it" if rows[0].against == BASE else other
     sentences = [f"{adapters[0]} against {what}."] if len(adapters) == 1 else []
     for verdict in (verdict for verdict in order if verdict in found):

@@ -41,7 +41,7 @@ class Cost:
     steps: int | None
     tokens: int | None
     seconds: float | None
-    devices: str
+    devices: str | None
     loss: float | None
 
 
@@ -127,7 +127,7 @@ def _cost(run: Run, folder: Path, manifest: Mapping[str, Any]) -> Cost:
         steps=facts.get("steps"),
         tokens=facts.get("tokens_seen"),
         seconds=manifest.get("wall_seconds"),
-        devices=str(facts.get("devices", MISSING)),
+        devices=facts.get("devices"),
         loss=facts.get("validation_loss"),
     )
 

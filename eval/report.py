@@ -112,4 +112,5 @@ def _write(content: Content, folder: Path, progress: Progress) -> None:
     for panel in progress.track(content.panels, "draw the figures", len(content.panels)):
         panel.save(folder / "figures")
     used = sorted({run.name for run in content.runs})
-    write_json(folder / MANIFEST, {"kind": KIND, "scores": used, "versions": library_versions(), "created": created})
+    about = {"kind": KIND, "scores": used, "against": content.rows[0].against}
+    write_json(folder / MANIFEST, about | {"versions": library_versions(), "created": created})

@@ -149,7 +149,8 @@ def show_change_interval(interval: tuple[float, float] | None) -> str:
 def means(rows: Sequence[Row]) -> dict[str, Mean]:
     """Each system's mean over languages, from compared rows of one base, task and transfer.
 
-    Of several rows of a language the one with the most systems counts. Perplexities with too many [UNK] are left out.
+    Of several rows of a language the one with the most systems counts, the compared one among them. Perplexities with
+    too many [UNK] are left out.
     """
     pairs: dict[str, list[tuple[Cell, Cell]]] = defaultdict(list)
     for row in _one_a_language(rows):
@@ -256,9 +257,12 @@ def _signed(number: float) -> str:
 
 
 def _one_a_language(rows: Sequence[Row]) -> list[Row]:
+    def told(row: Row) -> tuple[bool, int]:
+        return row.against in row.systems, len(row.systems)
+
     most: dict[str, Row] = {}
     for row in rows:
-        if row.language not in most or len(row.systems) > len(most[row.language].systems):
+        if row.language not in most or told(row) > told(most[row.language]):
             most[row.language] = row
     return list(most.values())
 

@@ -185,7 +185,7 @@ class Measurement:
                 tokenizer,
                 sentences,
                 max_length=settings.max_length,
-                batch_tokens=settings.batch_tokens,
+                batch_tokens=settings.batch_tokens or (2048 if device.type == "cpu" else 8192),  # more leave the cache
                 progress=progress,
                 label=f"pseudo-perplexity of {self.system}",
             )

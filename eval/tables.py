@@ -16,12 +16,13 @@ from .rows import (
     change,
     change_interval,
     means,
+    named,
     show_change,
     show_change_interval,
     systems_of,
 )
 from .runs import Run, language_name
-from .scores import MISSING, lower_is_better, metric_name, show_interval, show_value, task_name, task_order
+from .scores import BASE, MISSING, lower_is_better, metric_name, show_interval, show_value, task_name, task_order
 
 SCORE_COLUMNS = ["language", "base", "task", "system", "metric", "value", "low", "high", "n", "seed"]
 COMPARISON_COLUMNS = ["language", "base", "task", "system", "against", "metric", "note", "against_value", "value"]
@@ -131,18 +132,24 @@ def write_comparisons_csv(path: Path, rows: Iterable[Row]) -> None:
 
 
 def write_costs_csv(path: Path, costs: Iterable[Cost]) -> None:
-    """Parameters, steps, tokens and seconds of each language adapter, a row each; empty cells where not told."""
+    """Parameters, steps, tokens and seconds of each language adapter, a row each; empty cells where not told.
+
+    Of a fusion its own, without those of the two that it fuses.
+    """
     _write_csv(path, [field.name for field in fields(Cost)], [asdict(cost) for cost in costs])
 
 
 def markdown(tables: Sequence[Table], paper: Paper = no_paper) -> str:
     """All tables in Markdown: value, interval, change and verdict; bold where better by the test."""
-    return "\n".join(_markdown(table, paper) for table in tables)
+    against = tables[0].rows[0].against if tables else BASE
+    head = "" if against == BASE else f"Changes are against {against}.\n\n"
+    return head + "\n".join(_markdown(table, paper) for table in tables)
 
 
 def latex(tables: Sequence[Table], paper: Paper = no_paper) -> str:
     """All tables in LaTeX for the package booktabs; bold where better by the test."""
-    head = "% needs \\usepackage{booktabs}; bold: better than the base by a paired test, after Holm, p < 0.05\n"
+    told = escape_latex(named(tables[0].rows[0].against)) if tables else "the base"
+    head = f"% needs \\usepackage{{booktabs}}; bold: better than {told} by a paired test, after Holm, p < 0.05\n"
     return head + "\n".join(_latex(table, paper) for table in tables)
 
 
@@ -169,7 +176,7 @@ def _with_gaps(own: Sequence[Row], all_: Sequence[Row], task: str | None = None)
     there = {(row.language, row.task) for row in own if not row.transfer}
     wanted = {(row.language, row.task if task is None else task): row for row in all_ if not row.transfer}
     gaps = [
-        Row(language, some.base, name, row.metric if task is None else some.metric, {})
+        Row(language, some.base, name, row.metric if task is None else some.metric, {}, against=some.against)
         for (language, name), row in wanted.items()
         if (language, name) not in there
     ]

@@ -139,7 +139,13 @@ def other_base(folder: Path, base: str) -> str | None:
     if not folder.is_dir() or is_whole(folder) or not (folder / CONFIG).is_file():
         return None
     own = _Artifact.around(folder, "adapter").base or BaseAt(read_config(folder).base_model_name_or_path or base)
-    return None if Path(own.name).name == Path(base).name else str(own)
+    return None if _last(own.name) == _last(base) else str(own)
+
+
+def _last(base: str) -> str:
+    """The last part of a base's name, also where that is its place in the hub's cache."""
+    cached = [part for part in Path(base).parts if part.startswith("models--")]
+    return cached[0].split("--")[-1] if cached else Path(base).name
 
 
 def started_from(folder: Path) -> BaseAt | None:

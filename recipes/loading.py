@@ -144,8 +144,9 @@ def check_files(recipe: Recipe) -> None:
     """Raise one UserError that lists every local file of a recipe that is not there."""
     raw = recipe.model_dump(exclude_none=True)
     missing = []
+    unread = OWN_TRAINING if recipe.eval.transfer_from else TRANSFERRED  # not trained on, so they need not be there
     for dotted, section, key in _locations(raw, Recipe):
-        if recipe.eval.transfer_from and OWN_TRAINING.fullmatch(dotted):  # not trained on, so they need not be there
+        if unread.fullmatch(dotted):
             continue
         value = section[key]
         for location in value if isinstance(value, list) else [value]:

@@ -206,6 +206,7 @@ def _narrow(folder: Path) -> None:
     [
         ("google-bert/bert-base-multilingual-cased", None),
         ("/models/bert-base-multilingual-cased", None),
+        ("/hub/models--google-bert--bert-base-multilingual-cased/snapshots/3f07", None),
         ("google-bert/bert-base-multilingual-uncased", "bert-base-multilingual-cased"),
     ],
 )

@@ -81,8 +81,17 @@ def test_against_another_system(tmp_path: Path) -> None:
     assert "Changes are against seq_bn/text" in text
     lines = (path.parent / "comparisons.csv").read_text(encoding="utf-8").splitlines()
     assert lines[1].startswith("swh_Latn,xlm-r,mlm,base,seq_bn/text,pseudo_perplexity,,401.9,812.3,")
+    assert "bold: better than seq\\_bn/text by" in (path.parent / "scores.tex").read_text(encoding="utf-8")
+    assert "Changes are against seq_bn/text." in (path.parent / "scores.md").read_text(encoding="utf-8")
+    assert json.loads((path.parent / "manifest.json").read_text())["against"] == "seq_bn/text"
     with pytest.raises(UserError, match="--against lora/text: no such system was scored; there are base, seq_bn/text"):
         write_report(tmp_path, against="lora/text")
+
+
+def test_one_system_alone_is_compared_with_nothing(tmp_path: Path) -> None:
+    add_topic(tmp_path, "seq_bn/text", 0.5)
+    text = text_of(write_report(tmp_path, against="seq_bn/text").read_text(encoding="utf-8"))
+    assert "Only seq_bn/text was scored so far; there is no other to compare it with." in text
 
 
 def test_an_old_report_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:

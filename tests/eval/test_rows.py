@@ -122,6 +122,8 @@ def test_any_system_can_be_what_the_others_are_compared_with(tmp_path: Path) -> 
     assert there and back and back.difference == pytest.approx(-there.difference)
     assert means([turned["mlm"]])["base"].change == pytest.approx((812.3 / 401.9 - 1) * 100)
     assert means([turned["mlm"]])[ADAPTER].change is None
+    without = replace(turned["mlm"], systems=dict.fromkeys(("base", "a", "b"), turned["mlm"].systems["base"]))
+    assert means([without, turned["mlm"]]).keys() == {"base", ADAPTER}  # the row that has what is compared with
 
 
 def test_other_settings_make_a_row_of_their_own(tmp_path: Path) -> None:

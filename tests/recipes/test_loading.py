@@ -367,6 +367,10 @@ def test_without_labels_of_its_own_a_language_needs_a_test_file_alone() -> None:
         load_recipe("mbert", changes)
     with pytest.raises(UserError, match="validation missing: give train, validation and test"):
         load_recipe("mbert", [*changes, "eval.topic.transfer_validation=null", "eval.transfer_from=eng"])
+    with pytest.raises(
+        UserError, match=r"missing\n  eval\.topic\.test: no such file: /mlt$"
+    ):  # the others are not read
+        check_files(load_recipe("mbert", ["language=mlt", "eval.tasks=[mlm]", f"eval.topic={files}"]))
 
 
 @pytest.mark.parametrize(
