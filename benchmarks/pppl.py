@@ -1,11 +1,12 @@
-"""Pseudo-perplexity: sentences/s beside the reference way, and that both find the same.
+"""Pseudo-perplexity: sentences/s beside the reference way, by length, and that both find the same.
 
     LRL_DATA=~/data python benchmarks/pppl.py
     LRL_DATA=~/data python benchmarks/pppl.py --shape xlmr
 
 The reference way is that of arXiv 2502.10140 and of the definition: a forward for each token with that token
 masked, logits for every token of it. Swahili sentences of SIB-200 in mBERT's pieces, models of the true mBERT or XLM-R
-base shape with random weights, fp32. Both score the same sentences in turn, --rounds times after one more.
+base shape with random weights, fp32. Both score the same sentences in turn, a third of them (by length) at a time,
+--rounds times after one more.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from peers.common import model_of
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=["mbert", "xlmr"], default="mbert")
-    parser.add_argument("--sentences", type=int, default=16)
+    parser.add_argument("--sentences", type=int, default=15)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
@@ -35,23 +36,24 @@ def main() -> None:
     print(f"on {'the GPU' if device == 'cuda' else 'the CPU: no GPU'}, {given.threads} threads")
     tokenizer, sentences = text(given.sentences)
     model = model_of(given.shape).eval().to(device)
-    lengths = [len(tokenizer(sentence)["input_ids"]) for sentence in sentences]
-    print(f"{len(sentences)} sentences, {sum(lengths) / len(lengths):.0f} tokens each, special ones among them\n")
-    contenders: dict[str, Callable[[], list[float]]] = {
-        "lrl-adapt": lambda: ours(model, tokenizer, sentences),
-        "one mask a forward, all logits": lambda: [reference(model, tokenizer, sentence) for sentence in sentences],
+    sentences.sort(key=lambda sentence: len(tokenizer(sentence)["input_ids"]))
+    contenders: dict[str, Callable[[list[str]], list[float]]] = {
+        "lrl-adapt": lambda some: ours(model, tokenizer, some),
+        "one mask a forward, all logits": lambda some: [reference(model, tokenizer, sentence) for sentence in some],
     }
-    found: dict[str, list[float]] = {}
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    thirds = [sentences[len(sentences) * n // 3 : len(sentences) * (n + 1) // 3] for n in range(3)]
+    seconds = [{name: [] for name in contenders} for _ in thirds]
+    apart = 0.0
     for number in range(given.rounds + 1):
-        for name, run in contenders.items():
-            start = time.perf_counter()
-            found[name] = run()
-            if number:
-                seconds[name].append(time.perf_counter() - start)
-    table(seconds, len(sentences))
-    one, other = found.values()
-    apart = max(abs(x - y) / y for x, y in zip(one, other, strict=True))
+        for some, times in zip(thirds, seconds, strict=True):
+            found = []
+            for name, run in contenders.items():
+                start = time.perf_counter()
+                found.append(run(some))
+                if number:
+                    times[name].append(time.perf_counter() - start)
+            apart = max(apart, *(abs(x - y) / y for x, y in zip(*found, strict=True)))
+    table(thirds, seconds, tokenizer)
     print(f"\nlargest relative difference of a sentence's -ln p: {apart:.1e}")
 
 
@@ -92,13 +94,19 @@ def reference(model: Any, tokenizer: Any, sentence: str) -> float:
     return total
 
 
-def table(seconds: dict[str, list[float]], sentences: int) -> None:
-    first = statistics.median(next(iter(seconds.values())))
-    print("| | sentences/s, median (range) | ours / its speed |\n|---|---|---|")
-    for name, some in seconds.items():
-        speeds = sorted(sentences / second for second in some)
-        middle = statistics.median(some)
-        print(f"| {name} | {sentences / middle:.2f} ({speeds[0]:.2f} to {speeds[-1]:.2f}) | {middle / first:.1f} |")
+def table(thirds: list[list[str]], seconds: list[dict[str, list[float]]], tokenizer: Any) -> None:
+    whole = {name: [sum(times) for times in zip(*(own[name] for own in seconds), strict=True)] for name in seconds[0]}
+    print(f"| tokens | {' | '.join(f'{name}, sentences/s' for name in whole)} | ours / its speed |")
+    print("|---" * (len(whole) + 2) + "|")
+    everything = [sentence for some in thirds for sentence in some]
+    for some, times in [*zip(thirds, seconds, strict=True), (everything, whole)]:
+        lengths = [len(tokenizer(sentence)["input_ids"]) for sentence in some]
+        cells = [f"{min(lengths)} to {max(lengths)}, mean {sum(lengths) / len(lengths):.0f}"]
+        for own in times.values():
+            speeds = sorted(len(some) / second for second in own)
+            cells.append(f"{len(some) / statistics.median(own):.2f} ({speeds[0]:.2f} to {speeds[-1]:.2f})")
+        first, other = (statistics.median(own) for own in times.values())
+        print(f"| {' | '.join(cells)} | {other / first:.1f} |")
 
 
 if __name__ == "__main__":
