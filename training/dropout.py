@@ -22,13 +22,6 @@ class Dropout(nn.Dropout):
         return dropout(input, self.p) if self.training else input
 
 
-def quicken(model: nn.Module) -> None:
-    """Make every nn.Dropout in `model` one of ours."""
-    for module in model.modules():
-        if type(module) is nn.Dropout:
-            module.__class__ = Dropout
-
-
 def dropout(given: Tensor, probability: float) -> Tensor:
     """Zero elements with this probability and divide the rest by the probability of staying."""
     if given.device.type != "cpu" or probability in {0.0, 1.0}:

@@ -1,5 +1,8 @@
 """Masked language modelling with the LM head on the masked places alone."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from peft import PeftModel
@@ -8,11 +11,11 @@ from transformers import PreTrainedModel
 
 from .adapters.bottleneck.fusion import fusion_penalty
 from .batches import Layout
-from .dropout import quicken
-from .families import family_of
+from .families import Family, block_number, family_of
 from .head import linear_cross_entropy, passed_by
 from .masking import IGNORED
 from .packing import ATTENTION, Packing
+from .quicken import quicken
 
 
 class MaskedLM(nn.Module):
@@ -30,6 +33,7 @@ class MaskedLM(nn.Module):
         self._encoder = [cast(nn.Module, bare.base_model)]
         self._head = [bare.get_submodule(name) for name in family.head]
         self._decoder = [bare.get_output_embeddings()]
+        self._last = [_last_attention(model, family)]
         self.layout = Layout(bare.config.pad_token_id or 0, family.packs, family.first_position(bare.config))
         if family.packs:
             bare.set_attn_implementation(ATTENTION)
@@ -37,8 +41,13 @@ class MaskedLM(nn.Module):
 
     def logits(self, input_ids: Tensor, attention_mask: Tensor, places: Tensor) -> Tensor:
         """Logits (n, vocabulary) at the n places where the boolean `places` (batch, seq) is true, row by row."""
-        hidden = self._encoder[0](input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return self._headed(hidden[places])
+        last = self._last[0]
+        if last is None or bool((places.sum(1) != 1).any()):
+            hidden = self._encoder[0](input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            return self._headed(hidden[places])
+        with _narrowed(last, places):
+            hidden = self._encoder[0](input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return self._headed(hidden[:, 0])
 
     def forward(
         self,
@@ -69,3 +78,21 @@ class MaskedLM(nn.Module):
         for module in self._head:
             hidden = module(hidden)
         return hidden
+
+
+def _last_attention(model: nn.Module, family: Family) -> nn.Module | None:
+    """The last block's module that takes (attention's result, residual); None where there is no such module."""
+    if not family.packs or family.attention.kind != "own":
+        return None
+    found = {name: module for name, module in model.named_modules() if re.fullmatch(family.attention.modules, name)}
+    return found[max(found, key=block_number)]
+
+
+@contextmanager
+def _narrowed(last: nn.Module, places: Tensor) -> Iterator[None]:
+    """Inside, what comes after the last attention is done at one place of each sequence alone: (batch, 1, hidden)."""
+    hook = last.register_forward_pre_hook(lambda _, given: tuple(hidden[places].unsqueeze(1) for hidden in given))
+    try:
+        yield
+    finally:
+        hook.remove()

@@ -22,9 +22,9 @@ from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, me
 from .adapters.files import save_adapter
 from .batches import Batch, Step, collate
 from .device import make_accelerator
-from .dropout import quicken
 from .loop import fit, mean_loss
 from .masking import IGNORED
+from .quicken import quicken
 from .schedule import Schedule
 from .watch import Watch
 
@@ -64,6 +64,7 @@ class TaskModel(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=INIT_STD)
                 nn.init.zeros_(module.bias)
+        quicken(self)
 
     def logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """(batch, seq) ids -> (batch, classes), or (batch, seq, classes) per token."""
@@ -100,7 +101,6 @@ def train_task(  # noqa: PLR0913
     accelerator, _ = make_accelerator(precision)
     adapted = stack_task_adapter(base, language_adapter, settings.reduction_factor)
     model = TaskModel(adapted, classes, per_token=isinstance(train[0].label, list)).to(accelerator.device)
-    quicken(model)
     fixed = [_batch(some, pad_id) for some in _in_batches(validation, settings.batch_size)]
     per_epoch = -(-len(train) // settings.batch_size)
     steps = per_epoch * settings.epochs

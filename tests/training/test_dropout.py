@@ -3,6 +3,7 @@
 import pytest
 import torch
 from lrl_adapt.training import dropout
+from lrl_adapt.training.quicken import quicken
 from torch import nn
 
 
@@ -50,7 +51,7 @@ def test_attention_with_dropout_has_the_mean_of_attention_without() -> None:
 
 def test_only_plain_dropout_is_replaced_and_eval_mode_drops_nothing() -> None:
     model = nn.Sequential(nn.Dropout(0.5), nn.Dropout1d(0.5))
-    dropout.quicken(model)
+    quicken(model)
     assert [type(module) for module in model] == [dropout.Dropout, nn.Dropout1d]
     given = torch.ones(4, 8)
     assert torch.equal(model.eval()(given), given)

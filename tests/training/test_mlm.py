@@ -72,6 +72,22 @@ def test_logits_are_those_at_the_asked_places() -> None:
     torch.testing.assert_close(MaskedLM(model).logits(**given, places=asked), torch.stack([full[0, 2], full[2, 1]]))
 
 
+@pytest.mark.parametrize("kind", ["seq_bn_inv", "double_seq_bn", "par_bn", "lora", "full"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_with_one_place_a_sequence_the_last_block_does_no_more_and_finds_the_same(family: str, kind: str) -> None:
+    adapted = language_adapter(tiny(family), Adapter(type=kind, reduction_factor=4)).eval()
+    shake(adapted)
+    given = batch()
+    full = adapted(**given).logits
+    asked = torch.zeros_like(given["input_ids"], dtype=torch.bool)
+    asked[range(3), [5, 0, 3]] = True
+    model = MaskedLM(adapted)
+    assert (model._last[0] is not None) == (family in {"bert", "roberta", "xlm-roberta", "electra"})
+    torch.testing.assert_close(model.logits(**given, places=asked), full[asked], atol=1e-5, rtol=1e-5)
+    asked[0, 1] = True
+    torch.testing.assert_close(model.logits(**given, places=asked), full[asked], atol=1e-5, rtol=1e-5)
+
+
 def test_a_batch_without_masked_place_has_no_loss() -> None:
     given = batch()
     labels = torch.full_like(given["input_ids"], IGNORED)
