@@ -4,12 +4,13 @@
     LRL_DATA=~/data python benchmarks/pppl.py --shape xlmr
 
 The reference way is that of arXiv 2502.10140 and of the definition: a forward for each token with that token
-masked, logits for every token of it. Swahili sentences of SIB-200 in mBERT's pieces, models of the true mBERT or XLM-R
-base shape with random weights, fp32. Both score the same sentences in turn, a third of them (by length) at a time,
---rounds times after one more.
+masked, logits for every token of it. Swahili sentences of SIB-200 in the model's own pieces, models of the true mBERT
+or XLM-R base shape with random weights, fp32. Both score the same sentences in turn, a third of them (by length) at a
+time, --rounds times after one more.
 """
 
 import argparse
+import gzip
 import os
 import statistics
 import sys
@@ -34,7 +35,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     print(f"on {'the GPU' if device == 'cuda' else 'the CPU: no GPU'}, {given.threads} threads")
-    tokenizer, sentences = text(given.sentences)
+    tokenizer, sentences = text(given.shape, given.sentences)
     model = model_of(given.shape).eval().to(device)
     sentences.sort(key=lambda sentence: len(tokenizer(sentence)["input_ids"]))
     contenders: dict[str, Callable[[list[str]], list[float]]] = {
@@ -57,18 +58,26 @@ def main() -> None:
     print(f"\nlargest relative difference of a sentence's -ln p: {apart:.1e}")
 
 
-def text(count: int) -> tuple[Any, list[str]]:
-    """mBERT's tokenizer, and sentences of SIB-200 in Swahili."""
+def text(shape: str, count: int) -> tuple[Any, list[str]]:
+    """The model's tokenizer, and sentences of SIB-200 in Swahili."""
     import csv
     import random
 
-    from transformers import BertTokenizer
-
     data = Path(os.environ["LRL_DATA"])
-    tokenizer = BertTokenizer.from_pretrained(str(data / "tokenizers/mbert"), do_lower_case=False)
     with (data / "topic/sib200/swh_Latn/test.tsv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return tokenizer, random.Random(0).sample([row["text"] for row in rows], count)
+    return tokenizer_of(shape, data / "tokenizers"), random.Random(0).sample([row["text"] for row in rows], count)
+
+
+def tokenizer_of(shape: str, folder: Path) -> Any:
+    """mBERT's from its vocab.txt; XLM-R's from its list of pieces with their scores, ids as on the hub."""
+    from transformers import BertTokenizer, XLMRobertaTokenizer
+
+    if shape == "mbert":
+        return BertTokenizer.from_pretrained(str(folder / "mbert"), do_lower_case=False)
+    with gzip.open(folder / "xlmr/pos.dict.utf8.gz", "rt", encoding="utf-8", newline="\n") as file:
+        lines = [line.rstrip("\n").split("\t") for line in file]
+    return XLMRobertaTokenizer(vocab=[("<s>", 0.0), *((piece, float(score)) for piece, _, score in lines)])
 
 
 def ours(model: Any, tokenizer: Any, sentences: list[str]) -> list[float]:
