@@ -1,0 +1,143 @@
+"""The tables of docs/study.md, from what is committed under docs/study/.
+
+    python benchmarks/study.py
+
+docs/study/ is written, after `make study`, in the checkout's own folder by
+
+    lrl-adapt report --out docs/study/against-base
+    lrl-adapt report --against seq_bn/text --out docs/study/against-seq_bn
+    lrl-adapt train study-tuning --json > docs/study/tuning.json
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from math import exp, log
+from pathlib import Path
+from statistics import fmean
+
+STUDY = Path(__file__).parent.parent / "docs" / "study"
+UNSEEN = {"mlt_Latn": "Maltese", "swh_Latn": "Swahili", "uig_Arab": "Uyghur", "jav_Latn": "Javanese"}
+SMALL = {"cym_Latn": "Welsh", "urd_Arab": "Urdu"}
+LANGUAGES = UNSEEN | SMALL
+TEXT = ["seq_bn/text", "seq_bn_inv/text", "lora/text", "full/text"]
+TASKS = {"topic": "topic", "sentiment": "sentiment", "ner": "named entities"}
+Row = dict[str, str]
+
+
+def main() -> None:
+    print("\n".join(line for table in tables() for line in [*table, ""]))
+
+
+def tables() -> Iterator[list[str]]:
+    """Each table of the page, as its lines."""
+    against_base, against_bottleneck = (rows(f"against-{name}/comparisons.csv") for name in ("base", "seq_bn"))
+    yield tuning()
+    yield by_language(against_base, "mlm", TEXT, "the base")
+    yield by_group(against_base)
+    yield by_language(against_bottleneck, "mlm", [system for system in TEXT if system != "seq_bn/text"], "seq_bn/text")
+    graph = ["seq_bn/graph", "fusion"]
+    yield by_task(against_base, [*TEXT, *graph], "the base")
+    yield by_task(against_bottleneck, [*TEXT[1:], *graph], "seq_bn/text")
+    yield costs()
+
+
+def rows(name: str) -> list[Row]:
+    with (STUDY / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def tuning() -> list[str]:
+    """Every setting that was tried on Maltese, by its validation loss."""
+    lines = ["| adapter | setting | steps | learning rate | validation loss |", "|---|---|---|---|---|"]
+    for adapter in json.loads((STUDY / "tuning.json").read_text(encoding="utf-8"))["adapters"]:
+        words = dict(word.split("=") for word in adapter["run"].split() if "=" in word)
+        named = {key.rpartition(".")[2]: value.strip('"') for key, value in words.items()}
+        size = f"reduction factor {named['reduction_factor']}" if "reduction_factor" in named else ""
+        size = size or (f"rank {named['rank']}" if "rank" in named else "")
+        loss = adapter["facts"]["validation_loss"]
+        steps = named.get("max_steps", "300")
+        lines.append(f"| {named['type']} | {size} | {steps} | {float(named['learning_rate']):g} | {loss:.3f} |")
+    return lines
+
+
+def by_language(table: list[Row], task: str, systems: list[str], other: str) -> list[str]:
+    """A task's values and their changes against `other`, languages down."""
+    lines = [f"| | {other} | {' | '.join(systems)} |", "|---" * (len(systems) + 2) + "|"]
+    for language, name in LANGUAGES.items():
+        found = {row["system"]: row for row in table if (row["language"], row["task"]) == (language, task)}
+        against = number(next(iter(found.values()))["against_value"])
+        lines.append(f"| {name} | {against} | {' | '.join(percent(found[system]) for system in systems)} |")
+    return lines
+
+
+def by_group(table: list[Row]) -> list[str]:
+    """Geometric mean of the change of pseudo-perplexity over unseen languages and over those hardly seen."""
+    lines = ["| mean change of pseudo-perplexity | " + " | ".join(TEXT) + " |", "|---" * (len(TEXT) + 1) + "|"]
+    for name, group in (("four unseen languages", UNSEEN), ("two hardly seen", SMALL)):
+        cells = []
+        for system in TEXT:
+            some = [
+                row for row in table if row["task"] == "mlm" and row["system"] == system and row["language"] in group
+            ]
+            ratios = [float(row["value"]) / float(row["against_value"]) for row in some]
+            each = sorted(100 * (ratio - 1) for ratio in ratios)
+            mean = 100 * (exp(fmean(map(log, ratios))) - 1)
+            cells.append(f"{signed(mean)} % ({signed(each[0])} to {signed(each[-1])})")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def by_task(table: list[Row], systems: list[str], other: str) -> list[str]:
+    """Macro-F1 or entity F1 in percent with the change in points against `other`; language and task down."""
+    lines = [f"| | | {other} | {' | '.join(systems)} |", "|---" * (len(systems) + 3) + "|"]
+    for language, name in LANGUAGES.items():
+        for task, told in TASKS.items():
+            found = {row["system"]: row for row in table if (row["language"], row["task"]) == (language, task)}
+            if found:
+                against = f"{100 * float(next(iter(found.values()))['against_value']):.1f}"
+                cells = [points(found[system]) if system in found else "" for system in systems]
+                lines.append(f"| {name} | {told} | {against} | {' | '.join(cells)} |")
+    return lines
+
+
+def costs() -> list[str]:
+    """Trained parameters, and the median time over languages."""
+    lines = ["| | trained parameters | minutes, from to |", "|---|---|---|"]
+    found: dict[str, list[Row]] = {}
+    for row in rows("against-base/costs.csv"):
+        found.setdefault(row["system"], []).append(row)
+    for system, some in found.items():
+        minutes = sorted(float(row["seconds"]) / 60 for row in some)
+        span = f"{minutes[0]:.1f} to {minutes[-1]:.1f}" if len(minutes) > 1 else f"{minutes[0]:.1f}"
+        lines.append(f"| {system} | {int(some[0]['parameters']):,} | {span} |")
+    return lines
+
+
+def percent(row: Row) -> str:
+    """A perplexity, its change in % with the interval, bold where better."""
+    scale = 100 / float(row["against_value"])
+    return cell(row, number(row["value"]), lambda bound: signed(scale * bound), " %")
+
+
+def points(row: Row) -> str:
+    """An F1 in percent, its change in points with the interval, bold where better."""
+    return cell(row, f"{100 * float(row['value']):.1f}", lambda bound: signed(100 * bound), "")
+
+
+def cell(row: Row, value: str, show: Callable[[float], str], unit: str) -> str:
+    change, low, high = (show(float(row[name])) for name in ("difference", "low", "high"))
+    mark = {"better": f"**{value}**", "worse": f"{value} (worse)"}.get(row["verdict"], value)
+    return f"{mark}, {change}{unit} [{low}, {high}]"
+
+
+def number(value: str) -> str:
+    return f"{float(value):,.0f}"
+
+
+def signed(value: float) -> str:
+    return f"{'+' if value > 0 else '−'}{abs(value):.1f}"
+
+
+if __name__ == "__main__":
+    main()
