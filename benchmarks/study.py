@@ -11,7 +11,7 @@ docs/study/ is written, after `make study`, in the checkout's own folder by
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import exp, log
 from pathlib import Path
 from statistics import fmean
@@ -116,17 +116,16 @@ def costs() -> list[str]:
 
 def percent(row: Row) -> str:
     """A perplexity, its change in % with the interval, bold where better."""
-    scale = 100 / float(row["against_value"])
-    return cell(row, number(row["value"]), lambda bound: signed(scale * bound), " %")
+    return cell(row, number(row["value"]), " %")
 
 
 def points(row: Row) -> str:
     """An F1 in percent, its change in points with the interval, bold where better."""
-    return cell(row, f"{100 * float(row['value']):.1f}", lambda bound: signed(100 * bound), "")
+    return cell(row, f"{100 * float(row['value']):.1f}", "")
 
 
-def cell(row: Row, value: str, show: Callable[[float], str], unit: str) -> str:
-    change, low, high = (show(float(row[name])) for name in ("difference", "low", "high"))
+def cell(row: Row, value: str, unit: str) -> str:
+    change, low, high = (signed(float(row[name])) for name in ("change", "change_low", "change_high"))
     mark = {"better": f"**{value}**", "worse": f"{value} (worse)"}.get(row["verdict"], value)
     return f"{mark}, {change}{unit} [{low}, {high}]"
 

@@ -81,7 +81,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     for run in runs:
         found |= evaluate(run, workspace, terminal, folder)
     scores = [score for some in found.values() for score in some]
-    show_scores(terminal, scores, workspace)
+    show_scores(terminal, found, workspace)
     where = workspace / "scores" / (runs[0].language if len(runs) == 1 else "")
     terminal.result({"scores": [score_json(score) for score in scores]}, where)
 
@@ -135,20 +135,19 @@ def score_json(score: Any) -> dict[str, Any]:
     return asdict(score)
 
 
-def show_scores(terminal: Terminal, scores: list[Any], workspace: Path) -> None:
-    """A summary table for each language of scores in the workspace."""
-    for language in dict.fromkeys(score.language for score in scores):
-        _show_scores(terminal, [score for score in scores if score.language == language], workspace)
+def show_scores(terminal: Terminal, found: dict[Path, list[Any]], workspace: Path) -> None:
+    """A summary table for each language of scores in the workspace, by the folders that hold them."""
+    for language in dict.fromkeys(score.language for scores in found.values() for score in scores):
+        _show_scores(terminal, language, {folder.resolve() for folder in found}, workspace)
 
 
-def _show_scores(terminal: Terminal, scores: list[Any], workspace: Path) -> None:
+def _show_scores(terminal: Terminal, language: str, folders: set[Path], workspace: Path) -> None:
     """One language's scores: tasks down, systems across, changes with their verdicts."""
     from ..eval.rows import change, compared, rows_of, show_change, systems_of
     from ..eval.runs import gather
     from ..eval.scores import BASE, metric_name, show_interval, show_value
 
-    wanted = set(scores)
-    runs = [run for run in gather([workspace], [scores[0].language]) if wanted.issuperset(run.scores)]
+    runs = [run for run in gather([workspace], [language]) if run.folder.resolve() in folders]
     rows = compared(rows_of(runs))
     systems = systems_of(rows)
     adapted = [system for system in systems if system != BASE]
@@ -163,9 +162,10 @@ def _show_scores(terminal: Terminal, scores: list[Any], workspace: Path) -> None
             for system in adapted
             for cell in [row.systems.get(system)]
         ]
-        table.append((f"{row.task}\n{metric_name(row.metric)}", *cells, *changes))
+        named = "\n".join(part for part in (row.task, metric_name(row.metric), row.note) if part)
+        table.append((named, *cells, *changes))
     columns = ("task", *systems, *(f"change with {system}" for system in adapted))
-    terminal.table(f"Scores in {scores[0].language}, with 95 % intervals", columns, table)
+    terminal.table(f"Scores in {language}, with 95 % intervals", columns, table)
 
 
 def register(app: typer.Typer) -> None:

@@ -58,7 +58,7 @@ Tasks = Annotated[
     typer.Option(
         "--task",
         "-t",
-        help="mlm, topic, sentiment or ner; may be repeated. Default: all with data.",
+        help="mlm, topic, sentiment, ner, or a task of your own; may be repeated. Default: all with data.",
         show_default=False,
     ),
 ]

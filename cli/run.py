@@ -71,7 +71,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     if every:
         terminal.heading("4/4 report")
         page = report(workspace, list(dict.fromkeys(score.language for score in every)), terminal)
-        show_scores(terminal, every, workspace)
+        show_scores(terminal, scores, workspace)
         result = {
             "artifacts": [describe(artifact) for artifact in artifacts.values()],
             "scores": [score_json(score) for score in every],

@@ -7,6 +7,7 @@ from ..recipes import labelled
 from ..recipes.errors import UserError
 from ..recipes.evaluation import Eval, Task
 from ..recipes.progress import QUIET, Progress
+from ..recipes.tables import ColumnError
 
 
 def task_inputs(evaluation: Eval) -> dict[str, str]:
@@ -35,6 +36,8 @@ def task_lines(evaluation: Eval, cache: Path, progress: Progress = QUIET) -> lis
                     texts[" ".join(text.split())] = None
         for text in labelled.read_sentences(evaluation.mlm, cache, progress):
             texts[" ".join(text.split())] = None
+    except ColumnError:
+        raise
     except UserError as error:
         raise UserError(f"{error}; corpus.drop_task_lines: false goes without it") from error
     return [text for text in texts if text]

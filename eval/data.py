@@ -1,16 +1,18 @@
 """Labelled data of the tasks, ready for training: three splits, labels in a fixed order, tags in one scheme."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..recipes.errors import UserError
+from ..recipes.errors import UserError, nearest
 from ..recipes.evaluation import Task
 from ..recipes.labelled import SPLITS, Item, normal_text, read_split, sample
 from ..recipes.progress import QUIET, Progress
 
 OUTSIDE = "O"
+MANY_TIMES = 20  # as often as a label that is like it: then the rare one may be a slip
 TAG = re.compile(r"O|[BIESLUM]-.+")
 BEGINNING = {"B": "B", "I": "I", "S": "B", "U": "B", "E": "I", "L": "I", "M": "I"}  # BIOES and its cousins in IOB
 
@@ -27,12 +29,13 @@ class TaskData:
     """By split, the tags that were written anew in IOB2 because they were in another scheme, or broken."""
     overlap: int = 0
     """Test items whose text stands in train or validation too."""
+    strange: tuple[str, ...] = ()
+    """Sentences on labels that may be mistakes."""
 
 
 def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) -> TaskData:
     """Read the splits of a task. Raises UserError for unreadable files, missing columns, or an empty split."""
     splits = {split: read_split(name, task, split, cache, progress) for split in SPLITS}
-    splits["train"] = sample(splits["train"], task.max_train)
     tags = {isinstance(item.label, list) for items in splits.values() for item in items}
     if len(tags) > 1:
         raise UserError(f"eval.{name}: some splits have a label for each text, some one for each word")
@@ -43,12 +46,7 @@ def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) ->
     repaired: dict[str, int] = {}
     if tags == {True} and task.metric != "accuracy":
         for split, items in splits.items():
-            strange = {tag for item in items for tag in item.label if not TAG.fullmatch(tag)}
-            if strange:
-                told = ", ".join(sorted(strange)[:5])
-                raise UserError(
-                    f"eval.{name}: tags of no entities (IOB, BIOES): {told}; for others set metric: accuracy"
-                )
+            _check_tags(name, split, items)
             mended = [to_iob2(item.label) for item in items]
             splits[split] = [Item(item.text, new) for item, (new, _) in zip(items, mended, strict=True)]
             repaired[split] = sum(changed for _, changed in mended)
@@ -56,7 +54,9 @@ def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) ->
     strange = {part for items in splits.values() for item in items for part in _as_list(item.label)} - set(labels)
     if strange:
         raise UserError(f"eval.{name}.labels lacks {', '.join(sorted(strange))}, which the files hold")
-    return TaskData(splits, labels, tags == {True}, repaired, _overlap(splits))
+    odd = _odd_labels(name, splits) if tags == {False} and task.labels is None else ()
+    splits["train"] = sample(splits["train"], task.max_train)
+    return TaskData(splits, labels, tags == {True}, repaired, _overlap(splits), odd)
 
 
 def to_iob2(tags: Sequence[str]) -> tuple[list[str], int]:
@@ -74,6 +74,50 @@ def to_iob2(tags: Sequence[str]) -> tuple[list[str], int]:
         after_end = place > 0 and tags[place - 1][:1] in ("E", "L", "S", "U")
         found.append(f"{'I' if goes_on and not after_end else 'B'}-{kind}")
     return found, sum(new != old for new, old in zip(found, tags, strict=True))
+
+
+def _check_tags(name: str, split: str, items: Sequence[Item]) -> None:
+    """Raise a UserError for a tag of no scheme, with the place where the first one stands."""
+    for item in items:
+        for word, tag in zip(item.text, item.label, strict=True):
+            if not TAG.fullmatch(tag):
+                meant = re.sub(r"^([BIESLUM])[_.:]", r"\1-", tag)
+                hint = (
+                    f"did you mean {meant}?" if TAG.fullmatch(meant) else "if these are no entities, metric: accuracy"
+                )
+                raise UserError(
+                    f"eval.{name}.{split}: {tag!r} is no tag of IOB or BIOES, at {word!r} in "
+                    f"“{' '.join(item.text[:8])}”; {hint}"
+                )
+
+
+def _odd_labels(name: str, splits: dict[str, list[Item]]) -> tuple[str, ...]:
+    """What to say of labels that cannot be learnt, or are rare and like another.
+
+    Raises UserError for one that train lacks but for a letter or two: it would silently be a class of its own.
+    """
+    counts = {split: Counter(str(item.label) for item in items) for split, items in splits.items()}
+    known, odd = counts["train"], []
+    for split in ("validation", "test"):
+        for label in sorted(set(counts[split]) - set(known)):
+            near = _slip_of(label, known)
+            if near:
+                raise UserError(
+                    f"eval.{name}.{split}: label {label!r} ({counts[split][label]} of {len(splits[split])}) is not in "
+                    f"train; did you mean {near!r}? If not, name all of them in eval.{name}.labels"
+                )
+            odd.append(f"label {label!r} of {split} is not in train, so that no system can guess it")
+    for label, count in sorted(known.items()):
+        near = _slip_of(label, [other for other in known if known[other] >= MANY_TIMES * count])
+        if near:
+            odd.append(f"label {label!r} stands in train {count} times, {near!r} {known[near]} times: a slip?")
+    return tuple(odd)
+
+
+def _slip_of(label: str, known: Iterable[str]) -> str | None:
+    """The known label that differs by a letter or two; those that differ by digits alone are meant."""
+    near = nearest(label, known, cutoff=0.8)
+    return near if near and re.sub(r"\d", "", near) != re.sub(r"\d", "", label) else None
 
 
 def _overlap(splits: dict[str, list[Item]]) -> int:

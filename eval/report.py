@@ -92,7 +92,10 @@ def _check(folder: Path, *, own: bool) -> None:
 def _content(runs: list[Run], against: str, paper: bool, progress: Progress) -> Content:
     systems = in_order(run.system for run in runs)
     if against not in systems and against != BASE:
-        raise UserError(f"--against {against}: no such system was scored; there are {', '.join(systems)}")
+        several = [system for system in systems if system.startswith(f"{against} (")]
+        told = f"several adapters are called that; say which: {', '.join(several)}"
+        told = told if several else f"no such system was scored; there are {', '.join(systems)}"
+        raise UserError(f"--against {against}: {told}")
     rows = compared(rows_of(runs), progress, against)
     tables = tables_of(rows)
     correlations, panels = pretraining(rows)
@@ -102,6 +105,9 @@ def _content(runs: list[Run], against: str, paper: bool, progress: Progress) -> 
 def _write(content: Content, folder: Path, progress: Progress) -> None:
     created = datetime.now(UTC).isoformat(timespec="seconds")
     paper = paper_value if content.paper else no_paper
+    if content.paper and not any(paper(row, system) for row in content.rows for system in row.systems):
+        bases = sorted({row.base for row in content.rows})
+        progress.say(f"--compare paper: the paper has no number for these systems and tasks on {', '.join(bases)}")
     (folder / PAGE).write_text(render(content, created), encoding="utf-8")
     write_scores_csv(folder / "scores.csv", content.runs, paper=content.paper)
     write_comparisons_csv(folder / "comparisons.csv", content.rows)

@@ -130,8 +130,8 @@ def change_interval(row: Row, system: str) -> tuple[float, float] | None:
     cell = row.systems.get(system)
     if cell is None or cell.comparison is None:
         return None
-    low, high = (_in_units(bound, row) for bound in cell.comparison.interval)
-    return None if low is None or high is None else (low, high)
+    low, high = cell.comparison.relative or cell.comparison.interval
+    return 100 * low, 100 * high
 
 
 def show_change(difference: float | None, metric: str, points: str = " points") -> str:

@@ -169,6 +169,7 @@ class Measurement:
             seed=self.seed,
             language=self.recipe.language,
             base=base_name(self.recipe.base),
+            transfer_from=self.recipe.eval.transfer_from if self.task != "mlm" else None,
         )
 
     def _sentences_scored(self, progress: Progress) -> list[dict[str, Any]]:
@@ -205,6 +206,8 @@ class Measurement:
         if data.overlap:
             draft.facts["test_items_seen_in_training"] = data.overlap
             progress.say(f"{self.task}: {data.overlap} of the test items stand in train or validation too")
+        for told in data.strange:
+            progress.say(f"{self.task}: {told}")
         if any(data.repaired.values()):
             draft.facts["tags_repaired"] = data.repaired
             told = ", ".join(f"{count} in {split}" for split, count in data.repaired.items() if count)
@@ -219,7 +222,11 @@ class Measurement:
             self.seed,
         )
         label = f"{self.task} on {self.system}, seed {self.seed}"
-        return answer(learner, data, draft.folder, progress, label), data.labels
+        rows = answer(learner, data, draft.folder, progress, label)
+        guesses = {str(row["guess"]) for row in rows}
+        if len(guesses) == 1 and not data.tags:
+            progress.say(f"{label}: says {guesses.pop()} of all {len(rows)} test items; more epochs, or another rate?")
+        return rows, data.labels
 
     def _load(self, progress: Progress) -> Any:
         return load_base(self.recipe, self.workspace, self.prepared, progress)

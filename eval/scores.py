@@ -10,7 +10,8 @@ from typing import Any
 from ..recipes.artifacts import MANIFEST, write_json
 from ..recipes.errors import UserError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE = (1, SCHEMA_VERSION)  # 1 had no transfer_from
 FILE = "scores.json"
 BASE = "base"
 MISSING = "—"
@@ -36,7 +37,10 @@ METRIC_NAMES = {
 
 @dataclass(frozen=True)
 class Score:
-    """One measured number; `system` is "base" or an adapter's type/source, `interval` covers 95 %."""
+    """One measured number; `system` is "base" or an adapter's type/source, `interval` covers 95 %.
+
+    `transfer_from` is the language that the task was learnt in where it is not `language` (zero-shot transfer).
+    """
 
     task: str
     system: str
@@ -47,6 +51,7 @@ class Score:
     seed: int | None
     language: str
     base: str
+    transfer_from: str | None = None
 
 
 def write_scores(path: Path, scores: Sequence[Score]) -> None:
@@ -59,11 +64,13 @@ def read_scores(path: Path) -> list[Score]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         found, records = content["schema_version"], content["scores"]
-        if found == SCHEMA_VERSION:
+        if found in READABLE:
             return [_score(record) for record in records]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
+        raise UserError(f"{path} is not a readable scores file: {error} is missing; run eval again") from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{path} is not a readable scores file ({error}); delete its folder and run eval again"
+            f"{path} is not a readable scores file, as eval writes them ({error}); run eval again"
         ) from error
     raise UserError(f"{path} has schema version {found}, this program reads {SCHEMA_VERSION}; run eval again")
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from .metrics import AT_ONCE, RESAMPLES, Measure, percentiles, resamples
 from .predictions import measure_of, same_items
+from .scores import lower_is_better
 
 ROUNDS = 20_000  # so that Holm over 1,000 comparisons can still find something
 ENOUGH = 400
@@ -24,11 +25,16 @@ FEWEST_LANGUAGES = 6  # of five differences, all of one sign, Wilcoxon's p canno
 
 @dataclass(frozen=True)
 class Comparison:
-    """What another system changes against the base: `difference` of the metric, its 95 % `interval`, and `p`."""
+    """What another system changes against the base: `difference` of the metric, its 95 % `interval`, and `p`.
+
+    `relative` is the 95 % interval of the difference as a share of the base's value, resampled with it; None where a
+    larger value is the better one.
+    """
 
     difference: float
     interval: tuple[float, float]
     p: float
+    relative: tuple[float, float] | None = None
 
 
 def compare(task: str, metric: str, base: Sequence[Path], other: Sequence[Path]) -> Comparison | None:
@@ -53,23 +59,30 @@ def compare(task: str, metric: str, base: Sequence[Path], other: Sequence[Path])
         }
     )
     pairs = [(measure_of(metric, before, labels), measure_of(metric, after, labels)) for before, after in rows]
-    return paired(pairs)
+    return paired(pairs, relative=lower_is_better(metric))
 
 
-def paired(pairs: Sequence[tuple[Measure, Measure]], seed: int = 0) -> Comparison:
+def paired(pairs: Sequence[tuple[Measure, Measure]], seed: int = 0, *, relative: bool = False) -> Comparison:
     """Compare (base, other) measures of the same items, one pair a seed of training; see the module's text."""
     value = pairs[0][0].value
     before = np.stack([base.parts for base, _ in pairs])  # (seeds, items, k)
     after = np.stack([other.parts for _, other in pairs])
     items = before.shape[1]
 
+    def both(of_before: np.ndarray, of_after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return value(of_before).mean(0), value(of_after).mean(0)
+
     def difference(of_before: np.ndarray, of_after: np.ndarray) -> np.ndarray:
         """Sums (seeds, rounds, k) of each -> (rounds,)."""
-        return value(of_after).mean(0) - value(of_before).mean(0)
+        values = both(of_before, of_after)
+        return values[1] - values[0]
 
     seen = float(difference(before.sum(1)[:, None], after.sum(1)[:, None])[0])
-    drawn = [difference(counts @ before, counts @ after) for counts in resamples(items, RESAMPLES, seed)]
-    return Comparison(seen, percentiles(np.concatenate(drawn)), _exchanged(before, after, difference, seen, seed))
+    drawn = [both(counts @ before, counts @ after) for counts in resamples(items, RESAMPLES, seed)]
+    bases, others = (np.concatenate(values) for values in zip(*drawn, strict=True))
+    share = percentiles(others / bases - 1) if relative else None
+    p = _exchanged(before, after, difference, seen, seed)
+    return Comparison(seen, percentiles(others - bases), p, share)
 
 
 def _exchanged(

@@ -26,7 +26,7 @@ from .scores import BASE, MISSING, lower_is_better, metric_name, show_interval, 
 
 SCORE_COLUMNS = ["language", "base", "task", "system", "metric", "value", "low", "high", "n", "seed"]
 COMPARISON_COLUMNS = ["language", "base", "task", "system", "against", "metric", "note", "against_value", "value"]
-COMPARISON_COLUMNS += ["difference", "low", "high", "p", "p_holm", "verdict"]
+COMPARISON_COLUMNS += ["difference", "low", "high", "change", "change_low", "change_high", "p", "p_holm", "verdict"]
 PAPERS_METRIC = {"mlm": "pseudo_perplexity_paper"}  # the paper's way, which is not the one that we judge by
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 _LATEX |= {
@@ -114,7 +114,10 @@ def write_scores_csv(path: Path, runs: Iterable[Run], *, paper: bool) -> None:
 
 
 def write_comparisons_csv(path: Path, rows: Iterable[Row]) -> None:
-    """Every comparison, a row each, unrounded; empty cells where nothing could be compared."""
+    """Every comparison, a row each, unrounded; empty cells where nothing could be compared.
+
+    `change` is in % of the other's value where lower is better, else in points.
+    """
     lines = []
     for row in rows:
         for system in row.systems:
@@ -127,6 +130,8 @@ def write_comparisons_csv(path: Path, rows: Iterable[Row]) -> None:
             if found:
                 low, high = found.interval
                 line |= {"difference": found.difference, "low": low, "high": high, "p": found.p}
+                low, high = change_interval(row, system) or ("", "")
+                line |= {"change": change(row, system), "change_low": low, "change_high": high}
             lines.append(line)
     _write_csv(path, COMPARISON_COLUMNS, lines)
 

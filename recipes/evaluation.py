@@ -74,7 +74,10 @@ class Task(Section):
         lacking = self.lacking
         elsewhere = {name for name in lacking if getattr(self, f"transfer_{name}", None) is not None}
         if self.file is None and (missing := [name for name in lacking if name not in elsewhere]):
-            raise ValueError(f"{' and '.join(missing)} missing: give train, validation and test, or one file")
+            raise ValueError(
+                f"{' and '.join(missing)} missing: give train, validation and test, or one file; to learn the task in "
+                "another language, transfer_train and transfer_validation beside test"
+            )
         if self.file is not None and len(lacking) < 3:
             raise ValueError("give either file, or train, validation and test (and null for the others)")
         return self

@@ -11,7 +11,7 @@ from .errors import UserError
 from .evaluation import PseudoPerplexity, Task
 from .progress import QUIET, Progress
 from .sources import expand_files, identity, local_file
-from .tables import column, open_text, read_conll, read_rows
+from .tables import ColumnError, column, open_text, read_conll, read_rows
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"train": 0.7, "validation": 0.1}  # of the one file of a task without splits; the rest is test
@@ -137,6 +137,9 @@ def _naming(name: str, field: str) -> Iterator[None]:
     """Errors inside name the recipe's field."""
     try:
         yield
+    except ColumnError as error:
+        fields = f"eval.{name}.text" if name == "mlm" else f"eval.{name}.text, label and where"
+        raise ColumnError(f"eval.{name}.{field}: {error}; {fields} name the columns") from error
     except UserError as error:
         raise UserError(f"eval.{name}.{field}: {error}") from error
 

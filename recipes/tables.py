@@ -71,14 +71,18 @@ def read_conll(path: Path) -> Iterator[tuple[list[str], list[str]]]:
             tags.append(fields[-1])
 
 
+class ColumnError(UserError):
+    """A table lacks a column that the recipe names."""
+
+
 def column(row: dict[str, Any], name: str, path: Path) -> Any:
-    """`row[name]`, or a UserError that lists the columns of `path`."""
+    """`row[name]`, or a ColumnError that lists the columns of `path`."""
     try:
         return row[name]
     except KeyError:
         near = nearest(name, row)
         hint = f"; did you mean {near}?" if near else f"; columns: {', '.join(map(str, row))}"
-        raise UserError(f"{path}: no column {name!r}{hint}") from None
+        raise ColumnError(f"{path}: no column {name!r}{hint}") from None
 
 
 def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -60,12 +60,44 @@ def test_tags_in_parquet_are_named_by_the_recipe(tmp_path: Path) -> None:
         ("topic", ".csv", "text,label\na,\n", "a row has no label"),
         ("ner", ".csv", "text,label\na,b\n", "expected CoNLL files"),
         ("ner", ".txt", "Asha\n", "line 1: expected a token and a tag"),
-        ("ner", ".txt", "Asha PERSON\n", "no entities .*: PERSON; for others set metric: accuracy"),
+        ("ner", ".txt", "Asha B_PER\n", r"eval\.ner\.train: 'B_PER' .*; did you mean B-PER\?"),
+        (
+            "ner",
+            ".txt",
+            "Asha PERSON\n",
+            "'PERSON' is no tag of IOB or BIOES, at 'Asha' .* if these are no entities, metric: accuracy",
+        ),
     ],
 )
 def test_bad_files_are_told_in_one_line(tmp_path: Path, name: str, suffix: str, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         read_task(name, write(tmp_path, suffix, text), tmp_path)
+
+
+def labelled(folder: Path, **splits: list[str]) -> Task:
+    for split, labels in splits.items():
+        rows = [f"text {number},{label}" for number, label in enumerate(labels)]
+        (folder / f"{split}.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    return Task(**{split: str(folder / f"{split}.csv") for split in splits})
+
+
+def test_a_mistyped_label_is_no_class_of_its_own(tmp_path: Path) -> None:
+    good = ["negative", "positive"] * 20
+    task = labelled(tmp_path, train=good, validation=good, test=[*good, "negatve"])
+    with pytest.raises(UserError, match=r"eval\.mood\.test: label 'negatve' \(1 of 41\) .* did you mean 'negative'\?"):
+        read_task("mood", task, tmp_path)
+    named = task.model_copy(update={"labels": ["negative", "negatve", "positive"]})
+    assert read_task("mood", named, tmp_path).strange == ()
+
+
+def test_labels_that_cannot_be_learnt_or_may_be_slips_are_told(tmp_path: Path) -> None:
+    good = ["negative", "positive"] * 20
+    task = labelled(tmp_path, train=[*good, "negatve", "class 1"], validation=good, test=[*good, "mixed", "class 2"])
+    assert read_task("mood", task, tmp_path).strange == (
+        "label 'class 2' of test is not in train, so that no system can guess it",
+        "label 'mixed' of test is not in train, so that no system can guess it",
+        "label 'negatve' stands in train 1 times, 'negative' 20 times: a slip?",
+    )
 
 
 def test_a_missing_file_names_its_place_in_the_recipe(tmp_path: Path) -> None:

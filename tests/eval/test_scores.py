@@ -39,7 +39,7 @@ def test_scores_come_back_as_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        '{"schema_version": 2, "scores": []}',
+        '{"schema_version": 3, "scores": []}',
         "{",
         "[]",
         '{"schema_version": 1}',
@@ -60,6 +60,16 @@ def test_a_workspace_stands_for_its_finished_scores(tmp_path: Path) -> None:
     store(tmp_path, ".mlm-c.partial", [MLM])
     store(tmp_path, "mlm-d", [MLM], manifest=False)
     assert find_scores(tmp_path) == [first / "scores.json", last / "scores.json"]
+
+
+def test_scores_of_the_first_schema_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "scores.json"
+    write_scores(path, [MLM])
+    content = json.loads(path.read_text())
+    assert content["schema_version"] == 2
+    old = [{key: value for key, value in record.items() if key != "transfer_from"} for record in content["scores"]]
+    path.write_text(json.dumps({"schema_version": 1, "scores": old}))
+    assert read_scores(path) == [MLM]
 
 
 def test_a_file_and_its_folder_stand_for_themselves(tmp_path: Path) -> None:

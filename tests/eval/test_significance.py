@@ -37,6 +37,21 @@ def test_p_and_interval_agree_with_scipys(seed: int) -> None:
     assert found.interval == pytest.approx(tuple(drawn.confidence_interval), abs=0.06)
 
 
+def test_the_interval_of_a_share_of_the_base_is_resampled_with_the_base() -> None:
+    rng = np.random.default_rng(0)
+    before = rng.lognormal(size=40)  # far apart, as sentences' perplexities are
+    after = before * rng.uniform(0.01, 0.05, size=40)
+
+    def share(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+        return y.mean(axis) / x.mean(axis) - 1
+
+    found = paired([(mean_of(before), mean_of(after))], relative=True).relative
+    drawn = bootstrap((before, after), share, paired=True, method="percentile", n_resamples=3000, rng=0)
+    assert found == pytest.approx(tuple(drawn.confidence_interval), abs=0.002)
+    assert found[0] > -1
+    assert paired([(mean_of(before), mean_of(after))]).relative is None
+
+
 def test_p_is_that_of_all_exchanges_where_there_are_few() -> None:
     before, after = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0]), np.array([1.0, 2.0, 3.0, 4.0, 5.0, -0.5])
     signs = np.array(list(itertools.product([-1, 1], repeat=6)))
