@@ -102,7 +102,7 @@ def by_task(table: list[Row], systems: list[str], other: str) -> list[str]:
 
 
 def costs() -> list[str]:
-    """Trained parameters, and the median time over languages."""
+    """Trained parameters, and the time from the fastest language to the slowest."""
     lines = ["| | trained parameters | minutes, from to |", "|---|---|---|"]
     found: dict[str, list[Row]] = {}
     for row in rows("against-base/costs.csv"):

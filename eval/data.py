@@ -2,17 +2,18 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..recipes.errors import UserError, nearest
 from ..recipes.evaluation import Task
-from ..recipes.labelled import SPLITS, Item, normal_text, read_split, sample
+from ..recipes.labelled import SPLITS, Item, field_of, normal_text, read_split, sample
 from ..recipes.progress import QUIET, Progress
 
 OUTSIDE = "O"
 MANY_TIMES = 20  # as often as a label that is like it: then the rare one may be a slip
+RARE = 3  # items: a slip does not come often
 TAG = re.compile(r"O|[BIESLUM]-.+")
 BEGINNING = {"B": "B", "I": "I", "S": "B", "U": "B", "E": "I", "L": "I", "M": "I"}  # BIOES and its cousins in IOB
 
@@ -38,11 +39,13 @@ def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) ->
     splits = {split: read_split(name, task, split, cache, progress) for split in SPLITS}
     tags = {isinstance(item.label, list) for items in splits.values() for item in items}
     if len(tags) > 1:
-        raise UserError(f"eval.{name}: some splits have a label for each text, some one for each word")
+        raise UserError(f"{field_of(name)}: some splits have a label for each text, some one for each word")
     if (task.metric == "entity_f1" or name == "ner") and tags == {False}:
-        raise UserError(f"eval.{name}: expected CoNLL files, or rows with lists of tokens and tags")
+        raise UserError(f"{field_of(name)}: expected CoNLL files, or rows with lists of tokens and tags")
     if task.metric == "macro_f1" and tags == {True}:
-        raise UserError(f"eval.{name}.metric: macro_f1 is for a label a text; here are tags: entity_f1 or accuracy")
+        raise UserError(
+            f"{field_of(name)}.metric: macro_f1 is for a label a text; here are tags: entity_f1 or accuracy"
+        )
     repaired: dict[str, int] = {}
     if tags == {True} and task.metric != "accuracy":
         for split, items in splits.items():
@@ -53,9 +56,11 @@ def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) ->
     labels = _labels(splits, task, entities=bool(repaired))
     strange = {part for items in splits.values() for item in items for part in _as_list(item.label)} - set(labels)
     if strange:
-        raise UserError(f"eval.{name}.labels lacks {', '.join(sorted(strange))}, which the files hold")
-    odd = _odd_labels(name, splits) if tags == {False} and task.labels is None else ()
+        raise UserError(f"{field_of(name)}.labels lacks {', '.join(sorted(strange))}, which the files hold")
+    if unnamed := tags == {False} and task.labels is None:
+        _refuse_slips(name, splits)
     splits["train"] = sample(splits["train"], task.max_train)
+    odd = _odd_labels(splits) if unnamed else ()
     return TaskData(splits, labels, tags == {True}, repaired, _overlap(splits), odd)
 
 
@@ -78,46 +83,76 @@ def to_iob2(tags: Sequence[str]) -> tuple[list[str], int]:
 
 def _check_tags(name: str, split: str, items: Sequence[Item]) -> None:
     """Raise a UserError for a tag of no scheme, with the place where the first one stands."""
+    known = any(TAG.fullmatch(tag) and tag != OUTSIDE for item in items for tag in item.label)
     for item in items:
         for word, tag in zip(item.text, item.label, strict=True):
             if not TAG.fullmatch(tag):
-                meant = re.sub(r"^([BIESLUM])[_.:]", r"\1-", tag)
-                hint = (
-                    f"did you mean {meant}?" if TAG.fullmatch(meant) else "if these are no entities, metric: accuracy"
-                )
+                meant = _meant(tag)
+                hint = "" if known else "; if these are no entities, metric: accuracy"
+                hint = f"; did you mean {meant}?" if TAG.fullmatch(meant) else hint
                 raise UserError(
-                    f"eval.{name}.{split}: {tag!r} is no tag of IOB or BIOES, at {word!r} in "
-                    f"“{' '.join(item.text[:8])}”; {hint}"
+                    f"{field_of(name)}.{split}: {tag!r} is no tag of IOB or BIOES, at {word!r} in "
+                    f"“{' '.join(item.text[:8])}”{hint}"
                 )
 
 
-def _odd_labels(name: str, splits: dict[str, list[Item]]) -> tuple[str, ...]:
-    """What to say of labels that cannot be learnt, or are rare and like another.
+def _meant(tag: str) -> str:
+    """A tag with its prefix in capitals and a hyphen after it; a zero or a small o is an O."""
+    if tag in ("o", "0"):
+        return OUTSIDE
+    return re.sub(r"^([bieslumBIESLUM])[-_.:–—]", lambda found: f"{found[1].upper()}-", tag)
 
-    Raises UserError for one that train lacks but for a letter or two: it would silently be a class of its own.
+
+def _refuse_slips(name: str, splits: dict[str, list[Item]]) -> None:
+    """Raise a UserError for a text's label that train lacks but for its case, or, if rare, a letter or two.
+
+    It would silently be a class of its own.
     """
-    counts = {split: Counter(str(item.label) for item in items) for split, items in splits.items()}
-    known, odd = counts["train"], []
+    counts = _counts(splits)
     for split in ("validation", "test"):
-        for label in sorted(set(counts[split]) - set(known)):
-            near = _slip_of(label, known)
+        for label in sorted(set(counts[split]) - set(counts["train"])):
+            near = _slip_of(label, counts[split][label], counts["train"])
             if near:
                 raise UserError(
-                    f"eval.{name}.{split}: label {label!r} ({counts[split][label]} of {len(splits[split])}) is not in "
-                    f"train; did you mean {near!r}? If not, name all of them in eval.{name}.labels"
+                    f"{field_of(name)}.{split}: label {label!r} ({counts[split][label]} of {len(splits[split])}) is "
+                    f"not in train; did you mean {near!r}? If not, name all of them in {field_of(name)}.labels"
                 )
-            odd.append(f"label {label!r} of {split} is not in train, so that no system can guess it")
-    for label, count in sorted(known.items()):
-        near = _slip_of(label, [other for other in known if known[other] >= MANY_TIMES * count])
+
+
+def _odd_labels(splits: dict[str, list[Item]]) -> tuple[str, ...]:
+    """What to say of labels that cannot be learnt, or that may be slips in train."""
+    counts = _counts(splits)
+    odd = [
+        f"label {label!r} of {split} is not in train, so that no system can guess it"
+        for split in ("validation", "test")
+        for label in sorted(set(counts[split]) - set(counts["train"]))
+    ]
+    for label, count in sorted(counts["train"].items()):
+        near = _slip_of(label, count, counts["train"])
         if near:
-            odd.append(f"label {label!r} stands in train {count} times, {near!r} {known[near]} times: a slip?")
+            odd.append(
+                f"label {label!r} stands in train {count} times, {near!r} {counts['train'][near]} times: a slip?"
+            )
     return tuple(odd)
 
 
-def _slip_of(label: str, known: Iterable[str]) -> str | None:
-    """The known label that differs by a letter or two; those that differ by digits alone are meant."""
-    near = nearest(label, known, cutoff=0.8)
-    return near if near and re.sub(r"\d", "", near) != re.sub(r"\d", "", label) else None
+def _counts(splits: dict[str, list[Item]]) -> dict[str, Counter[str]]:
+    return {split: Counter(str(item.label) for item in items) for split, items in splits.items()}
+
+
+def _slip_of(label: str, count: int, known: Counter[str]) -> str | None:
+    """The known label that this one differs from by case alone, or, if it is rare beside that one, by a letter or two.
+
+    Those that differ by digits alone, or of which one holds the other, are meant.
+    """
+    for other in known:
+        if other != label and other.casefold() == label.casefold() and known[other] >= count:
+            return other
+    others = [other for other in known if known[other] >= MANY_TIMES * count]
+    near = nearest(label, others, cutoff=0.8) if count <= RARE else None
+    if near is None or near in label or label in near:
+        return None
+    return near if re.sub(r"\d", "", near) != re.sub(r"\d", "", label) else None
 
 
 def _overlap(splits: dict[str, list[Item]]) -> int:

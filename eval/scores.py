@@ -13,6 +13,7 @@ from ..recipes.errors import UserError
 SCHEMA_VERSION = 2
 READABLE = (1, SCHEMA_VERSION)  # 1 had no transfer_from
 FILE = "scores.json"
+AGAIN = "if eval wrote it, delete its folder and run eval again"
 BASE = "base"
 MISSING = "—"
 
@@ -67,12 +68,10 @@ def read_scores(path: Path) -> list[Score]:
         if found in READABLE:
             return [_score(record) for record in records]
     except KeyError as error:
-        raise UserError(f"{path} is not a readable scores file: {error} is missing; run eval again") from error
+        raise UserError(f"{path} is not a readable scores file: {error} is missing; {AGAIN}") from error
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{path} is not a readable scores file, as eval writes them ({error}); run eval again"
-        ) from error
-    raise UserError(f"{path} has schema version {found}, this program reads {SCHEMA_VERSION}; run eval again")
+        raise UserError(f"{path} is not a readable scores file, as eval writes them ({error}); {AGAIN}") from error
+    raise UserError(f"{path} has schema version {found}, this program reads up to {SCHEMA_VERSION}; {AGAIN}")
 
 
 def _score(record: dict[str, Any]) -> Score:

@@ -51,7 +51,6 @@ def answer(
         len(data.labels),
         settings,
         precision=learner.precision,
-        pad_id=tokenizer.pad_token_id,
         seed=learner.seed,
         progress=progress,
         label=label,
@@ -61,7 +60,7 @@ def answer(
         device = next(model.parameters()).device
         model, _ = load_task(learner.load()[0], learner.tested_on, folder / FOLDER)
         model.to(device)
-    found = predict(model, encoded["test"], pad_id=tokenizer.pad_token_id)
+    found = predict(model, encoded["test"])
     rows = zip(data.splits["test"], encoded["test"], found, strict=True)
     if not data.tags:
         return [{"text": item.text, "gold": item.label, "guess": data.labels[best]} for item, _, best in rows]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UserError
-from .evaluation import PseudoPerplexity, Task
+from .evaluation import TASKS, PseudoPerplexity, Task
 from .progress import QUIET, Progress
 from .sources import expand_files, identity, local_file
 from .tables import ColumnError, column, open_text, read_conll, read_rows
@@ -104,6 +104,11 @@ def _location(task: Task, split: str) -> tuple[str, str]:
     return ("file", task.file) if task.file is not None else (split, getattr(task, split))
 
 
+def field_of(name: str) -> str:
+    """The recipe's field of a task: eval.topic, eval.others.intent."""
+    return f"eval.{name}" if name in ("mlm", *TASKS) else f"eval.others.{name}"
+
+
 def normal_text(item: Item) -> str:
     """The text, or the words, with single spaces between."""
     return " ".join((item.text if isinstance(item.text, str) else " ".join(item.text)).split())
@@ -138,10 +143,10 @@ def _naming(name: str, field: str) -> Iterator[None]:
     try:
         yield
     except ColumnError as error:
-        fields = f"eval.{name}.text" if name == "mlm" else f"eval.{name}.text, label and where"
-        raise ColumnError(f"eval.{name}.{field}: {error}; {fields} name the columns") from error
+        told = "text names the column" if name == "mlm" else "text, label and where name the columns"
+        raise ColumnError(f"{field_of(name)}.{field}: {error}; {field_of(name)}.{told}") from error
     except UserError as error:
-        raise UserError(f"eval.{name}.{field}: {error}") from error
+        raise UserError(f"{field_of(name)}.{field}: {error}") from error
 
 
 def _is_conll(path: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from .linear import linear
+from .linear import linear as product
 
 LOGITS_BYTES = 2**28  # of fp32 logits held at once
 
@@ -31,7 +31,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         rows = max(1, LOGITS_BYTES // (4 * len(weight)))
         for start in range(0, len(hidden), rows):
             some, true = hidden[start : start + rows], targets[start : start + rows, None]
-            logits = linear(some, weight, bias).float()
+            logits = product(some, weight, bias).float()
             logits -= logits.amax(-1, keepdim=True)
             total -= logits.gather(-1, true).sum()
             slope = logits.exp_()
@@ -45,9 +45,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 for_bias += slope.sum(0)
             slope = slope.to(weight.dtype)
             if gradient is not None:
-                gradient[start : start + rows] = linear(slope, weight.T)
+                gradient[start : start + rows] = product(slope, weight.T)
             if for_weight is not None:
-                for_weight += linear(slope.T, some.T)
+                for_weight += product(slope.T, some.T)
         ctx.save_for_backward(gradient, for_weight, for_bias)
         return total
 

@@ -12,13 +12,13 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.utils.flop_counter import register_flop_formula
+from torch.utils.flop_counter import flop_registry, register_flop_formula
 
 KERNEL = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
 
 def _pays() -> bool:
-    """True for a processor with AVX-512 that is not Intel's, where PyTorch has both libraries and the kernel."""
+    """True for AMD's processors with AVX-512, where PyTorch has both libraries and the kernel."""
     information = Path("/proc/cpuinfo")
     maker = information.read_text(encoding="utf-8") if information.is_file() else platform.processor()
     libraries = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
@@ -43,15 +43,21 @@ class Linear(nn.Linear):
 
 def linear(given: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """given @ weight.T + bias: (..., in), (out, in), (out,) -> (..., out)."""
-    if not (PAYS and _is_plain(given) and _is_plain(weight)) or torch.is_autocast_enabled("cpu"):
+    if not PAYS or torch.is_autocast_enabled("cpu") or not _fits(given, weight, bias):
         return nn.functional.linear(given, weight, bias)
     if torch.is_grad_enabled():
         return cast(Tensor, _Linear.apply(given, weight, bias))
     return _product(given, weight, bias)
 
 
-def _is_plain(tensor: Tensor) -> bool:
-    return tensor.device.type == "cpu" and tensor.dtype == torch.float32 and tensor.numel() > 0
+def _fits(given: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether the kernel takes them; it does not look at shapes, nor at how a bias lies in memory."""
+    plain = all(
+        tensor.device.type == "cpu" and tensor.dtype == torch.float32 and tensor.numel() > 0
+        for tensor in (given, weight, *([] if bias is None else [bias]))
+    )
+    shaped = plain and weight.dim() == 2 and given.shape[-1] == weight.shape[1]
+    return shaped and (bias is None or (bias.shape == weight.shape[:1] and bias.is_contiguous()))
 
 
 def _product(given: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -61,7 +67,8 @@ def _product(given: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, given: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(given if ctx.needs_input_grad[1] else None, weight)
+        wanted = ctx.needs_input_grad
+        ctx.save_for_backward(given if wanted[1] else None, weight if wanted[0] else None)
         return _product(given, weight, bias)
 
     @staticmethod
@@ -80,5 +87,5 @@ def _flops(given: torch.Size, weight: torch.Size, *_: Any, **__: Any) -> int:
     return 2 * given.numel() * weight[0]
 
 
-if KERNEL is not None:
+if KERNEL is not None and KERNEL not in flop_registry:
     register_flop_formula(KERNEL)(_flops)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
 from peft import PeftModel
@@ -11,10 +11,10 @@ from transformers import PreTrainedModel
 
 from .adapters.bottleneck.fusion import fusion_penalty
 from .batches import Layout
-from .families import Family, block_number, family_of
+from .families import block_number, family_of
 from .head import linear_cross_entropy, passed_by
 from .masking import IGNORED
-from .packing import ATTENTION, Packing
+from .packing import ATTENTION, Packing, encode
 from .quicken import quicken
 
 
@@ -33,7 +33,7 @@ class MaskedLM(nn.Module):
         self._encoder = [cast(nn.Module, bare.base_model)]
         self._head = [bare.get_submodule(name) for name in family.head]
         self._decoder = [bare.get_output_embeddings()]
-        self._last = [_last_attention(model, family)]
+        self._family, self._config = family, bare.config
         self.layout = Layout(bare.config.pad_token_id or 0, family.packs, family.first_position(bare.config))
         if family.packs:
             bare.set_attn_implementation(ATTENTION)
@@ -41,13 +41,11 @@ class MaskedLM(nn.Module):
 
     def logits(self, input_ids: Tensor, attention_mask: Tensor, places: Tensor) -> Tensor:
         """Logits (n, vocabulary) at the n places where the boolean `places` (batch, seq) is true, row by row."""
-        last = self._last[0]
-        if last is None or bool((places.sum(1) != 1).any()):
-            hidden = self._encoder[0](input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-            return self._headed(hidden[places])
-        with _narrowed(last, places):
-            hidden = self._encoder[0](input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return self._headed(hidden[:, 0])
+        one_each = not bool((places.sum(1) != 1).any())
+        last = self._last_attention() if one_each else None
+        with nullcontext() if last is None else _narrowed(last, places):
+            hidden = encode(self._encoder[0], input_ids, attention_mask)
+        return self._headed(hidden[places] if hidden.shape[:2] == places.shape else hidden[:, 0])
 
     def forward(
         self,
@@ -61,9 +59,7 @@ class MaskedLM(nn.Module):
 
         Padded sequences come with `attention_mask`; packed ones, (1, tokens), with `position_ids` and `packing`.
         """
-        shape = {"attention_mask": attention_mask} if packing is None else {"position_ids": position_ids}
-        given = shape if packing is None else {**shape, "packing": packing}
-        hidden = self._encoder[0](input_ids=input_ids, **given).last_hidden_state
+        hidden = encode(self._encoder[0], input_ids, attention_mask, position_ids, packing)
         places = labels != IGNORED
         with passed_by(self._decoder[0]):
             hidden = self._headed(hidden[places])
@@ -74,18 +70,23 @@ class MaskedLM(nn.Module):
         found = fusion_penalty(self.model)
         return found if isinstance(found, Tensor) and found.requires_grad else None
 
+    def _last_attention(self) -> nn.Module | None:
+        """The last block's module that takes (attention's result, residual), as it is now; None where that is unsure.
+
+        Looked for at each call: an adapter may have been put around it since.
+        """
+        if not self._family.packs or self._family.attention.kind != "own":
+            return None
+        if getattr(self._config, "chunk_size_feed_forward", 0):
+            return None
+        pattern = self._family.attention.modules
+        found = {block_number(name): module for name, module in self.named_modules() if re.fullmatch(pattern, name)}
+        return found.get(self._config.num_hidden_layers - 1)
+
     def _headed(self, hidden: Tensor) -> Tensor:
         for module in self._head:
             hidden = module(hidden)
         return hidden
-
-
-def _last_attention(model: nn.Module, family: Family) -> nn.Module | None:
-    """The last block's module that takes (attention's result, residual); None where there is no such module."""
-    if not family.packs or family.attention.kind != "own":
-        return None
-    found = {name: module for name, module in model.named_modules() if re.fullmatch(family.attention.modules, name)}
-    return found[max(found, key=block_number)]
 
 
 @contextmanager

@@ -93,6 +93,18 @@ class Packing:
         return Packing(tuple(group.to(device) for group in self.groups))
 
 
+def encode(
+    encoder: nn.Module,
+    input_ids: Tensor,
+    attention_mask: Tensor | None = None,
+    position_ids: Tensor | None = None,
+    packing: Packing | None = None,
+) -> Tensor:
+    """Last hidden states, (batch, seq, hidden): of padded sequences with a mask, or of a packed row, (1, tokens)."""
+    padded, packed = {"attention_mask": attention_mask}, {"position_ids": position_ids, "packing": packing}
+    return encoder(input_ids=input_ids, **(padded if packing is None else packed)).last_hidden_state
+
+
 def packed_attention(
     module: nn.Module,
     query: Tensor,

@@ -11,4 +11,5 @@ _OURS: dict[type, type] = {nn.Dropout: Dropout, nn.Linear: Linear}
 def quicken(model: nn.Module) -> None:
     """Change the class of every plain nn.Dropout and nn.Linear in `model`; parameters and hooks stay."""
     for module in model.modules():
-        module.__class__ = _OURS.get(type(module), type(module))
+        if type(module) in _OURS:
+            module.__class__ = _OURS[type(module)]

@@ -2,10 +2,11 @@
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -20,14 +21,17 @@ from ..recipes.training import Precision, TaskTraining
 from .adapters import load_adapter, stack_task_adapter
 from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, merge_adapter
 from .adapters.files import save_adapter
-from .batches import Batch, Step, collate
+from .batches import Batch, Layout, Step, to_device
 from .device import make_accelerator
+from .families import family_of
 from .loop import fit, mean_loss
 from .masking import IGNORED
+from .packing import ATTENTION, encode
 from .quicken import quicken
 from .schedule import Schedule
 from .watch import Watch
 
+T = TypeVar("T")
 DROPOUT = 0.1
 INIT_STD = 0.02
 
@@ -53,6 +57,10 @@ class TaskModel(nn.Module):
         self.adapted = adapted
         bare = adapted.get_base_model()
         self._encoder = [cast(nn.Module, bare.base_model)]  # not a child: `adapted` holds its parameters
+        family = family_of(bare.config.model_type)
+        self.layout = Layout(bare.config.pad_token_id or 0, family.packs, family.first_position(bare.config))
+        if family.packs:
+            bare.set_attn_implementation(ATTENTION)
         self.per_token = per_token
         hidden = bare.config.hidden_size
         if per_token:
@@ -68,15 +76,17 @@ class TaskModel(nn.Module):
 
     def logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """(batch, seq) ids -> (batch, classes), or (batch, seq, classes) per token."""
-        hidden = self._encoder[0](input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        hidden = encode(self._encoder[0], input_ids, attention_mask)
         return self.head(hidden if self.per_token else hidden[:, 0])
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Tensor:
-        """Sum of the cross-entropies; labels (batch,) or (batch, seq) with -100 where nothing is asked."""
-        logits = self.logits(input_ids, attention_mask).float()
-        return nn.functional.cross_entropy(
-            logits.flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="sum"
-        )
+    def answers(self, input_ids: Tensor, labels: Tensor, **layout: Any) -> Tensor:
+        """Logits (n, classes) at the n labelled places of a batch that `layout` made, row by row."""
+        return self.head(encode(self._encoder[0], input_ids, **layout)[labels != IGNORED])
+
+    def forward(self, input_ids: Tensor, labels: Tensor, **layout: Any) -> Tensor:
+        """Sum of the cross-entropies over the labelled places: first tokens for classes."""
+        logits = self.answers(input_ids, labels, **layout).float()
+        return nn.functional.cross_entropy(logits, labels[labels != IGNORED], reduction="sum")
 
 
 def train_task(  # noqa: PLR0913
@@ -88,7 +98,6 @@ def train_task(  # noqa: PLR0913
     settings: TaskTraining,
     *,
     precision: Precision,
-    pad_id: int,
     seed: int,
     progress: Progress = QUIET,
     label: str = "train task adapter",
@@ -101,7 +110,7 @@ def train_task(  # noqa: PLR0913
     accelerator, _ = make_accelerator(precision)
     adapted = stack_task_adapter(base, language_adapter, settings.reduction_factor)
     model = TaskModel(adapted, classes, per_token=isinstance(train[0].label, list)).to(accelerator.device)
-    fixed = [_batch(some, pad_id) for some in _in_batches(validation, settings.batch_size)]
+    fixed = [_batch(some, model.layout) for some in _in_batches(_by_length(validation), settings.batch_size)]
     per_epoch = -(-len(train) // settings.batch_size)
     steps = per_epoch * settings.epochs
     schedule = Schedule(
@@ -114,7 +123,7 @@ def train_task(  # noqa: PLR0913
         log_every=per_epoch,
         seed=seed,
     )
-    feed = _Shuffled(train, settings.batch_size, pad_id, seed)
+    feed = _Shuffled(train, settings.batch_size, model.layout, seed)
     watch = Watch(steps=steps, every=per_epoch, progress=progress, label=label)
     fit(model, feed, schedule, lambda: mean_loss(model, fixed, accelerator), accelerator, watch).restore()
     return model
@@ -148,21 +157,19 @@ def load_task(base: PreTrainedModel, language_adapter: Path | None, folder: Path
     return model.requires_grad_(False).eval(), about["labels"]
 
 
-def predict(model: TaskModel, examples: Sequence[Example], *, pad_id: int, batch_size: int = 32) -> list[Any]:
+def predict(model: TaskModel, examples: Sequence[Example], *, batch_size: int = 32) -> list[Any]:
     """The most likely class of each example, or the list of classes of its labelled tokens, in order."""
     model.eval()
     device = next(model.parameters()).device
-    found: list[Any] = []
-    for some in _in_batches(examples, batch_size):
-        batch = _batch(some, pad_id)
+    found: dict[int, Any] = {}
+    for some in _in_batches(_by_length(list(enumerate(examples)), lambda pair: pair[1]), batch_size):
+        batch = to_device(_batch([example for _, example in some], model.layout), device)
         with torch.no_grad():
-            logits = model.logits(batch["input_ids"].to(device), batch["attention_mask"].to(device))
-        best, labels = logits.argmax(-1).cpu(), batch["labels"]
-        if labels.dim() == 1:
-            found += best.tolist()
-        else:
-            found += [row[gold != IGNORED].tolist() for row, gold in zip(best, labels, strict=True)]
-    return found
+            best = iter(model.answers(**batch).argmax(-1).tolist())
+        for number, example in some:
+            whole = isinstance(example.label, int)
+            found[number] = next(best) if whole else list(islice(best, _asked(example)))
+    return [found[number] for number in range(len(examples))]
 
 
 @dataclass(frozen=True)
@@ -171,7 +178,7 @@ class _Shuffled:
 
     examples: Sequence[Example]
     size: int
-    pad_id: int
+    layout: Layout
     seed: int
 
     def steps(self, after: dict[str, Any] | None = None) -> Iterator[Step]:
@@ -179,21 +186,31 @@ class _Shuffled:
         for epoch in itertools.count():
             order = np.random.default_rng((self.seed, epoch)).permutation(len(self.examples))
             for some in _in_batches([self.examples[number] for number in order], self.size):
-                batch = _batch(some, self.pad_id)
-                places, tokens = int((batch["labels"] != IGNORED).sum()), int(batch["attention_mask"].sum())
-                yield Step([batch], places, tokens, {})
+                batch = _batch(_by_length(some), self.layout)
+                tokens = sum(len(example.input_ids) for example in some)
+                yield Step([batch], int((batch["labels"] != IGNORED).sum()), tokens, {})
 
 
-def _in_batches(examples: Sequence[Example], size: int) -> Iterator[Sequence[Example]]:
-    for start in range(0, len(examples), size):
-        yield examples[start : start + size]
+def _in_batches(some: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(some), size):
+        yield some[start : start + size]
 
 
-def _batch(examples: Sequence[Example], pad_id: int) -> Batch:
-    batch = collate([example.input_ids for example in examples], pad_id)
-    if isinstance(examples[0].label, int):
-        return {**batch, "labels": torch.tensor([example.label for example in examples])}
-    labels = torch.full_like(batch["input_ids"], IGNORED)
-    for row, example in enumerate(examples):
-        labels[row, : len(example.input_ids)] = torch.tensor(example.label)
-    return {**batch, "labels": labels}
+def _by_length(some: Sequence[T], example: Callable[[T], Any] = lambda one: one) -> list[T]:
+    """Shortest first, so that like lengths lie together."""
+    return sorted(some, key=lambda one: len(example(one).input_ids))
+
+
+def _asked(example: Example) -> int:
+    """How many places have a label."""
+    return 1 if isinstance(example.label, int) else sum(tag != IGNORED for tag in example.label)
+
+
+def _batch(examples: Sequence[Example], layout: Layout) -> Batch:
+    """A class stands at its text's first token."""
+    labels = []
+    for example in examples:
+        row = np.full(len(example.input_ids), IGNORED)
+        row[: 1 if isinstance(example.label, int) else None] = example.label
+        labels.append(row)
+    return layout.batch([np.asarray(example.input_ids) for example in examples], labels)

@@ -166,6 +166,8 @@ def test_zero_shot_trains_on_one_language_and_tests_on_another(home: Path, first
     found = run(home, line, *more)["scores"]
     assert {score["system"] for score in found} == {"base", "seq_bn/text"}
     assert {score["language"] for score in found} == {"swh_Latn"}
+    assert {score["transfer_from"] for score in found} == {"eng_Latn"}
+    assert {score["transfer_from"] for score in first["scores"]} == {None}
     rows = next((home / "runs" / "scores" / "swh_Latn").glob("topic-*seq_bn*/predictions.jsonl")).read_text()
     assert rows.count("\n") == found[0]["n"]
     again = run(home, line + " --dry-run", *more)["artifacts"]

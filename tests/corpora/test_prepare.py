@@ -421,3 +421,12 @@ def test_passes_of_files_of_all_sizes() -> None:
 def test_sampling_wants_files() -> None:
     with pytest.raises(ValidationError, match="name them in files"):
         recipe(Path("x"), files=[], sampling=0.5)
+
+
+def test_a_column_that_is_not_there_is_to_be_named_not_gone_without(tmp_path: Path, pages: Path) -> None:
+    (tmp_path / "topic.tsv").write_text("text\tcategory\na\tb\n")
+    files = dict.fromkeys(("train", "validation", "test"), str(tmp_path / "topic.tsv"))
+    made = recipe(pages).model_copy(update={"eval": Eval.model_validate({"others": {"mood": files}})})
+    with pytest.raises(UserError, match=r"no column 'label'; .*eval\.others\.mood\.text, label and where name") as told:
+        prepare_corpus(made, tmp_path / "runs")
+    assert "drop_task_lines" not in str(told.value)

@@ -60,6 +60,8 @@ def test_tags_in_parquet_are_named_by_the_recipe(tmp_path: Path) -> None:
         ("topic", ".csv", "text,label\na,\n", "a row has no label"),
         ("ner", ".csv", "text,label\na,b\n", "expected CoNLL files"),
         ("ner", ".txt", "Asha\n", "line 1: expected a token and a tag"),
+        ("ner", ".txt", "Asha b–PER\n", r"did you mean B-PER\?"),
+        ("ner", ".txt", "Asha B-PER\nna 0\n", r"'0' .* at 'na' .*; did you mean O\?"),
         ("ner", ".txt", "Asha B_PER\n", r"eval\.ner\.train: 'B_PER' .*; did you mean B-PER\?"),
         (
             "ner",
@@ -84,10 +86,24 @@ def labelled(folder: Path, **splits: list[str]) -> Task:
 def test_a_mistyped_label_is_no_class_of_its_own(tmp_path: Path) -> None:
     good = ["negative", "positive"] * 20
     task = labelled(tmp_path, train=good, validation=good, test=[*good, "negatve"])
-    with pytest.raises(UserError, match=r"eval\.mood\.test: label 'negatve' \(1 of 41\) .* did you mean 'negative'\?"):
+    with pytest.raises(
+        UserError,
+        match=r"eval\.others\.mood\.test: label 'negatve' \(1 of 41\) .* 'negative'\? .*others\.mood\.labels",
+    ):
         read_task("mood", task, tmp_path)
     named = task.model_copy(update={"labels": ["negative", "negatve", "positive"]})
     assert read_task("mood", named, tmp_path).strange == ()
+    with pytest.raises(UserError, match="did you mean 'positive'"):
+        read_task("mood", labelled(tmp_path, train=good, validation=good, test=["POSITIVE"] * 5), tmp_path)
+
+
+@pytest.mark.parametrize("label", ["irrelevant", "class 2", "relevnt " * 2, "zho_Hant"])
+def test_labels_that_only_look_alike_are_not_refused(tmp_path: Path, label: str) -> None:
+    good = ["relevant", "class 1", "zho_Hans"] * 20
+    task = labelled(tmp_path, train=good, validation=good, test=[*good, *[label] * 4])
+    assert read_task("mood", task, tmp_path).strange == (
+        f"label {label.strip()!r} of test is not in train, so that no system can guess it",
+    )
 
 
 def test_labels_that_cannot_be_learnt_or_may_be_slips_are_told(tmp_path: Path) -> None:
@@ -192,7 +208,7 @@ def test_whole_floats_are_ids_of_labels(tmp_path: Path) -> None:
 
 def test_a_file_too_small_to_be_cut(tmp_path: Path) -> None:
     (tmp_path / "all.csv").write_text("text,label\na,x\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"eval\.mood\.file: .* too small to be cut"):
+    with pytest.raises(UserError, match=r"eval\.others\.mood\.file: .* too small to be cut"):
         read_task("mood", Task(file=str(tmp_path / "all.csv")), tmp_path)
 
 

@@ -48,7 +48,7 @@ def test_classes_are_those_of_the_trained_model_and_probabilities_sum_to_1(made:
     base, tokenizer = found.base.load()
     model, labels = load_task(base, found.language_adapter, found.folder)
     ids = tokenizer(TEXTS)["input_ids"]
-    guesses = predict(model, [Example(some, 0) for some in ids], pad_id=tokenizer.pad_token_id)
+    guesses = predict(model, [Example(some, 0) for some in ids])
     assert [row["label"] for row in rows[:2]] == [labels[guess] for guess in guesses]
     want = model.logits(torch.tensor([ids[0]]), torch.ones(1, len(ids[0]), dtype=torch.long)).softmax(-1)[0]
     torch.testing.assert_close(torch.tensor(list(rows[0]["probabilities"].values())), want, atol=2e-6, rtol=0)

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from lrl_adapt.cli.console import Terminal
 from lrl_adapt.eval.report import write_report
 from lrl_adapt.recipes.errors import UserError
 
@@ -86,6 +87,18 @@ def test_against_another_system(tmp_path: Path) -> None:
     assert json.loads((path.parent / "manifest.json").read_text())["against"] == "seq_bn/text"
     with pytest.raises(UserError, match="--against lora/text: no such system was scored; there are base, seq_bn/text"):
         write_report(tmp_path, against="lora/text")
+
+
+def test_a_name_that_two_adapters_share_is_asked_about(tmp_path: Path) -> None:
+    for name in ("xlm-r-text-seq_bn-1a2b3c4d", "xlm-r-text-seq_bn-5e6f7a8b"):
+        add_mlm(tmp_path, ADAPTER, 400.0, parents=(add_adapter(tmp_path, name),))
+    with pytest.raises(UserError, match=r"say which: seq_bn/text \(1a2b3c4d\), seq_bn/text \(5e6f7a8b\)"):
+        write_report(tmp_path, against=ADAPTER)
+
+
+def test_the_papers_silence_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_report(small(tmp_path), paper=True, progress=Terminal())
+    assert "the paper has no number for these systems and tasks on xlm-r" in capsys.readouterr().err
 
 
 def test_one_system_alone_is_compared_with_nothing(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def test_the_interval_of_a_share_of_the_base_is_resampled_with_the_base() -> Non
     found = paired([(mean_of(before), mean_of(after))], relative=True).relative
     drawn = bootstrap((before, after), share, paired=True, method="percentile", n_resamples=3000, rng=0)
     assert found == pytest.approx(tuple(drawn.confidence_interval), abs=0.002)
+    assert found is not None
     assert found[0] > -1
     assert paired([(mean_of(before), mean_of(after))]).relative is None
 

@@ -33,11 +33,25 @@ def test_values_and_gradients_are_pytorchs(shape: tuple[int, ...], bias: bool, m
     for function in (ours.linear, nn.functional.linear):
         leaf = given.clone().requires_grad_()
         output = function(leaf, theirs.weight, theirs.bias)
-        (output.transpose(0, -1) ** 2).sum().backward()  # a gradient that is not contiguous
+        slope = torch.linspace(-1, 1, output.numel()).reshape(output.shape[::-1])
+        output.backward(slope.permute(*range(slope.dim())[::-1]))  # not contiguous
         found.append([output.detach(), leaf.grad, *(p.grad.clone() for p in theirs.parameters())])
         theirs.zero_grad()
     assert len(calls) == 3
     torch.testing.assert_close(*found)
+
+
+def test_a_gradient_that_is_one_number_for_all() -> None:
+    given, layer = torch.randn(5, 8, requires_grad=True), nn.Linear(8, 6)
+    ours.linear(given, layer.weight, layer.bias).backward(torch.ones(1, 1).expand(5, 6))
+    torch.testing.assert_close(given.grad, layer.weight.sum(0).expand(5, 8))
+
+
+def test_a_bias_with_gaps_is_read_right_and_sizes_that_do_not_fit_are_told_by_pytorch() -> None:
+    given, weight, bias = torch.randn(5, 8), torch.randn(6, 8), torch.randn(12)[::2]
+    torch.testing.assert_close(ours.linear(given, weight, bias), given @ weight.T + bias)
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        ours.linear(torch.randn(5, 7), weight)
 
 
 def test_frozen_weights_get_no_gradient_and_cost_no_product(monkeypatch: pytest.MonkeyPatch) -> None:

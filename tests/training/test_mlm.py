@@ -1,5 +1,7 @@
 """The fast path against the standard full-logits loss, and masking by its own definition."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -82,10 +84,27 @@ def test_with_one_place_a_sequence_the_last_block_does_no_more_and_finds_the_sam
     asked = torch.zeros_like(given["input_ids"], dtype=torch.bool)
     asked[range(3), [5, 0, 3]] = True
     model = MaskedLM(adapted)
-    assert (model._last[0] is not None) == (family in {"bert", "roberta", "xlm-roberta", "electra"})
+    lengths = []
+    for name, module in model.named_modules():
+        if re.search(r"encoder\.layer\.1\.intermediate$", name):
+            module.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
     torch.testing.assert_close(model.logits(**given, places=asked), full[asked], atol=1e-5, rtol=1e-5)
+    assert lengths == ([1] if family in {"bert", "roberta", "xlm-roberta", "electra"} else [9] * len(lengths))
     asked[0, 1] = True
     torch.testing.assert_close(model.logits(**given, places=asked), full[asked], atol=1e-5, rtol=1e-5)
+
+
+def test_an_adapter_put_on_later_is_not_passed_by() -> None:
+    base = tiny("bert")
+    model = MaskedLM(base)
+    adapted = language_adapter(base, Adapter(type="double_seq_bn", reduction_factor=4)).eval()
+    shake(adapted)
+    given = batch()
+    asked = torch.zeros_like(given["input_ids"], dtype=torch.bool)
+    asked[range(3), [5, 2, 3]] = True
+    torch.testing.assert_close(
+        model.logits(**given, places=asked), adapted(**given).logits[asked], atol=1e-5, rtol=1e-5
+    )
 
 
 def test_a_batch_without_masked_place_has_no_loss() -> None:

@@ -4,12 +4,14 @@ import pytest
 import torch
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.recipes.training import TaskTraining
-from lrl_adapt.training.adapters import fuse_adapters, language_adapter
+from lrl_adapt.training.adapters import fuse_adapters, language_adapter, stack_task_adapter
 from lrl_adapt.training.adapters.files import save_adapter
+from lrl_adapt.training.batches import collate
+from lrl_adapt.training.families import FAMILIES as KNOWN
 from lrl_adapt.training.masking import IGNORED
-from lrl_adapt.training.task import Example, TaskModel, load_task, predict, save_task, train_task
+from lrl_adapt.training.task import Example, TaskModel, _batch, load_task, predict, save_task, train_task
 
-from .models import batch, shake, tiny
+from .models import FAMILIES, batch, shake, tiny
 
 FAST = TaskTraining(epochs=25, learning_rate=1e-2, batch_size=8, reduction_factor=4)
 
@@ -29,12 +31,12 @@ def examples(per_token: bool, count: int = 40) -> list[Example]:
 
 
 def train(data: list[Example], seed: int = 1) -> TaskModel:
-    return train_task(tiny("bert"), None, data, data[:10], 2, FAST, precision="auto", pad_id=0, seed=seed)
+    return train_task(tiny("bert"), None, data, data[:10], 2, FAST, precision="auto", seed=seed)
 
 
 def test_tags_are_learnt_and_told_for_asked_places_only() -> None:
     data = examples(per_token=True)
-    guesses = predict(train(data), data, pad_id=0)
+    guesses = predict(train(data), data)
     gold = [[tag for tag in example.label if tag != IGNORED] for example in data]
     assert [len(guess) for guess in guesses] == [len(tags) for tags in gold]
     flat = [(g, t) for guess, tags in zip(guesses, gold, strict=True) for g, t in zip(guess, tags, strict=True)]
@@ -44,9 +46,29 @@ def test_tags_are_learnt_and_told_for_asked_places_only() -> None:
 def test_classes_are_learnt_and_predicted_in_order() -> None:
     data = examples(per_token=False)
     model = train(data)
-    guesses = predict(model, data, pad_id=0, batch_size=7)
+    guesses = predict(model, data, batch_size=7)
     assert sum(g == e.label for g, e in zip(guesses, data, strict=True)) / len(data) > 0.8
-    assert guesses == [predict(model, [example], pad_id=0)[0] for example in data]
+    assert guesses == [predict(model, [example])[0] for example in data]
+
+
+@pytest.mark.parametrize("per_token", [True, False])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_side_by_side_or_padded_the_answers_are_the_same(family: str, per_token: bool) -> None:
+    torch.manual_seed(0)
+    model = TaskModel(stack_task_adapter(tiny(family), None, 4), 3, per_token=per_token).eval()
+    shake(model.adapted)
+    data = sorted(examples(per_token, count=8), key=lambda example: len(example.input_ids))
+    packed = _batch(data, model.layout)
+    assert ("packing" in packed) == KNOWN[family].packs
+    padded = collate([example.input_ids for example in data], 0)
+    want = model.logits(**padded)
+    if per_token:
+        asked = [(row, place) for row, one in enumerate(data) for place, tag in enumerate(one.label) if tag != IGNORED]
+        want = torch.stack([want[row, place] for row, place in asked])
+    torch.testing.assert_close(model.answers(**packed), want, atol=1e-5, rtol=1e-5)
+    labels = torch.tensor([tag for one in data for tag in (one.label if per_token else [one.label]) if tag != IGNORED])
+    loss = torch.nn.functional.cross_entropy(want, labels, reduction="sum")
+    torch.testing.assert_close(model(**packed), loss, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [None, "seq_bn_inv", "lora", "full", "fusion"])
@@ -57,7 +79,7 @@ def test_a_saved_task_adapter_with_its_head_predicts_the_same(
     below = language(tmp_path, kind) if kind else None
     data = examples(per_token, count=8)
     quick = FAST.model_copy(update={"epochs": 1})
-    model = train_task(tiny("bert"), below, data, data, 2, quick, precision="auto", pad_id=0, seed=1)
+    model = train_task(tiny("bert"), below, data, data, 2, quick, precision="auto", seed=1)
     save_task(model, ["hapana", "ndiyo"], tmp_path / "task")
     again, labels = load_task(tiny("bert"), below, tmp_path / "task")
     assert labels == ["hapana", "ndiyo"]
