@@ -2,7 +2,7 @@
 
     python benchmarks/study.py
 
-docs/study/ is written, after `make study`, in the checkout's own folder by
+What is there was written, after `make study`, by the following, and of the first two the tables and the page kept:
 
     lrl-adapt report --out docs/study/against-base
     lrl-adapt report --against seq_bn/text --out docs/study/against-seq_bn
@@ -36,7 +36,8 @@ def tables() -> Iterator[list[str]]:
     yield by_language(against_base, "mlm", TEXT, "the base")
     yield by_group(against_base)
     yield by_language(against_bottleneck, "mlm", [system for system in TEXT if system != "seq_bn/text"], "seq_bn/text")
-    graph = ["seq_bn/graph", "fusion"]
+    graph = ["seq_bn/graph", "seq_bn/fusion"]
+    yield by_source(against_base, against_bottleneck, ["seq_bn/text", *graph])
     yield by_task(against_base, [*TEXT, *graph], "the base")
     yield by_task(against_bottleneck, [*TEXT[1:], *graph], "seq_bn/text")
     yield costs()
@@ -53,8 +54,8 @@ def tuning() -> list[str]:
     for adapter in json.loads((STUDY / "tuning.json").read_text(encoding="utf-8"))["adapters"]:
         words = dict(word.split("=") for word in adapter["run"].split() if "=" in word)
         named = {key.rpartition(".")[2]: value.strip('"') for key, value in words.items()}
-        size = f"reduction factor {named['reduction_factor']}" if "reduction_factor" in named else ""
-        size = size or (f"rank {named['rank']}" if "rank" in named else "")
+        size = f"reduction factor {named.get('reduction_factor', '16')}"
+        size = {"lora": f"rank {named.get('rank', '8')}", "full": ""}.get(named["type"], size)
         loss = adapter["facts"]["validation_loss"]
         steps = named.get("max_steps", "300")
         lines.append(f"| {named['type']} | {size} | {steps} | {float(named['learning_rate']):g} | {loss:.3f} |")
@@ -88,6 +89,20 @@ def by_group(table: list[Row]) -> list[str]:
     return lines
 
 
+def by_source(against_base: list[Row], against_bottleneck: list[Row], systems: list[str]) -> list[str]:
+    """Uyghur's pseudo-perplexity by what was trained on, against the base and against the text alone."""
+    lines = ["| Uyghur | against the base | against seq_bn/text |", "|---|---|---|"]
+    for system in systems:
+        cells = []
+        for table in (against_base, against_bottleneck):
+            found = [
+                row for row in table if (row["language"], row["task"], row["system"]) == ("uig_Arab", "mlm", system)
+            ]
+            cells.append(percent(found[0]) if found else "")
+        lines.append(f"| {system} | {' | '.join(cells)} |")
+    return lines
+
+
 def by_task(table: list[Row], systems: list[str], other: str) -> list[str]:
     """Macro-F1 or entity F1 in percent with the change in points against `other`; language and task down."""
     lines = [f"| | | {other} | {' | '.join(systems)} |", "|---" * (len(systems) + 3) + "|"]
@@ -96,7 +111,7 @@ def by_task(table: list[Row], systems: list[str], other: str) -> list[str]:
             found = {row["system"]: row for row in table if (row["language"], row["task"]) == (language, task)}
             if found:
                 against = f"{100 * float(next(iter(found.values()))['against_value']):.1f}"
-                cells = [points(found[system]) if system in found else "" for system in systems]
+                cells = [points(found[system]) if system in found else "—" for system in systems]
                 lines.append(f"| {name} | {told} | {against} | {' | '.join(cells)} |")
     return lines
 

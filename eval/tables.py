@@ -235,7 +235,12 @@ def _mean_cell(table: Table, system: str) -> str:
     if mean is None:
         return MISSING
     value = show_value(mean.value, metric)
-    told = [f"{mean.languages} languages", show_change(mean.change, metric), mean.verdict or "", show_p(mean.p)]
+    told = [
+        f"{mean.languages} language{'s' if mean.languages > 1 else ''}",
+        show_change(mean.change, metric),
+        mean.verdict or "",
+        show_p(mean.p),
+    ]
     value = f"**{value}**" if mean.verdict == "better" else value
     return f"{value} ({'; '.join(part for part in told if part)})"
 
