@@ -1,7 +1,7 @@
 """nn.Linear by oneDNN where MKL does not use what the processor can.
 
 PyTorch gives fp32 products to Intel's MKL, which on processors of other makers leaves AVX-512 alone: on an AMD EPYC
-oneDNN, which PyTorch has too, is 2.2 times as fast (docs/performance.md). On all other devices, in other precisions and
+oneDNN, which PyTorch has too, is twice as fast (docs/performance.md). On all other devices, in other precisions and
 under autocast PyTorch's own function is called. The kernel is the one that PyTorch's compiler makes its code from.
 """
 
