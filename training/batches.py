@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .families import family_of
 from .masking import IGNORED, Masking, random_for
-from .packing import Packing
+from .packing import ATTENTION, Packing
 from .tokens import Sequences
 
 WINDOW = 64  # batches whose sequences are sorted by length together: short enough to keep the order random
@@ -59,6 +60,14 @@ class Layout:
         ids_, positions_, labels_ = (torch.from_numpy(some)[None] for some in row)
         packing = Packing.of([len(one) for one in ids])
         return {"input_ids": ids_, "position_ids": positions_, "labels": labels_, "packing": packing}
+
+
+def lay_out(model: Any) -> Layout:
+    """How this transformers model wants its sequences; where its family packs, its attention becomes one that does."""
+    family = family_of(model.config.model_type)
+    if family.packs:
+        model.set_attn_implementation(ATTENTION)
+    return Layout(model.config.pad_token_id or 0, family.packs, family.first_position(model.config))
 
 
 @dataclass

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from .adapters.bottleneck.fusion import fusion_penalty
-from .batches import Layout
+from .batches import lay_out
 from .families import block_number, family_of
 from .head import linear_cross_entropy, passed_by
 from .masking import IGNORED
-from .packing import ATTENTION, Packing, encode
+from .packing import Packing, encode
 from .quicken import quicken
 
 
@@ -34,9 +34,7 @@ class MaskedLM(nn.Module):
         self._head = [bare.get_submodule(name) for name in family.head]
         self._decoder = [bare.get_output_embeddings()]
         self._family, self._config = family, bare.config
-        self.layout = Layout(bare.config.pad_token_id or 0, family.packs, family.first_position(bare.config))
-        if family.packs:
-            bare.set_attn_implementation(ATTENTION)
+        self.layout = lay_out(bare)
         quicken(model)
 
     def logits(self, input_ids: Tensor, attention_mask: Tensor, places: Tensor) -> Tensor:

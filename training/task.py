@@ -2,9 +2,8 @@
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -21,12 +20,11 @@ from ..recipes.training import Precision, TaskTraining
 from .adapters import load_adapter, stack_task_adapter
 from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, merge_adapter
 from .adapters.files import save_adapter
-from .batches import Batch, Layout, Step, to_device
+from .batches import Batch, Layout, Step, lay_out, to_device
 from .device import make_accelerator
-from .families import family_of
 from .loop import fit, mean_loss
 from .masking import IGNORED
-from .packing import ATTENTION, encode
+from .packing import encode
 from .quicken import quicken
 from .schedule import Schedule
 from .watch import Watch
@@ -57,10 +55,7 @@ class TaskModel(nn.Module):
         self.adapted = adapted
         bare = adapted.get_base_model()
         self._encoder = [cast(nn.Module, bare.base_model)]  # not a child: `adapted` holds its parameters
-        family = family_of(bare.config.model_type)
-        self.layout = Layout(bare.config.pad_token_id or 0, family.packs, family.first_position(bare.config))
-        if family.packs:
-            bare.set_attn_implementation(ATTENTION)
+        self.layout = lay_out(bare)
         self.per_token = per_token
         hidden = bare.config.hidden_size
         if per_token:
@@ -162,13 +157,16 @@ def predict(model: TaskModel, examples: Sequence[Example], *, batch_size: int = 
     model.eval()
     device = next(model.parameters()).device
     found: dict[int, Any] = {}
-    for some in _in_batches(_by_length(list(enumerate(examples)), lambda pair: pair[1]), batch_size):
-        batch = to_device(_batch([example for _, example in some], model.layout), device)
+    shortest_first = sorted(range(len(examples)), key=lambda number: len(examples[number].input_ids))
+    for some in _in_batches(shortest_first, batch_size):
+        batch = to_device(_batch([examples[number] for number in some], model.layout), device)
         with torch.no_grad():
             best = iter(model.answers(**batch).argmax(-1).tolist())
-        for number, example in some:
-            whole = isinstance(example.label, int)
-            found[number] = next(best) if whole else list(islice(best, _asked(example)))
+        for number in some:
+            label = examples[number].label
+            asked = 1 if isinstance(label, int) else sum(tag != IGNORED for tag in label)
+            answers = list(itertools.islice(best, asked))
+            found[number] = answers[0] if isinstance(label, int) else answers
     return [found[number] for number in range(len(examples))]
 
 
@@ -196,14 +194,9 @@ def _in_batches(some: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield some[start : start + size]
 
 
-def _by_length(some: Sequence[T], example: Callable[[T], Any] = lambda one: one) -> list[T]:
+def _by_length(examples: Sequence[Example]) -> list[Example]:
     """Shortest first, so that like lengths lie together."""
-    return sorted(some, key=lambda one: len(example(one).input_ids))
-
-
-def _asked(example: Example) -> int:
-    """How many places have a label."""
-    return 1 if isinstance(example.label, int) else sum(tag != IGNORED for tag in example.label)
+    return sorted(examples, key=lambda example: len(example.input_ids))
 
 
 def _batch(examples: Sequence[Example], layout: Layout) -> Batch:
