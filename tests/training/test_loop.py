@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.training import device
 from lrl_adapt.training.batches import Step
@@ -59,7 +60,9 @@ def run(model: Linear, plan: Schedule, feed=None, values=None, folder: Path | No
     watch = Watch(plan.max_steps, plan.log_every, track=lambda facts, step: entries.append({**facts, "step": step}))
     values = values or (lambda: float(((model.weight.detach() - TRUE) ** 2).sum()))
     checkpoints = Checkpoints(folder, every=10, keep=2) if folder else None
-    outcome = fit(model, feed or Points(), plan, values, Accelerator(cpu=True), watch, checkpoints=checkpoints)
+    AcceleratorState._reset_state()  # a test before may have taken bf16, which a process keeps
+    accelerator = Accelerator(cpu=True, mixed_precision="no")
+    outcome = fit(model, feed or Points(), plan, values, accelerator, watch, checkpoints=checkpoints)
     return outcome, entries
 
 
