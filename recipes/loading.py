@@ -265,7 +265,9 @@ def _anchor(raw: dict[str, Any], folder: Path) -> None:
         own = evaluation.get("others")
         if isinstance(own, dict):
             _put_task_files(own, tuple(own), folder)
-    for dotted, section, key in _locations(raw, Recipe):
+    for dotted, section, key in list(_locations(raw, Recipe)):
+        if dotted.startswith("eval.") and key != "transfer_adapter":
+            section.setdefault("skip_missing", False)  # files that the user names must exist
         hub = dotted == "base.model"
         section[key] = _each_string(section[key], lambda text, hub=hub: _absolute(text, folder, hub=hub))
 
@@ -311,7 +313,7 @@ def _fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
     if isinstance(evaluation, dict) and source:
         _copy_training_files(evaluation)
 
-    def fill(text: str, dotted: str) -> str:
+    def fill(text: str, dotted: str, skippable: bool) -> str:
         def variable(match: re.Match[str]) -> str:
             if match[1] not in os.environ:
                 problems.append(f"{dotted}: the environment variable {match[1]} is not set (in {text})")
@@ -321,6 +323,8 @@ def _fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
         codes = of_source if TRANSFERRED.fullmatch(dotted) else values
         for name, value in codes.items():
             if f"{{{name}}}" in filled and not value:
+                if skippable:
+                    continue  # the task will be skipped: see availability.py
                 section = dotted.rpartition(".")[0]
                 problems.append(
                     f"{dotted}: no {name} code is known for the language; leave it out: --set {section}=null"
@@ -336,7 +340,10 @@ def _fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
         return filled
 
     for dotted, section, key in _locations(raw, Recipe):
-        section[key] = _each_string(section[key], lambda text, dotted=dotted: fill(text, dotted))
+        skippable = section.get("skip_missing") is True and not TRANSFERRED.fullmatch(dotted)
+        section[key] = _each_string(
+            section[key], lambda text, dotted=dotted, skippable=skippable: fill(text, dotted, skippable)
+        )
 
 
 def _copy_training_files(evaluation: dict[str, Any]) -> None:
