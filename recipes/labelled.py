@@ -4,29 +4,18 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .errors import UserError
 from .evaluation import TASKS, PseudoPerplexity, Task
+from .examples import Item, is_conll, read_items, read_texts
 from .label_names import label_names
 from .progress import QUIET, Progress
 from .sources import alternatives, expand_files, identity, local_files
-from .tables import ColumnError, choose_column, column, open_text, read_conll, read_rows
+from .tables import ColumnError, choose_column, column, read_rows
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"train": 0.7, "validation": 0.1}  # of the one file of a task without splits; the rest is test
-CONLL = (".txt", ".conll", ".bio", ".iob", ".iob2")
-TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
-
-
-@dataclass(frozen=True)
-class Item:
-    """A text and its label, or words and their tags."""
-
-    text: str | list[str]
-    label: str | list[str]
 
 
 def read_split(name: str, task: Task, split: str, cache: Path, progress: Progress = QUIET) -> list[Item]:
@@ -37,7 +26,7 @@ def read_split(name: str, task: Task, split: str, cache: Path, progress: Progres
     field, location = _location(task, split)
     with _naming(name, field):
         paths = local_files(location, cache, progress)
-        items = [item for path in paths for item in _read_items(path, task, location)]
+        items = [item for path in paths for item in read_items(path, _settled(path, task, location))]
         if not items:
             raise UserError(f"{paths[0]} holds no example" + (f" with {task.where}" if task.where else ""))
         if field == "file":
@@ -56,7 +45,7 @@ def label_origin(name: str, task: Task, cache: Path) -> str:
     field, location = _location(task, "test")
     with _naming(name, field):
         path = local_files(location, cache)[0]
-        if _is_conll(path):
+        if is_conll(path):
             return "names"
         column_name = choose_column(task.label, path)
         label = column(next(read_rows(path)), column_name, path)
@@ -101,20 +90,8 @@ def read_sentences(settings: PseudoPerplexity, cache: Path, progress: Progress =
     with _naming("mlm", "files"):
         for location in _sentence_files(settings):
             for path in local_files(location, cache, progress):
-                yield from (text.strip() for text in _texts(path, settings.text) if text.strip())
-
-
-def _texts(path: Path, columns: str | list[str]) -> Iterator[str]:
-    if path.name.removesuffix(".gz").endswith(TABLES):
-        name = choose_column(columns, path)
-        for row in read_rows(path):
-            text = column(row, name, path)
-            if text is not None and not isinstance(text, str):
-                raise UserError(f"{path}: expected a sentence in column {name!r}, got {text!r}")
-            yield text or ""
-        return
-    with open_text(path) as file:
-        yield from file
+                texts = read_texts(path, choose_column(settings.text, path))
+                yield from (text.strip() for text in texts if text.strip())
 
 
 def _sentence_files(settings: PseudoPerplexity) -> list[str]:
@@ -176,46 +153,10 @@ def _naming(name: str, field: str) -> Iterator[None]:
         raise UserError(f"{field_of(name)}.{field}: {error}") from error
 
 
-def _is_conll(path: Path) -> bool:
-    return path.name.removesuffix(".gz").endswith(CONLL)
-
-
-def _read_items(path: Path, task: Task, location: str | list[str]) -> list[Item]:
-    """The examples of one file, its columns and the names behind its numeric labels settled first."""
-    if _is_conll(path):
-        return [Item(*pair) for pair in read_conll(path)]
+def _settled(path: Path, task: Task, location: str | list[str]) -> Task:
+    """The task with its alternative columns chosen, and its labels in the order of the numbers in this file."""
+    if is_conll(path):
+        return task
     text, label = choose_column(task.text, path), choose_column(task.label, path)
     names = label_names(path, label, task.labels, location).names
-    return _rows(path, task.model_copy(update={"text": text, "label": label, "labels": names}))
-
-
-def _rows(path: Path, task: Task) -> list[Item]:
-    items = []
-    for row in read_rows(path):
-        if any(str(column(row, name, path)) != value for name, value in task.where.items()):
-            continue
-        text, label = column(row, str(task.text), path), column(row, str(task.label), path)
-        if text is None or text == [] or (isinstance(text, str) and not text.strip()):
-            continue  # nothing to learn from, nothing to tell
-        names = [_name(part, task, path) for part in label] if isinstance(label, list) else _name(label, task, path)
-        words = isinstance(text, list) and len(text) == len(names) and all(isinstance(word, str) for word in text)
-        if not (isinstance(text, str) if isinstance(names, str) else words):
-            raise UserError(
-                f"{path}: expected a text and a label, or as many tokens as tags, got {text!r} and {label!r}"
-            )
-        items.append(Item(text, names))
-    return items
-
-
-def _name(value: Any, task: Task, path: Path) -> str:
-    """A label's name; a number is looked up in `labels` where the recipe gives them."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if value is None or not isinstance(value, str | int) or not str(value).strip():
-        raise UserError(f"{path}: a row has no label" + (f" but {value!r}" if value else ""))
-    value = str(value).strip()
-    if task.labels is None or str(value) in task.labels:
-        return str(value)
-    if str(value).isdecimal() and int(value) < len(task.labels):
-        return task.labels[int(value)]
-    raise UserError(f"{path}: label {value!r} is not among {', '.join(task.labels)}")
+    return task.model_copy(update={"text": text, "label": label, "labels": names})

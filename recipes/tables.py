@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from .errors import UserError, nearest
 
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 PARQUET_BATCH = 1024  # rows in memory at a time
 
 
@@ -89,6 +90,8 @@ def choose_column(names: str | list[str], path: Path) -> str:
     """The first of `names` that a table has, judged by its first row; the first name where it has none of them."""
     if isinstance(names, str):
         return names
+    if not path.name.removesuffix(".gz").endswith(SUFFIXES):
+        return names[0]
     columns = next(read_rows(path), {})
     return next((name for name in names if name in columns), names[0])
 
