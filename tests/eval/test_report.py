@@ -85,14 +85,16 @@ def test_against_another_system(tmp_path: Path) -> None:
     assert "bold: better than seq\\_bn/text by" in (path.parent / "scores.tex").read_text(encoding="utf-8")
     assert "Changes are against seq_bn/text." in (path.parent / "scores.md").read_text(encoding="utf-8")
     assert json.loads((path.parent / "manifest.json").read_text())["against"] == "seq_bn/text"
-    with pytest.raises(UserError, match="--against lora/text: no such system was scored; there are base, seq_bn/text"):
+    with pytest.raises(
+        UserError, match="--against lora/text: no such system was scored; choose one of base, seq_bn/text"
+    ):
         write_report(tmp_path, against="lora/text")
 
 
 def test_a_name_that_two_adapters_share_is_asked_about(tmp_path: Path) -> None:
     for name in ("xlm-r-text-seq_bn-1a2b3c4d", "xlm-r-text-seq_bn-5e6f7a8b"):
         add_mlm(tmp_path, ADAPTER, 400.0, parents=(add_adapter(tmp_path, name),))
-    with pytest.raises(UserError, match=r"say which: seq_bn/text \(1a2b3c4d\), seq_bn/text \(5e6f7a8b\)"):
+    with pytest.raises(UserError, match=r"choose seq_bn/text \(1a2b3c4d\) or seq_bn/text \(5e6f7a8b\)"):
         write_report(tmp_path, against=ADAPTER)
 
 
