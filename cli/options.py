@@ -92,7 +92,7 @@ def overrides(
     source: str | None = None,
     tasks: list[str] | None = None,
 ) -> list[str]:
-    """All overrides of a command: those of $LRL_ADAPT_SET, then `--set`, then the short options, the last one winning."""
+    """All overrides: those of $LRL_ADAPT_SET, then `--set`, then the short options; the last one wins."""
     from ..recipes.overrides import environment_overrides
 
     short: dict[str, Any] = {"language": language, "adapter.type": adapter, "source": source}
