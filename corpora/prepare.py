@@ -59,7 +59,7 @@ def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET, 
 
 def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, workers: int) -> None:
     corpus, language = _section(recipe), find_language(recipe.language)
-    source = find_shards(corpus, recipe.language, workspace / "downloads", progress)
+    source = find_shards(corpus, recipe.language, progress)
     tally = Tally()
     with TemporaryDirectory(dir=draft.folder) as folder:
         stage = Stage(Path(folder), corpus)
@@ -106,7 +106,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
 def _task_lines(recipe: Recipe, workspace: Path, progress: Progress) -> Iterator[Cleaned]:
     """The texts of the task sets, whole, and cut as the corpus is: whatever their letters and script."""
     corpus, language = _section(recipe), find_language(recipe.language)
-    texts = [Document(text, text) for text in task_lines(recipe.eval, workspace / "downloads", progress)]
+    texts = [Document(text, text) for text in task_lines(recipe, workspace / "downloads", progress)]
     whole = corpus.model_copy(
         update={"min_characters": 1, "max_characters": 10**9, "cut": "lines", "min_letters": 0.0, "min_script": 0.0}
         | {"drop_boilerplate": False, "min_probability": 0.0}

@@ -1,6 +1,7 @@
 """Examples of the tasks, and sentences for pseudo-perplexity, from the local and hub files that a recipe names."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from typing import Any
 
 from .errors import UserError
 from .evaluation import TASKS, PseudoPerplexity, Task
+from .label_names import label_names
 from .progress import QUIET, Progress
-from .sources import expand_files, identity, local_file
-from .tables import ColumnError, column, open_text, read_conll, read_rows
+from .sources import alternatives, expand_files, identity, local_files
+from .tables import ColumnError, choose_column, column, open_text, read_conll, read_rows
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"train": 0.7, "validation": 0.1}  # of the one file of a task without splits; the rest is test
@@ -34,15 +36,35 @@ def read_split(name: str, task: Task, split: str, cache: Path, progress: Progres
     """
     field, location = _location(task, split)
     with _naming(name, field):
-        path = local_file(location, cache, progress)
-        items = [Item(*pair) for pair in read_conll(path)] if _is_conll(path) else _rows(path, task)
+        paths = local_files(location, cache, progress)
+        items = [item for path in paths for item in _read_items(path, task, location)]
         if not items:
-            raise UserError(f"{path} holds no example" + (f" with {task.where}" if task.where else ""))
+            raise UserError(f"{paths[0]} holds no example" + (f" with {task.where}" if task.where else ""))
         if field == "file":
             items = [item for item in items if _split_of(item) == split]
         if not items:
-            raise UserError(f"{path} is too small to be cut: nothing is left for {split}; give three files")
-    return items
+            raise UserError(f"{paths[0]} is too small to be cut: nothing is left for {split}; give three files")
+        return items
+
+
+def label_origin(name: str, task: Task, cache: Path) -> str:
+    """Who names the labels of a task: names (the files hold no numbers), file, card, or recipe.
+
+    With recipe, the files hold numbers and neither they nor the data set's card say what these stand for. Judged by the
+    first row of the test data, which must have been read before.
+    """
+    field, location = _location(task, "test")
+    with _naming(name, field):
+        path = local_files(location, cache)[0]
+        if _is_conll(path):
+            return "names"
+        column_name = choose_column(task.label, path)
+        label = column(next(read_rows(path)), column_name, path)
+        while isinstance(label, list) and label:
+            label = label[0]
+        if str(label) in (task.labels or ()) or not re.fullmatch(r"\d+(\.0)?", str(label).strip()):
+            return "names"
+        return label_names(path, column_name, task.labels, location).origin
 
 
 def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[str, str]:
@@ -58,7 +80,11 @@ def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[s
 def splits_there(task: Task) -> list[str]:
     """The splits whose files are there, as far as can be told without asking a server."""
     locations = {split: _location(task, split)[1] for split in SPLITS if split not in task.lacking or task.file}
-    return [split for split, where in locations.items() if "://" in where or Path(where).is_file()]
+    return [
+        split
+        for split, where in locations.items()
+        if any("://" in location or Path(location).is_file() for location in alternatives(where))
+    ]
 
 
 def sentence_inputs(settings: PseudoPerplexity) -> dict[str, str]:
@@ -74,12 +100,13 @@ def read_sentences(settings: PseudoPerplexity, cache: Path, progress: Progress =
     """
     with _naming("mlm", "files"):
         for location in _sentence_files(settings):
-            path = local_file(location, cache, progress)
-            yield from (text.strip() for text in _texts(path, settings.text) if text.strip())
+            for path in local_files(location, cache, progress):
+                yield from (text.strip() for text in _texts(path, settings.text) if text.strip())
 
 
-def _texts(path: Path, name: str) -> Iterator[str]:
+def _texts(path: Path, columns: str | list[str]) -> Iterator[str]:
     if path.name.removesuffix(".gz").endswith(TABLES):
+        name = choose_column(columns, path)
         for row in read_rows(path):
             text = column(row, name, path)
             if text is not None and not isinstance(text, str):
@@ -99,7 +126,7 @@ def _sentence_files(settings: PseudoPerplexity) -> list[str]:
     ]
 
 
-def _location(task: Task, split: str) -> tuple[str, str]:
+def _location(task: Task, split: str) -> tuple[str, str | list[str]]:
     """The field that holds a split, and what stands there."""
     return ("file", task.file) if task.file is not None else (split, getattr(task, split))
 
@@ -153,12 +180,21 @@ def _is_conll(path: Path) -> bool:
     return path.name.removesuffix(".gz").endswith(CONLL)
 
 
+def _read_items(path: Path, task: Task, location: str | list[str]) -> list[Item]:
+    """The examples of one file, its columns and the names behind its numeric labels settled first."""
+    if _is_conll(path):
+        return [Item(*pair) for pair in read_conll(path)]
+    text, label = choose_column(task.text, path), choose_column(task.label, path)
+    names = label_names(path, label, task.labels, location).names
+    return _rows(path, task.model_copy(update={"text": text, "label": label, "labels": names}))
+
+
 def _rows(path: Path, task: Task) -> list[Item]:
     items = []
     for row in read_rows(path):
         if any(str(column(row, name, path)) != value for name, value in task.where.items()):
             continue
-        text, label = column(row, task.text, path), column(row, task.label, path)
+        text, label = column(row, str(task.text), path), column(row, str(task.label), path)
         if text is None or text == [] or (isinstance(text, str) and not text.strip()):
             continue  # nothing to learn from, nothing to tell
         names = [_name(part, task, path) for part in label] if isinstance(label, list) else _name(label, task, path)

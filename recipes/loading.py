@@ -20,6 +20,7 @@ from .fields import LocationMark
 from .grid import FIELD, grid_cells, language_sections, leaves, open_fields
 from .languages import UnknownLanguageError, find_language
 from .mistakes import explain, section_of
+from .overrides import where_set, with_origin
 from .schema import RESOLVED, Recipe
 from .sources import glob_files
 
@@ -94,7 +95,7 @@ def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> 
         recipe = None
     if problems or recipe is None:
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
-        raise UserError(f"{path}: {count}\n" + "\n".join(f"  {problem}" for problem in problems))
+        raise UserError(f"{path}: {count}\n" + "\n".join(f"  {with_origin(one, overrides)}" for one in problems))
     return recipe
 
 
@@ -217,13 +218,13 @@ def _override(text: str) -> tuple[str, Any]:
     """The field and the value that one `dotted.path=value` stands for."""
     dotted, equals, word = text.partition("=")
     if not equals or not all(part.isidentifier() for part in dotted.split(".")):
-        raise UserError(f"--set {text}: expected section.field=value, such as training.max_steps=50")
+        raise UserError(f"{where_set(text)}: expected section.field=value, such as training.max_steps=50")
     if dotted.partition(".")[0] in RESOLVED and text != "grid=null":
-        raise UserError(f"--set {text}: only a recipe file can hold {dotted.partition('.')[0]}")
+        raise UserError(f"{where_set(text)}: only a recipe file can hold {dotted.partition('.')[0]}")
     try:
         return dotted, yaml.safe_load(word)
     except yaml.YAMLError as error:
-        raise UserError(f"--set {text}: the value is not valid YAML") from error
+        raise UserError(f"{where_set(text)}: the value is not valid YAML") from error
 
 
 def _anchored_grid(grid: Any, folder: Path) -> Any:
@@ -265,7 +266,9 @@ def _anchor(raw: dict[str, Any], folder: Path) -> None:
         own = evaluation.get("others")
         if isinstance(own, dict):
             _put_task_files(own, tuple(own), folder)
-    for dotted, section, key in _locations(raw, Recipe):
+    for dotted, section, key in list(_locations(raw, Recipe)):
+        if dotted.startswith("eval.") and key != "transfer_adapter":
+            section.setdefault("skip_missing", False)  # files that the user names must exist
         hub = dotted == "base.model"
         section[key] = _each_string(section[key], lambda text, hub=hub: _absolute(text, folder, hub=hub))
 
@@ -311,7 +314,7 @@ def _fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
     if isinstance(evaluation, dict) and source:
         _copy_training_files(evaluation)
 
-    def fill(text: str, dotted: str) -> str:
+    def fill(text: str, dotted: str, skippable: bool) -> str:
         def variable(match: re.Match[str]) -> str:
             if match[1] not in os.environ:
                 problems.append(f"{dotted}: the environment variable {match[1]} is not set (in {text})")
@@ -321,6 +324,8 @@ def _fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
         codes = of_source if TRANSFERRED.fullmatch(dotted) else values
         for name, value in codes.items():
             if f"{{{name}}}" in filled and not value:
+                if skippable:
+                    continue  # the task will be skipped: see availability.py
                 section = dotted.rpartition(".")[0]
                 problems.append(
                     f"{dotted}: no {name} code is known for the language; leave it out: --set {section}=null"
@@ -336,7 +341,10 @@ def _fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
         return filled
 
     for dotted, section, key in _locations(raw, Recipe):
-        section[key] = _each_string(section[key], lambda text, dotted=dotted: fill(text, dotted))
+        skippable = section.get("skip_missing") is True and not TRANSFERRED.fullmatch(dotted)
+        section[key] = _each_string(
+            section[key], lambda text, dotted=dotted, skippable=skippable: fill(text, dotted, skippable)
+        )
 
 
 def _copy_training_files(evaluation: dict[str, Any]) -> None:
