@@ -17,6 +17,7 @@ from .errors import UserError, nearest
 from .evaluation import TASKS, Task
 from .grid import FIELD, grid_cells, language_sections, leaves, open_fields
 from .mistakes import explain
+from .overrides import where_set, with_origin
 from .placeholders import BUNDLED, TRANSFERRED, codes, each_string, fill_placeholders, location_fields
 from .schema import RESOLVED, Recipe
 from .sources import glob_files
@@ -89,7 +90,7 @@ def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> 
         recipe = None
     if problems or recipe is None:
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
-        raise UserError(f"{path}: {count}\n" + "\n".join(f"  {problem}" for problem in problems))
+        raise UserError(f"{path}: {count}\n" + "\n".join(f"  {with_origin(one, overrides)}" for one in problems))
     return recipe
 
 
@@ -217,13 +218,13 @@ def _override(text: str) -> tuple[str, Any]:
     """The field and the value that one `dotted.path=value` stands for."""
     dotted, equals, word = text.partition("=")
     if not equals or not all(part.isidentifier() for part in dotted.split(".")):
-        raise UserError(f"--set {text}: expected section.field=value, such as training.max_steps=50")
+        raise UserError(f"{where_set(text)}: expected section.field=value, such as training.max_steps=50")
     if dotted.partition(".")[0] in RESOLVED and text != "grid=null":
-        raise UserError(f"--set {text}: only a recipe file can hold {dotted.partition('.')[0]}")
+        raise UserError(f"{where_set(text)}: only a recipe file can hold {dotted.partition('.')[0]}")
     try:
         return dotted, yaml.safe_load(word)
     except yaml.YAMLError as error:
-        raise UserError(f"--set {text}: the value is not valid YAML") from error
+        raise UserError(f"{where_set(text)}: the value is not valid YAML") from error
 
 
 def _anchored_grid(grid: Any, folder: Path) -> Any:

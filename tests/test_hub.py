@@ -47,6 +47,7 @@ def test_a_listing_has_files_and_folders() -> None:
 def test_a_description_has_the_card_and_the_commit() -> None:
     info = HfApi().dataset_info("Davlan/sib200", revision=PINNED, expand=["sha", "cardData", "gated"])
     assert (info.sha, info.gated, info.siblings) == (PINNED, False, None)
+    assert info.card_data is not None
     assert info.card_data["license"] == "cc-by-sa-4.0"
     whole = HfApi().dataset_info("Davlan/sib200", files_metadata=True)
     assert {sibling.rfilename: sibling.size for sibling in whole.siblings or []} == {
