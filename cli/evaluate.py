@@ -59,9 +59,9 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     Of a recipe with a grid, those of every run.
     """
     from ..recipes.loading import check_files, load_runs
-    from .steps import alone, plan, use_cpu
+    from .steps import plan, require_single_process, use_cpu
 
-    alone("eval")
+    require_single_process("eval")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     more = [*(changes or []), *([f"eval.transfer_from={json.dumps(transfer_from)}"] if transfer_from else [])]

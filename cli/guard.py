@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import typer
 
 from ..recipes.errors import UserError
+from ..training.launch import is_main
 
 USER, OURS, INTERRUPTED = 2, 1, 130
 SECONDS_FOR_THE_FIRST = 3
@@ -27,7 +28,7 @@ def guarded(command: F) -> F:
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except KeyboardInterrupt as stop:
-            if _first():
+            if is_main():
                 typer.echo(str(stop) or "interrupted; nothing half-written is left", err=True)
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # the reader of our output has gone: `lrl-adapt languages | head`
@@ -36,17 +37,12 @@ def guarded(command: F) -> F:
         except Exception as error:
             if kwargs.get("debug"):
                 raise
-            if not _first():  # the first process says the same, and the launcher then ends this one
+            if not is_main():  # the first process says the same, and the launcher then ends this one
                 time.sleep(SECONDS_FOR_THE_FIRST)
             typer.echo(f"error: {_message(error)}", err=True)
             raise typer.Exit(USER if _is_users(error) else OURS) from None
 
     return wrapper  # type: ignore[return-value]
-
-
-def _first() -> bool:
-    """True in the one process, or in the first of several."""
-    return os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
 
 
 def _is_users(error: Exception) -> bool:

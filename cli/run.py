@@ -42,9 +42,9 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     Of a recipe with a grid, every run; one that fails is told at the end, and the others are done.
     """
     from ..recipes.loading import check_files, load_runs
-    from .steps import alone, describe, planned_work, prepared_data, use_cpu
+    from .steps import describe, planned_work, prepared_data, require_single_process, use_cpu
 
-    alone("run")
+    require_single_process("run")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks)

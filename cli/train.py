@@ -54,12 +54,15 @@ def train_cmd(  # noqa: PLR0913, PLR0917
         raise UserError(
             "adapter none is the base as it is: there is nothing to train; run `lrl-adapt eval --adapter none`"
         )
+    if len(runs) > 1 and joined():
+        raise UserError(
+            f"this recipe is a grid of {len(runs)} runs, and several processes train one run: choose it with --set or "
+            "the short options, or start `lrl-adapt train` without torchrun or srun"
+        )
     if dry_run:
         told = [_tell_costs(run, workspace, terminal) for _, run in runs]
         terminal.result(told[0] if len(told) == 1 else {"runs": told})
         return
-    if len(runs) > 1 and joined():
-        raise UserError(f"{recipe} is a grid of {len(runs)} runs: torchrun and srun train one, which --set chooses")
     hows = [How(recipe, words, gpus=gpus, resume=resume) for words, _ in runs]
     artifacts = [train(run, workspace, terminal, how) for how, (_, run) in zip(hows, runs, strict=True)]
     if hows[0].talks:

@@ -6,24 +6,43 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..recipes.errors import UserError
-from .device import has_gpu
 
 MODULE = "lrl_adapt.cli"
 TAKEN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # by torchrun
 USER_MISTAKE = 2
 
 
+@dataclass(frozen=True)
+class ProcessGroup:
+    """The processes that torchrun, `accelerate launch` or srun started together, and which of them this one is."""
+
+    size: int
+    rank: int
+
+
+def process_group(environment: Mapping[str, str] | None = None) -> ProcessGroup:
+    """This process's group, read from the environment alone: a group of one where nobody started several.
+
+    torchrun's variables count before Slurm's: torchrun may itself run inside an srun step.
+    """
+    given = os.environ if environment is None else environment
+    if "RANK" in given or "WORLD_SIZE" in given:
+        return ProcessGroup(int(given.get("WORLD_SIZE", "1")), int(given.get("RANK", "0")))
+    return ProcessGroup(int(given.get("SLURM_STEP_NUM_TASKS", "1")), int(given.get("SLURM_PROCID", "0")))
+
+
 def joined() -> bool:
-    """True in a process that torchrun, `accelerate launch` or srun started beside others."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+    """True in a process that torchrun, `accelerate launch` or srun started together with others."""
+    return process_group().size > 1
 
 
 def is_main() -> bool:
-    """True in the one process that writes and talks."""
-    return int(os.environ.get("RANK", "0")) == 0
+    """True in the single process, or in the first of several: the one that writes files and reports."""
+    return process_group().rank == 0
 
 
 def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
@@ -32,8 +51,8 @@ def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
     The address is the first node of the step, the port made from the job's number. `gpus` is how many this task sees:
     with --gpus-per-task one, which is number 0 to each.
     """
-    tasks = given.get("SLURM_STEP_NUM_TASKS", "1")
-    if "RANK" in given or int(tasks) < 2:
+    group = process_group(given)
+    if "RANK" in given or group.size < 2:
         return {}
     first = "127.0.0.1"
     if given.get("SLURM_STEP_NUM_NODES", "1") != "1":
@@ -44,9 +63,9 @@ def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
             raise UserError(f"{shlex.join(command)} fails ({error}): start torchrun on each node instead") from error
         first = listed.stdout.split()[0]
     return {
-        "RANK": given["SLURM_PROCID"],
+        "RANK": str(group.rank),
         "LOCAL_RANK": str(int(given["SLURM_LOCALID"]) % max(1, gpus)),
-        "WORLD_SIZE": tasks,
+        "WORLD_SIZE": str(group.size),
         "MASTER_ADDR": first,
         "MASTER_PORT": str(20000 + (int(given["SLURM_JOB_ID"]) * 7 + int(given["SLURM_STEP_ID"])) % 20000),
     }
@@ -55,6 +74,8 @@ def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
 def visible_gpus() -> int:
     """GPUs with CUDA that this process may use."""
     import torch
+
+    from .device import has_gpu
 
     return torch.cuda.device_count() if has_gpu() else 0
 

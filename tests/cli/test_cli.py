@@ -17,34 +17,11 @@ from lrl_adapt import __version__
 from lrl_adapt.cli.app import app
 from lrl_adapt.eval.trained import newest_adapter
 from lrl_adapt.training.convert import import_adapter
-from typer.testing import CliRunner
 
 from .. import tiny
+from .small import SMALL, TEXT, invoke
 
-SMALL = "\n".join(
-    [
-        "language: swh_Latn",
-        "base: {from_scratch: {hidden_size: 16, layers: 1, heads: 2, intermediate_size: 32, vocab_size: 300}}",
-        "corpus: {files: text.txt}",
-        "training: {max_steps: 5, batch_tokens: 256, max_length: 16}",
-        "",
-    ]
-)
 PARITY = Path(__file__).parents[1] / "parity" / "fixtures" / "bert"
-TEXT = "\n".join(f"Sentensi ya {number} inasema jambo jipya kuhusu shule na mji." for number in range(200))
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LRL_ADAPT_HOME", str(tmp_path / "runs"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("COLUMNS", "200")
-    return tmp_path
-
-
-def invoke(*words: str):
-    return CliRunner().invoke(app, list(words))
 
 
 def commands() -> list[tuple[str, str]]:

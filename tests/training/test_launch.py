@@ -80,6 +80,26 @@ def worker(rank: int, workspace: Path) -> int:
     raise AssertionError("no such worker")
 
 
+@pytest.mark.parametrize(
+    ("environment", "size", "rank"),
+    [
+        ({}, 1, 0),
+        ({"WORLD_SIZE": "4", "RANK": "3"}, 4, 3),
+        ({"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3"}, 4, 3),
+        ({"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0", "WORLD_SIZE": "2", "RANK": "1"}, 2, 1),
+        ({"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1", "WORLD_SIZE": "8", "RANK": "4"}, 8, 4),
+    ],
+)
+def test_the_group_of_processes_is_read_from_torchrun_and_slurm(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], size: int, rank: int
+) -> None:
+    assert launch.process_group(environment) == launch.ProcessGroup(size, rank)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert launch.joined() == (size > 1)
+    assert launch.is_main() == (rank == 0)
+
+
 def test_the_words_of_slurm_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     task = {
         "SLURM_STEP_ID": "0",

@@ -1,0 +1,19 @@
+"""A recipe that takes a second or two to run, and the command line in this process."""
+
+from lrl_adapt.cli.app import app
+from typer.testing import CliRunner
+
+SMALL = "\n".join(
+    [
+        "language: swh_Latn",
+        "base: {from_scratch: {hidden_size: 16, layers: 1, heads: 2, intermediate_size: 32, vocab_size: 300}}",
+        "corpus: {files: text.txt}",
+        "training: {max_steps: 5, batch_tokens: 256, max_length: 16}",
+        "",
+    ]
+)
+TEXT = "\n".join(f"Sentensi ya {number} inasema jambo jipya kuhusu shule na mji." for number in range(200))
+
+
+def invoke(*words: str):
+    return CliRunner().invoke(app, list(words))
