@@ -10,7 +10,6 @@ import typer
 
 from ..recipes.artifacts import Artifact
 from ..recipes.errors import UserError
-from ..recipes.progress import QUIET
 from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
@@ -43,11 +42,11 @@ def train_cmd(  # noqa: PLR0913, PLR0917
     --dry-run tries a few steps and tells what the whole would take. Of a recipe with a grid, every run.
     """
     from ..recipes.loading import load_runs
-    from ..training.launch import joined
+    from ..training.launch import is_main, joined, reports_result
     from .steps import use_cpu
 
     use_cpu(cpu)
-    terminal = Terminal(as_json=as_json)
+    terminal = Terminal(as_json=as_json, logs=is_main(), results=reports_result())
     overrides = options.overrides(changes, language=language, adapter=adapter, source=source)
     runs = [(words, run) for words, run in load_runs(recipe, overrides) if run.adapter.type != "none"]
     if not runs:
@@ -59,13 +58,14 @@ def train_cmd(  # noqa: PLR0913, PLR0917
             f"this recipe is a grid of {len(runs)} runs, and several processes train one run: choose it with --set or "
             "the short options, or start `lrl-adapt train` without torchrun or srun"
         )
+    _join_slurm()
     if dry_run:
         told = [_tell_costs(run, workspace, terminal) for _, run in runs]
         terminal.result(told[0] if len(told) == 1 else {"runs": told})
         return
     hows = [How(recipe, words, gpus=gpus, resume=resume) for words, _ in runs]
     artifacts = [train(run, workspace, terminal, how) for how, (_, run) in zip(hows, runs, strict=True)]
-    if hows[0].talks:
+    if reports_result():
         _show(terminal, runs[0][1].language, hows, artifacts)
 
 
@@ -89,12 +89,13 @@ class How:
         """What chooses this run of a grid, in words."""
         return " ".join(word for word in self.overrides if word != "grid=null")
 
-    @property
-    def talks(self) -> bool:
-        """False in the processes that only help."""
-        from ..training.launch import is_main
 
-        return is_main()
+def _join_slurm() -> None:
+    """Make known to torch which processes srun started, if it did."""
+    from ..training import launch
+
+    if launch.joined():
+        os.environ.update(launch.join_slurm(os.environ, launch.visible_gpus()))
 
 
 def _show(terminal: Terminal, language: str, hows: list[How], artifacts: list[Artifact]) -> None:
@@ -124,7 +125,6 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
     from ..training.language import adapter_artifact, train_adapter
 
     quiet_libraries()
-    os.environ.update(launch.join_slurm(os.environ, launch.visible_gpus()))
     artifact = adapter_artifact(recipe, workspace, prepared)
     there = artifact.exists
     count = 1 if there else launch.processes(how.gpus)
@@ -132,10 +132,9 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
         terminal.say(f"starting {shlex.join(launch.command_of(count, how.arguments(workspace)))}")
         launch.start(count, how.arguments(workspace))
     else:
-        progress = terminal if how.talks else QUIET
-        train_adapter(recipe, workspace, prepared, progress, resume=how.resume == "auto")
+        train_adapter(recipe, workspace, prepared, terminal, resume=how.resume == "auto")
         launch.leave()
-    if how.talks:
+    if launch.reports_result():
         terminal.say(f"adapter: {'there already, ' if there else ''}{artifact.folder}")
     return artifact
 
@@ -146,6 +145,7 @@ def _tell_costs(recipe: Any, workspace: Path, terminal: Terminal) -> dict[str, A
 
     prepared = prepared_data(recipe, workspace)
     from ..training.language import adapter_artifact, estimate
+    from ..training.launch import leave
 
     quiet_libraries()
     artifact = adapter_artifact(recipe, workspace, prepared)
@@ -153,6 +153,7 @@ def _tell_costs(recipe: Any, workspace: Path, terminal: Terminal) -> dict[str, A
     needed = [made for made in artifact.parents if made.kind != "base"]
     if not artifact.exists and all(made.exists for made in needed):
         facts = estimate(recipe, workspace, prepared, terminal)
+        leave()
     told = planned_work(terminal, recipe, [*prepared.all, artifact], facts)
     if facts:
         terminal.table(

@@ -12,6 +12,7 @@ from typing import Any
 from ..recipes.errors import UserError
 
 MODULE = "lrl_adapt.cli"
+RUN_ID = "lrl-adapt"  # torchrun passes it on to the processes of `start`
 TAKEN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # by torchrun
 USER_MISTAKE = 2
 
@@ -41,8 +42,13 @@ def joined() -> bool:
 
 
 def is_main() -> bool:
-    """True in the single process, or in the first of several: the one that writes files and reports."""
+    """True in the single process, or in the first of several: the one that writes files and logs."""
     return process_group().rank == 0
+
+
+def reports_result() -> bool:
+    """True in the main process, unless `start` made it: then the command that called `start` reports."""
+    return is_main() and os.environ.get("TORCHELASTIC_RUN_ID") != RUN_ID
 
 
 def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
@@ -114,7 +120,7 @@ def start(count: int, arguments: Sequence[str]) -> None:
         nproc_per_node=count,
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
-        run_id="lrl-adapt",
+        run_id=RUN_ID,
         max_restarts=0,
         monitor_interval=0.5,
     )
