@@ -14,6 +14,7 @@ from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .runs import Failures, run_label
 
 EPILOG = examples(
     "lrl-adapt train --adapter seq_bn",
@@ -63,10 +64,18 @@ def train_cmd(  # noqa: PLR0913, PLR0917
         told = [_tell_costs(run, workspace, terminal) for _, run in runs]
         terminal.result(told[0] if len(told) == 1 else {"runs": told})
         return
-    hows = [How(recipe, words, gpus=gpus, resume=resume) for words, _ in runs]
-    artifacts = [train(run, workspace, terminal, how) for how, (_, run) in zip(hows, runs, strict=True)]
+    failures = Failures(len(runs), terminal, debug=debug)
+    trained: dict[str, Artifact] = {}
+    for words, run in runs:
+        how = How(recipe, words, gpus=gpus, resume=resume, debug=debug)
+        with failures.collect(how.label):
+            trained[how.label] = train(run, workspace, terminal, how)
     if reports_result():
-        _show(terminal, runs[0][1].language, hows, artifacts)
+        if len(runs) == 1:
+            _show_adapter(terminal, runs[0][1].language, *trained.values())
+        else:
+            _show_adapters(terminal, trained, failures)
+    failures.raise_if_any()
 
 
 @dataclass(frozen=True)
@@ -77,17 +86,19 @@ class How:
     overrides: list[str]
     gpus: int | None = None
     resume: str = "auto"
+    debug: bool = False
 
     def arguments(self, workspace: Path) -> list[str]:
         """The command line of one process."""
         changes = [word for change in self.overrides for word in ("--set", change)]
         named = [self.recipe] if self.recipe else []
-        return ["train", *named, *changes, "--workspace", str(workspace), "--resume", self.resume]
+        options = ["--workspace", str(workspace), "--resume", self.resume, *(["--debug"] if self.debug else [])]
+        return ["train", *named, *changes, *options]
 
     @property
-    def chosen(self) -> str:
+    def label(self) -> str:
         """What chooses this run of a grid, in words."""
-        return " ".join(word for word in self.overrides if word != "grid=null")
+        return run_label(self.overrides)
 
 
 def _join_slurm() -> None:
@@ -98,21 +109,27 @@ def _join_slurm() -> None:
         os.environ.update(launch.join_slurm(os.environ, launch.visible_gpus()))
 
 
-def _show(terminal: Terminal, language: str, hows: list[How], artifacts: list[Artifact]) -> None:
-    """The facts of one adapter, or of several what they were told and how well they did on validation text."""
+def _show_adapter(terminal: Terminal, language: str, artifact: Artifact) -> None:
+    """The facts of one adapter."""
     from .steps import describe, facts_rows
 
-    if len(artifacts) == 1:
-        terminal.table(f"Adapter for {language}", ("fact", "value"), facts_rows(artifacts[0]))
-        terminal.result(describe(artifacts[0]), artifacts[0].folder)
-        return
+    terminal.table(f"Adapter for {language}", ("fact", "value"), facts_rows(artifact))
+    terminal.result(describe(artifact), artifact.folder)
+
+
+def _show_adapters(terminal: Terminal, trained: dict[str, Artifact], failures: Failures) -> None:
+    """The adapters of a grid by their runs, with how well each did on validation text."""
+    from .steps import describe
+
     rows = []
-    for how, artifact in zip(hows, artifacts, strict=True):
+    for label, artifact in trained.items():
         facts = artifact.manifest()["facts"]
-        rows.append((how.chosen, f"{facts['validation_loss']:.4f}", str(facts["best_step"]), artifact.folder.name))
-    terminal.table("Adapters", ("run", "validation loss", "at step", "folder"), rows)
-    told = [describe(artifact) | {"run": how.chosen} for how, artifact in zip(hows, artifacts, strict=True)]
-    terminal.result({"adapters": told}, artifacts[-1].folder.parent)
+        rows.append((label, f"{facts['validation_loss']:.4f}", str(facts["best_step"]), artifact.folder.name))
+    if rows:
+        terminal.table("Adapters", ("run", "validation loss", "at step", "folder"), rows)
+    adapters = [describe(artifact) | {"run": label} for label, artifact in trained.items()]
+    folders = [artifact.folder.parent for artifact in trained.values()]
+    terminal.result({"adapters": adapters} | failures.as_json, folders[-1] if folders else None)
 
 
 def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifact:

@@ -14,7 +14,7 @@ from ..recipes.errors import UserError
 MODULE = "lrl_adapt.cli"
 RUN_ID = "lrl-adapt"  # torchrun passes it on to the processes of `start`
 TAKEN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # by torchrun
-USER_MISTAKE = 2
+TOLD = (1, 2)  # exit codes of a process that has printed its error: a bug, a mistake of the user's
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def start(count: int, arguments: Sequence[str]) -> None:
     """Run `lrl-adapt ARGUMENTS` in `count` processes that know each other, and wait for them.
 
     Raises UserError that names the process when one is lost, KeyboardInterrupt when all were asked to stop, and
-    SystemExit(2) when one has told of a mistake itself.
+    SystemExit with the exit code of a process that has printed its error itself.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -131,8 +131,9 @@ def start(count: int, arguments: Sequence[str]) -> None:
     except SignalException as error:
         raise KeyboardInterrupt("stopped: the same command goes on from the last checkpoint") from error
     except ChildFailedError as error:
-        if error.get_first_failure()[1].exitcode == USER_MISTAKE:
-            raise SystemExit(USER_MISTAKE) from None
+        exit_code = error.get_first_failure()[1].exitcode
+        if exit_code in TOLD:
+            raise SystemExit(exit_code) from None
         raise UserError(_lost(error)) from None
     finally:
         for number, handler in before.items():  # torchrun leaves its own
