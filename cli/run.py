@@ -12,7 +12,7 @@ from .console import Terminal
 from .evaluate import evaluate, score_json, show_scores
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
-from .prepare import prepare
+from .prepare import extract_shared_edges, prepare
 from .report import report
 from .runs import Failures
 from .train import How, train
@@ -58,11 +58,12 @@ def run_cmd(  # noqa: PLR0913, PLR0917
         return
     failures = Failures(len(runs), terminal, debug=debug)
     made = _Made()
+    edge_errors = extract_shared_edges([run for _, run in runs], workspace, terminal)
     for number, (how, run) in enumerate(runs, 1):
         place = f" (run {number} of {len(runs)}: {how.label})" if len(runs) > 1 else ""
         with failures.collect(how.label):
             terminal.heading(f"1/4 prepare {run.language}{place}")
-            made.add(prepare(run, workspace, terminal))
+            made.add(prepare(run, workspace, terminal, edge_errors))
             if run.adapter.type != "none":
                 terminal.heading(f"2/4 train {run.adapter.type} on {run.source}{place}")
                 made.add([train(run, workspace, terminal, how)])

@@ -60,6 +60,18 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return seen
 
 
+def test_run_of_a_grid_reads_the_dump_once_for_all_languages(folder: Path, languages: str, passes: list[Path]) -> None:
+    result = invoke("run", languages, "--json")
+    assert result.exit_code == 2
+    assert passes == [folder / "dump.csv.gz"]
+    found = json.loads(result.stdout)
+    assert {score["language"] for score in found["scores"]} == {"swh_Latn", "fra_Latn"}
+    assert [failed["run"] for failed in found["failed"]] == ['language="mlt"']
+    assert "no edge of ConceptNet's language mt" in found["failed"][0]["error"]
+    assert invoke("run", languages, "--language", "fra", "--json").exit_code == 0
+    assert len(passes) == 1
+
+
 def test_prepare_goes_on_after_a_language_that_fails(folder: Path, languages: str, passes: list[Path]) -> None:
     options = [word for code in ("ace", "mlt", "swh", "fra") for word in ("--language", code)]
     result = invoke("prepare", "graph.yaml", *options, "--json")
