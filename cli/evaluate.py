@@ -12,6 +12,7 @@ from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .runs import Failures, run_label
 
 EPILOG = examples(
     "lrl-adapt eval",
@@ -60,31 +61,36 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     Of a recipe with a grid, those of every run.
     """
     from ..recipes.loading import check_files, load_runs
-    from .steps import alone, plan, use_cpu
+    from .steps import plan, require_single_process, use_cpu
 
-    alone("eval")
+    require_single_process("eval")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     more = [*(changes or []), *([f"eval.transfer_from={json.dumps(transfer_from)}"] if transfer_from else [])]
     short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks)
-    runs = [run for _, run in load_runs(recipe, short)]
-    if folder and len({run.language for run in runs}) > 1:
+    runs = load_runs(recipe, short)
+    if folder and len({run.language for _, run in runs}) > 1:
         raise UserError(
             f"--adapter-dir is one language's adapter, and {recipe} has several: choose one with --language"
         )
-    for run in runs:
+    for _, run in runs:
         check_files(run)  # before hours of work, not after
     if dry_run:
-        made = {one.artifact.folder: one.artifact for run in runs for one in planned(run, workspace, folder)}
-        plan(terminal, runs[0], list(made.values()))
+        made = {one.artifact.folder: one.artifact for _, run in runs for one in planned(run, workspace, folder)}
+        plan(terminal, runs[0][1], list(made.values()))
         return
-    scores_by_folder: dict[Path, list[Any]] = {}  # the base's come with every adapter's
-    for run in runs:
-        scores_by_folder |= evaluate(run, workspace, terminal, folder)
-    scores = [score for scores_of_one in scores_by_folder.values() for score in scores_of_one]
-    show_scores(terminal, scores_by_folder, compare(scores, workspace, terminal))
-    where = workspace / "scores" / (runs[0].language if len(runs) == 1 else "")
-    terminal.result({"scores": [score_json(score) for score in scores]}, where)
+    failures = Failures(len(runs), terminal, debug=debug)
+    scores: dict[Path, list[Any]] = {}  # by folder: each run's include the base's
+    for words, run in runs:
+        with failures.collect(run_label(words)):
+            scores |= evaluate(run, workspace, terminal, folder)
+    every = [score for of_run in scores.values() for score in of_run]
+    if every:
+        show_scores(terminal, scores, compare(every, workspace, terminal))
+    where = workspace / "scores" / (runs[0][1].language if len(runs) == 1 else "")
+    records = [score_json(score) for score in every]
+    terminal.result({"scores": records} | failures.as_json, where if scores else None)
+    failures.raise_if_any()
 
 
 def evaluate(recipe: Any, workspace: Path, terminal: Terminal, folder: Path | None = None) -> dict[Path, list[Any]]:

@@ -1,7 +1,10 @@
 """`lrl-adapt prepare`: corpus and graph into artifacts."""
 
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import typer
@@ -12,6 +15,7 @@ from . import options
 from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .runs import Failures, run_label
 
 MOST_WORKERS = 16  # one process reads for all of them
 EPILOG = examples(
@@ -31,46 +35,69 @@ def prepare_cmd(
     debug: options.Debug = False,
 ) -> None:
     """Read, clean and split the recipe's text, and turn its graph into sentences."""
-    from ..graphs.edges import extract_edges
     from ..recipes.loading import load_runs
     from .steps import describe, plan, prepared_data
 
     terminal = Terminal(as_json=as_json)
     named = [options.overrides(changes, language=name) for name in languages or [None]]
-    runs = [run for overrides in named for _, run in load_runs(recipe, overrides)]
-    # runs of a grid that differ in what is trained share their data
-    recipes = list({tuple(part.folder for part in prepared_data(run, workspace).all): run for run in runs}.values())
+    runs = _with_different_data([run for overrides in named for run in load_runs(recipe, overrides)], workspace)
     if dry_run:
-        plan(terminal, recipes[0], [artifact for each in recipes for artifact in prepared_data(each, workspace).all])
+        plan(terminal, runs[0][1], [artifact for _, run in runs for artifact in prepared_data(run, workspace).all])
         return
-    with_graph = [each for each in recipes if each.graph]
-    if len(with_graph) > 1:
-        extract_edges(with_graph, workspace, terminal)  # one pass over the dump for all of them
-    artifacts, refused = [], []
-    for each in recipes:
+    failures = Failures(len(runs), terminal, debug=debug)
+    edge_errors = extract_shared_edges([run for _, run in runs], workspace, terminal)
+    artifacts: list[Artifact] = []
+    for words, run in runs:
+        with failures.collect(run_label(words)):
+            finished = prepare(run, workspace, terminal, edge_errors)
+            rows = [row for artifact in finished for row in _rows(artifact)]
+            terminal.table(f"Prepared {run.language}", ("artifact", "train", "validation", "test", "counts"), rows)
+            artifacts += finished
+    result = {"artifacts": [describe(artifact) for artifact in artifacts]} | failures.as_json
+    terminal.result(result, artifacts[-1].folder if artifacts else None)
+    failures.raise_if_any()
+
+
+def _with_different_data(runs: list[tuple[list[str], Any]], workspace: Path) -> list[tuple[list[str], Any]]:
+    """The first of the runs of a grid that share their data because they differ only in what is trained."""
+    from .steps import prepared_data
+
+    found: dict[Any, tuple[list[str], Any]] = {}
+    for words, run in runs:
         try:
-            made = prepare(each, workspace, terminal)
-        except EmptySplitError as error:
-            refused.append(f"{error}")  # the other languages are prepared all the same
-            continue
-        rows = [row for artifact in made for row in _rows(artifact)]
-        terminal.table(f"Prepared {each.language}", ("artifact", "train", "validation", "test", "counts"), rows)
-        artifacts += made
-    if refused:
-        raise UserError("\n  ".join(refused))
-    terminal.result({"artifacts": [describe(artifact) for artifact in artifacts]}, artifacts[-1].folder)
+            data: Any = tuple(artifact.folder for artifact in prepared_data(run, workspace).all)
+        except UserError:  # is reported when it is this run's turn
+            data = run_label(words)
+        found.setdefault(data, (words, run))
+    return list(found.values())
 
 
-class EmptySplitError(UserError):
-    """Prepared data lack a split, so that nothing can be trained or scored on them."""
+def extract_shared_edges(recipes: list[Any], workspace: Path, terminal: Terminal) -> dict[Path, Exception]:
+    """Read each ConceptNet dump once for all the recipes that need it, where several do.
+
+    Returns the errors by the folder of the edges that could not be made; `prepare` raises them for their recipes.
+    """
+    from ..graphs.edges import try_extract_edges
+    from ..graphs.prepare import graph_artifact
+
+    needed = []
+    for recipe in recipes:
+        with suppress(UserError):  # is reported when it is this recipe's turn
+            if recipe.graph and not graph_artifact(recipe, workspace).exists:
+                needed.append(recipe)
+    return try_extract_edges(needed, workspace, terminal) if len(needed) > 1 else {}
 
 
-def prepare(recipe: Any, workspace: Path, terminal: Terminal) -> list[Artifact]:
+def prepare(
+    recipe: Any, workspace: Path, terminal: Terminal, edge_errors: Mapping[Path, Exception] = MappingProxyType({})
+) -> list[Artifact]:
     """Make the corpus and graph artifacts that the recipe asks for, saying which were there.
 
-    Raises EmptySplitError, once all are made, where one of them has an empty train, validation or test split.
+    `edge_errors` are those of `extract_shared_edges`. Raises UserError, once all are made, where one has an empty
+    train, validation or test split.
     """
     from ..corpora.prepare import prepare_corpus
+    from ..graphs.edges import edges_artifact
     from ..graphs.prepare import prepare_graph
     from ..recipes.languages import find_language
     from .steps import prepared_data
@@ -79,6 +106,8 @@ def prepare(recipe: Any, workspace: Path, terminal: Terminal) -> list[Artifact]:
         terminal.say(f"{recipe.language}: {note}")
     expected = prepared_data(recipe, workspace)
     there = {artifact.kind for artifact in expected.all if artifact.exists}
+    if recipe.graph and (error := edge_errors.get(edges_artifact(recipe, workspace).folder)):
+        raise error
     if recipe.corpus:
         prepare_corpus(recipe, workspace, terminal, workers=_workers())
     if recipe.graph:
@@ -88,7 +117,7 @@ def prepare(recipe: Any, workspace: Path, terminal: Terminal) -> list[Artifact]:
         state = "there already" if artifact.kind in there else f"{sizes} sentences"
         terminal.say(f"{artifact.kind}: {state}, {artifact.folder}")
     if problems := [problem for artifact in expected.all if (problem := _empty_splits(artifact, recipe))]:
-        raise EmptySplitError("\n  ".join(problems))
+        raise UserError("\n  ".join(problems))
     return list(expected.all)
 
 

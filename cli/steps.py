@@ -40,10 +40,15 @@ def use_cpu(wanted: bool) -> None:
         os.environ["ACCELERATE_USE_CPU"] = "true"
 
 
-def alone(command: str) -> None:
-    """Raise a UserError in a process that torchrun or srun started beside others: `command` is for one."""
-    if int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1"))) > 1:
-        raise UserError(f"`lrl-adapt {command}` runs in one process: start `train` in several, and this after it")
+def require_single_process(command: str) -> None:
+    """Raise a UserError in a process that torchrun or srun started together with others."""
+    from ..training.launch import joined
+
+    if joined():
+        raise UserError(
+            f"`lrl-adapt {command}` runs in one process: start it without torchrun, or with srun --ntasks 1 "
+            "(only `lrl-adapt train` uses several)"
+        )
 
 
 def plan(terminal: Terminal, recipe: Recipe, artifacts: list[Artifact]) -> None:
