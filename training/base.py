@@ -136,7 +136,8 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
     ]
     named = {
         "adapter.leave_out": read.get("leave_out", []),
-        "adapter.reduction_factor": [key for key in own if isinstance(key, int)] if isinstance(own, dict) else [],
+        # settings() is JSON-ready, so blocks are strings there
+        "adapter.reduction_factor": [int(key) for key in own if key != "default"] if isinstance(own, dict) else [],
     }
     wrong += [
         f"{name}: block {block} is over this base's last, {blocks - 1}"
