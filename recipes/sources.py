@@ -9,6 +9,7 @@ from .downloads import download, public_address
 from .errors import UserError
 from .hub import HUB_FILE, hub_file
 from .progress import QUIET, Progress
+from .schema import SHA256
 
 SUFFIXES = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
@@ -21,7 +22,7 @@ def local_file(location: str, cache: Path, progress: Progress = QUIET) -> Path:
     if match := HUB_FILE.fullmatch(location):
         return hub_file(match["repo"], match["path"], match["revision"] or "main")
     if location.startswith(("https://", "http://")):
-        return download(location, cache, progress)
+        return download(location, cache, progress, sha256=SHA256.get(location))
     path = Path(location)
     if path.is_file():
         return path
