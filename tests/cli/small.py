@@ -14,24 +14,7 @@ SMALL = "\n".join(
         "",
     ]
 )
-_WORDS = [
-    "shule",
-    "mji",
-    "jambo",
-    "mtoto",
-    "nyumba",
-    "barabara",
-    "mwalimu",
-    "kitabu",
-    "samaki",
-    "mvua",
-    "soko",
-    "safari",
-    "chakula",
-    "rafiki",
-    "mlima",
-    "ziwa",
-]
+_WORDS = [f"{start}{end}" for start in ("shu", "ba", "ki", "mwa", "ra") for end in ("le", "rabara", "tabu", "fiki")]
 # of different words, so that no line is a near repeat of another
 TEXT = "\n".join(" ".join(random.Random(number).choices(_WORDS, k=9)) for number in range(200))
 
