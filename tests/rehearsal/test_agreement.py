@@ -6,7 +6,6 @@ import pytest
 
 from .agreement import check_reading, disagreements, notices, reading_from
 from .facts import all_facts, load_facts
-from .run import ROOT, commands_in, load_tracks
 
 QUICK = ("sib200", "wikiann", "sentiment", "flores", "fineweb2", "mteb_sib200", "conceptnet", "glotcc", "glot500")
 """Written and read in a second; the others are changed by `python -m lrl_adapt.tests.rehearsal.agreement`."""
@@ -25,10 +24,3 @@ def test_what_is_read_is_what_the_table_says(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("fact", [fact for fact in all_facts() if fact.partition(".")[0] in QUICK])
 def test_a_change_of_any_fact_is_noticed(fact: str, tmp_path: Path) -> None:
     assert notices(fact, tmp_path)
-
-
-def test_the_steps_are_written_where_they_say() -> None:
-    for steps in load_tracks().values():
-        for step in steps:
-            if step.written_in:
-                assert step.command in commands_in(ROOT / step.written_in)
