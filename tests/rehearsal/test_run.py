@@ -9,7 +9,7 @@ from .run import ROOT, Step, commands_in, complaints, load_tracks
 NOT_REHEARSED = {
     "lrl-adapt languages --search maltese": "asks nobody",
     "lrl-adapt run quickstart --source fusion": "asks nobody; make demo runs the quickstart",
-    "lrl-adapt import-adapter FOLDER --base google-bert/bert-base-multilingual-cased --out my-adapter": "no such folder",
+    "lrl-adapt import-adapter FOLDER --base google-bert/bert-base-multilingual-cased --out my-adapter": "no FOLDER",
     "lrl-adapt export-adapter my-adapter --format adapterhub --out for-adapterhub": "asks nobody",
     "lrl-adapt train --dry-run": "in a sentence",
     "lrl-adapt doctor": "in a sentence",
