@@ -40,9 +40,7 @@ def test_a_corpus_with_an_empty_split_is_refused_with_what_to_do(folder: Path) -
         result = prepare()
         assert result.exit_code == 2
         (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-        assert (
-            "corpus for swh_Latn has no train and no test text (0 train, 1 validation, 0 test sentences)" in line
-        )
+        assert "corpus for swh_Latn has no train and no test text (0 train, 1 validation, 0 test sentences)" in line
         assert "there is 1; give 50 or more (each line of a txt file is one" in line
         assert "or drop less: too short 2 (corpus.min_characters)" in line
     assert list((folder / "runs").glob("data/swh_Latn/corpus-*/manifest.json"))
