@@ -21,7 +21,7 @@ from .adapters import load_adapter, stack_task_adapter
 from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, merge_adapter
 from .adapters.files import save_adapter
 from .batches import Batch, Layout, Step, lay_out, to_device
-from .device import make_accelerator
+from .device import make_accelerator, peak_memory
 from .loop import fit, mean_loss
 from .masking import IGNORED
 from .packing import encode
@@ -120,7 +120,13 @@ def train_task(  # noqa: PLR0913
         seed=seed,
     )
     feed = _Shuffled(train, settings.batch_size, model.layout, seed)
-    watch = Watch(steps=steps, every=per_epoch, progress=progress, label=label)
+    watch = Watch(
+        steps=steps,
+        every=per_epoch,
+        memory=lambda: peak_memory(accelerator.device),
+        progress=progress,
+        label=label,
+    )
     fit(model, feed, schedule, lambda: mean_loss(model, fixed, accelerator), accelerator, watch).restore()
     return model
 

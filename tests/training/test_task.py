@@ -1,13 +1,16 @@
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lrl_adapt.recipes.progress import Quiet
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.recipes.training import TaskTraining
 from lrl_adapt.training.adapters import fuse_adapters, language_adapter, stack_task_adapter
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.batches import collate
+from lrl_adapt.training.device import peak_memory
 from lrl_adapt.training.families import FAMILIES as KNOWN
 from lrl_adapt.training.loop import fit
 from lrl_adapt.training.masking import IGNORED
@@ -127,3 +130,24 @@ def test_schedule_clipping_and_dropout_are_the_recipes(monkeypatch: pytest.Monke
     ((model, schedule),) = seen
     assert (schedule.shape, schedule.clip_norm) == ("cosine", 3.0)
     assert {module.p for module in model.head if isinstance(module, torch.nn.Dropout)} == {0.25}
+
+
+class Table(Quiet):
+    """Keeps what a live table would show."""
+
+    def __init__(self) -> None:
+        self.shown: list[dict[str, str]] = []
+
+    def status(self, facts: Mapping[str, str]) -> None:
+        self.shown.append(dict(facts))
+
+
+def test_the_live_table_shows_the_memory_that_training_takes() -> None:
+    table, data = Table(), examples(per_token=False, count=8)
+    settings = FAST.model_copy(update={"epochs": 2})
+    train_task(tiny("bert"), None, data, data, 2, settings, precision="auto", seed=1, progress=table)
+    assert len(table.shown) == 2
+    memory = [float(facts["memory"].removesuffix(" GB")) for facts in table.shown]
+    assert min(memory) > 0.1  # PyTorch alone takes more
+    if not torch.cuda.is_available():
+        assert memory[-1] == pytest.approx(peak_memory(torch.device("cpu")) / 1e9, abs=0.06)
