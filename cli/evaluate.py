@@ -1,6 +1,5 @@
 """`lrl-adapt eval`: base and adapted model on the recipe's tasks."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -66,7 +65,10 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     require_single_process("eval")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
-    more = [*(changes or []), *([f"eval.transfer_from={json.dumps(transfer_from)}"] if transfer_from else [])]
+    transfer = (
+        [options.option_override("--transfer-from", "eval.transfer_from", transfer_from)] if transfer_from else []
+    )
+    more = [*(changes or []), *transfer]
     short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks)
     runs = load_runs(recipe, short)
     if folder and len({run.language for _, run in runs}) > 1:
