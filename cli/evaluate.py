@@ -60,28 +60,30 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     Of a recipe with a grid, those of every run.
     """
     from ..recipes.loading import check_files, load_runs
-    from .steps import plan, require_single_process, use_cpu
+    from .plan import plan_runs
+    from .steps import planned_work, require_single_process, use_cpu
 
     require_single_process("eval")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     more = [*(changes or []), *([f"eval.transfer_from={json.dumps(transfer_from)}"] if transfer_from else [])]
     short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks)
-    runs = load_runs(recipe, short)
+    runs = [(run_label(words), run) for words, run in load_runs(recipe, short)]
     if folder and len({run.language for _, run in runs}) > 1:
         raise UserError(
             f"--adapter-dir is one language's adapter, and {recipe} has several: choose one with --language"
         )
     for _, run in runs:
         check_files(run)  # before hours of work, not after
-    if dry_run:
-        made = {one.artifact.folder: one.artifact for _, run in runs for one in planned(run, workspace, folder)}
-        plan(terminal, runs[0][1], list(made.values()))
-        return
     failures = Failures(len(runs), terminal, debug=debug)
+    if dry_run:
+        plan = plan_runs(runs, workspace, failures, lambda plan, run: plan.add_eval(run, folder))
+        terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
+        failures.raise_if_any()
+        return
     scores: dict[Path, list[Any]] = {}  # by folder: each run's include the base's
-    for words, run in runs:
-        with failures.collect(run_label(words)):
+    for label, run in runs:
+        with failures.collect(label):
             scores |= evaluate(run, workspace, terminal, folder)
     show_scores(terminal, scores, workspace)
     where = workspace / "scores" / (runs[0][1].language if len(runs) == 1 else "")

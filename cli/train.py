@@ -60,11 +60,11 @@ def train_cmd(  # noqa: PLR0913, PLR0917
             "the short options, or start `lrl-adapt train` without torchrun or srun"
         )
     _join_slurm()
-    if dry_run:
-        told = [_tell_costs(run, workspace, terminal) for _, run in runs]
-        terminal.result(told[0] if len(told) == 1 else {"runs": told})
-        return
     failures = Failures(len(runs), terminal, debug=debug)
+    if dry_run:
+        _plan([(run_label(words), run) for words, run in runs], workspace, terminal, failures)
+        failures.raise_if_any()
+        return
     trained: dict[str, Artifact] = {}
     for words, run in runs:
         how = How(recipe, words, gpus=gpus, resume=resume, debug=debug)
@@ -156,29 +156,46 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
     return artifact
 
 
-def _tell_costs(recipe: Any, workspace: Path, terminal: Terminal) -> dict[str, Any]:
-    """What is there, and where data are prepared what training would take."""
-    from .steps import planned_work, prepared_data
+def _plan(runs: list[tuple[str, Any]], workspace: Path, terminal: Terminal, failures: Failures) -> None:
+    """Show the steps up to the adapters, and what training would take where the data is prepared."""
+    from .plan import Plan, plan_runs
+    from .steps import planned_work
 
-    prepared = prepared_data(recipe, workspace)
-    from ..training.language import adapter_artifact, estimate
-    from ..training.launch import leave
+    def add(plan: Plan, run: Any) -> None:
+        plan.add_prepare(run)
+        plan.add_train(run)
 
     quiet_libraries()
+    plan = plan_runs(runs, workspace, failures, add)
+    result = planned_work(terminal, runs, plan.steps)
+    for number, (label, run) in enumerate(runs):
+        with failures.collect(label):
+            costs = _estimate(run, workspace, terminal, f", {label}" if len(runs) > 1 else "")
+            if costs:
+                about = result if len(runs) == 1 else result["runs"][number]
+                about["training"] = costs
+    terminal.result(result | failures.as_json)
+
+
+def _estimate(recipe: Any, workspace: Path, terminal: Terminal, place: str) -> dict[str, Any]:
+    """Show what training would take on this machine; empty for a finished adapter, or where something is missing."""
+    from ..training.language import adapter_artifact, estimate
+    from ..training.launch import leave
+    from .steps import prepared_data
+
+    prepared = prepared_data(recipe, workspace)
     artifact = adapter_artifact(recipe, workspace, prepared)
-    facts: dict[str, Any] = {}
-    needed = [made for made in artifact.parents if made.kind != "base"]
-    if not artifact.exists and all(made.exists for made in needed):
-        facts = estimate(recipe, workspace, prepared, terminal)
-        leave()
-    told = planned_work(terminal, recipe, [*prepared.all, artifact], facts)
-    if facts:
-        terminal.table(
-            "What training would take here", ("fact", "value"), [(name, f"{value}") for name, value in facts.items()]
-        )
-    elif not artifact.exists:
-        terminal.say("time and memory are told once what the adapter is made from is there")
-    return told
+    if artifact.exists:
+        return {}
+    missing = [parent.kind for parent in artifact.parents if parent.kind != "base" and not parent.exists]
+    if missing:
+        terminal.say(f"time and memory can be estimated once this is finished: {', '.join(missing)}{place}")
+        return {}
+    costs = estimate(recipe, workspace, prepared, terminal)
+    leave()
+    title = f"What training would take here{place}"
+    terminal.table(title, ("fact", "value"), [(name, f"{value}") for name, value in costs.items()])
+    return costs
 
 
 def register(app: typer.Typer) -> None:
