@@ -25,7 +25,7 @@ AdapterFolder = Annotated[
     Path | None,
     typer.Option(
         "--adapter-dir",
-        help="Score the adapter in this folder instead of the recipe's: imported, quantised, or somebody's.",
+        help="Evaluate the adapter in this folder instead of the recipe's, such as an imported or quantised one.",
         show_default=False,
     ),
 ]
@@ -34,7 +34,7 @@ TransferFrom = Annotated[
     typer.Option(
         "--transfer-from",
         metavar="LANGUAGE",
-        help="Zero-shot: train the task adapters on this language's data, test on the recipe's language.",
+        help="Zero-shot transfer: train the task adapters on this language, test them on the recipe's language.",
         show_default=False,
     ),
 ]
@@ -55,9 +55,9 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Score the base and the adapter on language modelling, topic, sentiment and named entities.
+    """Evaluate the base and the adapter on language modelling, topic, sentiment and named entities.
 
-    Of a recipe with a grid, those of every run.
+    Finished steps are skipped. For a grid recipe, evaluates every run; one that fails does not stop the others.
     """
     from ..recipes.loading import check_files, load_runs
     from .plan import plan_runs

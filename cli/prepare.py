@@ -34,11 +34,15 @@ def prepare_cmd(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Read, clean and split the recipe's text, and turn its graph into sentences."""
+    """Clean and split the recipe's text, and turn its knowledge graph into sentences. Finished steps are skipped.
+
+    For a grid recipe, prepares the data of every run; one that fails does not stop the others.
+    """
     from ..recipes.loading import load_runs
     from .plan import Plan, plan_runs
-    from .steps import describe, planned_work
+    from .steps import describe, planned_work, require_single_process
 
+    require_single_process("prepare")
     terminal = Terminal(as_json=as_json)
     named = [options.overrides(changes, language=name) for name in languages or [None]]
     loaded = [run for overrides in named for run in load_runs(recipe, overrides)]

@@ -38,9 +38,9 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Do it all: prepare, train, eval, report. What is there already is not done again.
+    """Prepare the data, train the adapter, evaluate it and write the report. Finished steps are skipped.
 
-    Of a recipe with a grid, every run; one that fails is told at the end, and the others are done.
+    For a grid recipe, does every run; one that fails does not stop the others, and is named at the end.
     """
     from ..recipes.loading import check_files, load_runs
     from .steps import require_single_process, use_cpu

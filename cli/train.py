@@ -37,10 +37,11 @@ def train_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Train the recipe's language adapter on what `prepare` made, on every GPU there is.
+    """Train the recipe's language adapter on the prepared data, on all visible GPUs.
 
-    Under torchrun, accelerate launch or srun it joins the processes there. An interrupted run is gone on with.
-    --dry-run tries a few steps and tells what the whole would take. Of a recipe with a grid, every run.
+    Resumes an interrupted run. Under torchrun, accelerate launch or srun, joins the processes that they started.
+    With --dry-run, tries a few steps and estimates time and memory. For a grid recipe, trains every run; one that
+    fails does not stop the others.
     """
     from ..recipes.loading import load_runs
     from ..training.launch import is_main, joined, reports_result
