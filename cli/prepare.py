@@ -15,6 +15,7 @@ from . import options
 from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .preflight import say_skipped
 from .runs import Failures, run_label
 
 MOST_WORKERS = 16  # one process reads for all of them
@@ -48,6 +49,7 @@ def prepare_cmd(
     loaded = [run for overrides in named for run in load_runs(recipe, overrides)]
     runs = _with_different_data([(run_label(words), run) for words, run in loaded], workspace)
     failures = Failures(len(runs), terminal, debug=debug)
+    say_skipped(terminal, [run for _, run in runs])
     if dry_run:
         plan = plan_runs(runs, workspace, failures, Plan.add_prepare)
         terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
