@@ -1,6 +1,5 @@
 """`lrl-adapt prepare`: corpus and graph into artifacts."""
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import typer
 
 from ..recipes.artifacts import Artifact
+from ..recipes.cores import usable_cores
 from ..recipes.errors import UserError
 from . import options
 from .console import Terminal
@@ -156,8 +156,7 @@ def _empty_splits(artifact: Artifact, recipe: Any) -> str | None:
 
 def _workers() -> int:
     """Processes to clean text with: the cores that are ours, which a scheduler may have limited."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_WORKERS)
+    return min(usable_cores(), MOST_WORKERS)
 
 
 def _sizes(artifact: Artifact) -> dict[str, int]:

@@ -149,7 +149,8 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
     there = artifact.exists
     count = 1 if there else launch.processes(how.gpus)
     if count > 1:
-        terminal.say(f"starting {shlex.join(launch.command_of(count, how.arguments(workspace)))}")
+        threads = [f"{name}={number}" for name, number in launch.threads_of(count, os.environ).items()]
+        terminal.say(f"starting {shlex.join([*threads, *launch.command_of(count, how.arguments(workspace))])}")
         launch.start(count, how.arguments(workspace))
     else:
         train_adapter(recipe, workspace, prepared, terminal, resume=how.resume == "auto")
