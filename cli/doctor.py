@@ -35,8 +35,8 @@ def doctor_cmd(
 ) -> None:
     """Show versions, devices, disk space, and whether the hub can be reached.
 
-    With RECIPE, also check that its model, text, graph and task data can be downloaded: size, licence, and what to do where
-    access is refused. Nothing is downloaded.
+    With RECIPE, also check that its model, text, graph and task data can be downloaded: size, licence, and what to do
+    where access is refused. Nothing is downloaded.
     """
     from ..recipes.artifacts import library_versions
 
