@@ -25,7 +25,7 @@ AdapterFolder = Annotated[
     Path | None,
     typer.Option(
         "--adapter-dir",
-        help="Score the adapter in this folder instead of the recipe's: imported, quantised, or somebody's.",
+        help="Evaluate the adapter in this folder instead of the recipe's, such as an imported or quantised one.",
         show_default=False,
     ),
 ]
@@ -34,7 +34,7 @@ TransferFrom = Annotated[
     typer.Option(
         "--transfer-from",
         metavar="LANGUAGE",
-        help="Zero-shot: train the task adapters on this language's data, test on the recipe's language.",
+        help="Zero-shot transfer: train the task adapters on this language, test them on the recipe's language.",
         show_default=False,
     ),
 ]
@@ -55,12 +55,13 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Score the base and the adapter on language modelling, topic, sentiment and named entities.
+    """Evaluate the base and the adapter on language modelling, topic, sentiment and named entities.
 
-    Of a recipe with a grid, those of every run.
+    Finished steps are skipped. For a grid recipe, evaluates every run; one that fails does not stop the others.
     """
     from ..recipes.loading import check_files, load_runs
-    from .steps import plan, require_single_process, use_cpu
+    from .plan import plan_runs
+    from .steps import planned_work, require_single_process, use_cpu
 
     require_single_process("eval")
     use_cpu(cpu)
@@ -70,21 +71,22 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     )
     more = [*(changes or []), *transfer]
     short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks)
-    runs = load_runs(recipe, short)
+    runs = [(run_label(words), run) for words, run in load_runs(recipe, short)]
     if folder and len({run.language for _, run in runs}) > 1:
         raise UserError(
             f"--adapter-dir is one language's adapter, and {recipe} has several: choose one with --language"
         )
     for _, run in runs:
         check_files(run)  # before hours of work, not after
-    if dry_run:
-        made = {one.artifact.folder: one.artifact for _, run in runs for one in planned(run, workspace, folder)}
-        plan(terminal, runs[0][1], list(made.values()))
-        return
     failures = Failures(len(runs), terminal, debug=debug)
+    if dry_run:
+        plan = plan_runs(runs, workspace, failures, lambda plan, run: plan.add_eval(run, folder))
+        terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
+        failures.raise_if_any()
+        return
     scores: dict[Path, list[Any]] = {}  # by folder: each run's include the base's
-    for words, run in runs:
-        with failures.collect(run_label(words)):
+    for label, run in runs:
+        with failures.collect(label):
             scores |= evaluate(run, workspace, terminal, folder)
     every = [score for of_run in scores.values() for score in of_run]
     if every:

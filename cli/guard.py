@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import typer
 
 from ..recipes.errors import UserError
-from ..training.launch import is_main
+from ..training.launch import is_main, reports_result
 
 USER, OURS, INTERRUPTED = 2, 1, 130
 SECONDS_FOR_THE_FIRST = 3
@@ -37,7 +37,7 @@ def guarded(command: F) -> F:
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except KeyboardInterrupt as stop:
-            if is_main():
+            if reports_result():
                 typer.echo(str(stop) or "interrupted; nothing half-written is left", err=True)
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # the reader of our output has gone: `lrl-adapt languages | head`

@@ -38,7 +38,7 @@ Languages = Annotated[
     typer.Option(
         "--language",
         "-l",
-        help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn; may be repeated: one pass over ConceptNet serves all.",
+        help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn; may be repeated; ConceptNet is read once.",
         show_default=False,
     ),
 ]
@@ -59,20 +59,20 @@ Tasks = Annotated[
     typer.Option(
         "--task",
         "-t",
-        help="mlm, topic, sentiment, ner, or a task of your own; may be repeated. Default: all with data.",
+        help="mlm, topic, sentiment, ner, or a task of your own; may be repeated (default: all that have data).",
         show_default=False,
     ),
 ]
 Gpus = Annotated[
     int | None,
-    typer.Option("--gpus", min=1, help="Train on so many GPUs; default: all that can be seen.", show_default=False),
+    typer.Option("--gpus", min=1, help="Number of GPUs to train on (default: all visible).", show_default=False),
 ]
-Cpu = Annotated[bool, typer.Option("--cpu", help="Use no GPU.")]
+Cpu = Annotated[bool, typer.Option("--cpu", help="Run on the CPU, whatever GPUs there are.")]
 Resume = Annotated[
     Literal["auto", "never"],
-    typer.Option("--resume", help="auto: go on with an interrupted run; never: begin it anew."),
+    typer.Option("--resume", help="auto: resume an interrupted run; never: start it over."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON object on stdout; the rest goes to stderr.")
 ]

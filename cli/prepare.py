@@ -34,21 +34,29 @@ def prepare_cmd(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Read, clean and split the recipe's text, and turn its graph into sentences."""
-    from ..recipes.loading import load_runs
-    from .steps import describe, plan, prepared_data
+    """Clean and split the recipe's text, and turn its knowledge graph into sentences. Finished steps are skipped.
 
+    For a grid recipe, prepares the data of every run; one that fails does not stop the others.
+    """
+    from ..recipes.loading import load_runs
+    from .plan import Plan, plan_runs
+    from .steps import describe, planned_work, require_single_process
+
+    require_single_process("prepare")
     terminal = Terminal(as_json=as_json)
     named = [options.overrides(changes, language=name) for name in languages or [None]]
-    runs = _with_different_data([run for overrides in named for run in load_runs(recipe, overrides)], workspace)
-    if dry_run:
-        plan(terminal, runs[0][1], [artifact for _, run in runs for artifact in prepared_data(run, workspace).all])
-        return
+    loaded = [run for overrides in named for run in load_runs(recipe, overrides)]
+    runs = _with_different_data([(run_label(words), run) for words, run in loaded], workspace)
     failures = Failures(len(runs), terminal, debug=debug)
+    if dry_run:
+        plan = plan_runs(runs, workspace, failures, Plan.add_prepare)
+        terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
+        failures.raise_if_any()
+        return
     edge_errors = extract_shared_edges([run for _, run in runs], workspace, terminal)
     artifacts: list[Artifact] = []
-    for words, run in runs:
-        with failures.collect(run_label(words)):
+    for label, run in runs:
+        with failures.collect(label):
             finished = prepare(run, workspace, terminal, edge_errors)
             rows = [row for artifact in finished for row in _rows(artifact)]
             terminal.table(f"Prepared {run.language}", ("artifact", "train", "validation", "test", "counts"), rows)
@@ -58,17 +66,17 @@ def prepare_cmd(
     failures.raise_if_any()
 
 
-def _with_different_data(runs: list[tuple[list[str], Any]], workspace: Path) -> list[tuple[list[str], Any]]:
+def _with_different_data(runs: list[tuple[str, Any]], workspace: Path) -> list[tuple[str, Any]]:
     """The first of the runs of a grid that share their data because they differ only in what is trained."""
     from .steps import prepared_data
 
-    found: dict[Any, tuple[list[str], Any]] = {}
-    for words, run in runs:
+    found: dict[Any, tuple[str, Any]] = {}
+    for label, run in runs:
         try:
             data: Any = tuple(artifact.folder for artifact in prepared_data(run, workspace).all)
         except UserError:  # is reported when it is this run's turn
-            data = run_label(words)
-        found.setdefault(data, (words, run))
+            data = label
+        found.setdefault(data, (label, run))
     return list(found.values())
 
 

@@ -38,12 +38,12 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Do it all: prepare, train, eval, report. What is there already is not done again.
+    """Prepare the data, train the adapter, evaluate it and write the report. Finished steps are skipped.
 
-    Of a recipe with a grid, every run; one that fails is told at the end, and the others are done.
+    For a grid recipe, does every run; one that fails does not stop the others, and is named at the end.
     """
     from ..recipes.loading import check_files, load_runs
-    from .steps import planned_work, prepared_data, require_single_process, use_cpu
+    from .steps import require_single_process, use_cpu
 
     require_single_process("run")
     use_cpu(cpu)
@@ -52,11 +52,11 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     runs = [(How(recipe, words, gpus=gpus, debug=debug), run) for words, run in load_runs(recipe, short)]
     for _, run in runs:
         check_files(run)  # before hours of work, not after
-    if dry_run:
-        told = [planned_work(terminal, run, list(prepared_data(run, workspace).all)) for _, run in runs]
-        terminal.result(told[0] if len(told) == 1 else {"runs": told})
-        return
     failures = Failures(len(runs), terminal, debug=debug)
+    if dry_run:
+        _plan([(how.label, run) for how, run in runs], workspace, terminal, failures)
+        failures.raise_if_any()
+        return
     made = _Made()
     edge_errors = extract_shared_edges([run for _, run in runs], workspace, terminal)
     for number, (how, run) in enumerate(runs, 1):
@@ -71,6 +71,21 @@ def run_cmd(  # noqa: PLR0913, PLR0917
             made.scores |= evaluate(run, workspace, terminal)
     _report(made, workspace, terminal, failures)
     failures.raise_if_any()
+
+
+def _plan(runs: list[tuple[str, Any]], workspace: Path, terminal: Terminal, failures: Failures) -> None:
+    """Show every step of the runs, finished or to do."""
+    from .plan import Plan, plan_runs
+    from .steps import planned_work
+
+    def add(plan: Plan, run: Any) -> None:
+        plan.add_prepare(run)
+        plan.add_train(run)
+        plan.add_eval(run)
+
+    plan = plan_runs(runs, workspace, failures, add)
+    plan.add_report(run for _, run in runs)
+    terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
 
 
 @dataclass

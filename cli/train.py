@@ -37,10 +37,11 @@ def train_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Train the recipe's language adapter on what `prepare` made, on every GPU there is.
+    """Train the recipe's language adapter on the prepared data, on all visible GPUs.
 
-    Under torchrun, accelerate launch or srun it joins the processes there. An interrupted run is gone on with.
-    --dry-run tries a few steps and tells what the whole would take. Of a recipe with a grid, every run.
+    Resumes an interrupted run. Under torchrun, accelerate launch or srun, joins the processes that they started.
+    With --dry-run, tries a few steps and estimates time and memory. For a grid recipe, trains every run; one that
+    fails does not stop the others.
     """
     from ..recipes.loading import load_runs
     from ..training.launch import is_main, joined, reports_result
@@ -60,11 +61,11 @@ def train_cmd(  # noqa: PLR0913, PLR0917
             "the short options, or start `lrl-adapt train` without torchrun or srun"
         )
     _join_slurm()
-    if dry_run:
-        told = [_tell_costs(run, workspace, terminal, gpus) for _, run in runs]
-        terminal.result(told[0] if len(told) == 1 else {"runs": told})
-        return
     failures = Failures(len(runs), terminal, debug=debug)
+    if dry_run:
+        _plan([(run_label(words), run) for words, run in runs], workspace, terminal, failures, gpus)
+        failures.raise_if_any()
+        return
     trained: dict[str, Artifact] = {}
     for words, run in runs:
         how = How(recipe, words, gpus=gpus, resume=resume, debug=debug)
@@ -156,34 +157,52 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
     return artifact
 
 
-def _tell_costs(recipe: Any, workspace: Path, terminal: Terminal, gpus: int | None) -> dict[str, Any]:
-    """What is there, and where data are prepared what training would take on `gpus` GPUs (None: all visible ones).
+def _plan(
+    runs: list[tuple[str, Any]], workspace: Path, terminal: Terminal, failures: Failures, gpus: int | None
+) -> None:
+    """Show the steps up to the adapters, and what training on `gpus` GPUs (None: all visible ones) would take.
 
     Raises UserError when there are fewer GPUs.
     """
-    from .steps import planned_work, prepared_data
-
-    prepared = prepared_data(recipe, workspace)
     from ..training import launch
-    from ..training.language import adapter_artifact, estimate
-    from ..training.launch import leave
+    from .plan import Plan, plan_runs
+    from .steps import planned_work
+
+    def add(plan: Plan, run: Any) -> None:
+        plan.add_prepare(run)
+        plan.add_train(run)
 
     quiet_libraries()
-    processes = launch.processes(gpus)
+    plan = plan_runs(runs, workspace, failures, add)
+    result = planned_work(terminal, runs, plan.steps)
+    for number, (label, run) in enumerate(runs):
+        with failures.collect(label):
+            costs = _estimate(run, workspace, terminal, f", {label}" if len(runs) > 1 else "", launch.processes(gpus))
+            if costs:
+                about = result if len(runs) == 1 else result["runs"][number]
+                about["training"] = costs
+    terminal.result(result | failures.as_json)
+
+
+def _estimate(recipe: Any, workspace: Path, terminal: Terminal, place: str, processes: int) -> dict[str, Any]:
+    """Show what training would take on this machine; empty for a finished adapter, or where something is missing."""
+    from ..training.language import adapter_artifact, estimate
+    from ..training.launch import leave
+    from .steps import prepared_data
+
+    prepared = prepared_data(recipe, workspace)
     artifact = adapter_artifact(recipe, workspace, prepared)
-    facts: dict[str, Any] = {}
-    needed = [made for made in artifact.parents if made.kind != "base"]
-    if not artifact.exists and all(made.exists for made in needed):
-        facts = estimate(recipe, workspace, prepared, terminal, processes=processes)
-        leave()
-    told = planned_work(terminal, recipe, [*prepared.all, artifact], facts)
-    if facts:
-        terminal.table(
-            "What training would take here", ("fact", "value"), [(name, f"{value}") for name, value in facts.items()]
-        )
-    elif not artifact.exists:
-        terminal.say("time and memory are told once what the adapter is made from is there")
-    return told
+    if artifact.exists:
+        return {}
+    missing = [parent.kind for parent in artifact.parents if parent.kind != "base" and not parent.exists]
+    if missing:
+        terminal.say(f"time and memory can be estimated once this is finished: {', '.join(missing)}{place}")
+        return {}
+    costs = estimate(recipe, workspace, prepared, terminal, processes=processes)
+    leave()
+    title = f"What training would take here{place}"
+    terminal.table(title, ("fact", "value"), [(name, f"{value}") for name, value in costs.items()])
+    return costs
 
 
 def register(app: typer.Typer) -> None:

@@ -7,6 +7,7 @@ a `Repository`. Ordinary downloads (ConceptNet's dump) are files under `web/`, s
 import base64
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -277,6 +278,8 @@ def point_client_at(hub: Hub, caches: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setattr(hf_api.constants, "ENDPOINT", hub.address)
     monkeypatch.setattr(hf_api.api, "endpoint", hub.address)
+    if "transformers.utils.hub" in sys.modules:  # keeps a client of its own, with the address of an earlier test's hub
+        monkeypatch.setattr("transformers.utils.hub._hf_api", None)
 
 
 def card_data(card: Path) -> dict[str, Any]:

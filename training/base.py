@@ -4,6 +4,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 from transformers import AutoTokenizer, PreTrainedModel
 
 from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash
@@ -17,6 +19,7 @@ from .weights import load_weights
 from .wordpiece import train_tokenizer
 
 LONGEST_WORD = 2000  # characters; the time WordPiece takes grows with the square
+VOCABULARY_FILES = ("tokenizer.json", "vocab*", "*.model")
 BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "merges*", "*tokens*.json", "*.model")
 
 
@@ -152,6 +155,30 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
 def tokenizer_hash(tokenizer: Any) -> str:
     """Hash of what a tokenizer does (vocabulary, rules), whatever its path or class."""
     return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+
+
+def local_tokenizer_hash(recipe: Recipe, workspace: Path, prepared: Prepared) -> str | None:
+    """`tokenizer_hash` of the recipe's base; None where the base is not on this machine. The hub is not asked."""
+    scratch = scratch_artifact(recipe, workspace, prepared)
+    folder = scratch.folder if scratch else _local_folder(str(recipe.base.model), recipe.base.revision)
+    # of a folder without a vocabulary, half downloaded, transformers makes an empty tokenizer
+    if folder is None or not any(file for pattern in VOCABULARY_FILES for file in folder.glob(pattern)):
+        return None
+    try:
+        return tokenizer_hash(load_tokenizer(str(folder), None, "base.model"))
+    except UserError:
+        return None
+
+
+def _local_folder(name: str, revision: str) -> Path | None:
+    """A base's folder, or a hub model's in the cache. By its id transformers would load it through the hub's client."""
+    if Path(name).is_dir():
+        return Path(name)
+    try:
+        config = try_to_load_from_cache(name, "config.json", revision=revision)
+    except HFValidationError:
+        return None
+    return Path(config).parent if isinstance(config, str) else None
 
 
 def _make_scratch(settings: FromScratch, prepared: Prepared, draft: Draft) -> None:

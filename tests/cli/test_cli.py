@@ -235,7 +235,7 @@ def test_dry_run_changes_nothing(folder: Path) -> None:
         assert result.exit_code == 0, result.output
         plan = json.loads(result.stdout)
         assert plan["recipe"]["language"] == "swh_Latn"
-        assert {artifact["state"] for artifact in plan["artifacts"]} == {"to be made"}
+        assert {artifact["state"] for artifact in plan["artifacts"]} == {"to do"}
     assert not list(folder.rglob("*"))
 
 

@@ -162,7 +162,7 @@ def test_run_does_every_run_of_a_grid_and_tells_of_those_that_fail(folder: Path)
     (folder / "many.yaml").write_text(small + grid, encoding="utf-8")
     planned = invoke("run", "many.yaml", "--dry-run")
     assert planned.exit_code == 0
-    assert planned.stdout.count("Dry run: nothing was done") == 3
+    assert planned.stdout.count("Dry run: nothing was done") == 1
     assert len(json.loads(invoke("train", "many.yaml", "--dry-run", "--json").stdout)["runs"]) == 2
     result = invoke("run", "many.yaml", "--json", "--set", "adapter.reduction_factor=99")
     assert result.exit_code == 2

@@ -175,7 +175,9 @@ def test_zero_shot_trains_on_one_language_and_tests_on_another(home: Path, first
     rows = next((home / "runs" / "scores" / "swh_Latn").glob("topic-*seq_bn*/predictions.jsonl")).read_text()
     assert rows.count("\n") == found[0]["n"]
     again = run(home, line + " --dry-run", *more)["artifacts"]
-    assert [one["state"] for one in again] == ["there", "there"]
+    assert [(one["kind"], one["state"]) for one in again] == [
+        *(("base", "finished"), ("scores", "finished"), ("scores", "finished"))
+    ]
 
 
 def test_an_adapter_from_elsewhere_is_scored_by_its_folder(home: Path, first: dict, tmp_path: Path) -> None:
