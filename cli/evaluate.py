@@ -83,7 +83,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     scores = [score for some in found.values() for score in some]
     show_scores(terminal, found, workspace)
     where = workspace / "scores" / (runs[0].language if len(runs) == 1 else "")
-    terminal.result({"scores": [score_json(score) for score in scores]}, where)
+    terminal.result({"scores": [score_json(score) for score in scores], "data": data_json(found)}, where)
 
 
 def evaluate(recipe: Any, workspace: Path, terminal: Terminal, folder: Path | None = None) -> dict[Path, list[Any]]:
@@ -133,6 +133,17 @@ def score_json(score: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
     return asdict(score)
+
+
+def data_json(found: dict[Path, list[Any]]) -> list[dict[str, Any]]:
+    """What became of the rows of each task's files, by split, from the manifests of the scores in these folders."""
+    from ..recipes.artifacts import read_manifest
+
+    accounts = {}
+    for folder, scores in found.items():
+        if scores and (data := read_manifest(folder)["facts"].get("data")):
+            accounts[scores[0].language, scores[0].task] = data
+    return [{"language": language, "task": task, **data} for (language, task), data in accounts.items()]
 
 
 def show_scores(terminal: Terminal, found: dict[Path, list[Any]], workspace: Path) -> None:

@@ -9,7 +9,7 @@ from ..recipes.artifacts import Artifact
 from ..recipes.errors import UserError
 from . import options
 from .console import Terminal
-from .evaluate import evaluate, score_json, show_scores
+from .evaluate import data_json, evaluate, score_json, show_scores
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .prepare import prepare
@@ -75,6 +75,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
         result = {
             "artifacts": [describe(artifact) for artifact in artifacts.values()],
             "scores": [score_json(score) for score in every],
+            "data": data_json(scores),
             "report": str(page),
         }
         terminal.result(result, page)

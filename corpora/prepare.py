@@ -66,7 +66,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             for cleaned in _task_lines(recipe, workspace, progress):
                 stage.add_task_lines(cleaned)
         files: list[int] = []
-        batches = _sampled(_batches(source, corpus, files, progress), stage, tally)
+        batches = _sampled(_batches(source, corpus, files, tally, progress), stage, tally)
         label = f"clean text, blocks of {BATCH // 1_000_000} M characters"
         lines_of: list[int] = []
         for cleaned in progress.track(clean_all(batches, corpus, language, workers), label):
@@ -79,7 +79,8 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             tally.bytes[name] += stage.bytes_of(outcome, index)
         if not tally.lines[OUTCOMES[KEPT]]:
             raise UserError(
-                f"no line of text is left for {recipe.language}: {_told(tally)} (corpus.files, min_characters)"
+                f"no line of text is left for {recipe.language}: {_told(tally) or 'the files are empty'} "
+                "(corpus.files, min_characters)"
             )
         if tally.lines[OUTCOMES[NOT_SAMPLED]] and not tally.lines[OUTCOMES[OVER_CAP]]:
             progress.say("fewer than max_bytes or max_documents are kept: repeats took more than expected")
@@ -90,6 +91,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             times *= passes[owners]
             draft.facts["passes"] = list(zip(source.read, passes.tolist(), strict=True))
         draft.facts |= _write(stage, times, draft.folder)
+        _check_splits(draft.facts["documents"], recipe.language, tally, progress)
     draft.facts |= {
         "source": source.facts(),
         "pages": _present(tally.pages),
@@ -111,6 +113,18 @@ def _task_lines(recipe: Recipe, workspace: Path, progress: Progress) -> Iterator
     yield clean(
         texts, whole.model_copy(update=corpus.model_dump(include={"min_characters", "max_characters", "cut"})), language
     )
+
+
+def _check_splits(documents: dict[str, int], language: str, tally: Tally, progress: Progress) -> None:
+    """Raise a UserError where no document fell into train; say where none fell into another split."""
+    if empty := [split for split in SPLITS if not documents.get(split)]:
+        told = (
+            f"{language}: no text for {' and '.join(empty)}: {sum(documents.values())} documents (pages, or lines of a "
+            f"txt) are too few to be cut; left out: {_told(tally) or 'nothing'}; give more text (corpus.files)"
+        )
+        if "train" in empty:
+            raise UserError(told)
+        progress.say(told)
 
 
 def passes_of(sizes: Any, power: float) -> Any:
@@ -154,7 +168,9 @@ def _write(stage: Stage, times: Any, folder: Path) -> dict[str, dict[str, int]]:
     return {"documents": dict(documents), "lines": dict(lines), "bytes": dict(size)}
 
 
-def _batches(source: Shards, corpus: Corpus, files: list[int], progress: Progress) -> Iterator[list[Document]]:
+def _batches(
+    source: Shards, corpus: Corpus, files: list[int], tally: Tally, progress: Progress
+) -> Iterator[list[Document]]:
     """Pages, some of about BATCH characters together; of GlotCC no more shards than the cap needs.
 
     `files` gets the number of each batch's file; only with sampling is that all that the batch has pages of.
@@ -162,7 +178,7 @@ def _batches(source: Shards, corpus: Corpus, files: list[int], progress: Progres
     batch: list[Document] = []
     size = total = pages = 0
     for number, path in enumerate(source.paths(progress)):
-        for document in read_documents(path, corpus.text_column):
+        for document in read_documents(path, corpus.text_column, tally.pages, progress):
             batch.append(document)
             size += len(document.text)
             pages += 1
@@ -208,7 +224,7 @@ def _told(tally: Tally) -> str:
     told = {**{f"pages: {reason}": count for reason, count in tally.pages.items()}, **tally.lines}
     kept = (OUTCOMES[KEPT], f"pages: {OUTCOMES[KEPT]}")
     dropped = [f"{reason} {count}" for reason, count in told.items() if count and reason not in kept]
-    return ", ".join(dropped) or "the files are empty"
+    return ", ".join(dropped)
 
 
 def _present(counts: Counter[str]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .errors import UserError
 from .evaluation import TASKS, PseudoPerplexity, Task
-from .examples import Item, read_items, read_texts
+from .examples import OTHER_SPLITS, Account, Item, read_items, read_texts
 from .progress import QUIET, Progress
 from .sources import expand_files, identity, local_file
 from .tables import ColumnError
@@ -16,19 +16,24 @@ SPLITS = ("train", "validation", "test")
 SHARES = {"train": 0.7, "validation": 0.1}  # of the one file of a task without splits; the rest is test
 
 
-def read_split(name: str, task: Task, split: str, cache: Path, progress: Progress = QUIET) -> list[Item]:
-    """The examples of a split of task `name`, as the file has them, repeats kept.
+def read_split(
+    name: str, task: Task, split: str, cache: Path, progress: Progress = QUIET, account: Account | None = None
+) -> list[Item]:
+    """The examples of a split of task `name`, as the file has them, repeats kept; `account` gets what was left out.
 
     Raises UserError, naming the field, for a file that cannot be had or read, lacks a column or holds no example.
     """
     field, location = _location(task, split)
+    account = account or Account()
     with _naming(name, field):
         path = local_file(location, cache, progress)
-        items = read_items(path, task)
+        items = read_items(path, task, account)
         if not items:
             raise UserError(f"{path} holds no example" + (f" with {task.where}" if task.where else ""))
         if field == "file":
+            whole = len(items)
             items = [item for item in items if _split_of(item) == split]
+            account.dropped[OTHER_SPLITS] += whole - len(items)
         if not items:
             raise UserError(f"{path} is too small to be cut: nothing is left for {split}; give three files")
     return items
@@ -56,7 +61,9 @@ def sentence_inputs(settings: PseudoPerplexity) -> dict[str, str]:
         return {f"files.{number}": identity(location) for number, location in enumerate(_sentence_files(settings))}
 
 
-def read_sentences(settings: PseudoPerplexity, cache: Path, progress: Progress = QUIET) -> Iterator[str]:
+def read_sentences(
+    settings: PseudoPerplexity, cache: Path, progress: Progress = QUIET, account: Account | None = None
+) -> Iterator[str]:
     """The sentences of `eval.mlm.files` in order: lines of text files, the text column of tables; blank ones left out.
 
     Raises UserError for a file that cannot be had or read.
@@ -64,7 +71,7 @@ def read_sentences(settings: PseudoPerplexity, cache: Path, progress: Progress =
     with _naming("mlm", "files"):
         for location in _sentence_files(settings):
             path = local_file(location, cache, progress)
-            yield from (text.strip() for text in read_texts(path, settings.text) if text.strip())
+            yield from read_texts(path, settings.text, account)
 
 
 def _sentence_files(settings: PseudoPerplexity) -> list[str]:

@@ -1,9 +1,13 @@
 """GlotCC through the true client against a hub on loopback, and local files."""
 
 import gzip
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from lrl_adapt.corpora.readers import Document, find_shards, read_documents
 from lrl_adapt.recipes.errors import UserError
@@ -109,9 +113,29 @@ def test_the_text_column_is_found_or_named(tmp_path: Path) -> None:
 
 
 def test_documents_without_text_are_left_out(tmp_path: Path) -> None:
-    lines = ['{"text": "moja"}', '{"text": ""}', '{"text": null}', '{"text": "  "}', '{"text": ["a"]}']
+    lines = ['{"text": "moja"}', '{"text": ""}', '{"text": null}', '{"text": "  "}', '{"text": NaN}']
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
-    assert [document.text for document in read_documents(tmp_path / "a.jsonl", None)] == ["moja"]
+    pages: Counter[str] = Counter()
+    assert [document.text for document in read_documents(tmp_path / "a.jsonl", None, pages)] == ["moja"]
+    assert pages == {"empty": 4}
+    (tmp_path / "a.txt").write_text("moja\n\n \nmbili\n")
+    assert [document.text for document in read_documents(tmp_path / "a.txt", None, pages)] == ["moja", "mbili"]
+    assert pages == {"empty": 6}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (["Moja.", "Mbili."], "expected a text, got a list, ['Moja.', 'Mbili.']"),
+        (b"Moja.", "expected a text, got bytes (a binary column: store it as a string), b'Moja.'"),
+        ({"en": "One."}, "expected a text, got an object, {'en': 'One.'}"),
+        (True, "expected a text, got true or false, True"),
+    ],
+)
+def test_a_column_of_another_type_is_named_with_its_type(tmp_path: Path, value: object, told: str) -> None:
+    pyarrow.parquet.write_table(pyarrow.table({"text": [value]}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=re.escape(f"a.parquet, row 1, column 'text': {told}")):
+        list(read_documents(tmp_path / "a.parquet", None))
 
 
 def test_glotccs_columns_go_before_text(tmp_path: Path) -> None:
