@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,15 +20,17 @@ ENCODINGS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )
 IMPOSTORS = (
-    (b"version https://git-lfs", "a Git LFS pointer, not the data: run `git lfs pull`, or download the file itself"),
-    (b"PK\x03\x04", "a zip archive or an Excel workbook: unpack it, or save the sheet as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file: save the sheet as CSV"),
-    (b"BZh", "compressed with bzip2: unpack it"),
-    (b"\xfd7zXZ\x00", "compressed with xz: unpack it"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it"),
-    (b"%PDF-", "a PDF document: extract its text"),
-    (b"<!doctype html", "a web page, not data: is the address that of the file itself, and do you have access?"),
-    (b"<html", "a web page, not data: is the address that of the file itself, and do you have access?"),
+    (rb"version https://git-lfs", "a Git LFS pointer, not the data: run `git lfs pull`, or download the file itself"),
+    (rb"PK\x03\x04", "a zip archive or an Excel workbook: unpack it, or save the sheet as CSV"),
+    (rb"\xd0\xcf\x11\xe0", "an old Excel or Word file: save it as CSV or text"),
+    (rb"BZh[1-9]1AY&SY", "compressed with bzip2: unpack it"),
+    (rb"\xfd7zXZ\x00", "compressed with xz: unpack it"),
+    (rb"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it"),
+    (rb"%PDF-", "a PDF document: extract its text"),
+    (
+        rb"(?i)\s*<(!doctype html|html)",
+        "a web page, not data: is the address that of the file itself, and are you logged in?",
+    ),
 )
 PARQUET = b"PAR1"
 HEAD = 512  # bytes that tell what a file holds
@@ -61,7 +64,7 @@ def inspect(path: Path, *, parquet: bool = False) -> Content:
         with _told(path), gzip.open(path) as file:
             head = file.read(HEAD)
     for magic, what in IMPOSTORS:
-        if head.lower().startswith(magic.lower()):
+        if re.match(magic, head):
             raise UserError(f"{path} is {what}")
     if head.startswith(PARQUET) and not parquet:
         raise UserError(f"{path} is a parquet file: give its name the ending .parquet")
