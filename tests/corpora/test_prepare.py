@@ -55,6 +55,21 @@ def test_pages_stay_whole_and_no_line_stands_in_two_splits(tmp_path: Path, pages
     assert "| too short | 300 | 900 |" in card
 
 
+def test_rows_without_text_are_counted_as_pages(tmp_path: Path) -> None:
+    lines = [f"Sentensi ya {number} inasema jambo jipya kuhusu shule na mji." for number in range(100)]
+    (tmp_path / "a.txt").write_text("\n\n".join(lines))
+    facts = prepare_corpus(recipe(tmp_path / "a.txt"), tmp_path / "runs").manifest()["facts"]
+    assert facts["pages"] == {"kept": 100, "empty": 99}
+
+
+def test_too_few_documents_for_a_train_split_are_refused(tmp_path: Path) -> None:
+    line = "Sentensi ya 0 inasema jambo jipya kuhusu shule na mji."  # its hash puts it into validation
+    (tmp_path / "a.txt").write_text(f"{line}\nfupi\n\n{line}\n")
+    told = r"no text for train and test: 1 documents .* are too few to be cut; left out: pages: empty 1, "
+    with pytest.raises(UserError, match=told + r"too short 1, repeated 1; give more text \(corpus\.files\)"):
+        prepare_corpus(recipe(tmp_path / "a.txt"), tmp_path / "runs")
+
+
 def test_the_split_is_80_10_10_and_stable_when_pages_are_added(tmp_path: Path, pages: Path) -> None:
     many = prepare_corpus(recipe(write_pages(tmp_path / "many.parquet", range(5000))), tmp_path / "runs")
     counts = many.manifest()["facts"]["documents"]

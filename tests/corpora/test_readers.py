@@ -11,10 +11,22 @@ import pyarrow.parquet
 import pytest
 from lrl_adapt.corpora.readers import Document, find_shards, read_documents
 from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.recipes.progress import Quiet
 from lrl_adapt.recipes.schema import Corpus
 
 from ..hub import COMMIT, Hub
 from .pages import write_pages
+
+
+class Said(Quiet):
+    """Progress that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
 
 Files = Callable[[Corpus, str], list[Path]]
 GLOTCC = "datasets/cis-lmu/GlotCC-V1"
@@ -102,6 +114,34 @@ def test_lines_of_text_files_are_documents(tmp_path: Path) -> None:
     path = tmp_path / "a.txt.gz"
     path.write_bytes(gzip.compress(b"Moja.\n\n  Mbili. \n"))
     assert list(read_documents(path, None)) == [Document("Moja.", "Moja."), Document("Mbili.", "Mbili.")]
+
+
+def test_a_folder_is_read_whatever_the_case_of_its_endings_and_what_is_left_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "Kitabu – Ọ̀rọ̀"
+    (folder / ".git").mkdir(parents=True)
+    for name, content in {
+        "a b.txt": "moja\n",
+        "HABARI.TXT": "mbili\n",
+        "Data.CSV": "text;id\ntatu;1\n",
+        "lines.json": '{"text": "nne"}\n',
+        "array.json": '[{"text": "tano"}]',
+        "notes.md": "-",
+        "README.md": "-",
+        "LICENSE": "-",
+        "words.conllu": "-",
+        ".hidden.md": "-",
+        ".git/config": "-",
+    }.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    (folder / "data.Tsv.GZ").write_bytes(gzip.compress(b"text\nsita\n"))
+    said = Said()
+    shards = find_shards(Corpus(files=[str(folder)]), "swh_Latn", tmp_path, said)
+    texts = [document.text for path in shards.paths() for document in read_documents(path, None, progress=said)]
+    assert sorted(texts) == ["mbili", "moja", "nne", "sita", "tano", "tatu"]
+    assert said.lines == [
+        f"{folder}: 4 files not read (1 LICENSE, 2 .md, 1 .conllu)",
+        "read Data.CSV: columns separated by semicolons",
+    ]
 
 
 def test_the_text_column_is_found_or_named(tmp_path: Path) -> None:
