@@ -41,7 +41,7 @@ class TaskData:
         for split, account in self.accounts.items():
             if account.renamed:
                 names = ", ".join(f"{name!r} ({count:,})" for name, count in account.renamed.items())
-                found.append(f"{split}: labels in another Unicode form, or with invisible characters, read as {names}")
+                found.append(f"{split}: labels in another Unicode form or with invisible characters, read as {names}")
         return [*found, *self.strange]
 
 

@@ -69,7 +69,7 @@ def odd_labels(counts: Counts, *, kind: str) -> list[str]:
     ]
     if untested := sorted(set(counts["train"]) - set(counts["test"])):
         more = f" and {len(untested) - LISTED} more" if len(untested) > LISTED else ""
-        odd.append(f"in train, but not in test: {kind} {', '.join(map(repr, untested[:LISTED]))}{more}")
+        odd.append(f"train has {kind}s that test lacks: {', '.join(map(repr, untested[:LISTED]))}{more}")
     for label, count in sorted(counts["train"].items()):
         near = _slip_of(label, count, counts["train"])
         if near:
@@ -85,11 +85,9 @@ def poor_splits(counts: Counts, *, kind: str) -> list[str]:
     poor = []
     for split, labels in counts.items():
         if not labels:
-            poor.append(f"{split} holds no entity: no figure can come of it")
+            poor.append(f"{split} has no entities, so that entity F1 says nothing")
         elif len(labels) == 1 and kind != "entity type":
-            poor.append(
-                f"{split} holds one {kind} alone, {next(iter(labels))!r}: nothing can be learnt or told from it"
-            )
+            poor.append(f"{split} has only one {kind}, {next(iter(labels))!r}")
     return poor
 
 

@@ -15,7 +15,7 @@ from ..training.task import Example, load_task, predict, save_task, train_task
 from .data import OUTSIDE, TaskData
 
 FOLDER = "task-adapter"
-CUT_OFF, UNREADABLE = "cut off by max_length", "nothing to the tokenizer"
+CUT_OFF, UNREADABLE = "cut off by max_length", "no tokens"
 
 
 @dataclass(frozen=True)

@@ -67,14 +67,14 @@ def read_conll(path: Path, word_column: str | None = None, label_column: str | N
     else:
         words, labels = _counted_columns(path, lines, word_column, label_column, numbered=numbered)
     _refuse_texts(path, words)
-    notes = ["columns of CoNLL-U" if names == CONLLU else "named columns"] if names else []
+    notes = ["CoNLL-U columns" if names == CONLLU else "named columns"] if names else []
     if not names and numbered:
-        notes.append("numbered words")
+        notes.append("word numbers in the first column")
     if comments and not names and not numbered:  # there a comment cannot be a word
-        notes.append(f"without {len(comments)} comments, the first in line {comments[0]}")
+        notes.append(f"{len(comments)} comment lines skipped, the first is line {comments[0]}")
     if prefix := _common_prefix(words):
         words = [word.removeprefix(prefix) for word in words]
-        notes.append(f"words without {prefix!r} before each")
+        notes.append(f"prefix {prefix!r} removed from every word")
     pairs = iter(zip(words, labels, strict=True))
     cut = [[next(pairs) for _ in sentence] for sentence in sentences]
     return Conll([([word for word, _ in s], [tag for _, tag in s]) for s in cut if s], +dropped, tuple(notes))

@@ -44,9 +44,9 @@ class Dialect:
         if self.separator != ("\t" if tsv else ","):
             found.append(f"columns separated by {SEPARATORS.get(self.separator, repr(self.separator))}")
         elif tsv and self.quoted:
-            found.append("fields in quotes, without them")
+            found.append("quotes around fields removed")
         if self.skip_spaces:
-            found.append("without the spaces after separators")
+            found.append("spaces after separators removed")
         return found
 
 

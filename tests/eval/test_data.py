@@ -112,7 +112,7 @@ def test_labels_that_cannot_be_learnt_or_may_be_slips_are_told(tmp_path: Path) -
     assert read_task("mood", task, tmp_path).strange == (
         "label 'class 2' of test is not in train, so that no system can guess it",
         "label 'mixed' of test is not in train, so that no system can guess it",
-        "in train, but not in test: label 'class 1', 'negatve'",
+        "train has labels that test lacks: 'class 1', 'negatve'",
         "label 'negatve' stands in train 1 times, 'negative' 20 times: a slip?",
     )
 

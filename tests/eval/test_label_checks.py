@@ -56,7 +56,7 @@ def test_types_that_stand_in_one_split_alone_are_told(tmp_path: Path) -> None:
     task = tagged(tmp_path, train=("PER", "LOC"), validation=("PER", "LOC"), test=("PER", "DATE"))
     assert read_task("ner", task, tmp_path).strange == (
         "entity type 'DATE' of test is not in train, so that no system can guess it",
-        "in train, but not in test: entity type 'LOC'",
+        "train has entity types that test lacks: 'LOC'",
     )
     # a scheme with both is no other name for one
     both = tagged(tmp_path, train=("PER", "LOC"), validation=("PER", "LOC"), test=("LOC", "GPE"))
@@ -100,19 +100,19 @@ def test_two_unicode_forms_of_a_label_are_one_class(tmp_path: Path) -> None:
     assert data.labels == ["b\u00fabur\u00fa", "rere"]
     assert Counter(item.label for item in data.splits["test"]) == {"b\u00fabur\u00fa": 5, "rere": 5}
     assert data.notes == [
-        "test: labels in another Unicode form, or with invisible characters, read as 'b\u00fabur\u00fa' (5)"
+        "test: labels in another Unicode form or with invisible characters, read as 'b\u00fabur\u00fa' (5)"
     ]
 
 
 def test_splits_of_one_label_or_without_entities_are_told(tmp_path: Path) -> None:
     data = read_task("mood", classes(tmp_path, train=["x", "y"], validation=["x", "y"], test=["x", "x"]), tmp_path)
     assert data.strange == (
-        "test holds one label alone, 'x': nothing can be learnt or told from it",
-        "in train, but not in test: label 'y'",
+        "test has only one label, 'x'",
+        "train has labels that test lacks: 'y'",
     )
     task = tagged(tmp_path, train=("PER", "LOC"), validation=("PER", "LOC"), test=("PER", "LOC"))
     (tmp_path / "test.txt").write_text("Juma O\nanaishi O\n")
-    assert read_task("ner", task, tmp_path).strange[0] == "test holds no entity: no figure can come of it"
+    assert read_task("ner", task, tmp_path).strange[0] == "test has no entities, so that entity F1 says nothing"
 
 
 @pytest.mark.parametrize(

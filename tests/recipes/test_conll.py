@@ -32,7 +32,7 @@ def test_conllu_gives_the_forms_and_the_column_that_is_named(tmp_path: Path, nam
         (["#"], ["SYM"]),
     ]
     assert conll.dropped == {"multiword ranges and empty nodes": 2}
-    assert conll.notes == ("columns of CoNLL-U",)
+    assert conll.notes == ("CoNLL-U columns",)
 
 
 def test_a_feature_in_misc_may_hold_the_labels(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_universal_ner_has_numbered_words(tmp_path: Path) -> None:
     content = "# sent_id = 1\n1\tDar es Salaam\tB-LOC\t-\tmtu1\n2\tna\tO\tO#O\tmtu1\n\n1\tUSM\tB-OTH\t-\tmtu2\n"
     conll = read_conll(write(tmp_path / "a.iob2", content))
     assert conll.sentences == [(["Dar es Salaam", "na"], ["B-LOC", "O"]), (["USM"], ["B-OTH"])]
-    assert conll.notes == ("numbered words",)
+    assert conll.notes == ("word numbers in the first column",)
 
 
 def test_numbered_words_with_unclear_columns_need_a_number(tmp_path: Path) -> None:
@@ -117,13 +117,13 @@ def test_a_hash_with_a_tag_is_a_word_and_without_one_a_comment(tmp_path: Path, p
     path = write(tmp_path / "a.txt", "\n".join(lines).replace("|", parting))
     conll = read_conll(path)
     assert conll.sentences == [(["Juma", "#", "#Nairobi"], ["B-PER", "O", "B-LOC"])]
-    assert conll.notes == ("without 4 comments, the first in line 1",)
+    assert conll.notes == ("4 comment lines skipped, the first is line 1",)
 
 
 def test_the_language_before_each_word_of_the_first_wikiann_is_taken_away(tmp_path: Path) -> None:
     conll = read_conll(write(tmp_path / "a.txt", "sw:Juma\tB-PER\nsw::\tO\n\nsw:Nairobi\tB-LOC\n"))
     assert conll.sentences == [(["Juma", ":"], ["B-PER", "O"]), (["Nairobi"], ["B-LOC"])]
-    assert conll.notes == ("words without 'sw:' before each",)
+    assert conll.notes == ("prefix 'sw:' removed from every word",)
     assert read_conll(write(tmp_path / "b.txt", "sw:Juma\tB-PER\n:\tO\n")).sentences[0][0] == ["sw:Juma", ":"]
 
 
