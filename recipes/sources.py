@@ -66,12 +66,16 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
+def _told_ending(path: Path) -> str:
+    return "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]) or path.name
+
+
 def unread_files(patterns: list[str]) -> dict[Path, Counter[str]]:
     """For each of the folders among `patterns`, the endings of the files in it that `expand_files` leaves out."""
     unread = {}
     for folder in (path for path in map(Path, patterns) if path.is_dir()):
         files = [file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file()]
-        endings = Counter(file.suffix or file.name for file in files if not _is_data(file) and not _is_hidden(file))
+        endings = Counter(_told_ending(file) for file in files if not _is_data(file) and not _is_hidden(file))
         if endings:
             unread[folder] = endings
     return unread

@@ -59,6 +59,10 @@ def open_table(path: Path) -> Table:
     ending = _ending(path)
     if ending == ".parquet":
         return Table(path, "row", parquet_rows.parquet_rows(path))
+    if ending == ".gz" and path.name.lower().endswith(".parquet.gz"):
+        raise UserError(
+            f"{path}: parquet files have no .gz: unpack it with gunzip, or rename it if it is not compressed"
+        )
     if ending not in TABLES:
         raise UserError(f"{path}: unknown format; expected csv, tsv, jsonl, json or parquet, or txt for lines of text")
     note = inspect(path).note
@@ -135,5 +139,6 @@ def describe(value: Any) -> str:
 
 
 def _ending(path: Path) -> str:
-    """The ending of a name in small letters, without .gz."""
-    return Path(path.name.lower().removesuffix(".gz")).suffix
+    """The ending of a name in small letters, without .gz; parquet is compressed inside, and has none behind."""
+    name = path.name.lower()
+    return Path(name if name.endswith(".parquet.gz") else name.removesuffix(".gz")).suffix

@@ -55,8 +55,6 @@ def inspect(path: Path, *, parquet: bool = False) -> Content:
     gzipped = head.startswith(GZIP)
     if parquet and gzipped:
         raise UserError(f"{path}: a parquet file that was gzip'd once more: unpack it with gunzip")
-    if parquet and head.startswith(PARQUET):
-        return Content(gzipped=False, encoding="")
     if not gzipped and path.suffix.lower() == ".gz":
         raise UserError(f"{path}: not a readable gzip file (it does not begin as one); remove .gz from its name?")
     notes = ["compressed with gzip"] if gzipped and path.suffix.lower() != ".gz" else []

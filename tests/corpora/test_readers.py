@@ -129,6 +129,7 @@ def test_a_folder_is_read_whatever_the_case_of_its_endings_and_what_is_left_is_t
         "README.md": "-",
         "LICENSE": "-",
         "words.conllu": "-",
+        "part.parquet.gz": "-",
         ".hidden.md": "-",
         ".git/config": "-",
     }.items():
@@ -139,7 +140,7 @@ def test_a_folder_is_read_whatever_the_case_of_its_endings_and_what_is_left_is_t
     texts = [document.text for path in shards.paths() for document in read_documents(path, None, progress=said)]
     assert sorted(texts) == ["mbili", "moja", "nne", "sita", "tano", "tatu"]
     assert said.lines == [
-        f"{folder}: 4 files not read (1 LICENSE, 2 .md, 1 .conllu)",
+        f"{folder}: 5 files not read (1 LICENSE, 2 .md, 1 .parquet.gz, 1 .conllu)",
         "read Data.CSV: columns separated by semicolons",
     ]
 

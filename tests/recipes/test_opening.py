@@ -77,9 +77,11 @@ def test_parquet_under_other_names(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "a.parquet")
     content = (tmp_path / "a.parquet").read_bytes()
     assert list(read_rows(write(tmp_path / "A.PARQUET", content))) == ROWS
-    assert list(read_rows(write(tmp_path / "b.parquet.gz", content))) == ROWS  # named so, not compressed
+    for packed in (content, gzip.compress(content)):
+        with pytest.raises(UserError, match=r"parquet files have no \.gz: unpack it with gunzip, or rename it"):
+            list(read_rows(write(tmp_path / "b.parquet.gz", packed)))
     with pytest.raises(UserError, match="was gzip'd once more: unpack it"):
-        list(read_rows(write(tmp_path / "c.parquet.gz", gzip.compress(content))))
+        list(read_rows(write(tmp_path / "c.parquet", gzip.compress(content))))
     with pytest.raises(UserError, match=r"is a parquet file: give its name the ending \.parquet"):
         list(read_rows(write(tmp_path / "d.csv", content)))
 
