@@ -8,32 +8,37 @@ from pathlib import Path
 
 from .errors import UserError
 from .evaluation import TASKS, PseudoPerplexity, Task
-from .examples import Item, is_conll, read_items, read_texts
+from .examples import OTHER_SPLITS, Account, Item, read_items, read_texts
 from .label_names import label_names
 from .progress import QUIET, Progress
 from .sources import alternatives, expand_files, identity, local_files
-from .tables import ColumnError, choose_column, column, read_rows
+from .tables import ColumnError, choose_column, column, is_conll, read_rows
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"train": 0.7, "validation": 0.1}  # of the one file of a task without splits; the rest is test
 
 
-def read_split(name: str, task: Task, split: str, cache: Path, progress: Progress = QUIET) -> list[Item]:
-    """The examples of a split of task `name`, as the file has them, repeats kept.
+def read_split(
+    name: str, task: Task, split: str, cache: Path, progress: Progress = QUIET, account: Account | None = None
+) -> list[Item]:
+    """The examples of a split of task `name`, as the file has them, repeats kept; `account` gets what was left out.
 
     Raises UserError, naming the field, for a file that cannot be had or read, lacks a column or holds no example.
     """
     field, location = _location(task, split)
+    account = account or Account()
     with _naming(name, field):
         paths = local_files(location, cache, progress)
-        items = [item for path in paths for item in read_items(path, _settled(path, task, location))]
+        items = [item for path in paths for item in read_items(path, _settled(path, task, location), account)]
         if not items:
             raise UserError(f"{paths[0]} holds no example" + (f" with {task.where}" if task.where else ""))
         if field == "file":
+            whole = len(items)
             items = [item for item in items if _split_of(item) == split]
+            account.dropped[OTHER_SPLITS] += whole - len(items)
         if not items:
             raise UserError(f"{paths[0]} is too small to be cut: nothing is left for {split}; give three files")
-        return items
+    return items
 
 
 def label_origin(name: str, task: Task, cache: Path) -> str:
@@ -82,7 +87,9 @@ def sentence_inputs(settings: PseudoPerplexity) -> dict[str, str]:
         return {f"files.{number}": identity(location) for number, location in enumerate(_sentence_files(settings))}
 
 
-def read_sentences(settings: PseudoPerplexity, cache: Path, progress: Progress = QUIET) -> Iterator[str]:
+def read_sentences(
+    settings: PseudoPerplexity, cache: Path, progress: Progress = QUIET, account: Account | None = None
+) -> Iterator[str]:
     """The sentences of `eval.mlm.files` in order: lines of text files, the text column of tables; blank ones left out.
 
     Raises UserError for a file that cannot be had or read.
@@ -90,8 +97,7 @@ def read_sentences(settings: PseudoPerplexity, cache: Path, progress: Progress =
     with _naming("mlm", "files"):
         for location in _sentence_files(settings):
             for path in local_files(location, cache, progress):
-                texts = read_texts(path, choose_column(settings.text, path))
-                yield from (text.strip() for text in texts if text.strip())
+                yield from read_texts(path, choose_column(settings.text, path), account)
 
 
 def _sentence_files(settings: PseudoPerplexity) -> list[str]:
