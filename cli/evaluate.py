@@ -1,6 +1,7 @@
 """`lrl-adapt eval`: base and adapted model on the recipe's tasks."""
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -85,10 +86,12 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     for label, run in runs:
         with failures.collect(label):
             scores |= evaluate(run, workspace, terminal, folder)
-    show_scores(terminal, scores, workspace)
+    records = [score for records in scores.values() for score in records]
+    if records:
+        show_scores(terminal, scores, compare(records, workspace, terminal))
     where = workspace / "scores" / (runs[0][1].language if len(runs) == 1 else "")
-    records = [score_json(score) for records in scores.values() for score in records]
-    terminal.result({"scores": records} | failures.as_json, where if scores else None)
+    result = {"scores": [score_json(score) for score in records]} | failures.as_json
+    terminal.result(result, where if scores else None)
     failures.raise_if_any()
 
 
@@ -141,20 +144,35 @@ def score_json(score: Any) -> dict[str, Any]:
     return asdict(score)
 
 
-def show_scores(terminal: Terminal, found: dict[Path, list[Any]], workspace: Path) -> None:
-    """A summary table for each language of scores in the workspace, by the folders that hold them."""
-    for language in dict.fromkeys(score.language for scores in found.values() for score in scores):
-        _show_scores(terminal, language, {folder.resolve() for folder in found}, workspace)
-
-
-def _show_scores(terminal: Terminal, language: str, folders: set[Path], workspace: Path) -> None:
-    """One language's scores: tasks down, systems across, changes with their verdicts."""
-    from ..eval.rows import change, compared, rows_of, show_change, systems_of
+def compare(scores: Iterable[Any], workspace: Path, terminal: Terminal) -> Any:
+    """The compared results of every run in the workspace in the languages of these scores, as a report shows them."""
+    from ..eval.results import compare_runs
     from ..eval.runs import gather
+
+    languages = list(dict.fromkeys(score.language for score in scores))
+    return compare_runs(gather([workspace], languages), terminal)
+
+
+def show_scores(terminal: Terminal, folders: Iterable[Path], results: Any) -> None:
+    """A table for each language of the results from these score folders.
+
+    Values and verdicts are those of `results`, so that they agree with a report page on the same `results`.
+    """
+    from ..eval.results import folders_of, rows_from
+
+    shown_folders = {folder.resolve() for folder in folders}
+    rows = rows_from(results.rows, shown_folders)
+    for language in dict.fromkeys(row.language for row in rows):
+        _show_language(terminal, language, [row for row in rows if row.language == language])
+    if any(not folders_of(cell) <= shown_folders for row in rows for cell in row.systems.values()):
+        terminal.say("note: means are over all seeds in the workspace, as on the report page")
+
+
+def _show_language(terminal: Terminal, language: str, rows: Sequence[Any]) -> None:
+    """One language's results: tasks down, systems across, changes with their verdicts."""
+    from ..eval.rows import change, show_change, systems_of
     from ..eval.scores import BASE, metric_name, show_interval, show_value
 
-    runs = [run for run in gather([workspace], [language]) if run.folder.resolve() in folders]
-    rows = compared(rows_of(runs))
     systems = systems_of(rows)
     adapted = [system for system in systems if system != BASE]
     table = []

@@ -102,6 +102,8 @@ def prepare(
     """Make the corpus and graph artifacts that the recipe asks for, saying which were there.
 
     `edge_errors` are those of `extract_shared_edges`.
+
+    Raises UserError, once all are made, where one of them has an empty train, validation or test split.
     """
     from ..corpora.prepare import prepare_corpus
     from ..graphs.edges import edges_artifact
@@ -123,7 +125,32 @@ def prepare(
         sizes = ", ".join(f"{count:,} {split}" for split, count in _sizes(artifact).items())
         state = "there already" if artifact.kind in there else f"{sizes} sentences"
         terminal.say(f"{artifact.kind}: {state}, {artifact.folder}")
+    if problems := [problem for artifact in expected.all if (problem := _empty_splits(artifact, recipe))]:
+        raise UserError("\n  ".join(problems))
     return list(expected.all)
+
+
+def _empty_splits(artifact: Artifact, recipe: Any) -> str | None:
+    """One line on the splits that are empty and what to do about them; None where none is."""
+    from ..corpora.reasons import left_out
+
+    sizes = _sizes(artifact)
+    empty = [split for split, count in sizes.items() if not count]
+    if not empty:
+        return None
+    facts = artifact.manifest()["facts"]
+    counts = ", ".join(f"{count} {split}" for split, count in sizes.items())
+    problem = f"{artifact.kind} for {recipe.language} has no {' and no '.join(empty)} text ({counts} sentences)"
+    if artifact.kind == "graph":
+        more = "" if recipe.graph.languages == "all" else "use more of its edges with graph.languages=all, or "
+        return f"{problem}: {more}train on text alone (source: text, graph: null)"
+    documents = sum(facts["documents"].values())
+    left = left_out(facts.get("pages", {}), facts.get("counts", {}))
+    return (
+        f"{problem}: whole documents go to one split (80, 10 and 10 %), and there {'is' if documents == 1 else 'are'} "
+        f"{documents}; give 50 or more (each line of a txt file is one, each row of a csv, tsv, jsonl or parquet file)"
+        + (f", or drop less: {left}" if left else "")
+    )
 
 
 def _workers() -> int:

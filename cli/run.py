@@ -9,7 +9,7 @@ import typer
 from ..recipes.artifacts import Artifact
 from . import options
 from .console import Terminal
-from .evaluate import evaluate, score_json, show_scores
+from .evaluate import compare, evaluate, score_json, show_scores
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .prepare import extract_shared_edges, prepare
@@ -108,8 +108,9 @@ def _report(made: _Made, workspace: Path, terminal: Terminal, failures: Failures
     page = None
     if records:
         terminal.heading("4/4 report")
-        page = report(workspace, list(dict.fromkeys(score.language for score in records)), terminal)
-        show_scores(terminal, made.scores, workspace)
+        results = compare(records, workspace, terminal)
+        page = report(results, workspace, terminal)
+        show_scores(terminal, made.scores, results)
     result = {
         "artifacts": [describe(artifact) for artifact in made.artifacts.values()],
         "scores": [score_json(score) for score in records],

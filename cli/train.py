@@ -63,7 +63,7 @@ def train_cmd(  # noqa: PLR0913, PLR0917
     _join_slurm()
     failures = Failures(len(runs), terminal, debug=debug)
     if dry_run:
-        _plan([(run_label(words), run) for words, run in runs], workspace, terminal, failures)
+        _plan([(run_label(words), run) for words, run in runs], workspace, terminal, failures, gpus)
         failures.raise_if_any()
         return
     trained: dict[str, Artifact] = {}
@@ -157,8 +157,14 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
     return artifact
 
 
-def _plan(runs: list[tuple[str, Any]], workspace: Path, terminal: Terminal, failures: Failures) -> None:
-    """Show the steps up to the adapters, and what training would take where the data is prepared."""
+def _plan(
+    runs: list[tuple[str, Any]], workspace: Path, terminal: Terminal, failures: Failures, gpus: int | None
+) -> None:
+    """Show the steps up to the adapters, and what training on `gpus` GPUs would take where the data is prepared.
+
+    Raises UserError when there are fewer GPUs.
+    """
+    from ..training import launch
     from .plan import Plan, plan_runs
     from .steps import planned_work
 
@@ -167,18 +173,19 @@ def _plan(runs: list[tuple[str, Any]], workspace: Path, terminal: Terminal, fail
         plan.add_train(run)
 
     quiet_libraries()
+    processes = launch.processes(gpus)
     plan = plan_runs(runs, workspace, failures, add)
     result = planned_work(terminal, runs, plan.steps)
     for number, (label, run) in enumerate(runs):
         with failures.collect(label):
-            costs = _estimate(run, workspace, terminal, f", {label}" if len(runs) > 1 else "")
+            costs = _estimate(run, workspace, terminal, processes, f", {label}" if len(runs) > 1 else "")
             if costs:
                 about = result if len(runs) == 1 else result["runs"][number]
                 about["training"] = costs
     terminal.result(result | failures.as_json)
 
 
-def _estimate(recipe: Any, workspace: Path, terminal: Terminal, place: str) -> dict[str, Any]:
+def _estimate(recipe: Any, workspace: Path, terminal: Terminal, processes: int, place: str) -> dict[str, Any]:
     """Show what training would take on this machine; empty for a finished adapter, or where something is missing."""
     from ..training.language import adapter_artifact, estimate
     from ..training.launch import leave
@@ -192,7 +199,7 @@ def _estimate(recipe: Any, workspace: Path, terminal: Terminal, place: str) -> d
     if missing:
         terminal.say(f"time and memory can be estimated once this is finished: {', '.join(missing)}{place}")
         return {}
-    costs = estimate(recipe, workspace, prepared, terminal)
+    costs = estimate(recipe, workspace, prepared, terminal, processes=processes)
     leave()
     title = f"What training would take here{place}"
     terminal.table(title, ("fact", "value"), [(name, f"{value}") for name, value in costs.items()])

@@ -1,30 +1,21 @@
 """Examples of the tasks, and sentences for pseudo-perplexity, from the local and hub files that a recipe names."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .errors import UserError
 from .evaluation import TASKS, PseudoPerplexity, Task
+from .examples import Item, is_conll, read_items, read_texts
+from .label_names import label_names
 from .progress import QUIET, Progress
-from .sources import expand_files, identity, local_file
-from .tables import ColumnError, column, open_text, read_conll, read_rows
+from .sources import alternatives, expand_files, identity, local_files
+from .tables import ColumnError, choose_column, column, read_rows
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"train": 0.7, "validation": 0.1}  # of the one file of a task without splits; the rest is test
-CONLL = (".txt", ".conll", ".bio", ".iob", ".iob2")
-TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
-
-
-@dataclass(frozen=True)
-class Item:
-    """A text and its label, or words and their tags."""
-
-    text: str | list[str]
-    label: str | list[str]
 
 
 def read_split(name: str, task: Task, split: str, cache: Path, progress: Progress = QUIET) -> list[Item]:
@@ -34,15 +25,35 @@ def read_split(name: str, task: Task, split: str, cache: Path, progress: Progres
     """
     field, location = _location(task, split)
     with _naming(name, field):
-        path = local_file(location, cache, progress)
-        items = [Item(*pair) for pair in read_conll(path)] if _is_conll(path) else _rows(path, task)
+        paths = local_files(location, cache, progress)
+        items = [item for path in paths for item in read_items(path, _settled(path, task, location))]
         if not items:
-            raise UserError(f"{path} holds no example" + (f" with {task.where}" if task.where else ""))
+            raise UserError(f"{paths[0]} holds no example" + (f" with {task.where}" if task.where else ""))
         if field == "file":
             items = [item for item in items if _split_of(item) == split]
         if not items:
-            raise UserError(f"{path} is too small to be cut: nothing is left for {split}; give three files")
-    return items
+            raise UserError(f"{paths[0]} is too small to be cut: nothing is left for {split}; give three files")
+        return items
+
+
+def label_origin(name: str, task: Task, cache: Path) -> str:
+    """Who names the labels of a task: names (the files hold no numbers), file, card, or recipe.
+
+    With recipe, the files hold numbers and neither they nor the data set's card say what these stand for. Judged by the
+    first row of the test data, which must have been read before.
+    """
+    field, location = _location(task, "test")
+    with _naming(name, field):
+        path = local_files(location, cache)[0]
+        if is_conll(path):
+            return "names"
+        column_name = choose_column(task.label, path)
+        label = column(next(read_rows(path)), column_name, path)
+        while isinstance(label, list) and label:
+            label = label[0]
+        if str(label) in (task.labels or ()) or not re.fullmatch(r"\d+(\.0)?", str(label).strip()):
+            return "names"
+        return label_names(path, column_name, task.labels, location).origin
 
 
 def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[str, str]:
@@ -58,7 +69,11 @@ def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[s
 def splits_there(task: Task) -> list[str]:
     """The splits whose files are there, as far as can be told without asking a server."""
     locations = {split: _location(task, split)[1] for split in SPLITS if split not in task.lacking or task.file}
-    return [split for split, where in locations.items() if "://" in where or Path(where).is_file()]
+    return [
+        split
+        for split, where in locations.items()
+        if any("://" in location or Path(location).is_file() for location in alternatives(where))
+    ]
 
 
 def sentence_inputs(settings: PseudoPerplexity) -> dict[str, str]:
@@ -74,20 +89,9 @@ def read_sentences(settings: PseudoPerplexity, cache: Path, progress: Progress =
     """
     with _naming("mlm", "files"):
         for location in _sentence_files(settings):
-            path = local_file(location, cache, progress)
-            yield from (text.strip() for text in _texts(path, settings.text) if text.strip())
-
-
-def _texts(path: Path, name: str) -> Iterator[str]:
-    if path.name.removesuffix(".gz").endswith(TABLES):
-        for row in read_rows(path):
-            text = column(row, name, path)
-            if text is not None and not isinstance(text, str):
-                raise UserError(f"{path}: expected a sentence in column {name!r}, got {text!r}")
-            yield text or ""
-        return
-    with open_text(path) as file:
-        yield from file
+            for path in local_files(location, cache, progress):
+                texts = read_texts(path, choose_column(settings.text, path))
+                yield from (text.strip() for text in texts if text.strip())
 
 
 def _sentence_files(settings: PseudoPerplexity) -> list[str]:
@@ -99,7 +103,7 @@ def _sentence_files(settings: PseudoPerplexity) -> list[str]:
     ]
 
 
-def _location(task: Task, split: str) -> tuple[str, str]:
+def _location(task: Task, split: str) -> tuple[str, str | list[str]]:
     """The field that holds a split, and what stands there."""
     return ("file", task.file) if task.file is not None else (split, getattr(task, split))
 
@@ -149,37 +153,10 @@ def _naming(name: str, field: str) -> Iterator[None]:
         raise UserError(f"{field_of(name)}.{field}: {error}") from error
 
 
-def _is_conll(path: Path) -> bool:
-    return path.name.removesuffix(".gz").endswith(CONLL)
-
-
-def _rows(path: Path, task: Task) -> list[Item]:
-    items = []
-    for row in read_rows(path):
-        if any(str(column(row, name, path)) != value for name, value in task.where.items()):
-            continue
-        text, label = column(row, task.text, path), column(row, task.label, path)
-        if text is None or text == [] or (isinstance(text, str) and not text.strip()):
-            continue  # nothing to learn from, nothing to tell
-        names = [_name(part, task, path) for part in label] if isinstance(label, list) else _name(label, task, path)
-        words = isinstance(text, list) and len(text) == len(names) and all(isinstance(word, str) for word in text)
-        if not (isinstance(text, str) if isinstance(names, str) else words):
-            raise UserError(
-                f"{path}: expected a text and a label, or as many tokens as tags, got {text!r} and {label!r}"
-            )
-        items.append(Item(text, names))
-    return items
-
-
-def _name(value: Any, task: Task, path: Path) -> str:
-    """A label's name; a number is looked up in `labels` where the recipe gives them."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if value is None or not isinstance(value, str | int) or not str(value).strip():
-        raise UserError(f"{path}: a row has no label" + (f" but {value!r}" if value else ""))
-    value = str(value).strip()
-    if task.labels is None or str(value) in task.labels:
-        return str(value)
-    if str(value).isdecimal() and int(value) < len(task.labels):
-        return task.labels[int(value)]
-    raise UserError(f"{path}: label {value!r} is not among {', '.join(task.labels)}")
+def _settled(path: Path, task: Task, location: str | list[str]) -> Task:
+    """The task with its alternative columns chosen, and its labels in the order of the numbers in this file."""
+    if is_conll(path):
+        return task
+    text, label = choose_column(task.text, path), choose_column(task.label, path)
+    names = label_names(path, label, task.labels, location).names
+    return task.model_copy(update={"text": text, "label": label, "labels": names})
