@@ -1,6 +1,5 @@
 """`lrl-adapt eval`: base and adapted model on the recipe's tasks."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .preflight import say_skipped
 from .runs import Failures, run_label
 
 EPILOG = examples(
@@ -67,7 +67,10 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     require_single_process("eval")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
-    more = [*(changes or []), *([f"eval.transfer_from={json.dumps(transfer_from)}"] if transfer_from else [])]
+    transfer = (
+        [options.option_override("--transfer-from", "eval.transfer_from", transfer_from)] if transfer_from else []
+    )
+    more = [*(changes or []), *transfer]
     short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks)
     runs = [(run_label(words), run) for words, run in load_runs(recipe, short)]
     if folder and len({run.language for _, run in runs}) > 1:
@@ -77,6 +80,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     for _, run in runs:
         check_files(run)  # before hours of work, not after
     failures = Failures(len(runs), terminal, debug=debug)
+    say_skipped(terminal, [run for _, run in runs])
     if dry_run:
         plan = plan_runs(runs, workspace, failures, lambda plan, run: plan.add_eval(run, folder))
         terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
@@ -86,12 +90,12 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     for label, run in runs:
         with failures.collect(label):
             scores |= evaluate(run, workspace, terminal, folder)
-    records = [score for records in scores.values() for score in records]
-    if records:
-        show_scores(terminal, scores, compare(records, workspace, terminal))
+    every = [score for of_run in scores.values() for score in of_run]
+    if every:
+        show_scores(terminal, scores, compare(every, workspace, terminal))
     where = workspace / "scores" / (runs[0][1].language if len(runs) == 1 else "")
-    result = {"scores": [score_json(score) for score in records]} | failures.as_json
-    terminal.result(result, where if scores else None)
+    records = [score_json(score) for score in every]
+    terminal.result({"scores": records} | failures.as_json, where if scores else None)
     failures.raise_if_any()
 
 

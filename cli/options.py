@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -95,12 +95,24 @@ def overrides(
     """All overrides: those of $LRL_ADAPT_SET, then `--set`, then the short options; the last one wins."""
     from ..recipes.overrides import environment_overrides
 
-    short: dict[str, Any] = {"language": language, "adapter.type": adapter, "source": source}
+    short = [
+        ("--language", "language", language),
+        ("--adapter", "adapter.type", adapter),
+        ("--source", "source", source),
+    ]
+    named = [option_override(option, field, value) for option, field, value in short if value is not None]
     if tasks:
-        short["eval.tasks"] = tasks
-    # JSON is YAML that leaves "no", the Norwegians' code, a string
-    named = [f"{field}={json.dumps(value)}" for field, value in short.items() if value is not None]
+        named.append(option_override("--task", "eval.tasks", tasks))
     return [*environment_overrides(), *(changes or []), *named]
+
+
+def option_override(option: str, field: str, value: str | list[str]) -> str:
+    """What an option sets in the recipe, as an override that errors name by the option."""
+    from ..recipes.overrides import Override
+
+    words = [value] if isinstance(value, str) else value
+    # JSON is YAML that leaves "no", the Norwegians' code, a string
+    return Override(f"{field}={json.dumps(value)}", " ".join(f"{option} {word}" for word in words))
 
 
 def language_code(language: str | None) -> str | None:

@@ -14,6 +14,7 @@ from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .preflight import say_skipped
 from .runs import Failures, run_label
 
 EPILOG = examples(
@@ -62,6 +63,7 @@ def train_cmd(  # noqa: PLR0913, PLR0917
         )
     _join_slurm()
     failures = Failures(len(runs), terminal, debug=debug)
+    say_skipped(terminal, [run for _, run in runs])
     if dry_run:
         _plan([(run_label(words), run) for words, run in runs], workspace, terminal, failures, gpus)
         failures.raise_if_any()
@@ -147,7 +149,8 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
     there = artifact.exists
     count = 1 if there else launch.processes(how.gpus)
     if count > 1:
-        terminal.say(f"starting {shlex.join(launch.command_of(count, how.arguments(workspace)))}")
+        threads = [f"{name}={number}" for name, number in launch.threads_of(count, os.environ).items()]
+        terminal.say(f"starting {shlex.join([*threads, *launch.command_of(count, how.arguments(workspace))])}")
         launch.start(count, how.arguments(workspace))
     else:
         train_adapter(recipe, workspace, prepared, terminal, resume=how.resume == "auto")
@@ -160,7 +163,7 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
 def _plan(
     runs: list[tuple[str, Any]], workspace: Path, terminal: Terminal, failures: Failures, gpus: int | None
 ) -> None:
-    """Show the steps up to the adapters, and what training on `gpus` GPUs would take where the data is prepared.
+    """Show the steps up to the adapters, and what training on `gpus` GPUs (None: all visible ones) would take.
 
     Raises UserError when there are fewer GPUs.
     """
@@ -173,19 +176,18 @@ def _plan(
         plan.add_train(run)
 
     quiet_libraries()
-    processes = launch.processes(gpus)
     plan = plan_runs(runs, workspace, failures, add)
     result = planned_work(terminal, runs, plan.steps)
     for number, (label, run) in enumerate(runs):
         with failures.collect(label):
-            costs = _estimate(run, workspace, terminal, processes, f", {label}" if len(runs) > 1 else "")
+            costs = _estimate(run, workspace, terminal, f", {label}" if len(runs) > 1 else "", launch.processes(gpus))
             if costs:
                 about = result if len(runs) == 1 else result["runs"][number]
                 about["training"] = costs
     terminal.result(result | failures.as_json)
 
 
-def _estimate(recipe: Any, workspace: Path, terminal: Terminal, processes: int, place: str) -> dict[str, Any]:
+def _estimate(recipe: Any, workspace: Path, terminal: Terminal, place: str, processes: int) -> dict[str, Any]:
     """Show what training would take on this machine; empty for a finished adapter, or where something is missing."""
     from ..training.language import adapter_artifact, estimate
     from ..training.launch import leave

@@ -6,7 +6,7 @@ from typing import Any
 
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
-from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoTokenizer, PreTrainedModel
 
 from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash
 from ..recipes.errors import UserError
@@ -15,6 +15,7 @@ from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Base, FromScratch, Recipe
 from .families import check_family, family_of
 from .tokens import read_texts
+from .weights import load_weights
 from .wordpiece import train_tokenizer
 
 LONGEST_WORD = 2000  # characters; the time WordPiece takes grows with the square
@@ -80,12 +81,14 @@ def load_base(
 
 
 def load_masked_lm(name: str, revision: str | None, option: str) -> PreTrainedModel:
-    """A masked language model of a known family, from the hub or a folder, in fp32.
+    """A masked language model of a known family with its LM head, from the hub or a folder, in fp32.
 
     `option` is what the user called it by. Raises UserError when it cannot be had or used.
     """
+    _check_folder(name, option)
     # trust_remote_code stays off: a base is weights, not somebody's code
-    model = _loaded(AutoModelForMaskedLM, name, revision, option)
+    with hub_errors(f"{option} {name}"):
+        model = load_weights(name, revision, option)
     check_family(model, model.config.model_type)
     return model.float()
 
@@ -96,21 +99,22 @@ def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
     WordPiece makes one [UNK] of a word of more than 100 characters, and where no spaces are written (Thai, Tibetan,
     Dzongkha) whole sentences are one word to it: that limit is lifted.
     """
-    tokenizer = _loaded(AutoTokenizer, name, revision, option)
+    _check_folder(name, option)
+    with hub_errors(f"{option} {name}"):
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(name, revision=revision or "main")
+        except (ValueError, KeyError) as error:
+            raise UserError(f"{option} {name}: {str(error).strip().splitlines()[0]}") from error
     model: Any = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
     if hasattr(model, "max_input_chars_per_word"):
         model.max_input_chars_per_word = LONGEST_WORD
     return tokenizer
 
 
-def _loaded(kind: Any, name: str, revision: str | None, option: str) -> Any:
+def _check_folder(name: str, option: str) -> None:
+    """Raise a UserError for a path that leads nowhere, which the hub's client would take for an id."""
     if name.startswith(("/", ".")) and not Path(name).is_dir():
         raise UserError(f"{option}: no such folder: {name}")
-    with hub_errors(f"{option} {name}"):
-        try:
-            return kind.from_pretrained(name, revision=revision or "main")
-        except (ValueError, KeyError) as error:
-            raise UserError(f"{option} {name}: {str(error).strip().splitlines()[0]}") from error
 
 
 def _check_sizes(recipe: Recipe, config: Any) -> None:
@@ -135,7 +139,8 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
     ]
     named = {
         "adapter.leave_out": read.get("leave_out", []),
-        "adapter.reduction_factor": [key for key in own if isinstance(key, int)] if isinstance(own, dict) else [],
+        # settings() is JSON-ready, so blocks are strings there
+        "adapter.reduction_factor": [int(key) for key in own if key != "default"] if isinstance(own, dict) else [],
     }
     wrong += [
         f"{name}: block {block} is over this base's last, {blocks - 1}"

@@ -204,7 +204,7 @@ def _validation_batches(
     """The same masked batches at every look: about `validation_tokens` tokens of each source's share."""
     batches: list[Batch] = []
     for which, data in enumerate(validation):
-        plan = plan_batches(data.lengths, 4096, random_for(VALIDATION_SEED))
+        plan = plan_batches(data.lengths, settings.validation_batch_tokens, random_for(VALIDATION_SEED))
         tokens = 0
         for number, numbers in enumerate(plan):
             rows = data.rows(numbers)

@@ -1,5 +1,7 @@
 """A recipe that takes a second or two to run, and the command line in this process."""
 
+import random
+
 from lrl_adapt.cli.app import app
 from typer.testing import CliRunner
 
@@ -12,7 +14,9 @@ SMALL = "\n".join(
         "",
     ]
 )
-TEXT = "\n".join(f"Sentensi ya {number} inasema jambo jipya kuhusu shule na mji." for number in range(200))
+_WORDS = [f"{start}{end}" for start in ("shu", "ba", "ki", "mwa", "ra") for end in ("le", "rabara", "tabu", "fiki")]
+# of different words, so that no line is a near repeat of another
+TEXT = "\n".join(" ".join(random.Random(number).choices(_WORDS, k=9)) for number in range(200))
 
 
 def invoke(*words: str):

@@ -113,15 +113,16 @@ def test_version() -> None:
     ("words", "message"),
     [
         (["prepare", "quickstar"], "did you mean quickstart?"),
-        (["prepare", "--set", "corpus.max_byte=1"], "corpus.max_byte: unknown key; did you mean max_bytes?"),
+        (["prepare", "--set", "corpus.max_byte=1"], "--set corpus.max_byte=1: unknown key; did you mean max_bytes?"),
         (["prepare", "--set", "nonsense"], "expected section.field=value"),
-        (["prepare", "--language", "xx"], "unknown language 'xx'"),
+        (["prepare", "--language", "xx"], "--language xx: unknown language 'xx'"),
+        (["eval", "--transfer-from", "xx"], "--transfer-from xx: unknown language 'xx'"),
         (["prepare", "--language", "mlt"], "for mlt_Latn use another recipe, such as mbert"),
         (["prepare", "--workspace", "/proc/nothing"], "choose another --workspace"),
-        (["train", "--adapter", "seqbn"], "did you mean seq_bn?"),
+        (["train", "--adapter", "seqbn"], "--adapter seqbn: expected 'seq_bn', "),
         (["train", "--adapter", "none"], "nothing to train"),
         (["train"], "run `lrl-adapt prepare` with the same options first"),
-        (["eval", "--task", "nerr"], "did you mean ner?"),
+        (["eval", "--task", "nerr"], "--task nerr: no task 'nerr' here; did you mean ner?"),
         (["eval"], "run `lrl-adapt prepare`"),
         (["report"], "no scores under"),
         (["report", "--language", "swahilli"], "--language: unknown language"),
@@ -156,8 +157,8 @@ def test_a_wrong_override_from_the_environment_says_so(folder: Path, monkeypatch
     (folder / "recipe.yaml").write_text(SMALL, encoding="utf-8")
     monkeypatch.setenv("LRL_ADAPT_SET", "training.max_step=7")
     told = invoke("train", "--set", "training.epochs=1").stderr
-    assert "  training.max_step: unknown key; did you mean max_steps? (set in LRL_ADAPT_SET)\n" in told
-    assert re.search(r"training\.epochs: unknown key[^()]*$", told)
+    assert "LRL_ADAPT_SET: training.max_step=7: unknown key; did you mean max_steps?\n" in told
+    assert "--set training.epochs=1: unknown key" in told
     monkeypatch.setenv("LRL_ADAPT_SET", "max steps")
     assert invoke("train").stderr.startswith("error: LRL_ADAPT_SET: max steps: expected section.field=value")
 
