@@ -11,6 +11,7 @@ from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .preflight import say_skipped
 from .runs import Failures, run_label
 
 EPILOG = examples(
@@ -79,6 +80,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     for _, run in runs:
         check_files(run)  # before hours of work, not after
     failures = Failures(len(runs), terminal, debug=debug)
+    say_skipped(terminal, [run for _, run in runs])
     if dry_run:
         plan = plan_runs(runs, workspace, failures, lambda plan, run: plan.add_eval(run, folder))
         terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
