@@ -1,6 +1,6 @@
 """`lrl-adapt eval`: base and adapted model on the recipe's tasks."""
 
-import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .runs import Failures, run_label
 
 EPILOG = examples(
     "lrl-adapt eval",
@@ -24,7 +25,7 @@ AdapterFolder = Annotated[
     Path | None,
     typer.Option(
         "--adapter-dir",
-        help="Score the adapter in this folder instead of the recipe's: imported, quantised, or somebody's.",
+        help="Evaluate the adapter in this folder instead of the recipe's, such as an imported or quantised one.",
         show_default=False,
     ),
 ]
@@ -33,7 +34,7 @@ TransferFrom = Annotated[
     typer.Option(
         "--transfer-from",
         metavar="LANGUAGE",
-        help="Zero-shot: train the task adapters on this language's data, test on the recipe's language.",
+        help="Zero-shot transfer: train the task adapters on this language, test them on the recipe's language.",
         show_default=False,
     ),
 ]
@@ -54,36 +55,46 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Score the base and the adapter on language modelling, topic, sentiment and named entities.
+    """Evaluate the base and the adapter on language modelling, topic, sentiment and named entities.
 
-    Of a recipe with a grid, those of every run.
+    Finished steps are skipped. For a grid recipe, evaluates every run; one that fails does not stop the others.
     """
     from ..recipes.loading import check_files, load_runs
-    from .steps import alone, plan, use_cpu
+    from .plan import plan_runs
+    from .steps import planned_work, require_single_process, use_cpu
 
-    alone("eval")
+    require_single_process("eval")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
-    more = [*(changes or []), *([f"eval.transfer_from={json.dumps(transfer_from)}"] if transfer_from else [])]
+    transfer = (
+        [options.option_override("--transfer-from", "eval.transfer_from", transfer_from)] if transfer_from else []
+    )
+    more = [*(changes or []), *transfer]
     short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks)
-    runs = [run for _, run in load_runs(recipe, short)]
-    if folder and len({run.language for run in runs}) > 1:
+    runs = [(run_label(words), run) for words, run in load_runs(recipe, short)]
+    if folder and len({run.language for _, run in runs}) > 1:
         raise UserError(
             f"--adapter-dir is one language's adapter, and {recipe} has several: choose one with --language"
         )
-    for run in runs:
+    for _, run in runs:
         check_files(run)  # before hours of work, not after
+    failures = Failures(len(runs), terminal, debug=debug)
     if dry_run:
-        made = {one.artifact.folder: one.artifact for run in runs for one in planned(run, workspace, folder)}
-        plan(terminal, runs[0], list(made.values()))
+        plan = plan_runs(runs, workspace, failures, lambda plan, run: plan.add_eval(run, folder))
+        terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
+        failures.raise_if_any()
         return
-    found: dict[Path, list[Any]] = {}  # the base's come with every adapter's
-    for run in runs:
-        found |= evaluate(run, workspace, terminal, folder)
-    scores = [score for some in found.values() for score in some]
-    show_scores(terminal, found, workspace)
-    where = workspace / "scores" / (runs[0].language if len(runs) == 1 else "")
-    terminal.result({"scores": [score_json(score) for score in scores], "data": data_json(found)}, where)
+    scores: dict[Path, list[Any]] = {}  # by folder: each run's include the base's
+    for label, run in runs:
+        with failures.collect(label):
+            scores |= evaluate(run, workspace, terminal, folder)
+    every = [score for of_run in scores.values() for score in of_run]
+    if every:
+        show_scores(terminal, scores, compare(every, workspace, terminal))
+    where = workspace / "scores" / (runs[0][1].language if len(runs) == 1 else "")
+    result = {"scores": [score_json(score) for score in every], "data": data_json(scores)}
+    terminal.result(result | failures.as_json, where if scores else None)
+    failures.raise_if_any()
 
 
 def evaluate(recipe: Any, workspace: Path, terminal: Terminal, folder: Path | None = None) -> dict[Path, list[Any]]:
@@ -135,31 +146,46 @@ def score_json(score: Any) -> dict[str, Any]:
     return asdict(score)
 
 
-def data_json(found: dict[Path, list[Any]]) -> list[dict[str, Any]]:
+def data_json(scores: dict[Path, list[Any]]) -> list[dict[str, Any]]:
     """What became of the rows of each task's files, by split, from the manifests of the scores in these folders."""
     from ..recipes.artifacts import read_manifest
 
     accounts = {}
-    for folder, scores in found.items():
-        if scores and (data := read_manifest(folder)["facts"].get("data")):
-            accounts[scores[0].language, scores[0].task] = data
+    for folder, records in scores.items():
+        if records and (data := read_manifest(folder)["facts"].get("data")):
+            accounts[records[0].language, records[0].task] = data
     return [{"language": language, "task": task, **data} for (language, task), data in accounts.items()]
 
 
-def show_scores(terminal: Terminal, found: dict[Path, list[Any]], workspace: Path) -> None:
-    """A summary table for each language of scores in the workspace, by the folders that hold them."""
-    for language in dict.fromkeys(score.language for scores in found.values() for score in scores):
-        _show_scores(terminal, language, {folder.resolve() for folder in found}, workspace)
-
-
-def _show_scores(terminal: Terminal, language: str, folders: set[Path], workspace: Path) -> None:
-    """One language's scores: tasks down, systems across, changes with their verdicts."""
-    from ..eval.rows import change, compared, rows_of, show_change, systems_of
+def compare(scores: Iterable[Any], workspace: Path, terminal: Terminal) -> Any:
+    """The compared results of every run in the workspace in the languages of these scores, as a report shows them."""
+    from ..eval.results import compare_runs
     from ..eval.runs import gather
+
+    languages = list(dict.fromkeys(score.language for score in scores))
+    return compare_runs(gather([workspace], languages), terminal)
+
+
+def show_scores(terminal: Terminal, folders: Iterable[Path], results: Any) -> None:
+    """A table for each language of the results from these score folders.
+
+    Values and verdicts are those of `results`, so that they agree with a report page on the same `results`.
+    """
+    from ..eval.results import folders_of, rows_from
+
+    shown_folders = {folder.resolve() for folder in folders}
+    rows = rows_from(results.rows, shown_folders)
+    for language in dict.fromkeys(row.language for row in rows):
+        _show_language(terminal, language, [row for row in rows if row.language == language])
+    if any(not folders_of(cell) <= shown_folders for row in rows for cell in row.systems.values()):
+        terminal.say("note: means are over all seeds in the workspace, as on the report page")
+
+
+def _show_language(terminal: Terminal, language: str, rows: Sequence[Any]) -> None:
+    """One language's results: tasks down, systems across, changes with their verdicts."""
+    from ..eval.rows import change, show_change, systems_of
     from ..eval.scores import BASE, metric_name, show_interval, show_value
 
-    runs = [run for run in gather([workspace], [language]) if run.folder.resolve() in folders]
-    rows = compared(rows_of(runs))
     systems = systems_of(rows)
     adapted = [system for system in systems if system != BASE]
     table = []

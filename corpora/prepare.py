@@ -21,6 +21,7 @@ from ..recipes.sources import expand_files
 from .card import card
 from .clean import Cleaned, Tally, clean, clean_all
 from .readers import Document, Shards, find_shards, read_documents
+from .reasons import left_out
 from .stage import KEPT, NOT_SAMPLED, OUTCOMES, OVER_CAP, Stage
 from .tasks import task_inputs, task_lines
 
@@ -58,7 +59,7 @@ def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET, 
 
 def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, workers: int) -> None:
     corpus, language = _section(recipe), find_language(recipe.language)
-    source = find_shards(corpus, recipe.language, workspace / "downloads", progress)
+    source = find_shards(corpus, recipe.language, progress)
     tally = Tally()
     with TemporaryDirectory(dir=draft.folder) as folder:
         stage = Stage(Path(folder), corpus)
@@ -78,9 +79,11 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             tally.lines[name] += int((outcome == index).sum())
             tally.bytes[name] += stage.bytes_of(outcome, index)
         if not tally.lines[OUTCOMES[KEPT]]:
+            reasons = left_out(tally.pages, tally.lines)
             raise UserError(
-                f"no line of text is left for {recipe.language}: {_told(tally) or 'the files are empty'} "
-                "(corpus.files, min_characters)"
+                f"no line of text is left for {recipe.language}: give more text, or drop less of it: {reasons}"
+                if reasons
+                else f"no line of text is left for {recipe.language}: the files are empty; give others in corpus.files"
             )
         if tally.lines[OUTCOMES[NOT_SAMPLED]] and not tally.lines[OUTCOMES[OVER_CAP]]:
             progress.say("fewer than max_bytes or max_documents are kept: repeats took more than expected")
@@ -91,7 +94,6 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             times *= passes[owners]
             draft.facts["passes"] = list(zip(source.read, passes.tolist(), strict=True))
         draft.facts |= _write(stage, times, draft.folder)
-        _check_splits(draft.facts["documents"], recipe.language, tally, progress)
     draft.facts |= {
         "source": source.facts(),
         "pages": _present(tally.pages),
@@ -104,7 +106,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
 def _task_lines(recipe: Recipe, workspace: Path, progress: Progress) -> Iterator[Cleaned]:
     """The texts of the task sets, whole, and cut as the corpus is: whatever their letters and script."""
     corpus, language = _section(recipe), find_language(recipe.language)
-    texts = [Document(text, text) for text in task_lines(recipe.eval, workspace / "downloads", progress)]
+    texts = [Document(text, text) for text in task_lines(recipe, workspace / "downloads", progress)]
     whole = corpus.model_copy(
         update={"min_characters": 1, "max_characters": 10**9, "cut": "lines", "min_letters": 0.0, "min_script": 0.0}
         | {"drop_boilerplate": False, "min_probability": 0.0}
@@ -113,18 +115,6 @@ def _task_lines(recipe: Recipe, workspace: Path, progress: Progress) -> Iterator
     yield clean(
         texts, whole.model_copy(update=corpus.model_dump(include={"min_characters", "max_characters", "cut"})), language
     )
-
-
-def _check_splits(documents: dict[str, int], language: str, tally: Tally, progress: Progress) -> None:
-    """Raise a UserError where no document fell into train; say where none fell into another split."""
-    if empty := [split for split in SPLITS if not documents.get(split)]:
-        told = (
-            f"{language}: no text for {' and '.join(empty)}: {sum(documents.values())} documents (pages, or lines of a "
-            f"txt) are too few to be cut; left out: {_told(tally) or 'nothing'}; give more text (corpus.files)"
-        )
-        if "train" in empty:
-            raise UserError(told)
-        progress.say(told)
 
 
 def passes_of(sizes: Any, power: float) -> Any:
@@ -218,13 +208,6 @@ def _format(path: Path) -> str:
     """The part of a file's name that decides how it is read."""
     suffixes = path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]
     return "".join(suffixes)
-
-
-def _told(tally: Tally) -> str:
-    told = {**{f"pages: {reason}": count for reason, count in tally.pages.items()}, **tally.lines}
-    kept = (OUTCOMES[KEPT], f"pages: {OUTCOMES[KEPT]}")
-    dropped = [f"{reason} {count}" for reason, count in told.items() if count and reason not in kept]
-    return ", ".join(dropped)
 
 
 def _present(counts: Counter[str]) -> dict[str, int]:

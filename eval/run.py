@@ -11,12 +11,14 @@ from typing import Any
 import torch
 
 from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash, write_json
+from ..recipes.availability import sentence_settings, skipped_tasks, tasks_to_run
 from ..recipes.errors import UserError
 from ..recipes.evaluation import Task
 from ..recipes.examples import Account, reading_notes
-from ..recipes.labelled import read_sentences, sentence_inputs, task_inputs
+from ..recipes.labelled import label_origin, read_sentences, sentence_inputs, task_inputs
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Recipe
+from ..recipes.sources import hub_licences
 from ..training.adapters import load_adapter
 from ..training.base import base_identity, base_name, load_base, scratch_artifact
 from ..training.device import use_device
@@ -30,6 +32,14 @@ from .scores import BASE, FILE, Score, read_scores, write_scores
 from .tasks import Learner, answer
 
 FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
+NOT_SCORED = FILES | {"dataset", "skip_missing"}  # of a task
+LABELS_NAMED_BY = {
+    "names": "the files",
+    "file": "the files",
+    "card": "the data set's card",
+    "recipe": "the recipe; the files hold numbers without names, so the order was assumed",
+    "none": "nobody: the files hold numbers",
+}
 ADAPTER_FILES = ("*.json", "*.safetensors")
 
 
@@ -42,7 +52,7 @@ def measurements(
     """
     return [
         Measurement(recipe, workspace, prepared, system, task, seed)
-        for task in dict.fromkeys(recipe.eval.tasks or recipe.eval.configured)
+        for task in tasks_to_run(recipe)
         for system in (None, *([adapter] if adapter else []))
         for seed in (recipe.eval.seeds if task != "mlm" else [None])
     ]
@@ -86,18 +96,18 @@ class Measurement:
         if isinstance(self.adapter, Path):
             inputs["adapter"] = folder_hashes(self.adapter)
         if self.task == "mlm":
-            settings = self.recipe.eval.mlm
-            section: dict[str, Any] = settings.model_dump(mode="json", exclude={"files", "batch_tokens"})
+            settings = sentence_settings(self.recipe)
+            unscored = {"files", "batch_tokens", "dataset", "skip_missing"}
+            section: dict[str, Any] = settings.model_dump(mode="json", exclude=unscored)
             if settings.files:
                 inputs["files"] = sentence_inputs(settings)
             else:
                 parents += (self._corpus,)
         else:
             task = self._labelled
-            unread = {"label_pieces"} if self.task in ("topic", "sentiment") else None
-            section = self.recipe.eval.training.model_dump(mode="json", exclude=unread)
+            section = self.recipe.eval.training.settings(tags=self.task not in ("topic", "sentiment"))
             section["precision"] = self.recipe.training.precision
-            section |= task.model_dump(mode="json", exclude=FILES, exclude_defaults=True)
+            section |= task.model_dump(mode="json", exclude=NOT_SCORED, exclude_defaults=True)
             inputs["data"] = task_inputs(self.task, task)
             section |= self._transfer(inputs)
         section |= {"language": self.recipe.language, "task": self.task, "seed": self.seed, "system": self.system}
@@ -117,6 +127,13 @@ class Measurement:
     def _learnt_in(self) -> str | None:
         """The language that the task is learnt in where it is another one."""
         return None if self.task == "mlm" else self.recipe.eval.transfer_from
+
+    def _hub_files(self) -> dict[str, str]:
+        """The files on the hub that the scores come from, at their commit, and the licence that their card states."""
+        if self.task == "mlm":
+            return hub_licences(sentence_settings(self.recipe).files)
+        task = self._labelled
+        return hub_licences(location for location in (task.train, task.validation, task.test, task.file) if location)
 
     @property
     def _corpus(self) -> Artifact:
@@ -146,6 +163,10 @@ class Measurement:
             rows, labels = self._sentences_scored(draft, progress), []
         else:
             rows, labels = self._answers(draft, progress)
+        if files := self._hub_files():
+            draft.facts["files_on_hub"] = files
+        if skipped := skipped_tasks(self.recipe):
+            draft.facts["skipped_tasks"] = {name: str(one) for name, one in skipped.items()}
         measures = measures_of(rows, labels)
         if self.task != "mlm" and (primary := self._labelled.metric):
             measures.sort(key=lambda measure: measure.metric != primary)
@@ -198,14 +219,14 @@ class Measurement:
                 tokenizer,
                 sentences,
                 max_length=settings.max_length,
-                batch_tokens=settings.batch_tokens or (2048 if device.type == "cpu" else 8192),  # more leave the cache
+                batch_tokens=settings.batch_tokens_on(device.type),
                 progress=progress,
                 label=f"pseudo-perplexity of {self.system}",
             )
         return [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True)]
 
     def _sentences(self, progress: Progress, account: Account) -> Iterator[str]:
-        settings = self.recipe.eval.mlm
+        settings = sentence_settings(self.recipe)
         if settings.files:
             return read_sentences(settings, self.workspace / "downloads", progress, account)
         # in an order of their own: the first lines of the split all come from a few pages
@@ -215,6 +236,11 @@ class Measurement:
     def _answers(self, draft: Draft, progress: Progress) -> tuple[list[dict[str, Any]], list[str]]:
         data = read_task(self.task, self._labelled, self.workspace / "downloads", progress)
         draft.facts["examples"] = {split: len(items) for split, items in data.splits.items()}
+        origin = label_origin(self.task, self._labelled, self.workspace / "downloads")
+        draft.facts["labels_named_by"] = LABELS_NAMED_BY[origin]
+        if origin == "recipe" and self.seed == self.recipe.eval.seeds[0]:
+            order = ", ".join(f"{number} {label}" for number, label in enumerate(self._labelled.labels or ()))
+            progress.say(f"{self.task}: the files hold numbers and do not name them; assumed {order}, as in the recipe")
         if data.overlap:
             draft.facts["test_items_seen_in_training"] = data.overlap
             progress.say(f"{self.task}: {data.overlap} of the test items stand in train or validation too")

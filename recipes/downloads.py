@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .artifacts import file_hash
 from .errors import UserError
 from .locks import locked
 from .progress import QUIET, Progress
@@ -52,11 +53,12 @@ def public_address(location: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
-def download(address: str, cache: Path, progress: Progress = QUIET) -> Path:
+def download(address: str, cache: Path, progress: Progress = QUIET, *, sha256: str | None = None) -> Path:
     """Fetch an address into `cache` under its own name unless it is there; a second process waits for the first.
 
     Each address has a folder of its own: many are called train.csv. Raises UserError when the file cannot be had whole;
-    what has come stays, and the next call goes on from there if the server lets it.
+    what has come stays, and the next call goes on from there if the server lets it. With `sha256` (hex) the content is
+    checked before it gets its name; UserError where it differs, and nothing of it stays.
     """
     shown = public_address(address)
     folder = cache / hashlib.sha256(address.encode()).hexdigest()[:8]
@@ -73,14 +75,14 @@ def download(address: str, cache: Path, progress: Progress = QUIET) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".lock", f"fetching {shown}", progress):
             if not target.is_file():
-                _fetch(address, target, progress)
+                _fetch(address, target, progress, sha256)
     except OSError as error:
         reason = "the disk is full: make room" if error.errno in FULL else str(error)
         raise UserError(f"{shown}: cannot be written to {folder}: {reason}") from error
     return target
 
 
-def _fetch(address: str, target: Path, progress: Progress) -> None:
+def _fetch(address: str, target: Path, progress: Progress, sha256: str | None) -> None:
     """Try, and try again after a wait where that may help."""
     shown = public_address(address)
     partial = target.with_name(f".{target.name}.partial")
@@ -89,6 +91,7 @@ def _fetch(address: str, target: Path, progress: Progress) -> None:
         wait = None
         try:
             _receive(address, partial, progress)
+            _check(partial, sha256, shown)
             partial.replace(target)
             _note(partial).unlink(missing_ok=True)
             return
@@ -132,6 +135,20 @@ def _receive(address: str, partial: Path, progress: Progress) -> None:
                 file.write(chunk)
     if size is not None and partial.stat().st_size != size:
         raise _BrokeOffError
+
+
+def _check(partial: Path, expected: str | None, shown: str) -> None:
+    """Raise a UserError where the content is not the expected one, and drop it, so that the next call begins anew."""
+    if expected is None:
+        return
+    digest = file_hash(partial)
+    if digest != expected:
+        partial.unlink()
+        _note(partial).unlink(missing_ok=True)
+        raise UserError(
+            f"{shown}: expected SHA-256 {expected}, received {digest}: run the command again; if that does not help, "
+            "the file at this address has changed: name another copy in the recipe"
+        )
 
 
 def _continued(headers: Any, have: int, validator: str, partial: Path) -> int | None:

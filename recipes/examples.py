@@ -138,13 +138,17 @@ def _column_of(path: Path, name: str, account: Account) -> Iterator[str]:
 
 
 def _sentences(path: Path, task: Task, labels: LabelReader, account: Account) -> list[Item]:
-    names = (None if name in DEFAULT_COLUMNS else name for name in (task.text, task.label))
-    conll = read_conll(path, *names)
+    conll = read_conll(path, _named(task.text), _named(task.label))
     account.rows += len(conll.sentences)
     account.words.update(conll.dropped)
     account.notes += [(path.name, note) for note in conll.notes]
     # a tag that the recipe's labels lack may become one of them when it is put into IOB2
     return [Item(words, [labels.read(tag) or tag for tag in tags]) for words, tags in conll.sentences]
+
+
+def _named(names: str | list[str]) -> str | None:
+    """The column of a CoNLL file that a task names; None for the defaults, and for alternatives, which tables have."""
+    return None if isinstance(names, list) or names in DEFAULT_COLUMNS else names
 
 
 def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> Iterator[Item]:
@@ -155,11 +159,11 @@ def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> It
         if any(not _is_same(column(row, name, path), value) for name, value in wanted):
             account.dropped[OTHER_ROWS] += 1
             continue
-        text, label = column(row, task.text, path), column(row, task.label, path)
+        text, label = column(row, str(task.text), path), column(row, str(task.label), path)
         place = table.place(number)
         if isinstance(text, list) and text:
             yield Item(*_tagged(text, label, task, labels, place))
-        elif text == [] or not (text := text_in(text, task.text, place)).strip():
+        elif text == [] or not (text := text_in(text, str(task.text), place)).strip():
             account.dropped[EMPTY] += 1
         else:
             yield Item(text, _one_label(label, task, labels, place))
@@ -172,7 +176,7 @@ def _is_same(value: Any, wanted: str) -> bool:
 
 def _tagged(words: list[Any], tags: Any, task: Task, labels: LabelReader, place: str) -> tuple[list[str], list[str]]:
     """Words and as many tags."""
-    words = [text_in(word, task.text, place) for word in words]
+    words = [text_in(word, str(task.text), place) for word in words]
     if not isinstance(tags, list):
         raise UserError(
             f"{place}, column {task.label!r}: expected a tag for each of the {len(words)} words in column "

@@ -1,6 +1,7 @@
 """What the sections of a recipe are made of."""
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
@@ -28,6 +29,15 @@ class Section(BaseModel):
         return value
 
 
+def at_default(section: Section, names: Collection[str]) -> set[str]:
+    """Those of the fields `names` that hold their default.
+
+    A field that is new in a section enters the keys of artifacts only where it is set, so that those made before it
+    are still found.
+    """
+    return {name for name in names if getattr(section, name) == type(section).model_fields[name].default}
+
+
 class LocationMark:
     """Marks a field that holds a path: `${VAR}`, `{language}` and relative paths in it are expanded on loading."""
 
@@ -38,3 +48,7 @@ def _as_list(value: Any) -> Any:
 
 Location = Annotated[str, LocationMark()]
 Locations = Annotated[list[str], LocationMark(), BeforeValidator(_as_list)]
+Alternatives = Annotated[str | Annotated[list[str], Field(min_length=1)], LocationMark()]
+"""A location, or a list of which the first that exists counts."""
+ColumnName = str | Annotated[list[str], Field(min_length=1)]
+"""A column's name, or a list of which the first that the file has counts."""

@@ -1,6 +1,7 @@
 """Examples of the tasks, and sentences for pseudo-perplexity, from the local and hub files that a recipe names."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 from .errors import UserError
 from .evaluation import TASKS, PseudoPerplexity, Task
 from .examples import OTHER_SPLITS, Account, Item, read_items, read_texts
+from .label_names import label_names
 from .progress import QUIET, Progress
-from .sources import expand_files, identity, local_file
-from .tables import ColumnError
+from .sources import alternatives, expand_files, identity, local_files
+from .tables import ColumnError, choose_column, column, is_conll, read_rows
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"train": 0.7, "validation": 0.1}  # of the one file of a task without splits; the rest is test
@@ -26,17 +28,37 @@ def read_split(
     field, location = _location(task, split)
     account = account or Account()
     with _naming(name, field):
-        path = local_file(location, cache, progress)
-        items = read_items(path, task, account)
+        paths = local_files(location, cache, progress)
+        items = [item for path in paths for item in read_items(path, _settled(path, task, location), account)]
         if not items:
-            raise UserError(f"{path} holds no example" + (f" with {task.where}" if task.where else ""))
+            raise UserError(f"{paths[0]} holds no example" + (f" with {task.where}" if task.where else ""))
         if field == "file":
             whole = len(items)
             items = [item for item in items if _split_of(item) == split]
             account.dropped[OTHER_SPLITS] += whole - len(items)
         if not items:
-            raise UserError(f"{path} is too small to be cut: nothing is left for {split}; give three files")
-    return items
+            raise UserError(f"{paths[0]} is too small to be cut: nothing is left for {split}; give three files")
+        return items
+
+
+def label_origin(name: str, task: Task, cache: Path) -> str:
+    """Who names the labels of a task: names (the files hold no numbers), file, card, or recipe.
+
+    With recipe, the files hold numbers and neither they nor the data set's card say what these stand for. Judged by the
+    first row of the test data, which must have been read before.
+    """
+    field, location = _location(task, "test")
+    with _naming(name, field):
+        path = local_files(location, cache)[0]
+        if is_conll(path):
+            return "names"
+        column_name = choose_column(task.label, path)
+        label = column(next(read_rows(path)), column_name, path)
+        while isinstance(label, list) and label:
+            label = label[0]
+        if str(label) in (task.labels or ()) or not re.fullmatch(r"\d+(\.0)?", str(label).strip()):
+            return "names"
+        return label_names(path, column_name, task.labels, location).origin
 
 
 def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[str, str]:
@@ -52,7 +74,11 @@ def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[s
 def splits_there(task: Task) -> list[str]:
     """The splits whose files are there, as far as can be told without asking a server."""
     locations = {split: _location(task, split)[1] for split in SPLITS if split not in task.lacking or task.file}
-    return [split for split, where in locations.items() if "://" in where or Path(where).is_file()]
+    return [
+        split
+        for split, where in locations.items()
+        if any("://" in location or Path(location).is_file() for location in alternatives(where))
+    ]
 
 
 def sentence_inputs(settings: PseudoPerplexity) -> dict[str, str]:
@@ -70,8 +96,8 @@ def read_sentences(
     """
     with _naming("mlm", "files"):
         for location in _sentence_files(settings):
-            path = local_file(location, cache, progress)
-            yield from read_texts(path, settings.text, account)
+            for path in local_files(location, cache, progress):
+                yield from read_texts(path, choose_column(settings.text, path), account)
 
 
 def _sentence_files(settings: PseudoPerplexity) -> list[str]:
@@ -83,7 +109,7 @@ def _sentence_files(settings: PseudoPerplexity) -> list[str]:
     ]
 
 
-def _location(task: Task, split: str) -> tuple[str, str]:
+def _location(task: Task, split: str) -> tuple[str, str | list[str]]:
     """The field that holds a split, and what stands there."""
     return ("file", task.file) if task.file is not None else (split, getattr(task, split))
 
@@ -131,3 +157,12 @@ def _naming(name: str, field: str) -> Iterator[None]:
         raise ColumnError(f"{field_of(name)}.{field}: {error}; {field_of(name)}.{told}") from error
     except UserError as error:
         raise UserError(f"{field_of(name)}.{field}: {error}") from error
+
+
+def _settled(path: Path, task: Task, location: str | list[str]) -> Task:
+    """The task with its alternative columns chosen, and its labels in the order of the numbers in this file."""
+    if is_conll(path):
+        return task
+    text, label = choose_column(task.text, path), choose_column(task.label, path)
+    names = label_names(path, label, task.labels, location).names
+    return task.model_copy(update={"text": text, "label": label, "labels": names})

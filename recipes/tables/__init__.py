@@ -12,12 +12,15 @@ from typing import Any
 from ..errors import UserError, nearest
 from .conll import NOT_WORDS, Conll, read_conll
 from .opening import inspect, open_text
+from .parquet_rows import class_names
 
 __all__ = [
     "NOT_WORDS",
     "ColumnError",
     "Conll",
     "Table",
+    "choose_column",
+    "class_names",
     "column",
     "is_conll",
     "is_missing",
@@ -109,6 +112,16 @@ def column(row: Mapping[str, Any], name: str, path: Path) -> Any:
         near = nearest(name, row)
         hint = f"; did you mean {near}?" if near else f"; columns: {', '.join(map(str, row))}"
         raise ColumnError(f"{path}: no column {name!r}{hint}") from None
+
+
+def choose_column(names: str | list[str], path: Path) -> str:
+    """The first of `names` that a table has, judged by its first row; the first name where it has none of them."""
+    if isinstance(names, str):
+        return names
+    if not is_table(path):
+        return names[0]
+    columns = next(read_rows(path), {})
+    return next((name for name in names if name in columns), names[0])
 
 
 def text_in(value: Any, name: str, place: str) -> str:
