@@ -12,7 +12,6 @@ from .labels import LabelReader, label_name
 from .tables import (
     NOT_WORDS,
     Table,
-    column,
     describe,
     is_conll,
     is_table,
@@ -134,7 +133,7 @@ def _column_of(path: Path, name: str, account: Account) -> Iterator[str]:
     table = open_table(path)
     account.notes += [(path.name, note) for note in table.notes]
     for number, row in table.rows:
-        yield text_in(column(row, name, path), name, table.place(number))
+        yield text_in(table.value(number, row, name), name, table.place(number))
 
 
 def _sentences(path: Path, task: Task, labels: LabelReader, account: Account) -> list[Item]:
@@ -152,14 +151,13 @@ def _named(names: str | list[str]) -> str | None:
 
 
 def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> Iterator[Item]:
-    path = table.path
     wanted = [(name, label_name(value)) for name, value in task.where.items()]
     for number, row in table.rows:
         account.rows += 1
-        if any(not _is_same(column(row, name, path), value) for name, value in wanted):
+        if any(not _is_same(table.value(number, row, name), value) for name, value in wanted):
             account.dropped[OTHER_ROWS] += 1
             continue
-        text, label = column(row, str(task.text), path), column(row, str(task.label), path)
+        text, label = (table.value(number, row, str(name)) for name in (task.text, task.label))
         place = table.place(number)
         if isinstance(text, list) and text:
             yield Item(*_tagged(text, label, task, labels, place))

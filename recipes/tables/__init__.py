@@ -50,9 +50,19 @@ class Table:
     notes: tuple[str, ...] = ()
     """What the file's name does not tell: other separators, encodings, compression."""
 
+    ragged: bool = False
+    """Whether each row has columns of its own, as in JSON."""
+
     def place(self, number: int) -> str:
         """A row's place for messages."""
         return f"{self.path}, {self.unit} {number}"
+
+    def value(self, number: int, row: Mapping[str, Any], name: str) -> Any:
+        """What a row has in a column. Raises ColumnError, with its place if the columns differ, where it has none."""
+        try:
+            return row[name]
+        except KeyError:
+            raise _no_column(row, name, self.place(number) if self.ragged else str(self.path)) from None
 
 
 def open_table(path: Path) -> Table:
@@ -73,7 +83,7 @@ def open_table(path: Path) -> Table:
     if ending in (".jsonl", ".json"):
         array = json_rows.is_array(path)
         rows = json_rows.array_rows(path) if array else json_rows.line_rows(path)
-        return Table(path, "row" if array else "line", rows, tuple(notes))
+        return Table(path, "row" if array else "line", rows, tuple(notes), ragged=True)
     tsv = ending == ".tsv"
     dialect = delimited.find_dialect(path, tsv=tsv)
     return Table(path, "line", delimited.delimited_rows(path, dialect), (*notes, *dialect.notes(tsv=tsv)))
@@ -109,9 +119,13 @@ def column(row: Mapping[str, Any], name: str, path: Path) -> Any:
     try:
         return row[name]
     except KeyError:
-        near = nearest(name, row)
-        hint = f"; did you mean {near}?" if near else f"; columns: {', '.join(map(str, row))}"
-        raise ColumnError(f"{path}: no column {name!r}{hint}") from None
+        raise _no_column(row, name, str(path)) from None
+
+
+def _no_column(row: Mapping[str, Any], name: str, place: str) -> ColumnError:
+    near = nearest(name, row)
+    hint = f"; did you mean {near}?" if near else f"; columns: {', '.join(map(str, row))}"
+    return ColumnError(f"{place}: no column {name!r}{hint}")
 
 
 def choose_column(names: str | list[str], path: Path) -> str:

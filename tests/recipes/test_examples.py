@@ -1,4 +1,10 @@
-"""Rows as examples. Looked at beside the tasks: corpora (tests/corpora), `predict` and `fill-mask` (tests/cli)."""
+"""Rows as examples of tasks.
+
+The same doors were looked at for corpora (tests/corpora/test_readers.py), sentences of language modelling (below),
+`predict` and `fill-mask` (tests/cli/test_use.py: lines of text, no tables), and predictions that are read again
+(tests/eval/test_significance.py). ConceptNet's dump has a reader of its own (bytes, cut at \\n alone); recipes, task
+files and templates are YAML, where a key that stands twice is refused; cards are only written.
+"""
 
 import json
 from collections import Counter
@@ -115,6 +121,15 @@ def test_a_list_of_one_label_is_that_label(tmp_path: Path) -> None:
 def test_rows_of_other_forms_are_refused_with_place_and_column(tmp_path: Path, row: dict[str, Any], told: str) -> None:
     with pytest.raises(UserError, match=told):
         read_items(jsonl(tmp_path / "a.jsonl", row), task())
+
+
+def test_a_row_that_lacks_a_column_is_told_with_its_place_where_rows_differ(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "a.jsonl", {"text": "a", "label": "x"}, {"text": "b"})
+    with pytest.raises(UserError, match=r"a\.jsonl, line 2: no column 'label'; columns: text"):
+        read_items(path, task())
+    with pytest.raises(UserError, match=r"a\.csv: no column 'label'; did you mean labels"):
+        (tmp_path / "a.csv").write_text("text,labels\na,x\n")
+        read_items(tmp_path / "a.csv", task())
 
 
 def test_numbers_among_words_are_words(tmp_path: Path) -> None:
