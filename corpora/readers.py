@@ -13,6 +13,7 @@ from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Corpus
 from ..recipes.sources import expand_files
 from ..recipes.tables import column, open_text, read_rows
+from ..recipes.text import to_nfc
 
 TEXT_COLUMNS = ("content", "text")  # GlotCC's, and everybody else's
 ID_COLUMN = "warc-record-id"
@@ -92,21 +93,23 @@ def find_shards(corpus: Corpus, language: str, cache: Path, progress: Progress =
 def read_documents(path: Path, text_column: str | None) -> Iterator[Document]:
     """Documents of a txt (one a line), csv, tsv, jsonl or parquet file; empty ones are left out.
 
-    A document's id is GlotCC's record id where there is one, else the text itself. Raises UserError for a file that
+    A document's id is GlotCC's record id where there is one, else the text itself in normal form C: its hash decides
+    the split, which must not depend on how a keyboard writes accents. The text is as the file has it: broken encoding
+    shows only before the rules for all text (`recipes.text`). Raises UserError for a file that
     cannot be read or has no text column.
     """
     if path.name.removesuffix(".gz").endswith(".txt"):
         with open_text(path) as file:
             for line in file:
                 if text := line.strip():
-                    yield Document(text, text)
+                    yield Document(to_nfc(text), text)
         return
     for row in read_rows(path):
         name = text_column or next((name for name in TEXT_COLUMNS if name in row), TEXT_COLUMNS[-1])
         text = column(row, name, path)
         if isinstance(text, str) and text.strip():
             yield Document(
-                str(row.get(ID_COLUMN) or text),
+                str(row.get(ID_COLUMN) or to_nfc(text)),
                 text,
                 _names(row.get("quality-warnings")),
                 _names(row.get("categories")),

@@ -1,6 +1,7 @@
 """Examples of the tasks, and sentences for pseudo-perplexity, from the local and hub files that a recipe names."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from typing import Any
 
 from .errors import UserError
 from .evaluation import TASKS, PseudoPerplexity, Task
-from .progress import QUIET, Progress
+from .progress import QUIET, Progress, say_once
 from .sources import expand_files, identity, local_file
 from .tables import ColumnError, column, open_text, read_conll, read_rows
+from .text import clean_field, clean_line, told
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"train": 0.7, "validation": 0.1}  # of the one file of a task without splits; the rest is test
@@ -36,6 +38,7 @@ def read_split(name: str, task: Task, split: str, cache: Path, progress: Progres
     with _naming(name, field):
         path = local_file(location, cache, progress)
         items = [Item(*pair) for pair in read_conll(path)] if _is_conll(path) else _rows(path, task)
+        items = clean_items(items, f"{field_of(name)}.{field}", progress)
         if not items:
             raise UserError(f"{path} holds no example" + (f" with {task.where}" if task.where else ""))
         if field == "file":
@@ -43,6 +46,15 @@ def read_split(name: str, task: Task, split: str, cache: Path, progress: Progres
         if not items:
             raise UserError(f"{path} is too small to be cut: nothing is left for {split}; give three files")
     return items
+
+
+def clean_items(items: Sequence[Item], origin: str, progress: Progress = QUIET) -> list[Item]:
+    """The items in the form that all text has here (`recipes.text`), without those of which no text is left."""
+    counts: Counter[str] = Counter()
+    cleaned = [Item(clean_field(item.text, counts), clean_field(item.label, counts)) for item in items]
+    if counts:
+        say_once(progress, f"{origin}: text put into one form: {told(counts)}")
+    return [item for item in cleaned if any(item.text)]
 
 
 def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[str, str]:
@@ -68,14 +80,20 @@ def sentence_inputs(settings: PseudoPerplexity) -> dict[str, str]:
 
 
 def read_sentences(settings: PseudoPerplexity, cache: Path, progress: Progress = QUIET) -> Iterator[str]:
-    """The sentences of `eval.mlm.files` in order: lines of text files, the text column of tables; blank ones left out.
+    """The sentences of `eval.mlm.files` in order: lines of text files, the text column of tables.
 
-    Raises UserError for a file that cannot be had or read.
+    In the form that all text has here (`recipes.text`); blank ones are left out. Raises UserError for a file that
+    cannot be had or read.
     """
     with _naming("mlm", "files"):
         for location in _sentence_files(settings):
             path = local_file(location, cache, progress)
-            yield from (text.strip() for text in _texts(path, settings.text) if text.strip())
+            counts: Counter[str] = Counter()
+            try:
+                yield from filter(None, (clean_line(text, counts) for text in _texts(path, settings.text)))
+            finally:  # also where no more sentences are wanted
+                if counts:
+                    say_once(progress, f"eval.mlm.files: {path.name}: text put into one form: {told(counts)}")
 
 
 def _texts(path: Path, name: str) -> Iterator[str]:
@@ -175,11 +193,11 @@ def _name(value: Any, task: Task, path: Path) -> str:
     """A label's name; a number is looked up in `labels` where the recipe gives them."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if value is None or not isinstance(value, str | int) or not str(value).strip():
+    name = clean_line(str(value)) if isinstance(value, str | int) else ""
+    if not name:
         raise UserError(f"{path}: a row has no label" + (f" but {value!r}" if value else ""))
-    value = str(value).strip()
-    if task.labels is None or str(value) in task.labels:
-        return str(value)
-    if str(value).isdecimal() and int(value) < len(task.labels):
-        return task.labels[int(value)]
-    raise UserError(f"{path}: label {value!r} is not among {', '.join(task.labels)}")
+    if task.labels is None or name in task.labels:
+        return name
+    if name.isdecimal() and int(name) < len(task.labels):
+        return task.labels[int(name)]
+    raise UserError(f"{path}: label {name!r} is not among {', '.join(task.labels)}")
