@@ -4,29 +4,18 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .errors import UserError
 from .evaluation import TASKS, PseudoPerplexity, Task
+from .examples import Item, read_items, read_texts
 from .progress import QUIET, Progress, say_once
 from .sources import expand_files, identity, local_file
-from .tables import ColumnError, column, open_text, read_conll, read_rows
+from .tables import ColumnError
 from .text import clean_field, clean_line, told
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"train": 0.7, "validation": 0.1}  # of the one file of a task without splits; the rest is test
-CONLL = (".txt", ".conll", ".bio", ".iob", ".iob2")
-TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
-
-
-@dataclass(frozen=True)
-class Item:
-    """A text and its label, or words and their tags."""
-
-    text: str | list[str]
-    label: str | list[str]
 
 
 def read_split(name: str, task: Task, split: str, cache: Path, progress: Progress = QUIET) -> list[Item]:
@@ -37,8 +26,7 @@ def read_split(name: str, task: Task, split: str, cache: Path, progress: Progres
     field, location = _location(task, split)
     with _naming(name, field):
         path = local_file(location, cache, progress)
-        items = [Item(*pair) for pair in read_conll(path)] if _is_conll(path) else _rows(path, task)
-        items = clean_items(items, f"{field_of(name)}.{field}", progress)
+        items = clean_items(read_items(path, task), f"{field_of(name)}.{field}", progress)
         if not items:
             raise UserError(f"{path} holds no example" + (f" with {task.where}" if task.where else ""))
         if field == "file":
@@ -90,22 +78,10 @@ def read_sentences(settings: PseudoPerplexity, cache: Path, progress: Progress =
             path = local_file(location, cache, progress)
             counts: Counter[str] = Counter()
             try:
-                yield from filter(None, (clean_line(text, counts) for text in _texts(path, settings.text)))
+                yield from filter(None, (clean_line(text, counts) for text in read_texts(path, settings.text)))
             finally:  # also where no more sentences are wanted
                 if counts:
                     say_once(progress, f"eval.mlm.files: {path.name}: text put into one form: {told(counts)}")
-
-
-def _texts(path: Path, name: str) -> Iterator[str]:
-    if path.name.removesuffix(".gz").endswith(TABLES):
-        for row in read_rows(path):
-            text = column(row, name, path)
-            if text is not None and not isinstance(text, str):
-                raise UserError(f"{path}: expected a sentence in column {name!r}, got {text!r}")
-            yield text or ""
-        return
-    with open_text(path) as file:
-        yield from file
 
 
 def _sentence_files(settings: PseudoPerplexity) -> list[str]:
@@ -165,39 +141,3 @@ def _naming(name: str, field: str) -> Iterator[None]:
         raise ColumnError(f"{field_of(name)}.{field}: {error}; {field_of(name)}.{told}") from error
     except UserError as error:
         raise UserError(f"{field_of(name)}.{field}: {error}") from error
-
-
-def _is_conll(path: Path) -> bool:
-    return path.name.removesuffix(".gz").endswith(CONLL)
-
-
-def _rows(path: Path, task: Task) -> list[Item]:
-    items = []
-    for row in read_rows(path):
-        if any(str(column(row, name, path)) != value for name, value in task.where.items()):
-            continue
-        text, label = column(row, task.text, path), column(row, task.label, path)
-        if text is None or text == [] or (isinstance(text, str) and not text.strip()):
-            continue  # nothing to learn from, nothing to tell
-        names = [_name(part, task, path) for part in label] if isinstance(label, list) else _name(label, task, path)
-        words = isinstance(text, list) and len(text) == len(names) and all(isinstance(word, str) for word in text)
-        if not (isinstance(text, str) if isinstance(names, str) else words):
-            raise UserError(
-                f"{path}: expected a text and a label, or as many tokens as tags, got {text!r} and {label!r}"
-            )
-        items.append(Item(text, names))
-    return items
-
-
-def _name(value: Any, task: Task, path: Path) -> str:
-    """A label's name; a number is looked up in `labels` where the recipe gives them."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    name = clean_line(str(value)) if isinstance(value, str | int) else ""
-    if not name:
-        raise UserError(f"{path}: a row has no label" + (f" but {value!r}" if value else ""))
-    if task.labels is None or name in task.labels:
-        return name
-    if name.isdecimal() and int(name) < len(task.labels):
-        return task.labels[int(name)]
-    raise UserError(f"{path}: label {name!r} is not among {', '.join(task.labels)}")
