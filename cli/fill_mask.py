@@ -1,6 +1,7 @@
 """`lrl-adapt fill-mask`: what a base puts into a gap, with and without language adapters."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import groupby
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..recipes.errors import UserError
+from ..recipes.text import clean_line, told
 from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
@@ -67,6 +69,11 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
         terminal.say(f"adapter: {newest}")
         adapters = [NONE, str(newest)]
     found = fill_masks(given, adapters, base=base, top=top)
+    counts: Counter[str] = Counter()
+    for text in given:
+        clean_line(text, counts)
+    if counts:
+        terminal.say(f"texts as the model reads them: {told(counts)}")
     if as_json:
         for filled in found:
             print(json.dumps(asdict(filled), ensure_ascii=False))

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -11,6 +12,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from ..recipes.errors import UserError
+from ..recipes.text import told
 from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
@@ -79,9 +81,12 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
     given = read_texts(texts, file)
     first = next(given)  # says that there is none before a model is loaded
     found = _load(adapter, workspace, task, language, language_adapter, base)
+    counts: Counter[str] = Counter()
     with _opened(out) as lines:
-        for row in found.predict(chain([first], given)):
+        for row in found.predict(chain([first], given), counts):
             print(json.dumps(row, ensure_ascii=False), file=lines)
+    if counts:
+        Terminal().say(f"texts as the model reads them: {told(counts)}")
     Terminal().result({}, out)
 
 

@@ -171,13 +171,13 @@ class Aligned:
     """Start and end in the text as it was given, for each character of `text`."""
 
     def original(self, start: int, end: int) -> tuple[int, int]:
-        """Where the characters `start` to `end`, at least one, stood in the text as it was given."""
-        return self.spans[start][0], self.spans[end - 1][1]
+        """Where the characters `start` to `end` (or one, if that is none) stood in the text as it was given."""
+        return self.spans[start][0], self.spans[max(start, end - 1)][1]
 
 
-def align(text: str) -> Aligned:
+def align(text: str, counts: Counter[str] | None = None) -> Aligned:
     """`clean_line` of a text, with the way back to the characters that the user wrote."""
-    cleaned = clean_line(text)
+    cleaned = clean_line(text, counts)
     tracked = Aligned(text, [(place, place + 1) for place in range(len(text))])
     if cleaned == text:
         return tracked
