@@ -14,7 +14,7 @@ from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash, write_json
 from ..recipes.errors import UserError
 from ..recipes.evaluation import Task
 from ..recipes.labelled import read_sentences, sentence_inputs, task_inputs
-from ..recipes.progress import QUIET, Progress
+from ..recipes.progress import QUIET, Progress, say_once
 from ..recipes.schema import Recipe
 from ..training.adapters import load_adapter
 from ..training.base import base_identity, base_name, load_base, scratch_artifact
@@ -100,7 +100,7 @@ class Measurement:
             inputs["data"] = task_inputs(self.task, task)
             section |= self._transfer(inputs)
         section |= {"language": self.recipe.language, "task": self.task, "seed": self.seed, "system": self.system}
-        section["code"] = 4
+        section["code"] = 5
         name = f"{self.task}-{base_name(self.recipe.base)}-{self.system.replace('/', '-')}"
         return Artifact(self.workspace / "scores" / self.recipe.language, name, "scores", section, inputs, parents)
 
@@ -142,7 +142,7 @@ class Measurement:
 
     def _make(self, draft: Draft, progress: Progress) -> None:
         if self.task == "mlm":
-            rows, labels = self._sentences_scored(progress), []
+            rows, labels = self._sentences_scored(draft, progress), []
         else:
             rows, labels = self._answers(draft, progress)
         measures = measures_of(rows, labels)
@@ -178,7 +178,7 @@ class Measurement:
             transfer_from=self._learnt_in,
         )
 
-    def _sentences_scored(self, progress: Progress) -> list[dict[str, Any]]:
+    def _sentences_scored(self, draft: Draft, progress: Progress) -> list[dict[str, Any]]:
         settings = self.recipe.eval.mlm
         sentences = list(islice(self._sentences(progress), settings.max_sentences))
         if not sentences:
@@ -196,7 +196,16 @@ class Measurement:
                 progress=progress,
                 label=f"pseudo-perplexity of {self.system}",
             )
-        return [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True)]
+        rows = [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True) if score.tokens]
+        if not rows:
+            raise UserError(f"eval.mlm: the tokenizer of {base_name(self.recipe.base)} keeps nothing of any sentence")
+        if left_out := len(sentences) - len(rows):
+            draft.facts["sentences_without_tokens"] = left_out
+            say_once(
+                progress,
+                f"mlm: {left_out} of {len(sentences)} sentences left out: the tokenizer keeps nothing of them",
+            )
+        return rows
 
     def _sentences(self, progress: Progress) -> Iterator[str]:
         settings = self.recipe.eval.mlm

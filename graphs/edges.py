@@ -15,9 +15,10 @@ from ..recipes.parquet import RowWriter
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Graph, Recipe
 from ..recipes.sources import identity, local_file
+from ..recipes.text import told
 from .conceptnet import COUNTS, Edge, Node, read_edges
 
-CODE = 1  # goes up when the same dump is to give other edges
+CODE = 2  # goes up when the same dump is to give other edges
 FILE = "edges.parquet"
 SCHEMA = pyarrow.schema(
     {
@@ -104,17 +105,20 @@ def load_edges(artifact: Artifact) -> list[Edge]:
 
 def _extract(path: Path, drafts: list[tuple[str, Draft]], progress: Progress) -> None:
     counts = {code: Counter[str](dict.fromkeys(COUNTS, 0)) for code, _ in drafts}
+    changes = {code: Counter[str]() for code, _ in drafts}
     with ExitStack() as stack:
         writers: dict[str, list[RowWriter]] = {}
         for code, draft in drafts:  # Malay and Indonesian share a code
             writers.setdefault(code, []).append(stack.enter_context(RowWriter(draft.folder / FILE, SCHEMA)))
-        for code, edge in read_edges(path, writers, counts, progress):
+        for code, edge in read_edges(path, writers, counts, progress, changes):
             for writer in writers[code]:
                 writer.add(_row(edge))
     for code, draft in drafts:
         if not counts[code]["kept"]:
             raise UserError(f"{path}: no edge of ConceptNet's language {code}; is it the right file?")
-        draft.facts |= {"dump": path.name, "counts": dict(counts[code])}
+        draft.facts |= {"dump": path.name, "counts": dict(counts[code]), "text": dict(changes[code])}
+        if changes[code]:
+            progress.say(f"ConceptNet's terms put into one form: {told(changes[code])}")
 
 
 def _row(edge: Edge) -> dict[str, str | float]:

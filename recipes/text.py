@@ -153,13 +153,17 @@ def to_nfc_all(texts: Sequence[str], counts: Counter[str] | None = None) -> list
 
 
 def told(counts: Counter[str]) -> str:
-    """What the rules changed, for people: "NFC: 312 texts changed, soft hyphens: 4 dropped"; "" for nothing."""
+    """What the rules changed, for people: "NFC: 312 texts changed, soft hyphens: 4 dropped"; "" for nothing.
+
+    Names that are no rule's are told as they are.
+    """
     plain = {rule.name for rule in (*RULES, _BREAK) if rule.replacement}
 
     def ending(name: str) -> str:
         return "texts changed" if name == NFC else "made plain spaces" if name in plain else "dropped"
 
-    return ", ".join(f"{name}: {counts[name]:,} {ending(name)}" for name in NAMES if counts[name])
+    rules = [f"{name}: {counts[name]:,} {ending(name)}" for name in NAMES if counts[name]]
+    return ", ".join([*rules, *(f"{name}: {count:,}" for name, count in counts.items() if name not in NAMES)])
 
 
 @dataclass(frozen=True)
