@@ -1,6 +1,7 @@
 """`lrl-adapt eval`: base and adapted model on the recipe's tasks."""
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,11 +78,11 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
         made = {one.artifact.folder: one.artifact for run in runs for one in planned(run, workspace, folder)}
         plan(terminal, runs[0], list(made.values()))
         return
-    found: dict[Path, list[Any]] = {}  # the base's come with every adapter's
+    scores_by_folder: dict[Path, list[Any]] = {}  # the base's come with every adapter's
     for run in runs:
-        found |= evaluate(run, workspace, terminal, folder)
-    scores = [score for some in found.values() for score in some]
-    show_scores(terminal, found, workspace)
+        scores_by_folder |= evaluate(run, workspace, terminal, folder)
+    scores = [score for scores_of_one in scores_by_folder.values() for score in scores_of_one]
+    show_scores(terminal, scores_by_folder, compare(scores, workspace, terminal))
     where = workspace / "scores" / (runs[0].language if len(runs) == 1 else "")
     terminal.result({"scores": [score_json(score) for score in scores]}, where)
 
@@ -135,20 +136,35 @@ def score_json(score: Any) -> dict[str, Any]:
     return asdict(score)
 
 
-def show_scores(terminal: Terminal, found: dict[Path, list[Any]], workspace: Path) -> None:
-    """A summary table for each language of scores in the workspace, by the folders that hold them."""
-    for language in dict.fromkeys(score.language for scores in found.values() for score in scores):
-        _show_scores(terminal, language, {folder.resolve() for folder in found}, workspace)
-
-
-def _show_scores(terminal: Terminal, language: str, folders: set[Path], workspace: Path) -> None:
-    """One language's scores: tasks down, systems across, changes with their verdicts."""
-    from ..eval.rows import change, compared, rows_of, show_change, systems_of
+def compare(scores: Iterable[Any], workspace: Path, terminal: Terminal) -> Any:
+    """The compared results of every run in the workspace in the languages of these scores, as a report shows them."""
+    from ..eval.results import compare_runs
     from ..eval.runs import gather
+
+    languages = list(dict.fromkeys(score.language for score in scores))
+    return compare_runs(gather([workspace], languages), terminal)
+
+
+def show_scores(terminal: Terminal, folders: Iterable[Path], results: Any) -> None:
+    """A table for each language of the results from these score folders.
+
+    Values and verdicts are those of `results`, so that they agree with a report page on the same `results`.
+    """
+    from ..eval.results import folders_of, rows_from
+
+    shown_folders = {folder.resolve() for folder in folders}
+    rows = rows_from(results.rows, shown_folders)
+    for language in dict.fromkeys(row.language for row in rows):
+        _show_language(terminal, language, [row for row in rows if row.language == language])
+    if any(not folders_of(cell) <= shown_folders for row in rows for cell in row.systems.values()):
+        terminal.say("note: means are over all seeds in the workspace, as on the report page")
+
+
+def _show_language(terminal: Terminal, language: str, rows: Sequence[Any]) -> None:
+    """One language's results: tasks down, systems across, changes with their verdicts."""
+    from ..eval.rows import change, show_change, systems_of
     from ..eval.scores import BASE, metric_name, show_interval, show_value
 
-    runs = [run for run in gather([workspace], [language]) if run.folder.resolve() in folders]
-    rows = compared(rows_of(runs))
     systems = systems_of(rows)
     adapted = [system for system in systems if system != BASE]
     table = []

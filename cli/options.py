@@ -21,7 +21,8 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="FIELD=VALUE",
-        help="Override a field, e.g. training.max_steps=50; may be repeated.",
+        help="Override a field, e.g. training.max_steps=50; may be repeated. LRL_ADAPT_SET in the environment holds "
+        "such lines for every command.",
         show_default=False,
     ),
 ]
@@ -91,12 +92,15 @@ def overrides(
     source: str | None = None,
     tasks: list[str] | None = None,
 ) -> list[str]:
-    """The short options as `--set` overrides, after the explicit ones."""
+    """All overrides: those of $LRL_ADAPT_SET, then `--set`, then the short options; the last one wins."""
+    from ..recipes.overrides import environment_overrides
+
     short: dict[str, Any] = {"language": language, "adapter.type": adapter, "source": source}
     if tasks:
         short["eval.tasks"] = tasks
     # JSON is YAML that leaves "no", the Norwegians' code, a string
-    return [*(changes or []), *(f"{field}={json.dumps(value)}" for field, value in short.items() if value is not None)]
+    named = [f"{field}={json.dumps(value)}" for field, value in short.items() if value is not None]
+    return [*environment_overrides(), *(changes or []), *named]
 
 
 def language_code(language: str | None) -> str | None:

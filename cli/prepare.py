@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from ..recipes.artifacts import Artifact
+from ..recipes.errors import UserError
 from . import options
 from .console import Terminal
 from .guard import guarded
@@ -45,17 +46,30 @@ def prepare_cmd(
     with_graph = [each for each in recipes if each.graph]
     if len(with_graph) > 1:
         extract_edges(with_graph, workspace, terminal)  # one pass over the dump for all of them
-    artifacts = []
+    artifacts, refused = [], []
     for each in recipes:
-        made = prepare(each, workspace, terminal)
+        try:
+            made = prepare(each, workspace, terminal)
+        except EmptySplitError as error:
+            refused.append(f"{error}")  # the other languages are prepared all the same
+            continue
         rows = [row for artifact in made for row in _rows(artifact)]
         terminal.table(f"Prepared {each.language}", ("artifact", "train", "validation", "test", "counts"), rows)
         artifacts += made
+    if refused:
+        raise UserError("\n  ".join(refused))
     terminal.result({"artifacts": [describe(artifact) for artifact in artifacts]}, artifacts[-1].folder)
 
 
+class EmptySplitError(UserError):
+    """Prepared data lack a split, so that nothing can be trained or scored on them."""
+
+
 def prepare(recipe: Any, workspace: Path, terminal: Terminal) -> list[Artifact]:
-    """Make the corpus and graph artifacts that the recipe asks for, saying which were there."""
+    """Make the corpus and graph artifacts that the recipe asks for, saying which were there.
+
+    Raises EmptySplitError, once all are made, where one of them has an empty train, validation or test split.
+    """
     from ..corpora.prepare import prepare_corpus
     from ..graphs.prepare import prepare_graph
     from ..recipes.languages import find_language
@@ -73,7 +87,32 @@ def prepare(recipe: Any, workspace: Path, terminal: Terminal) -> list[Artifact]:
         sizes = ", ".join(f"{count:,} {split}" for split, count in _sizes(artifact).items())
         state = "there already" if artifact.kind in there else f"{sizes} sentences"
         terminal.say(f"{artifact.kind}: {state}, {artifact.folder}")
+    if problems := [problem for artifact in expected.all if (problem := _empty_splits(artifact, recipe))]:
+        raise EmptySplitError("\n  ".join(problems))
     return list(expected.all)
+
+
+def _empty_splits(artifact: Artifact, recipe: Any) -> str | None:
+    """One line on the splits that are empty and what to do about them; None where none is."""
+    from ..corpora.reasons import left_out
+
+    sizes = _sizes(artifact)
+    empty = [split for split, count in sizes.items() if not count]
+    if not empty:
+        return None
+    facts = artifact.manifest()["facts"]
+    counts = ", ".join(f"{count} {split}" for split, count in sizes.items())
+    problem = f"{artifact.kind} for {recipe.language} has no {' and no '.join(empty)} text ({counts} sentences)"
+    if artifact.kind == "graph":
+        more = "" if recipe.graph.languages == "all" else "use more of its edges with graph.languages=all, or "
+        return f"{problem}: {more}train on text alone (source: text, graph: null)"
+    documents = sum(facts["documents"].values())
+    left = left_out(facts.get("pages", {}), facts.get("counts", {}))
+    return (
+        f"{problem}: whole documents go to one split (80, 10 and 10 %), and there {'is' if documents == 1 else 'are'} "
+        f"{documents}; give 50 or more (each line of a txt file is one, each row of a csv, tsv, jsonl or parquet file)"
+        + (f", or drop less: {left}" if left else "")
+    )
 
 
 def _workers() -> int:

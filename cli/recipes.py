@@ -46,7 +46,7 @@ def show_cmd(
     if not (resolved or as_json or changes):
         typer.echo(find_recipe(recipe).read_text(encoding="utf-8").rstrip())
         return
-    loaded = load_recipe(recipe, changes or [])
+    loaded = load_recipe(recipe, options.overrides(changes))
     if as_json:
         Terminal(as_json=True).result(loaded.model_dump(mode="json"))
     else:
@@ -109,7 +109,7 @@ def check_cmd(
     """Check a recipe's fields and that its local files are there."""
     from ..recipes.loading import check_files, load_runs
 
-    runs = [run for _, run in load_runs(recipe, changes or [])]
+    runs = [run for _, run in load_runs(recipe, options.overrides(changes))]
     for run in runs:
         check_files(run)
     if as_json:

@@ -1,8 +1,7 @@
 """`lrl-adapt report`: one page with every score of a language, or of many."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -81,11 +80,11 @@ def report_cmd(
     terminal.result({"report": str(page)}, page)
 
 
-def report(workspace: Path, languages: Sequence[str], terminal: Terminal) -> Path:
-    """Write the report on these languages of a workspace; returns its page."""
-    from ..eval.report import write_report
+def report(results: Any, workspace: Path, terminal: Terminal) -> Path:
+    """Write the report on compared results; returns its page."""
+    from ..eval.report import write_page
 
-    return write_report(workspace, languages=languages, progress=terminal)
+    return write_page(results, workspace, progress=terminal)
 
 
 def register(app: typer.Typer) -> None:

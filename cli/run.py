@@ -9,7 +9,7 @@ from ..recipes.artifacts import Artifact
 from ..recipes.errors import UserError
 from . import options
 from .console import Terminal
-from .evaluate import evaluate, score_json, show_scores
+from .evaluate import compare, evaluate, score_json, show_scores
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .prepare import prepare
@@ -70,8 +70,9 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     every = [score for some in scores.values() for score in some]
     if every:
         terminal.heading("4/4 report")
-        page = report(workspace, list(dict.fromkeys(score.language for score in every)), terminal)
-        show_scores(terminal, scores, workspace)
+        results = compare(every, workspace, terminal)
+        page = report(results, workspace, terminal)
+        show_scores(terminal, scores, results)
         result = {
             "artifacts": [describe(artifact) for artifact in artifacts.values()],
             "scores": [score_json(score) for score in every],

@@ -55,7 +55,7 @@ def train_cmd(  # noqa: PLR0913, PLR0917
             "adapter none is the base as it is: there is nothing to train; run `lrl-adapt eval --adapter none`"
         )
     if dry_run:
-        told = [_tell_costs(run, workspace, terminal) for _, run in runs]
+        told = [_tell_costs(run, workspace, terminal, gpus) for _, run in runs]
         terminal.result(told[0] if len(told) == 1 else {"runs": told})
         return
     if len(runs) > 1 and joined():
@@ -137,19 +137,24 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
     return artifact
 
 
-def _tell_costs(recipe: Any, workspace: Path, terminal: Terminal) -> dict[str, Any]:
-    """What is there, and where data are prepared what training would take."""
+def _tell_costs(recipe: Any, workspace: Path, terminal: Terminal, gpus: int | None) -> dict[str, Any]:
+    """What is there, and where data are prepared what training would take on `gpus` GPUs (None: all visible ones).
+
+    Raises UserError when there are fewer GPUs.
+    """
     from .steps import planned_work, prepared_data
 
     prepared = prepared_data(recipe, workspace)
+    from ..training import launch
     from ..training.language import adapter_artifact, estimate
 
     quiet_libraries()
+    processes = launch.processes(gpus)
     artifact = adapter_artifact(recipe, workspace, prepared)
     facts: dict[str, Any] = {}
     needed = [made for made in artifact.parents if made.kind != "base"]
     if not artifact.exists and all(made.exists for made in needed):
-        facts = estimate(recipe, workspace, prepared, terminal)
+        facts = estimate(recipe, workspace, prepared, terminal, processes=processes)
     told = planned_work(terminal, recipe, [*prepared.all, artifact], facts)
     if facts:
         terminal.table(

@@ -22,6 +22,7 @@ from ..recipes.text import told
 from .card import card
 from .clean import Cleaned, Tally, clean, clean_all
 from .readers import Document, Shards, find_shards, read_documents
+from .reasons import left_out
 from .stage import KEPT, NOT_SAMPLED, OUTCOMES, OVER_CAP, Stage
 from .tasks import task_inputs, task_lines
 
@@ -59,7 +60,7 @@ def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET, 
 
 def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, workers: int) -> None:
     corpus, language = _section(recipe), find_language(recipe.language)
-    source = find_shards(corpus, recipe.language, workspace / "downloads", progress)
+    source = find_shards(corpus, recipe.language, progress)
     tally = Tally()
     with TemporaryDirectory(dir=draft.folder) as folder:
         stage = Stage(Path(folder), corpus)
@@ -79,8 +80,11 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             tally.lines[name] += int((outcome == index).sum())
             tally.bytes[name] += stage.bytes_of(outcome, index)
         if not tally.lines[OUTCOMES[KEPT]]:
+            reasons = left_out(tally.pages, tally.lines)
             raise UserError(
-                f"no line of text is left for {recipe.language}: {_told(tally)} (corpus.files, min_characters)"
+                f"no line of text is left for {recipe.language}: give more text, or drop less of it: {reasons}"
+                if reasons
+                else f"no line of text is left for {recipe.language}: the files are empty; give others in corpus.files"
             )
         if tally.lines[OUTCOMES[NOT_SAMPLED]] and not tally.lines[OUTCOMES[OVER_CAP]]:
             progress.say("fewer than max_bytes or max_documents are kept: repeats took more than expected")
@@ -106,7 +110,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
 def _task_lines(recipe: Recipe, workspace: Path, progress: Progress) -> Iterator[Cleaned]:
     """The texts of the task sets, whole, and cut as the corpus is: whatever their letters and script."""
     corpus, language = _section(recipe), find_language(recipe.language)
-    texts = [Document(text, text) for text in task_lines(recipe.eval, workspace / "downloads", progress)]
+    texts = [Document(text, text) for text in task_lines(recipe, workspace / "downloads", progress)]
     whole = corpus.model_copy(
         update={"min_characters": 1, "max_characters": 10**9, "cut": "lines", "min_letters": 0.0, "min_script": 0.0}
         | {"drop_boilerplate": False, "min_probability": 0.0}
@@ -206,13 +210,6 @@ def _format(path: Path) -> str:
     """The part of a file's name that decides how it is read."""
     suffixes = path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]
     return "".join(suffixes)
-
-
-def _told(tally: Tally) -> str:
-    told = {**{f"pages: {reason}": count for reason, count in tally.pages.items()}, **tally.lines}
-    kept = (OUTCOMES[KEPT], f"pages: {OUTCOMES[KEPT]}")
-    dropped = [f"{reason} {count}" for reason, count in told.items() if count and reason not in kept]
-    return ", ".join(dropped) or "the files are empty"
 
 
 def _present(counts: Counter[str]) -> dict[str, int]:

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..recipes.errors import UserError
-from ..recipes.hub import COMMIT, HubFolder, hub_file, hub_folder
+from ..recipes.hub import COMMIT, HubFolder, hub_file, list_folder
 from ..recipes.languages import find_language
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Corpus
@@ -72,22 +72,22 @@ class Shards:
         return sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
 
 
-def find_shards(corpus: Corpus, language: str, cache: Path, progress: Progress = QUIET) -> Shards:
+def find_shards(corpus: Corpus, language: str, progress: Progress = QUIET) -> Shards:
     """The files of a corpus, nothing fetched yet. Raises UserError where there are none.
 
-    GlotCC's parquet files (their listing is kept in `cache`) are `v1.0/<label>/<label>_<i>.parquet`, never found by
+    GlotCC's parquet files are `v1.0/<label>/<label>_<i>.parquet`, never found by
     config name: resolving one parses a card of 6,400 lines.
     """
     if corpus.files:
         return Shards(corpus, local=expand_files(corpus.files))
     label = find_language(language).glotcc
-    folder = hub_folder(corpus.glotcc, f"v1.0/{label}", corpus.revision, cache)
+    folder = list_folder(corpus.glotcc, f"v1.0/{label}", corpus.revision)
     shards = {name: size for name, size in folder.files.items() if name.endswith(".parquet")}
     if not shards:
         raise UserError(f"GlotCC has no text for {label}: name local files in corpus.files")
     if not COMMIT.fullmatch(corpus.revision):
         progress.say(f"{corpus.glotcc}: {corpus.revision} is now {folder.commit}; corpus.revision pins it")
-    return Shards(corpus, folder=HubFolder(folder.commit, shards))
+    return Shards(corpus, folder=replace(folder, files=shards))
 
 
 def read_documents(path: Path, text_column: str | None) -> Iterator[Document]:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..recipes import labelled
+from ..recipes.availability import sentence_settings, skipped_tasks
 from ..recipes.errors import UserError
 from ..recipes.evaluation import Eval, Task
 from ..recipes.progress import QUIET, Progress
+from ..recipes.schema import Recipe
 from ..recipes.tables import ColumnError
 
 
@@ -22,19 +24,22 @@ def task_inputs(evaluation: Eval) -> dict[str, str]:
     return found | {f"mlm.{field}": column + what for field, what in sentences.items()}
 
 
-def task_lines(evaluation: Eval, cache: Path, progress: Progress = QUIET) -> list[str]:
+def task_lines(recipe: Recipe, cache: Path, progress: Progress = QUIET) -> list[str]:
     """Every text of every split of the tasks, and the sentences of the pseudo-perplexity, on one line each.
 
-    Raises UserError for a file that cannot be had or read.
+    Tasks that have no data in the language are skipped. Raises UserError for a file that cannot be had or read.
     """
     texts: dict[str, None] = {}
+    evaluation, skipped = recipe.eval, skipped_tasks(recipe)
     try:
         for name, task in evaluation.with_data.items():
+            if name in skipped:
+                continue
             for split in _splits(evaluation, task):
                 for item in labelled.read_split(name, task, split, cache, progress):
                     text = item.text if isinstance(item.text, str) else " ".join(item.text)
                     texts[" ".join(text.split())] = None
-        for text in labelled.read_sentences(evaluation.mlm, cache, progress):
+        for text in labelled.read_sentences(sentence_settings(recipe), cache, progress):
             texts[" ".join(text.split())] = None
     except ColumnError:
         raise

@@ -125,8 +125,11 @@ def score_panel(row: Row, systems: Sequence[str]) -> Panel:
     return Panel(_stem("scores", row), f"{task_name(row.task)}{note}, {metric_name(row.metric)}: {values}", draw)
 
 
-def gains_panel(rows: Sequence[Row], systems: Sequence[str]) -> Panel:
-    """Several languages: a faint dot per language at its gain over what is compared with, a line at their mean."""
+def gains_panel(rows: Sequence[Row], systems: Sequence[str], distinct_metric: str = "") -> Panel:
+    """Several languages: a faint dot per language at its gain over what is compared with, a line at their mean.
+
+    `distinct_metric` goes into the files' names, for a task that has a panel for another metric too.
+    """
     task, metric = rows[0].task, rows[0].metric
     gains = {system: _gains(rows, system) for system in systems if system != rows[0].against}
 
@@ -149,7 +152,8 @@ def gains_panel(rows: Sequence[Row], systems: Sequence[str]) -> Panel:
         for system, found in gains.items()
     )
     label = f"{task_name(task)}, mean gain over {named(rows[0].against)}: {told}"
-    return Panel(_stem("gains", rows[0]), label.replace(" points", " %") if lower_is_better(metric) else label, draw)
+    stem = _stem("gains", rows[0]) + (f"-{safe(distinct_metric)}" if distinct_metric else "")
+    return Panel(stem, label.replace(" points", " %") if lower_is_better(metric) else label, draw)
 
 
 def curve_panel(name: str, title: str, curves: Sequence[Curve]) -> Panel:

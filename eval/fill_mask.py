@@ -59,11 +59,13 @@ def fill_masks(texts: Sequence[str], adapters: Sequence[str], *, base: str | Non
     for text in texts:
         if not MASK.search(text):
             raise UserError(f"there is no mask in {text!r}: write <mask>, [MASK] or {{mask}} where a word is missing")
-    found = []
+    filled: list[Filled] = []
     for system in _systems(list(dict.fromkeys(adapters)), base):
-        found += system.fill(texts, top)
-    order = {name: number for number, name in enumerate(adapters)}
-    return sorted(found, key=lambda filled: (texts.index(filled.text), filled.mask, order[filled.adapter]))
+        filled += system.fill(texts, top)
+    # looked up, not searched for: there may be many thousands of texts
+    place_of_text = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    place_of_adapter = {name: place for place, name in enumerate(dict.fromkeys(adapters))}
+    return sorted(filled, key=lambda gap: (place_of_text[gap.text], gap.mask, place_of_adapter[gap.adapter]))
 
 
 @dataclass(frozen=True)

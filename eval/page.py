@@ -29,7 +29,7 @@ from .scores import (
     task_order,
 )
 from .significance import FEWEST_LANGUAGES
-from .tables import Paper, Table, header_words, metric_line, no_paper, paper_value, show_p
+from .tables import Paper, Table, header_words, languages_of_means, metric_line, no_paper, paper_value, show_p
 
 RANDOM_BASE = "scratch"  # how the names of bases with random weights start
 MOST_NAMED = 4  # comparisons with one verdict that the opening names one by one; the tables tell of all
@@ -167,7 +167,7 @@ def score_panels(tables: Sequence[Table]) -> dict[str, list[Panel]]:
         if not table.by_language:
             panels[table.base] += [score_panel(row, systems_of(rows)) for row in rows]
         elif len(table.systems) > 1:
-            panels[table.base].append(gains_panel(rows, table.systems))
+            panels[table.base].append(gains_panel(rows, table.systems, table.metric))
     return panels
 
 
@@ -215,6 +215,7 @@ def metric_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
 def _functions() -> Mapping[str, Callable[..., Any] | str]:
     functions = (task_name, metric_name, metric_line, show_value, show_interval, show_change, show_change_interval)
     more = (change, change_interval, show_p, show_time, header_words, lower_is_better, language_name)
+    more += (languages_of_means,)
     constants = {"missing": MISSING, "missing_note": MISSING_NOTE, "unreadable": UNREADABLE, "base_system": BASE}
     constants["fewest_languages"] = str(FEWEST_LANGUAGES)
     return {function.__name__: function for function in (*functions, *more)} | constants

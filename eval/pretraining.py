@@ -7,8 +7,9 @@ from typing import Any
 from .figures import Panel, pretraining_panel, safe
 from .paper import pretraining_gigabytes
 from .rows import Row, by, gain
-from .scores import BASE, task_name, task_order
+from .scores import BASE, metric_name, task_name, task_order
 from .significance import FEWEST_LANGUAGES
+from .tables import tasks_with_several_metrics
 
 
 @dataclass(frozen=True)
@@ -27,18 +28,23 @@ class Correlation:
 
 
 def pretraining(rows: Sequence[Row]) -> tuple[list[Correlation], list[Panel]]:
-    """Correlations of gains over the base, a picture for each base and task; systems with FEWEST_LANGUAGES or more."""
+    """Correlations of gains over the base, a picture for each base, task and metric.
+
+    Of systems with at least FEWEST_LANGUAGES languages.
+    """
     correlations, panels = [], []
-    groups = by([row for row in rows if not row.transfer and row.against == BASE], "base", "task")
-    for base, task in sorted(groups, key=lambda key: (key[0], task_order(key[1]))):
-        some = groups[base, task]
+    groups = by([row for row in rows if not row.transfer and row.against == BASE], "base", "task", "metric")
+    ambiguous = tasks_with_several_metrics(rows)
+    for base, task, metric in sorted(groups, key=lambda key: (key[0], task_order(key[1]), key[2])):
+        some = groups[base, task, metric]
+        title = task_name(task) + (f", {metric_name(metric)}" if task in ambiguous else "")
         points = {system: found for system in _systems(some) if len(found := _points(some, system)) >= FEWEST_LANGUAGES}
         for system, found in points.items():
             rho, p = _spearman(found)
-            correlations.append(Correlation(base, task_name(task), system, len(found), rho, p))
+            correlations.append(Correlation(base, title, system, len(found), rho, p))
         if points:
-            name = f"pretraining-{safe(base)}-{safe(task)}"
-            panels.append(pretraining_panel(task, some[0].metric, points, name))
+            name = f"pretraining-{safe(base)}-{safe(task)}" + (f"-{safe(metric)}" if task in ambiguous else "")
+            panels.append(pretraining_panel(task, metric, points, name))
     return correlations, panels
 
 

@@ -15,7 +15,7 @@ CONCEPTNET = "CC BY-SA 4.0"
 LOCAL = "local files: your own to know"
 TRAINING = "training"
 ELSEWHERE = "see the page of the data set"
-# Task data by a part of their address
+# Task data by a part of their address, for terms that were not read from the data set's card
 LICENCES = (
     ("sib200", "SIB-200", "CC BY-SA 4.0"),
     ("sib-200", "SIB-200", "CC BY-SA 4.0"),
@@ -24,7 +24,8 @@ LICENCES = (
     ("afrisenti", "AfriSenti", "CC BY 4.0"),
     ("nusax", "NusaX", "CC BY-SA 4.0"),
     ("flores", "FLORES+", "CC BY-SA 4.0"),
-    ("dgurgurov/", "Sentiment sets of arXiv 2502.10140", "MIT"),
+    ("dgurgurov/romanian_sa", "Sentiment sets of arXiv 2502.10140", "CC BY-SA 4.0"),
+    ("dgurgurov/", "Sentiment sets of arXiv 2502.10140", "most of them MIT; see the page of the data set"),
 )
 
 
@@ -165,8 +166,14 @@ def _fact(value: str | float) -> str:
 
 def _data_of(run: Run) -> Iterator[tuple[str, str, str]]:
     """(data, terms, use) of everything that a run was scored on and its adapters trained on."""
+    on_hub = run.manifest.get("facts", {}).get("files_on_hub", {})
+    for address, licence in on_hub.items():
+        name, terms = _terms(address)
+        repository = _repository(address)
+        yield name if name == repository else f"{name} ({repository})", licence or terms, f"scoring of {run.about.task}"
     for location in _locations(run.manifest.get("inputs", {})):
-        yield *_terms(location), f"scoring of {run.about.task}"
+        if not (on_hub and location.startswith("hf://")):  # scores of earlier versions recorded no files
+            yield *_terms(location), f"scoring of {run.about.task}"
     for folder in run.data:
         yield from _prepared(folder, run.workspace, f"scoring of {run.about.task}")
     for adapter in run.adapters:
@@ -204,6 +211,13 @@ def _prepared(folder: Path, workspace: Path, use: str) -> Iterator[tuple[str, st
         yield f"ConceptNet ({facts.get('dump', 'dump')})", CONCEPTNET + (f"; its edges: {kept}" if kept else ""), use
 
 
+def _repository(address: str) -> str:
+    """OWNER/NAME at its commit, shortened, of an hf:// address."""
+    owner, name = address.removeprefix("hf://datasets/").split("/")[:2]
+    repo, _, commit = name.partition("@")
+    return f"{owner}/{repo}" + (f" at {commit[:8]}" if commit else "")
+
+
 def _terms(location: str) -> tuple[str, str]:
     """(name, terms) of task data by their address; a bare hash stands for a local file."""
     if "://" not in location:
@@ -211,5 +225,4 @@ def _terms(location: str) -> tuple[str, str]:
     for mark, name, terms in LICENCES:
         if mark in location.lower():
             return name, terms
-    address = location.removeprefix("hf://datasets/")
-    return "/".join(address.split("/")[:2]) if address != location else location, ELSEWHERE
+    return _repository(location) if location.startswith("hf://") else location, ELSEWHERE

@@ -14,9 +14,9 @@ from .figures import safe
 from .page import Content, curve_panels, render, score_panels
 from .pretraining import pretraining
 from .provenance import costs
-from .rows import compared, rows_of
+from .results import Results, compare_runs
 from .runs import Run, gather
-from .scores import BASE, in_order
+from .scores import BASE
 from .tables import (
     latex,
     markdown,
@@ -50,11 +50,23 @@ def write_report(
     UserError where there are no scores, none of `against`, one cannot be read, or `out` holds something else.
     """
     runs = gather(sources or [workspace], languages)
-    folder = out.resolve() if out else workspace / "reports" / _name(runs, against)
-    _check(folder, own=out is None)
+    if out:
+        _check(out.resolve())  # before the comparisons, which take long
+    results = compare_runs(runs, progress, against)
+    return write_page(results, workspace, out=out, paper=paper, progress=progress)
+
+
+def write_page(
+    results: Results, workspace: Path, *, out: Path | None = None, paper: bool = False, progress: Progress = QUIET
+) -> Path:
+    """Write the report on these results; see `write_report`."""
+    runs = results.runs
+    folder = out.resolve() if out else workspace / "reports" / _name(runs, results.rows[0].against)
+    if out:
+        _check(folder)
     number = len({run.about.language for run in runs})
     progress.say(f"report on {len(runs)} runs" + (f" in {number} languages" if number > 1 else ""))
-    content = _content(runs, against, paper, progress)
+    content = _content(results, paper)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # what a killed command left
     try:
@@ -75,9 +87,9 @@ def _name(runs: Sequence[Run], against: str) -> str:
     return name if against == BASE else f"{name}-against-{safe(against)}"
 
 
-def _check(folder: Path, *, own: bool) -> None:
-    """Raise a UserError unless the folder is free, empty, an earlier report, or `own`."""
-    if own or not folder.exists():
+def _check(folder: Path) -> None:
+    """Raise a UserError unless the folder is free, empty or an earlier report."""
+    if not folder.exists():
         return
     if folder.is_dir() and not any(folder.iterdir()):
         return
@@ -89,14 +101,8 @@ def _check(folder: Path, *, own: bool) -> None:
         raise UserError(f"{folder} is there already and is no report; name a new folder with --out")
 
 
-def _content(runs: list[Run], against: str, paper: bool, progress: Progress) -> Content:
-    systems = in_order(run.system for run in runs)
-    if against not in systems and against != BASE:
-        several = [system for system in systems if system.startswith(f"{against} (")]
-        told = f"several adapters are called that; say which: {', '.join(several)}"
-        told = told if several else f"no such system was scored; there are {', '.join(systems)}"
-        raise UserError(f"--against {against}: {told}")
-    rows = compared(rows_of(runs), progress, against)
+def _content(results: Results, paper: bool) -> Content:
+    runs, rows = results.runs, results.rows
     tables = tables_of(rows)
     correlations, panels = pretraining(rows)
     return Content(runs, rows, tables, correlations, score_panels(tables), curve_panels(runs), panels, paper)

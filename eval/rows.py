@@ -62,19 +62,24 @@ class Row:
 
 @dataclass(frozen=True)
 class Mean:
-    """A system over the languages that it and the one compared with were both scored in, `languages` of them.
+    """A system over the languages that it and the one compared with were both scored in, whose codes are `over`.
 
     `value` is the plain mean. `change`: the mean change as `change` tells it, of perplexity the geometric
     mean. `better` and `worse` count languages with such a verdict. `p`: Wilcoxon's test, after Holm.
     """
 
-    languages: int
+    over: tuple[str, ...]
     value: float
     change: float | None
     better: int
     worse: int
     p: float | None
     verdict: Verdict | None
+
+    @property
+    def languages(self) -> int:
+        """How many languages it is the mean of."""
+        return len(self.over)
 
 
 def rows_of(runs: Iterable[Run]) -> list[Row]:
@@ -147,19 +152,21 @@ def show_change_interval(interval: tuple[float, float] | None) -> str:
 
 
 def means(rows: Sequence[Row]) -> dict[str, Mean]:
-    """Each system's mean over languages, from compared rows of one base, task and transfer.
+    """Each system's mean over languages, from compared rows of one base, task, metric and transfer.
 
     Of several rows of a language the one with the most systems counts, the compared one among them. Perplexities with
-    too many [UNK] are left out.
+    too many [UNK] are left out. Raises ValueError for rows of several metrics, whose mean would say nothing.
     """
-    pairs: dict[str, list[tuple[Cell, Cell]]] = defaultdict(list)
+    if len({row.metric for row in rows}) > 1:
+        raise ValueError(f"no mean over several metrics: {', '.join(sorted({row.metric for row in rows}))}")
+    pairs: dict[str, dict[str, tuple[Cell, Cell]]] = defaultdict(dict)
     for row in _one_a_language(rows):
         base = row.systems.get(row.against)
         for system, cell in row.systems.items() if base else ():
             if base and UNREADABLE not in (base.verdict, cell.verdict):
-                pairs[system].append((base, cell))
+                pairs[system][row.language] = (base, cell)
     metric, against = rows[0].metric, rows[0].against
-    found = {system: _mean(some, metric, itself=system == against) for system, some in pairs.items()}
+    found = {system: _mean(by_code, metric, itself=system == against) for system, by_code in pairs.items()}
     tested = [system for system in found if found[system].p is not None]
     for system, p in zip(tested, holm([found[system].p or 0.0 for system in tested]), strict=True):
         verdict = found[system].verdict or _verdict(found[system].change or 0.0, p, metric)
@@ -267,13 +274,14 @@ def _one_a_language(rows: Sequence[Row]) -> list[Row]:
     return list(most.values())
 
 
-def _mean(pairs: Sequence[tuple[Cell, Cell]], metric: str, *, itself: bool) -> Mean:
-    relative = lower_is_better(metric)
+def _mean(by_language: Mapping[str, tuple[Cell, Cell]], metric: str, *, itself: bool) -> Mean:
+    """The mean of a system's cells, from (cell compared with, cell) by language code."""
+    relative, pairs = lower_is_better(metric), list(by_language.values())
     moved = [log(cell.mean / base.mean) if relative else cell.mean - base.mean for base, cell in pairs]
     typical = fmean(moved)
     agreed = median(moved) * typical > 0  # else the test would speak of another direction than the mean shown
     return Mean(
-        languages=len(pairs),
+        over=tuple(by_language),
         value=fmean(cell.mean for _, cell in pairs),
         change=None if itself else ((exp(typical) - 1) if relative else typical) * 100,
         better=sum(cell.verdict == "better" for _, cell in pairs),

@@ -11,11 +11,13 @@ from typing import Any
 import torch
 
 from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash, write_json
+from ..recipes.availability import sentence_settings, skipped_tasks, tasks_to_run
 from ..recipes.errors import UserError
 from ..recipes.evaluation import Task
-from ..recipes.labelled import read_sentences, sentence_inputs, task_inputs
+from ..recipes.labelled import label_origin, read_sentences, sentence_inputs, task_inputs
 from ..recipes.progress import QUIET, Progress, say_once
 from ..recipes.schema import Recipe
+from ..recipes.sources import hub_licences
 from ..training.adapters import load_adapter
 from ..training.base import base_identity, base_name, load_base, scratch_artifact
 from ..training.device import use_device
@@ -29,6 +31,14 @@ from .scores import BASE, FILE, Score, read_scores, write_scores
 from .tasks import Learner, answer
 
 FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
+NOT_SCORED = FILES | {"dataset", "skip_missing"}  # of a task
+LABELS_NAMED_BY = {
+    "names": "the files",
+    "file": "the files",
+    "card": "the data set's card",
+    "recipe": "the recipe; the files hold numbers without names, so the order was assumed",
+    "none": "nobody: the files hold numbers",
+}
 ADAPTER_FILES = ("*.json", "*.safetensors")
 
 
@@ -41,7 +51,7 @@ def measurements(
     """
     return [
         Measurement(recipe, workspace, prepared, system, task, seed)
-        for task in dict.fromkeys(recipe.eval.tasks or recipe.eval.configured)
+        for task in tasks_to_run(recipe)
         for system in (None, *([adapter] if adapter else []))
         for seed in (recipe.eval.seeds if task != "mlm" else [None])
     ]
@@ -85,8 +95,9 @@ class Measurement:
         if isinstance(self.adapter, Path):
             inputs["adapter"] = folder_hashes(self.adapter)
         if self.task == "mlm":
-            settings = self.recipe.eval.mlm
-            section: dict[str, Any] = settings.model_dump(mode="json", exclude={"files", "batch_tokens"})
+            settings = sentence_settings(self.recipe)
+            unscored = {"files", "batch_tokens", "dataset", "skip_missing"}
+            section: dict[str, Any] = settings.model_dump(mode="json", exclude=unscored)
             if settings.files:
                 inputs["files"] = sentence_inputs(settings)
             else:
@@ -96,7 +107,7 @@ class Measurement:
             unread = {"label_pieces"} if self.task in ("topic", "sentiment") else None
             section = self.recipe.eval.training.model_dump(mode="json", exclude=unread)
             section["precision"] = self.recipe.training.precision
-            section |= task.model_dump(mode="json", exclude=FILES, exclude_defaults=True)
+            section |= task.model_dump(mode="json", exclude=NOT_SCORED, exclude_defaults=True)
             inputs["data"] = task_inputs(self.task, task)
             section |= self._transfer(inputs)
         section |= {"language": self.recipe.language, "task": self.task, "seed": self.seed, "system": self.system}
@@ -116,6 +127,13 @@ class Measurement:
     def _learnt_in(self) -> str | None:
         """The language that the task is learnt in where it is another one."""
         return None if self.task == "mlm" else self.recipe.eval.transfer_from
+
+    def _hub_files(self) -> dict[str, str]:
+        """The files on the hub that the scores come from, at their commit, and the licence that their card states."""
+        if self.task == "mlm":
+            return hub_licences(sentence_settings(self.recipe).files)
+        task = self._labelled
+        return hub_licences(location for location in (task.train, task.validation, task.test, task.file) if location)
 
     @property
     def _corpus(self) -> Artifact:
@@ -145,6 +163,10 @@ class Measurement:
             rows, labels = self._sentences_scored(draft, progress), []
         else:
             rows, labels = self._answers(draft, progress)
+        if files := self._hub_files():
+            draft.facts["files_on_hub"] = files
+        if skipped := skipped_tasks(self.recipe):
+            draft.facts["skipped_tasks"] = {name: str(one) for name, one in skipped.items()}
         measures = measures_of(rows, labels)
         if self.task != "mlm" and (primary := self._labelled.metric):
             measures.sort(key=lambda measure: measure.metric != primary)
@@ -208,7 +230,7 @@ class Measurement:
         return rows
 
     def _sentences(self, progress: Progress) -> Iterator[str]:
-        settings = self.recipe.eval.mlm
+        settings = sentence_settings(self.recipe)
         if settings.files:
             return read_sentences(settings, self.workspace / "downloads", progress)
         # in an order of their own: the first lines of the split all come from a few pages
@@ -218,6 +240,11 @@ class Measurement:
     def _answers(self, draft: Draft, progress: Progress) -> tuple[list[dict[str, Any]], list[str]]:
         data = read_task(self.task, self._labelled, self.workspace / "downloads", progress)
         draft.facts["examples"] = {split: len(items) for split, items in data.splits.items()}
+        origin = label_origin(self.task, self._labelled, self.workspace / "downloads")
+        draft.facts["labels_named_by"] = LABELS_NAMED_BY[origin]
+        if origin == "recipe" and self.seed == self.recipe.eval.seeds[0]:
+            order = ", ".join(f"{number} {label}" for number, label in enumerate(self._labelled.labels or ()))
+            progress.say(f"{self.task}: the files hold numbers and do not name them; assumed {order}, as in the recipe")
         if data.overlap:
             draft.facts["test_items_seen_in_training"] = data.overlap
             progress.say(f"{self.task}: {data.overlap} of the test items stand in train or validation too")

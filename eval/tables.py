@@ -45,7 +45,8 @@ Paper = Callable[[Row, str], str]
 class Table:
     """Scores on one base, systems across: of one language with a row a task, or of one task with a row a language.
 
-    A row without systems stands for what was not measured. `means` are over languages, None for one language.
+    A row without systems stands for what was not measured. `means` are over languages, None for one language. `metric`
+    is set where another table has the same task with another metric.
     """
 
     base: str
@@ -53,6 +54,7 @@ class Table:
     rows: list[Row]
     systems: list[str]
     means: dict[str, Mean] | None
+    metric: str = ""
 
     @property
     def by_language(self) -> bool:
@@ -71,16 +73,44 @@ def tables_of(rows: Sequence[Row]) -> list[Table]:
     if len(languages) == 1:
         own = [(base, [row for row in rows if row.base == base]) for base in bases]
         return [Table(base, "", _with_gaps(some, rows), systems_of(some), None) for base, some in own]
-    groups = by(rows, "base", "task", "transfer")
+    groups = by(rows, "base", "task", "transfer", "metric")  # a mean of accuracies and F1 would say nothing
+    ambiguous = tasks_with_several_metrics(rows)
     tables = []
-    for base, task, transfer in sorted(groups, key=lambda key: (key[0], task_order(key[1]), key[2])):
-        some = groups[base, task, transfer]
+    for base, task, transfer, metric in sorted(groups, key=lambda key: (key[0], task_order(key[1]), *key[2:])):
+        own = groups[base, task, transfer, metric]
+        told_apart = metric if task in ambiguous else ""
         title = task_name(task) + (f", zero-shot from {language_name(transfer)}" if transfer else "")
-        whole = some if transfer else _with_gaps(some, rows, task)
+        title += f", {metric_name(metric)}" if told_apart else ""
+        elsewhere = {row.language for row in rows if (row.task, row.metric) != (task, metric) and row.task == task}
+        here = {row.language for row in rows if (row.task, row.metric) == (task, metric)}
+        others = [row for row in rows if row.language in here or row.language not in elsewhere]
+        whole = own if transfer else _with_gaps(own, others, task)
         systems = systems_of(row for row in rows if row.base == base)
         ordered = sorted(whole, key=lambda row: (language_name(row.language), row.note))
-        tables.append(Table(base, title, ordered, systems, means(some)))
+        tables.append(Table(base, title, ordered, systems, means(own), told_apart))
     return tables
+
+
+def tasks_with_several_metrics(rows: Sequence[Row]) -> set[str]:
+    """Tasks that were not scored by one metric everywhere; their names alone do not say which figures are meant."""
+    metrics = by(rows, "task")
+    return {task for (task,), own in metrics.items() if len({row.metric for row in own}) > 1}
+
+
+def languages_of_means(table: Table) -> str:
+    """Which languages a table's means are over, as a sentence; empty for a table without means."""
+    if not table.means:
+        return ""
+    codes = {code for mean in table.means.values() for code in mean.over}
+    parts = [f"Means over {_language_names(codes)}"]
+    for system, mean in table.means.items():
+        if lacking := codes - set(mean.over):
+            parts.append(f"{system} without {_language_names(lacking)}")
+    return "; ".join(parts) + "."
+
+
+def _language_names(codes: Iterable[str]) -> str:
+    return ", ".join(sorted(map(language_name, codes)))
 
 
 def paper_value(row: Row, system: str) -> str:
@@ -206,7 +236,8 @@ def _markdown(table: Table, paper: Paper) -> str:
     if table.by_language:
         lines.append([f"mean, {metric_line(table.rows[0])}", *(_mean_cell(table, system) for system in table.systems)])
     body = "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
-    return f"### {title}\n\n{body}"
+    languages = languages_of_means(table)
+    return f"### {title}\n\n{body}" + (f"\n{languages}\n" if languages else "")
 
 
 def _parts(row: Row, system: str, paper: Paper) -> Iterator[str]:
@@ -256,7 +287,9 @@ def _latex(table: Table, paper: Paper) -> str:
     if table.by_language:
         lines.append(r"\midrule")
         lines.append(" & ".join(["Mean", *(_latex_mean(table, system) for system in table.systems)]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+    languages = languages_of_means(table)
+    lines += [r"\bottomrule", r"\end{tabular}", *([f"% {escape_latex(languages)}"] if languages else []), ""]
+    return "\n".join(lines)
 
 
 def _latex_cell(row: Row, system: str, paper: Paper) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from .errors import nearest
-from .fields import Count, Location, Locations, Section, Seed
+from .fields import Alternatives, ColumnName, Count, Location, Locations, Section, Seed
 from .languages import find_language
 from .text import clean_line
 from .training import TaskTraining
@@ -22,7 +22,14 @@ class PseudoPerplexity(Section):
         default=[],
         description="Text, a sentence a line, or tables with a column of sentences; empty: the prepared test split.",
     )
-    text: str = Field(default="text", description="Column with the sentence in csv, tsv, jsonl and parquet files.")
+    text: ColumnName = Field(
+        default="text", description="Column with the sentence in csv, tsv, jsonl and parquet files; a list: the first."
+    )
+    dataset: str = Field(default="", description="Name of the data set in messages and reports.")
+    skip_missing: bool = Field(
+        default=False,
+        description="Score the prepared test split for languages that the hub's data set does not have; false: stop.",
+    )
     max_sentences: Count = Field(
         default=200, description="Sentences scored: the first of the files, or a fixed choice of the test split."
     )
@@ -41,27 +48,41 @@ class Task(Section):
     """A labelled data set: its own train, validation and test files, or one file that is cut into the three.
 
     To learn it in another language (`eval.transfer_from`) alone, `transfer_train` and `transfer_validation` are enough
-    beside `test`.
+    beside `test`. A file may be given as a list, of which the first that exists counts; on the hub also as a pattern,
+    hf://datasets/OWNER/NAME/{validation,dev}*.{parquet,jsonl,csv}, which must name one file or all its shards.
     """
 
-    train: Location | None = Field(
+    dataset: str = Field(default="", description="Name of the data set in messages and reports.")
+    skip_missing: bool = Field(
+        default=False,
+        description="Skip the task for languages that the hub's data set does not have; false: stop with an error.",
+    )
+
+    train: Alternatives | None = Field(
         default=None, description="Training file: csv, tsv, jsonl or parquet; CoNLL for tags; hf://datasets/…"
     )
-    validation: Location | None = Field(default=None, description="Validation file, used to choose the best epoch.")
-    test: Location | None = Field(default=None, description="Test file, used for the score alone.")
-    transfer_train: Location | None = Field(
+    validation: Alternatives | None = Field(default=None, description="Validation file, used to choose the best epoch.")
+    test: Alternatives | None = Field(default=None, description="Test file, used for the score alone.")
+    transfer_train: Alternatives | None = Field(
         default=None, description="With eval.transfer_from, the training file; null: train, with that language's codes."
     )
-    transfer_validation: Location | None = Field(
+    transfer_validation: Alternatives | None = Field(
         default=None, description="The same for the validation file; null: validation, with that language's codes."
     )
-    file: Location | None = Field(
+    file: Alternatives | None = Field(
         default=None, description="Instead of the three, one file; 70/10/20 % of it by a hash of each text."
     )
     where: dict[str, str] = Field(default={}, description="Keep the rows whose column has this value, {Maltese: '1'}.")
-    text: str = Field(default="text", description="Column with the text, or the list of words.")
-    label: str = Field(default="label", description="Column with the label, or the list of tags.")
-    labels: list[str] | None = Field(default=None, description="Names of the labels where the files hold numbers.")
+    text: ColumnName = Field(
+        default="text", description="Column with the text, or the list of words; a list: the first that the file has."
+    )
+    label: ColumnName = Field(
+        default="label", description="Column with the label, or the list of tags; a list: the first that the file has."
+    )
+    labels: list[str] | None = Field(
+        default=None,
+        description="Names of the labels, in the order of their numbers where the files hold numbers.",
+    )
     max_train: Count | None = Field(
         default=None,
         description="Learn from a fixed choice of so many items of train: few labels, or less time; null: all.",

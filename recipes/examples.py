@@ -7,11 +7,10 @@ from typing import Any
 
 from .errors import UserError
 from .evaluation import Task
-from .tables import column, open_text, read_conll, read_rows
+from .tables import SUFFIXES, column, open_text, read_conll, read_rows
 from .text import clean_line
 
 CONLL = (".txt", ".conll", ".bio", ".iob", ".iob2")
-TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -24,12 +23,12 @@ class Item:
 
 def read_items(path: Path, task: Task) -> list[Item]:
     """The examples in a CoNLL file or a table, in order. Raises UserError for a row that is none."""
-    return [Item(*pair) for pair in read_conll(path)] if _is_conll(path) else _rows(path, task)
+    return [Item(*pair) for pair in read_conll(path)] if is_conll(path) else _rows(path, task)
 
 
 def read_texts(path: Path, name: str) -> Iterator[str]:
     """The lines of a text file, or column `name` of a table. Raises UserError for a value that is no text."""
-    if path.name.removesuffix(".gz").endswith(TABLES):
+    if path.name.removesuffix(".gz").endswith(SUFFIXES):
         for row in read_rows(path):
             text = column(row, name, path)
             if text is not None and not isinstance(text, str):
@@ -40,7 +39,8 @@ def read_texts(path: Path, name: str) -> Iterator[str]:
         yield from file
 
 
-def _is_conll(path: Path) -> bool:
+def is_conll(path: Path) -> bool:
+    """Whether a file holds a word and its tag on each line, by its name."""
     return path.name.removesuffix(".gz").endswith(CONLL)
 
 
@@ -49,7 +49,7 @@ def _rows(path: Path, task: Task) -> list[Item]:
     for row in read_rows(path):
         if any(str(column(row, name, path)) != value for name, value in task.where.items()):
             continue
-        text, label = column(row, task.text, path), column(row, task.label, path)
+        text, label = column(row, str(task.text), path), column(row, str(task.label), path)
         if text is None or text == [] or (isinstance(text, str) and not text.strip()):
             continue  # nothing to learn from, nothing to tell
         names = [_name(part, task, path) for part in label] if isinstance(label, list) else _name(label, task, path)

@@ -38,3 +38,7 @@ def _as_list(value: Any) -> Any:
 
 Location = Annotated[str, LocationMark()]
 Locations = Annotated[list[str], LocationMark(), BeforeValidator(_as_list)]
+Alternatives = Annotated[str | Annotated[list[str], Field(min_length=1)], LocationMark()]
+"""A location, or a list of which the first that exists counts."""
+ColumnName = str | Annotated[list[str], Field(min_length=1)]
+"""A column's name, or a list of which the first that the file has counts."""

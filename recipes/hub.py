@@ -7,7 +7,8 @@ import os
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,26 +16,42 @@ from urllib.parse import unquote
 from .downloads import public_address
 from .errors import UserError
 
-HUB_FILE = re.compile(
-    r"hf://datasets/(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>refs/(convert|pr)/[^/]+|[^/]+))?/(?P<path>.+)"
-)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 TIMEOUT = 10  # seconds without an answer
 WAITS = (1.0, 4.0)  # seconds before asking again
+PATIENCE = 60.0  # seconds for which a hub that did not answer is asked once only
+_down_until: dict[str, float] = {}  # endpoint -> time.monotonic()
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the page of a repository says of it in its metadata."""
+
+    licence: str = ""
+    """As written there: cc-by-sa-4.0; "" where it says nothing."""
+    gated: bool = False
+    """Whether its conditions must be accepted before files can be downloaded."""
+    class_names: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """Names behind the numbers of label columns: configuration -> column -> names in order."""
 
 
 @dataclass(frozen=True)
 class HubFolder:
-    """A folder of a data set repository at one commit: paths from the repository's root, and their bytes."""
+    """One folder of a data set repository at one commit; file and folder paths start at the repository's root."""
 
     commit: str
     files: dict[str, int]
+    """Path -> size in bytes."""
+    folders: tuple[str, ...] = ()
+    card: Card = field(default_factory=Card)
+    exists: bool = True
+    """False where the repository has no such folder."""
 
 
 def hub_file(repo: str, path: str, revision: str) -> Path:
-    """One file of a data set repository, from the local cache if it is there already.
+    """Download one file of a data set repository unless it is cached, and return its local path.
 
-    Raises UserError when it cannot be had; what breaks off is resumed within a call, and begun anew by the next one.
+    Raises UserError when that fails. A broken download is resumed within a call; the next call starts it again.
     """
     from huggingface_hub import hf_hub_download
 
@@ -42,20 +59,40 @@ def hub_file(repo: str, path: str, revision: str) -> Path:
         return Path(hf_hub_download(repo, path, repo_type="dataset", revision=unquote(revision)))
 
 
-def hub_folder(repo: str, folder: str, revision: str, cache: Path) -> HubFolder:
-    """What a folder of a data set repository holds; nothing where there is no such folder.
+def cached_file(repo: str, path: str, revision: str, repo_type: str = "dataset") -> Path | None:
+    """The local path of a file of the hub if it is cached; asks nobody."""
+    from huggingface_hub import constants, try_to_load_from_cache
 
-    The answer is kept in `cache` and used while the hub cannot be reached. Raises UserError when neither is there.
+    cached = try_to_load_from_cache(
+        repo, path, cache_dir=constants.HF_HUB_CACHE, revision=unquote(revision), repo_type=repo_type
+    )
+    return Path(cached) if isinstance(cached, str) else None
+
+
+def list_folder(repo: str, folder: str, revision: str) -> HubFolder:
+    """What a folder of a data set repository holds, and what the repository's card says.
+
+    Each answer is kept in the Hugging Face assets cache. It is used without asking again where `revision` is a commit,
+    which never changes, and while the hub cannot be reached. Raises UserError when there is no answer.
     """
+    from huggingface_hub import constants
+
+    return _list_folder(repo, folder, revision, f"{constants.ENDPOINT} {constants.HF_ASSETS_CACHE}")
+
+
+@lru_cache(maxsize=1024)
+def _list_folder(repo: str, folder: str, revision: str, _: str) -> HubFolder:
+    from huggingface_hub import constants
     from huggingface_hub.errors import OfflineModeIsEnabled
 
-    name = hashlib.sha256(f"{repo}@{revision}/{folder}".encode()).hexdigest()[:8]
-    kept = cache / f"listing-{name}.json"
+    kept = _listing_file(repo, folder, revision)
     record = _read_listing(kept)
-    waits = list(WAITS)
+    if record is not None and COMMIT.fullmatch(revision):
+        return record
+    waits = [] if time.monotonic() < _down_until.get(constants.ENDPOINT, 0.0) else list(WAITS)
     while True:
         try:
-            found = _list(repo, folder, unquote(revision))
+            listing = _ask_for_folder(repo, folder, unquote(revision))
             break
         except UserError as error:
             if not _may_pass(error.__cause__):  # a repository that is gone or gated is no matter of patience
@@ -63,36 +100,92 @@ def hub_folder(repo: str, folder: str, revision: str, cache: Path) -> HubFolder:
             if record is not None:
                 return record
             if not waits or isinstance(error.__cause__, OfflineModeIsEnabled):
+                _down_until[constants.ENDPOINT] = time.monotonic() + PATIENCE
                 raise
             time.sleep(waits.pop(0))
-    with suppress(OSError):  # a listing that cannot be kept is a listing all the same
-        cache.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # a listing that cannot be kept is still a listing
+        kept.parent.mkdir(parents=True, exist_ok=True)
         partial = kept.with_name(f".{kept.name}.{os.getpid()}")
-        partial.write_text(json.dumps({"commit": found.commit, "files": found.files}), encoding="utf-8")
+        partial.write_text(json.dumps(asdict(listing)), encoding="utf-8")
         partial.replace(kept)
-    return found
+    return listing
+
+
+def _listing_file(repo: str, folder: str, revision: str) -> Path:
+    from huggingface_hub import constants
+
+    name = hashlib.sha256(f"{repo}@{revision}/{folder}".encode()).hexdigest()[:16]
+    return Path(constants.HF_ASSETS_CACHE) / "lrl-adapt" / "listings" / f"{name}.json"
 
 
 def _read_listing(kept: Path) -> HubFolder | None:
     try:
-        return HubFolder(**json.loads(kept.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        record = json.loads(kept.read_text(encoding="utf-8"))
+        return HubFolder(**record | {"card": Card(**record["card"]), "folders": tuple(record["folders"])})
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def _list(repo: str, folder: str, revision: str) -> HubFolder:
+def _ask_for_folder(repo: str, folder: str, revision: str) -> HubFolder:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import EntryNotFoundError
     from huggingface_hub.hf_api import RepoFile
 
     with hub_errors(repo):
         api = HfApi()
-        commit = api.dataset_info(repo, revision=revision, expand=["sha"], timeout=TIMEOUT).sha or revision
+        info = api.dataset_info(repo, revision=revision, expand=["sha", "cardData", "gated"], timeout=TIMEOUT)
+        commit, card = info.sha or revision, _card(info)
         try:
-            tree = api.list_repo_tree(repo, folder, repo_type="dataset", revision=commit)
-            return HubFolder(commit, {entry.path: entry.size for entry in tree if isinstance(entry, RepoFile)})
+            entries = list(api.list_repo_tree(repo, folder or None, repo_type="dataset", revision=commit))
         except EntryNotFoundError:
-            return HubFolder(commit, {})
+            return HubFolder(commit, {}, card=card, exists=False)
+        files = {entry.path: entry.size for entry in entries if isinstance(entry, RepoFile)}
+        return HubFolder(commit, files, tuple(entry.path for entry in entries if entry.path not in files), card)
+
+
+def _card(info: Any) -> Card:
+    metadata = info.card_data.to_dict() if info.card_data is not None else {}
+    licence = metadata.get("license") or ""
+    names = licence if isinstance(licence, list) else [licence]
+    if names == ["other"]:
+        names = [str(metadata.get("license_name") or "other")]
+    infos = metadata.get("dataset_info") or []
+    class_names = {}
+    for number, entry in enumerate(infos if isinstance(infos, list) else [infos]):
+        if isinstance(entry, dict) and (columns := _class_names(entry.get("features"))):
+            class_names[str(entry.get("config_name", number))] = columns
+    return Card(", ".join(map(str, names)), bool(info.gated), class_names)
+
+
+def _class_names(features: Any) -> dict[str, list[str]]:
+    """Names of the ClassLabel columns in the `features` of a card's `dataset_info`."""
+    columns = {}
+    for feature in features if isinstance(features, list) else []:
+        names = _names_within(feature)
+        if names:
+            columns[str(feature.get("name"))] = names
+    return columns
+
+
+def _names_within(feature: Any) -> list[str]:
+    """The names in `class_label: {names: {"0": ..., "1": ...}}`, which lists wrap in `sequence` or `list`."""
+    if not isinstance(feature, dict):
+        return []
+    label = feature.get("class_label")
+    names = label.get("names") if isinstance(label, dict) else None
+    if isinstance(names, dict):
+        return [str(names[number]) for number in sorted(names, key=int)]
+    if isinstance(names, list):
+        return [str(name) for name in names]
+    return next((found for key in ("dtype", "sequence", "list") if (found := _names_within(feature.get(key)))), [])
+
+
+def check_access(repo: str, repo_type: str = "dataset") -> None:
+    """Raise a UserError where the hub would not let this user download files of a repository."""
+    from huggingface_hub import HfApi
+
+    with hub_errors(repo):
+        HfApi().auth_check(repo, repo_type=repo_type)
 
 
 class hub_errors:  # noqa: N801 - reads as a word in `with hub_errors(...)`
@@ -110,7 +203,7 @@ class hub_errors:  # noqa: N801 - reads as a word in `with hub_errors(...)`
 
 
 def _advice(error: Exception) -> str:
-    """One line on what to do; "" for an error that is none of the hub's."""
+    """One line on what to do; "" for an error that did not come from the hub."""
     from huggingface_hub import errors
 
     by_class = {
@@ -120,8 +213,8 @@ def _advice(error: Exception) -> str:
         errors.RemoteEntryNotFoundError: "no such file in the repository",
         errors.OfflineModeIsEnabled: "not in the local cache, and HF_HUB_OFFLINE forbids asking the hub",
     }
-    if found := next((by_class[cls] for cls in type(error).__mro__ if cls in by_class), ""):
-        return found
+    if advice := next((by_class[cls] for cls in type(error).__mro__ if cls in by_class), ""):
+        return advice
     if status := _status(error):
         return f"{STATUS.get(status, 'the hub refuses')} ({status})"
     if isinstance(error, errors.LocalEntryNotFoundError):
@@ -130,19 +223,20 @@ def _advice(error: Exception) -> str:
 
 
 def _trouble(error: Exception) -> str:
-    """`_advice` where no answer of the hub is behind the error."""
+    """`_advice` for an error that is no answer of the hub."""
     from huggingface_hub.errors import HFValidationError
 
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full: make room, or set HF_HOME to a folder on another disk"
-    told = (str(error).strip() or type(error).__name__).splitlines()[0]
-    told = re.sub(r"\w+://[^\s'\"]+", lambda match: public_address(match[0]), told)  # of a CDN, with its signature
-    if "Consistency check failed" in told or "peer closed connection" in told:
+    message = (str(error).strip() or type(error).__name__).splitlines()[0]
+    # addresses of a CDN carry signatures
+    message = re.sub(r"\w+://[^\s'\"]+", lambda match: public_address(match[0]), message)
+    if "Consistency check failed" in message or "peer closed connection" in message:
         return "the download broke off; run the command again"
     if isinstance(error, OSError | HFValidationError):
-        return told
+        return message
     if type(error).__module__.startswith("http"):  # httpx or whatever the hub's client speaks through
-        return f"the hub cannot be reached ({told}); HF_HUB_OFFLINE=1 uses cached files"
+        return f"the hub cannot be reached ({message}); HF_HUB_OFFLINE=1 uses cached files"
     return ""
 
 

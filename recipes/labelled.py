@@ -1,17 +1,19 @@
 """Examples of the tasks, and sentences for pseudo-perplexity, from the local and hub files that a recipe names."""
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import UserError
 from .evaluation import TASKS, PseudoPerplexity, Task
-from .examples import Item, read_items, read_texts
+from .examples import Item, is_conll, read_items, read_texts
+from .label_names import label_names
 from .progress import QUIET, Progress, say_once
-from .sources import expand_files, identity, local_file
-from .tables import ColumnError
+from .sources import alternatives, expand_files, identity, local_files
+from .tables import ColumnError, choose_column, column, read_rows
 from .text import clean_field, clean_line, told
 
 SPLITS = ("train", "validation", "test")
@@ -25,15 +27,36 @@ def read_split(name: str, task: Task, split: str, cache: Path, progress: Progres
     """
     field, location = _location(task, split)
     with _naming(name, field):
-        path = local_file(location, cache, progress)
-        items = clean_items(read_items(path, task), f"{field_of(name)}.{field}", progress)
+        paths = local_files(location, cache, progress)
+        items = [item for path in paths for item in read_items(path, _settled(path, task, location))]
+        items = clean_items(items, f"{field_of(name)}.{field}", progress)
         if not items:
-            raise UserError(f"{path} holds no example" + (f" with {task.where}" if task.where else ""))
+            raise UserError(f"{paths[0]} holds no example" + (f" with {task.where}" if task.where else ""))
         if field == "file":
             items = [item for item in items if _split_of(item) == split]
         if not items:
-            raise UserError(f"{path} is too small to be cut: nothing is left for {split}; give three files")
-    return items
+            raise UserError(f"{paths[0]} is too small to be cut: nothing is left for {split}; give three files")
+        return items
+
+
+def label_origin(name: str, task: Task, cache: Path) -> str:
+    """Who names the labels of a task: names (the files hold no numbers), file, card, or recipe.
+
+    With recipe, the files hold numbers and neither they nor the data set's card say what these stand for. Judged by the
+    first row of the test data, which must have been read before.
+    """
+    field, location = _location(task, "test")
+    with _naming(name, field):
+        path = local_files(location, cache)[0]
+        if is_conll(path):
+            return "names"
+        column_name = choose_column(task.label, path)
+        label = column(next(read_rows(path)), column_name, path)
+        while isinstance(label, list) and label:
+            label = label[0]
+        if str(label) in (task.labels or ()) or not re.fullmatch(r"\d+(\.0)?", str(label).strip()):
+            return "names"
+        return label_names(path, column_name, task.labels, location).origin
 
 
 def clean_items(items: Sequence[Item], origin: str, progress: Progress = QUIET) -> list[Item]:
@@ -58,7 +81,11 @@ def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[s
 def splits_there(task: Task) -> list[str]:
     """The splits whose files are there, as far as can be told without asking a server."""
     locations = {split: _location(task, split)[1] for split in SPLITS if split not in task.lacking or task.file}
-    return [split for split, where in locations.items() if "://" in where or Path(where).is_file()]
+    return [
+        split
+        for split, where in locations.items()
+        if any("://" in location or Path(location).is_file() for location in alternatives(where))
+    ]
 
 
 def sentence_inputs(settings: PseudoPerplexity) -> dict[str, str]:
@@ -75,13 +102,18 @@ def read_sentences(settings: PseudoPerplexity, cache: Path, progress: Progress =
     """
     with _naming("mlm", "files"):
         for location in _sentence_files(settings):
-            path = local_file(location, cache, progress)
-            counts: Counter[str] = Counter()
-            try:
-                yield from filter(None, (clean_line(text, counts) for text in read_texts(path, settings.text)))
-            finally:  # also where no more sentences are wanted
-                if counts:
-                    say_once(progress, f"eval.mlm.files: {path.name}: text put into one form: {told(counts)}")
+            for path in local_files(location, cache, progress):
+                texts = read_texts(path, choose_column(settings.text, path))
+                yield from _cleaned(texts, path, progress)
+
+
+def _cleaned(texts: Iterable[str], path: Path, progress: Progress) -> Iterator[str]:
+    counts: Counter[str] = Counter()
+    try:
+        yield from filter(None, (clean_line(text, counts) for text in texts))
+    finally:  # also where no more sentences are wanted
+        if counts:
+            say_once(progress, f"eval.mlm.files: {path.name}: text put into one form: {told(counts)}")
 
 
 def _sentence_files(settings: PseudoPerplexity) -> list[str]:
@@ -93,7 +125,7 @@ def _sentence_files(settings: PseudoPerplexity) -> list[str]:
     ]
 
 
-def _location(task: Task, split: str) -> tuple[str, str]:
+def _location(task: Task, split: str) -> tuple[str, str | list[str]]:
     """The field that holds a split, and what stands there."""
     return ("file", task.file) if task.file is not None else (split, getattr(task, split))
 
@@ -141,3 +173,12 @@ def _naming(name: str, field: str) -> Iterator[None]:
         raise ColumnError(f"{field_of(name)}.{field}: {error}; {field_of(name)}.{told}") from error
     except UserError as error:
         raise UserError(f"{field_of(name)}.{field}: {error}") from error
+
+
+def _settled(path: Path, task: Task, location: str | list[str]) -> Task:
+    """The task with its alternative columns chosen, and its labels in the order of the numbers in this file."""
+    if is_conll(path):
+        return task
+    text, label = choose_column(task.text, path), choose_column(task.label, path)
+    names = label_names(path, label, task.labels, location).names
+    return task.model_copy(update={"text": text, "label": label, "labels": names})

@@ -5,31 +5,27 @@ Every mistake is collected, so that the user sees all of them at once.
 """
 
 import json
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from .errors import UserError, nearest
 from .evaluation import TASKS, Task
-from .fields import LocationMark
 from .grid import FIELD, grid_cells, language_sections, leaves, open_fields
-from .languages import UnknownLanguageError, find_language
-from .mistakes import explain, section_of
+from .mistakes import explain
+from .overrides import where_set, with_origin
+from .placeholders import BUNDLED, TRANSFERRED, codes, each_string, fill_placeholders, location_fields
 from .schema import RESOLVED, Recipe
 from .sources import glob_files
 
-BUNDLED = Path(__file__).parent
 DEFAULT_FILE = Path("recipe.yaml")
 DEFAULT_NAME = "quickstart"
-SAMPLE_ONLY = "the sample data that come along are in Swahili (swh_Latn) alone"
-VARIABLE = re.compile(r"\$\{(\w+)\}")
-TRANSFERRED = re.compile(r"eval\.(.*\.transfer_(train|validation)|transfer_adapter)")
 OWN_TRAINING = re.compile(r"eval\..*\.(train|validation)")
+LISTS = ("files",)  # fields whose locations are all read
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 
@@ -81,12 +77,12 @@ def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> 
     raw: dict[str, Any] = {}
     for layer in layers:
         sections = layer.pop("by_language", {})
-        raw = _merge(_merge(raw, layer), sections.get(_codes(str(language)).get("language"), {}))
+        raw = _merge(_merge(raw, layer), sections.get(codes(str(language)).get("language"), {}))
     raw.pop("grid", None)
     for field, value in (*cell.items(), *changes):
         raw = _merge(raw, _nested(field, value)) if field != "grid" else raw
     raw.setdefault("name", _name(path))
-    _fill_placeholders(raw, problems)
+    fill_placeholders(raw, problems)
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
@@ -94,7 +90,7 @@ def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> 
         recipe = None
     if problems or recipe is None:
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
-        raise UserError(f"{path}: {count}\n" + "\n".join(f"  {problem}" for problem in problems))
+        raise UserError(f"{path}: {count}\n" + "\n".join(f"  {with_origin(one, overrides)}" for one in problems))
     return recipe
 
 
@@ -145,16 +141,21 @@ def check_files(recipe: Recipe) -> None:
     raw = recipe.model_dump(exclude_none=True)
     missing = []
     unread = OWN_TRAINING if recipe.eval.transfer_from else TRANSFERRED  # not trained on, so they need not be there
-    for dotted, section, key in _locations(raw, Recipe):
+    for dotted, section, key in location_fields(raw, Recipe):
         if unread.fullmatch(dotted):
             continue
         value = section[key]
-        for location in value if isinstance(value, list) else [value]:
-            remote = "://" in location or (dotted == "base.model" and not location.startswith("/"))
-            if not remote and not Path(location).exists() and not glob_files(location):
-                missing.append(f"  {dotted}: no such file: {location}")
+        locations = value if isinstance(value, list) else [value]
+        absent = [location for location in locations if not _may_exist(location, dotted)]
+        if key in LISTS or len(absent) == len(locations):  # elsewhere a list holds alternatives
+            missing += [f"  {dotted}: no such file: {location}" for location in absent]
     if missing:
         raise UserError(f"{recipe.name}: files are missing\n" + "\n".join(missing))
+
+
+def _may_exist(location: str, dotted: str) -> bool:
+    remote = "://" in location or (dotted == "base.model" and not location.startswith("/"))
+    return remote or Path(location).exists() or bool(glob_files(location))
 
 
 class _Loader(yaml.SafeLoader):
@@ -217,13 +218,13 @@ def _override(text: str) -> tuple[str, Any]:
     """The field and the value that one `dotted.path=value` stands for."""
     dotted, equals, word = text.partition("=")
     if not equals or not all(part.isidentifier() for part in dotted.split(".")):
-        raise UserError(f"--set {text}: expected section.field=value, such as training.max_steps=50")
+        raise UserError(f"{where_set(text)}: expected section.field=value, such as training.max_steps=50")
     if dotted.partition(".")[0] in RESOLVED and text != "grid=null":
-        raise UserError(f"--set {text}: only a recipe file can hold {dotted.partition('.')[0]}")
+        raise UserError(f"{where_set(text)}: only a recipe file can hold {dotted.partition('.')[0]}")
     try:
         return dotted, yaml.safe_load(word)
     except yaml.YAMLError as error:
-        raise UserError(f"--set {text}: the value is not valid YAML") from error
+        raise UserError(f"{where_set(text)}: the value is not valid YAML") from error
 
 
 def _anchored_grid(grid: Any, folder: Path) -> Any:
@@ -265,9 +266,11 @@ def _anchor(raw: dict[str, Any], folder: Path) -> None:
         own = evaluation.get("others")
         if isinstance(own, dict):
             _put_task_files(own, tuple(own), folder)
-    for dotted, section, key in _locations(raw, Recipe):
+    for dotted, section, key in list(location_fields(raw, Recipe)):
+        if dotted.startswith("eval.") and key != "transfer_adapter":
+            section.setdefault("skip_missing", False)  # files that the user names must exist
         hub = dotted == "base.model"
-        section[key] = _each_string(section[key], lambda text, hub=hub: _absolute(text, folder, hub=hub))
+        section[key] = each_string(section[key], lambda text, hub=hub: _absolute(text, folder, hub=hub))
 
 
 def _put_task_files(tasks: dict[str, Any], names: Iterable[str], folder: Path) -> None:
@@ -288,8 +291,8 @@ def _read_task(reference: str, folder: Path) -> dict[str, Any]:
     raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise UserError(f"{path}: a task is a mapping (train, validation, test, text, label, ...)")
-    for _, section, key in _locations(raw, Task):
-        section[key] = _each_string(section[key], lambda text: _absolute(text, path.parent, hub=False))
+    for _, section, key in location_fields(raw, Task):
+        section[key] = each_string(section[key], lambda text: _absolute(text, path.parent, hub=False))
     return Task.model_construct().model_dump() | raw  # all fields, so that nothing of a task that it replaces remains
 
 
@@ -300,97 +303,3 @@ def _absolute(text: str, folder: Path, *, hub: bool) -> str:
     if hub and HUB_ID.fullmatch(text) and not (folder / text).exists():
         return text
     return str((folder / Path(text).expanduser()).resolve())
-
-
-def _fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
-    """Replace `${VAR}`, `{recipes}` and the languages' codes in every location of a merged raw recipe."""
-    values = _codes(str(raw.get("language")))
-    evaluation = raw.get("eval")
-    source = evaluation.get("transfer_from") if isinstance(evaluation, dict) else None
-    of_source = _codes(str(source)) if source else values
-    if isinstance(evaluation, dict) and source:
-        _copy_training_files(evaluation)
-
-    def fill(text: str, dotted: str) -> str:
-        def variable(match: re.Match[str]) -> str:
-            if match[1] not in os.environ:
-                problems.append(f"{dotted}: the environment variable {match[1]} is not set (in {text})")
-            return os.environ.get(match[1], "")
-
-        filled = VARIABLE.sub(variable, text)
-        codes = of_source if TRANSFERRED.fullmatch(dotted) else values
-        for name, value in codes.items():
-            if f"{{{name}}}" in filled and not value:
-                section = dotted.rpartition(".")[0]
-                problems.append(
-                    f"{dotted}: no {name} code is known for the language; leave it out: --set {section}=null"
-                )
-            filled = filled.replace(f"{{{name}}}", value)
-        if (
-            "{recipes}" in text
-            and "{language}" in text
-            and not Path(filled).exists()
-            and not any(SAMPLE_ONLY in line for line in problems)
-        ):
-            problems.append(f"{dotted}: {SAMPLE_ONLY}; for {values.get('language')} use another recipe, such as mbert")
-        return filled
-
-    for dotted, section, key in _locations(raw, Recipe):
-        section[key] = _each_string(section[key], lambda text, dotted=dotted: fill(text, dotted))
-
-
-def _copy_training_files(evaluation: dict[str, Any]) -> None:
-    """Name the tasks' files of the other language as their own ones are, that language's codes still to come."""
-    own = evaluation.get("others")
-    tasks = {name: evaluation.get(name) for name in TASKS} | (own if isinstance(own, dict) else {})
-    chosen = evaluation.get("tasks")
-    for name in tasks:
-        task: Any = tasks[name] if name in (chosen if isinstance(chosen, list) and chosen else tasks) else None
-        for split in ("train", "validation") if isinstance(task, dict) else ():
-            if task.get(f"transfer_{split}") is None and task.get(split) is not None:
-                task[f"transfer_{split}"] = task[split]
-
-
-def _codes(language: str) -> dict[str, str]:
-    """What stands for `{recipes}` and for the codes of a language in paths."""
-    values = {"recipes": str(BUNDLED)}
-    try:
-        known = find_language(language)
-    except UnknownLanguageError:  # reported by the schema
-        return values
-    values |= {"language": known.code, "glotcc": known.glotcc, "conceptnet": known.conceptnet}
-    return values | {"wikiann": known.wikiann, "sentiment": known.sentiment}
-
-
-def _each_string(value: Any, change: Callable[[str], str]) -> Any:
-    """`value` with `change` applied, if it is a string or a list of strings; anything else is the schema's to judge."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, list):
-        return [change(item) if isinstance(item, str) else item for item in value]
-    return value
-
-
-def _locations(raw: Any, model: type[BaseModel], above: str = "") -> Iterator[tuple[str, dict[str, Any], str]]:
-    """(dotted path, mapping, key) of every location field present in a raw mapping."""
-    if not isinstance(raw, dict):
-        return
-    for key, field in model.model_fields.items():
-        if key not in raw:
-            continue
-        section = section_of(field.annotation)
-        if section is not None and get_origin(field.annotation) is dict:
-            for name in raw[key] if isinstance(raw[key], dict) else ():
-                yield from _locations(raw[key][name], section, f"{above}{key}.{name}.")
-        elif section is not None:
-            yield from _locations(raw[key], section, f"{above}{key}.")
-        elif any(isinstance(mark, LocationMark) for mark in _marks(field.annotation, field.metadata)):
-            yield f"{above}{key}", raw, key
-
-
-def _marks(annotation: Any, metadata: Sequence[Any]) -> Iterator[Any]:
-    """Everything that annotates a field, inside `X | None` too."""
-    yield from metadata
-    for part in get_args(annotation):
-        yield part
-        yield from _marks(part, getattr(part, "__metadata__", ()))

@@ -2,39 +2,95 @@
 
 import glob
 import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .artifacts import file_hash
 from .downloads import download, public_address
 from .errors import UserError
-from .hub import HUB_FILE, hub_file
+from .hub_files import NotOnHubError, find_hub_files
 from .progress import QUIET, Progress
 
 SUFFIXES = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
 
-def local_file(location: str, cache: Path, progress: Progress = QUIET) -> Path:
-    """A local path to the file at `location`, downloaded first if it is not local.
+class NoSuchFileError(UserError):
+    """A local file does not exist."""
 
-    Hub files go to the Hugging Face cache (HF_HOME), others to `cache`. Raises UserError when it cannot be had.
+
+def alternatives(locations: str | Sequence[str]) -> list[str]:
+    """A location, or several alternatives, as a list."""
+    return [locations] if isinstance(locations, str) else list(locations)
+
+
+def local_files(locations: str | Sequence[str], cache: Path, progress: Progress = QUIET) -> list[Path]:
+    """Local paths to the file at a location, or to its shards; downloaded first if it is not local.
+
+    Of several locations, alternatives to each other, the first that exists counts. Hub files go to the Hugging Face
+    cache (HF_HOME), others to `cache`. Raises UserError when none can be had.
     """
-    if match := HUB_FILE.fullmatch(location):
-        return hub_file(match["repo"], match["path"], match["revision"] or "main")
+    *first, last = alternatives(locations)
+    for location in first:
+        try:
+            return _local_files(location, cache, progress)
+        except (NotOnHubError, NoSuchFileError):
+            continue
+    return _local_files(last, cache, progress)
+
+
+def local_file(location: str, cache: Path, progress: Progress = QUIET) -> Path:
+    """The same for a location that is one file."""
+    paths = _local_files(location, cache, progress)
+    if len(paths) > 1:
+        raise UserError(f"{location} has {len(paths)} shards; expected one file")
+    return paths[0]
+
+
+def _local_files(location: str, cache: Path, progress: Progress) -> list[Path]:
+    if location.startswith("hf://"):
+        return find_hub_files(location).download()
     if location.startswith(("https://", "http://")):
-        return download(location, cache, progress)
+        return [download(location, cache, progress)]
     path = Path(location)
     if path.is_file():
-        return path
+        return [path]
     if "://" in location:
         raise UserError(f"{public_address(location)}: expected https://... or hf://datasets/OWNER/NAME/FILE")
-    raise UserError(f"no such file: {location}")
+    raise NoSuchFileError(f"no such file: {location}")
 
 
-def identity(location: str) -> str:
+def hub_licences(locations: Iterable[str | Sequence[str]]) -> dict[str, str]:
+    """Address (at its commit) -> licence in the data set's card, "" if it states none, of the locations on the hub."""
+    licences: dict[str, str] = {}
+    for location in locations:
+        for address in alternatives(location):
+            if not address.startswith("hf://"):
+                break
+            try:
+                files = find_hub_files(address)
+            except UserError:
+                continue
+            licences |= dict.fromkeys(files.addresses(), files.card.licence)
+            break
+    return licences
+
+
+def identity(locations: str | Sequence[str]) -> str:
     """What decides the data at a location: the content's hash of a local file, the address (no secrets) of another.
 
-    Nothing is fetched. Raises UserError where a local file is missing.
+    Of alternatives, the first local file that exists, else all addresses: which of them exists is not asked, since
+    nothing is fetched. Raises UserError where a local file is missing.
     """
+    if isinstance(locations, str):
+        return _identity(locations)
+    remote = [location for location in locations if "://" in location]
+    if len(remote) == len(locations):
+        return " | ".join(map(_identity, locations))
+    existing = [location for location in locations if "://" not in location and Path(location).is_file()]
+    return _identity(next(iter(existing or remote), locations[-1]))
+
+
+def _identity(location: str) -> str:
     if "://" not in location:
         return file_hash(local_file(location, Path()))
     public = public_address(location)

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from .errors import UserError, nearest
 
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 PARQUET_BATCH = 1024  # rows in memory at a time
 
 
@@ -83,6 +84,35 @@ def column(row: dict[str, Any], name: str, path: Path) -> Any:
         near = nearest(name, row)
         hint = f"; did you mean {near}?" if near else f"; columns: {', '.join(map(str, row))}"
         raise ColumnError(f"{path}: no column {name!r}{hint}") from None
+
+
+def choose_column(names: str | list[str], path: Path) -> str:
+    """The first of `names` that a table has, judged by its first row; the first name where it has none of them."""
+    if isinstance(names, str):
+        return names
+    if not path.name.removesuffix(".gz").endswith(SUFFIXES):
+        return names[0]
+    columns = next(read_rows(path), {})
+    return next((name for name in names if name in columns), names[0])
+
+
+def class_names(path: Path, name: str) -> list[str] | None:
+    """Names behind the numbers of a parquet column, where `datasets` wrote them into the file (ClassLabel)."""
+    import pyarrow.parquet
+
+    if not path.name.endswith(".parquet"):
+        return None
+    metadata = pyarrow.parquet.read_schema(path).metadata or {}
+    try:
+        feature = json.loads(metadata[b"huggingface"])["info"]["features"][name]
+    except (KeyError, TypeError, ValueError):
+        return None
+    while isinstance(feature, list):  # [feature] is a list of it
+        feature = feature[0] if feature else None
+    while isinstance(feature, dict) and isinstance(feature.get("feature"), dict):  # Sequence, List
+        feature = feature["feature"]
+    names = feature.get("names") if isinstance(feature, dict) else None
+    return [str(one) for one in names] if isinstance(names, list) and names else None
 
 
 def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -1,26 +1,63 @@
-"""A small hub on loopback: as much of it as the client needs to list, fetch and push a repository's files."""
+"""A stand-in of the Hugging Face hub on loopback: what its client asks to describe, list, fetch and push repositories.
+
+Repositories are folders of files. What the real hub knows of one besides its files (its commit, whether it is gated) is
+a `Repository`. Ordinary downloads (ConceptNet's dump) are files under `web/`, served with Range and a strong ETag.
+"""
 
 import base64
 import hashlib
 import json
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Any, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import yaml
 
 MIB = 1 << 20
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+LARGE = MIB  # bytes from which a file counts as kept in LFS, as safetensors and parquet files of some size are
+JSON = {"Content-Type": "application/json"}
+KINDS = ("datasets", "models")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What the hub knows of a repository besides its files."""
+
+    commit: str = COMMIT
+    """The commit that the branch main stands for; the only one there is."""
+    gated: Literal[False, "auto", "manual"] = False
+    """Whether files are given only to those who accepted conditions: at once ("auto"), or after a review ("manual")."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    content: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=lambda: JSON)
 
 
 class Hub:
-    """Serves `folder/{datasets,models}/OWNER/NAME/...` at the revisions main and COMMIT.
+    """Serves `folder/{datasets,models}/OWNER/NAME/...` at the revision main and its commit, and `folder/web/...`.
 
-    `status` makes every answer an error, `error` is the hub's name for it. `first` are statuses of the next answers
-    about files, `cuts` how many bodies break off half-way, `redirect` sends the client elsewhere for a file's content.
+    `known` says more of some repositories, by `datasets/OWNER/NAME` or `models/OWNER/NAME`. `tokens` are those whose
+    owner has accepted the conditions of every gated repository.
+
+    To rehearse faults: `status` makes every answer an error, `error` is the hub's name for it. `first` are statuses of
+    the next answers about files, `cuts` how many bodies break off half-way, `redirect` sends the client elsewhere for a
+    file's content, `ranges` is whether a part of a file may be asked for.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, known: Mapping[str, Repository] | None = None, port: int = 0) -> None:
         self.folder = folder
+        self.known = dict(known or {})
+        self.tokens: set[str] = set()
         self.status: int | None = None
         self.error = ""
         self.first: list[int] = []
@@ -48,7 +85,7 @@ class Hub:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.address = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -62,18 +99,20 @@ class Hub:
         return [line.split(" ", 1)[1] for line in self.requests if line.startswith("GET") and "/resolve/" in line]
 
     def answer(self, request: BaseHTTPRequestHandler, *, body: bool) -> None:
+        """Answer a GET, or a HEAD, which has no body."""
         path = unquote(urlsplit(request.path).path)
         self.requests.append(f"{request.command} {path}")
         self.ranges_asked.append(request.headers["Range"] or "")
         self.logins += request.headers.get_all("Authorization") or []
         if self.status is not None:
-            headers = {"X-Error-Code": self.error} if self.error else {}
-            return self._send(request, self.status, b"{}", headers, body=body)
-        if path.startswith("/api/"):
-            return self._tree(request, path.removeprefix("/api/"), body=body)
-        if self.first:
-            return self._send(request, self.first.pop(0), b"", {"Retry-After": "1"}, body=body)
-        return self._file(request, path, body=body)
+            answer = Answer(self.status, b"{}", {"X-Error-Code": self.error} if self.error else {})
+        elif path.startswith("/api/"):
+            answer = self._described(request, path.removeprefix("/api/"))
+        elif self.first:
+            answer = Answer(self.first.pop(0), b"", {"Retry-After": "1"})
+        else:
+            answer = self._file(request, path)
+        self._send(request, answer, body=body)
 
     def receive(self, request: BaseHTTPRequestHandler) -> None:
         """Make a repository, ask for every file as base64 in the commit, and take the commit."""
@@ -101,55 +140,119 @@ class Hub:
                 "commitOid": COMMIT,
                 "commitUrl": f"{self.address}/{owner}/{name}/commit/{COMMIT}",
             }
-        self._send(request, 200, json.dumps(answer).encode(), {"Content-Type": "application/json"}, body=True)
+        self._send(request, Answer(200, json.dumps(answer).encode()), body=True)
 
-    def _file(self, request: BaseHTTPRequestHandler, path: str, *, body: bool) -> None:
+    def _file(self, request: BaseHTTPRequestHandler, path: str) -> Answer:
+        """The content of `[/datasets]/OWNER/NAME/resolve/REVISION/FILE`, or of a file under `web/`."""
         path, elsewhere = path.removeprefix("/cdn"), path.startswith("/cdn")
-        kind = "datasets" if path.startswith("/datasets/") else "models"
-        owner, name, _, revision, *rest = path.removeprefix("/datasets").strip("/").split("/")
-        repo = self.folder / kind / owner / name
-        file = repo.joinpath(*rest)
-        if missing := _missing(repo, revision, found=file.is_file()):
-            return self._send(request, 404, b"", {"X-Error-Code": missing}, body=body)
+        parts = path.strip("/").split("/")
+        kind = "datasets" if parts[0] == "datasets" else "models"
+        owner, name, word, revision, *rest = [*parts[kind == "datasets" :], "", "", "", ""]
+        rest = [part for part in rest if part]
+        if word != "resolve":
+            return self._download(request, self.folder / "web" / path.strip("/"))
+        file = (self.folder / kind / owner / name).joinpath(*rest)
+        if refusal := self._refusal(f"{kind}/{owner}/{name}", revision, found=file.is_file()):
+            return refusal
+        repository = self._about(f"{kind}/{owner}/{name}")
+        if refusal := self._gate(request, repository):
+            return refusal
         content = file.read_bytes()
         etag = f'"{hashlib.sha256(content).hexdigest()}"'
-        headers = {"ETag": etag, "X-Repo-Commit": COMMIT, "X-Linked-Size": str(len(content)), "X-Linked-ETag": etag}
+        headers = {"ETag": etag, "X-Repo-Commit": repository.commit}
+        headers |= {"X-Linked-Size": str(len(content)), "X-Linked-ETag": etag}
         if self.redirect and not elsewhere:
-            return self._send(request, 302, b"", headers | {"Location": f"{self.address}/cdn{path}"}, body=body)
+            return Answer(302, b"", headers | {"Location": f"{self.address}/cdn{path}"})
+        return self._part(request, content, headers)
+
+    def _download(self, request: BaseHTTPRequestHandler, file: Path) -> Answer:
+        """A file as an ordinary web server gives it."""
+        if not file.is_file():
+            return Answer(404)
+        content = file.read_bytes()
+        return self._part(request, content, {"ETag": f'"{hashlib.sha256(content).hexdigest()}"'})
+
+    def _part(self, request: BaseHTTPRequestHandler, content: bytes, headers: dict[str, str]) -> Answer:
+        """The whole content, or from the byte on that the client asks for."""
         wanted = request.headers["Range"] or ""
-        if self.ranges and wanted and request.headers["If-Range"] in (None, etag):
+        if self.ranges and wanted and request.headers["If-Range"] in (None, headers["ETag"]):
             start = int(wanted.removeprefix("bytes=").split("-")[0])
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-            return self._send(request, 206, content[start:], headers, body=body)
-        return self._send(request, 200, content, headers, body=body)
+            return Answer(206, content[start:], headers)
+        return Answer(200, content, headers | {"Accept-Ranges": "bytes"})
 
-    def _tree(self, request: BaseHTTPRequestHandler, path: str, *, body: bool) -> None:
-        if path.count("/") < 4:
-            return self._send(request, 404, b"{}", {}, body=body)
-        kind, owner, name, what, revision, *rest = path.split("/")
-        repo = self.folder / kind / owner / name
-        if what == "revision":
-            if missing := _missing(repo, revision, found=True):
-                return self._send(request, 404, b"{}", {"X-Error-Code": missing}, body=body)
-            info = json.dumps({"id": f"{owner}/{name}", "sha": COMMIT}).encode()
-            return self._send(request, 200, info, {"Content-Type": "application/json"}, body=body)
-        folder = repo.joinpath(*rest)
-        if missing := _missing(repo, revision, found=folder.is_dir()):
-            return self._send(request, 404, b"{}", {"X-Error-Code": missing}, body=body)
-        entries = [
-            {"type": "file", "path": str(file.relative_to(repo)), "size": file.stat().st_size, "oid": "0"}
-            for file in sorted(folder.iterdir())
+    def _described(self, request: BaseHTTPRequestHandler, path: str) -> Answer:
+        """`KIND/OWNER/NAME[/revision/REVISION]`, `.../tree/REVISION[/FOLDER]` and `.../auth-check`."""
+        kind, owner, name, what, revision, *rest = [*path.split("/"), "", "", "", ""]
+        rest = [part for part in rest if part]
+        id_ = f"{kind}/{owner}/{name}"
+        if kind not in KINDS or not name or what not in ("", "revision", "tree", "auth-check"):
+            return Answer(404, b"{}")
+        if refusal := self._refusal(id_, revision or "main", found=True):
+            return refusal
+        query = parse_qs(urlsplit(request.path).query)
+        if what == "auth-check":
+            return self._gate(request, self._about(id_)) or Answer(200, b"{}")
+        if what == "tree":
+            folder = (self.folder / id_).joinpath(*rest)
+            if refusal := self._refusal(id_, revision, found=folder.is_dir()):
+                return refusal
+            entries = _entries(self.folder / id_, folder, recursive=_is_true(query.get("recursive")))
+            return Answer(200, json.dumps(entries).encode())
+        info = self._info(id_, blobs=_is_true(query.get("blobs")))
+        if expand := query.get("expand"):
+            info = {name: value for name, value in info.items() if name in ("_id", "id", *expand)}
+        return Answer(200, json.dumps(info).encode())
+
+    def _info(self, id_: str, *, blobs: bool) -> dict[str, Any]:
+        """What the hub tells of a repository; sizes of its files where `blobs` are asked for."""
+        folder, about = self.folder / id_, self._about(id_)
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        kind, _, name = id_.partition("/")
+        info: dict[str, Any] = {"_id": about.commit[:24], "id": name, "author": name.split("/")[0]}
+        info |= {"sha": about.commit, "gated": about.gated, "private": False, "disabled": False, "tags": []}
+        info |= {"downloads": 0, "likes": 0, "lastModified": "2026-01-01T00:00:00.000Z"}
+        if kind == "models":
+            info["modelId"] = name
+        if card := card_data(folder / "README.md"):
+            info["cardData"] = card
+        info["siblings"] = [
+            {"rfilename": str(file.relative_to(folder)), **(_blob(file, "blobId", "sha256") if blobs else {})}
+            for file in files
         ]
-        return self._send(request, 200, json.dumps(entries).encode(), {"Content-Type": "application/json"}, body=body)
+        return info
 
-    def _send(
-        self, request: BaseHTTPRequestHandler, status: int, content: bytes, headers: dict[str, str], *, body: bool
-    ) -> None:
-        request.send_response(status)
-        for name, value in {"Content-Length": str(len(content)), "Connection": "close", **headers}.items():
+    def _about(self, id_: str) -> Repository:
+        return self.known.get(id_, Repository())
+
+    def _refusal(self, id_: str, revision: str, *, found: bool) -> Answer | None:
+        """The hub's answer where the repository, the revision, or what is asked for in it is not there."""
+        about = self._about(id_)
+        if not (self.folder / id_).is_dir():
+            return Answer(404, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
+        if revision not in ("main", about.commit):
+            message = f"Invalid rev id: {revision}"
+            return Answer(404, b"{}", {"X-Error-Code": "RevisionNotFound", "X-Error-Message": message})
+        if not found:  # with the commit, so that the client can remember that it has no such file
+            headers = {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"}
+            return Answer(404, b"{}", headers | {"X-Repo-Commit": about.commit})
+        return None
+
+    def _gate(self, request: BaseHTTPRequestHandler, repository: Repository) -> Answer | None:
+        """The refusal of those who did not accept a gated repository's conditions: 401 without a token, else 403."""
+        token = (request.headers["Authorization"] or "").removeprefix("Bearer ")
+        if not repository.gated or token in self.tokens:
+            return None
+        message = "Access to this repository is restricted. You must be authenticated and accept its conditions."
+        return Answer(403 if token else 401, b"{}", {"X-Error-Code": "GatedRepo", "X-Error-Message": message})
+
+    def _send(self, request: BaseHTTPRequestHandler, answer: Answer, *, body: bool) -> None:
+        content = answer.content
+        request.send_response(answer.status)
+        for name, value in {"Content-Length": str(len(content)), "Connection": "close", **answer.headers}.items():
             request.send_header(name, value)
         request.end_headers()
-        if body and content and self.cuts and status in (200, 206) and "ETag" in headers:
+        if body and content and self.cuts and answer.status in (200, 206) and "ETag" in answer.headers:
             self.cuts -= 1
             content = content[: len(content) // 2]
         for start in range(0, len(content) if body else 0, MIB):
@@ -157,10 +260,40 @@ class Hub:
             request.wfile.write(content[start : start + MIB])
 
 
-def _missing(repo: Path, revision: str, *, found: bool) -> str:
-    """The hub's name for what is not there, "" if nothing is missing."""
-    if not repo.is_dir():
-        return "RepoNotFound"
-    if revision not in ("main", COMMIT):
-        return "RevisionNotFound"
-    return "" if found else "EntryNotFound"
+def card_data(card: Path) -> dict[str, Any]:
+    """The YAML between the lines `---` at the head of a README.md; empty where there is none."""
+    if not card.is_file():
+        return {}
+    mark, _, rest = card.read_text(encoding="utf-8").partition("---\n")
+    front, closing, _ = rest.partition("\n---")
+    return yaml.safe_load(front) or {} if not mark and closing else {}
+
+
+def _entries(repository: Path, folder: Path, *, recursive: bool) -> list[dict[str, Any]]:
+    """What a folder holds, as the hub lists it: its files and folders, with those of its folders where `recursive`."""
+    entries = []
+    for path in sorted(folder.rglob("*") if recursive else folder.iterdir()):
+        name = str(path.relative_to(repository))
+        if path.is_dir():
+            entries.append({"type": "directory", "oid": _oid(name), "size": 0, "path": name})
+        else:
+            entries.append({"type": "file", "path": name, **_blob(path, "oid", "oid")})
+    return entries
+
+
+def _blob(file: Path, id_field: str, digest_field: str) -> dict[str, Any]:
+    """A file's id and size, and its digest where it is large enough for LFS; the two answers name these differently."""
+    size = file.stat().st_size
+    blob: dict[str, Any] = {id_field: _oid(f"{file.name} {size}"), "size": size}
+    if size >= LARGE:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        blob["lfs"] = {digest_field: digest, "size": size, "pointerSize": 134}
+    return blob
+
+
+def _oid(text: str) -> str:
+    return hashlib.sha1(text.encode()).hexdigest()
+
+
+def _is_true(values: list[str] | None) -> bool:
+    return (values or [""])[0].lower() in ("true", "1")

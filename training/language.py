@@ -86,14 +86,18 @@ def train_adapter(
     return artifact
 
 
-def estimate(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET) -> dict[str, Any]:
-    """What training would take on this device, from a few steps of it: time, memory, sizes. Nothing is kept but tokens.
+def estimate(
+    recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET, *, processes: int = 1
+) -> dict[str, Any]:
+    """What training in `processes` processes would take, from a few steps: time, memory, sizes. Keeps only tokens.
 
-    For a fusion, the parts must have been trained.
+    One process runs its share of each step, and the others are taken to be as fast; the time they need to exchange
+    gradients is not in the estimate. For a fusion, the parts must have been trained.
     """
     artifact = adapter_artifact(recipe, workspace, prepared)
     accelerator, reason = make_accelerator(recipe.training.precision)
-    return _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress).probe()
+    processes = max(processes, accelerator.num_processes)  # more than one where torchrun started them
+    return _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress).probe(processes)
 
 
 def _parts(recipe: Recipe) -> dict[str, Recipe]:
@@ -152,19 +156,22 @@ class _Training:
         draw_curve(draft.folder / "metrics.jsonl", draft.folder / "loss.png")
         self._write(ready, draft, outcome.restore)
 
-    def probe(self) -> dict[str, Any]:
-        """Run a few steps and reckon from them."""
-        ready, accelerator = self._set_up(), self.accelerator
+    def probe(self, processes: int) -> dict[str, Any]:
+        """Run one process's share of a few steps and extrapolate to the whole training in `processes` processes."""
+        ready, accelerator = self._set_up(processes), self.accelerator
+        not_started = processes // accelerator.num_processes
+        validation = ready.fixed[::not_started]  # `mean_loss` shares among the started processes only
         steps, every = ready.schedule.max_steps, ready.schedule.eval_every
         looks: list[float] = []
 
         def look() -> float:
             started = time.monotonic()
-            value = mean_loss(ready.model, ready.fixed, accelerator)
+            value = mean_loss(ready.model, validation, accelerator)
             looks.append(time.monotonic() - started)
             return value
 
-        watch = replace(self._watch(None), steps=PROBE_STEPS, every=1, track=None, label="probe")
+        watch = self._watch(None)
+        watch = replace(watch, peak=watch.peak * not_started, steps=PROBE_STEPS, every=1, track=None, label="probe")
         short = replace(ready.schedule, max_steps=PROBE_STEPS, eval_every=PROBE_STEPS, log_every=1, patience=None)
         fit(ready.model, ready.feed, short, look, accelerator, watch)
         tokens = sum(sampler.tokens_per_batch for sampler in ready.feed.samplers) * steps
@@ -172,6 +179,7 @@ class _Training:
         trainable = ready.facts["trainable_parameters"]
         return ready.facts | {
             "precision": self.reason,
+            "processes": processes,
             "steps": steps,
             "tokens_to_see": round(tokens),
             "epochs": round(tokens / ready.facts["training_tokens"], 2),
@@ -183,9 +191,9 @@ class _Training:
             "adapter_mb": round(trainable * 4 / MB, 1),
         }
 
-    def _set_up(self) -> Ready:
+    def _set_up(self, processes: int | None = None) -> Ready:
         parts = _fused_artifacts(self.recipe, self.workspace, self.prepared)
-        return set_up(self.recipe, self.workspace, self.prepared, self.accelerator, parts, self.progress)
+        return set_up(self.recipe, self.workspace, self.prepared, self.accelerator, parts, self.progress, processes)
 
     def _watch(self, file: Path | None) -> Watch:
         settings, accelerator = self.recipe.training, self.accelerator

@@ -17,7 +17,7 @@ def find_device_tokens(model: MaskedLM, feed: MaskedSteps, accelerator: Accelera
     Raises UserError when not even the longest sequence fits.
     """
     longest = max(int(sampler.data.lengths.max()) for sampler in feed.samplers)
-    wanted = max(longest, -(-_step_tokens(feed) // accelerator.num_processes) + longest)
+    wanted = max(longest, -(-_step_tokens(feed) // feed.processes) + longest)
     if accelerator.device.type != "cuda":
         return max(longest, min(wanted, CPU_TOKENS))
     found = _fitting(model, feed, accelerator, wanted, longest)

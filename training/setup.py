@@ -53,9 +53,14 @@ def set_up(
     accelerator: Accelerator,
     parts: dict[str, Artifact],
     progress: Progress = QUIET,
+    processes: int | None = None,
 ) -> Ready:
-    """Load or make all of it; `parts` are the adapters that a fusion fuses. Raises UserError where text is wanting."""
+    """Load or make all of it; `parts` are the adapters that a fusion fuses. Raises UserError where text is wanting.
+
+    With `processes` the feed gives one process's share of each step among so many, though they were not started.
+    """
     settings = recipe.training
+    processes = processes or accelerator.num_processes
     with accelerator.main_process_first():  # which makes what is not there yet, and tells of it
         base, tokenizer = load_base(recipe, workspace, prepared, progress)
         tokens = _tokens(recipe, workspace, prepared, tokenizer, progress)
@@ -75,13 +80,13 @@ def set_up(
         masking,
         model.layout,
         device_tokens=settings.device_batch_tokens or 0,
-        processes=accelerator.num_processes,
+        processes=processes,
         process=accelerator.process_index,
     )
     if not feed.device_tokens:
         feed.device_tokens = find_device_tokens(model, feed, accelerator)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    devices = f"{accelerator.num_processes} x {accelerator.device.type}"
+    devices = f"{processes} x {accelerator.device.type}"
     facts = {
         "base_commit": getattr(base.config, "_commit_hash", None),
         "parameters": parameters,

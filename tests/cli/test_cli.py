@@ -161,6 +161,30 @@ def test_mistakes_end_in_one_clear_message_and_exit_code_2(folder: Path, words: 
     assert "Traceback" not in result.output
 
 
+def test_overrides_from_the_environment_are_under_those_of_the_command(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "recipe.yaml").write_text(SMALL, encoding="utf-8")
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    monkeypatch.setenv("LRL_ADAPT_SET", "training.max_steps=7; training.seed=3")
+    planned = json.loads(invoke("run", "--dry-run", "--json", "--set", "training.seed=4").stdout)["recipe"]
+    assert (planned["training"]["max_steps"], planned["training"]["seed"]) == (7, 4)
+    monkeypatch.setenv("LRL_ADAPT_SET", "\nname=a;b\n\nlanguage=mlt\n")
+    planned = json.loads(invoke("prepare", "--dry-run", "--json", "--language", "swh").stdout)["recipe"]
+    assert (planned["name"], planned["language"]) == ("a;b", "swh_Latn")
+    assert "language: mlt_Latn" in invoke("recipes", "show", "recipe.yaml", "--resolved").stdout
+
+
+def test_a_wrong_override_from_the_environment_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "recipe.yaml").write_text(SMALL, encoding="utf-8")
+    monkeypatch.setenv("LRL_ADAPT_SET", "training.max_step=7")
+    told = invoke("train", "--set", "training.epochs=1").stderr
+    assert "  training.max_step: unknown key; did you mean max_steps? (set in LRL_ADAPT_SET)\n" in told
+    assert re.search(r"training\.epochs: unknown key[^()]*$", told)
+    monkeypatch.setenv("LRL_ADAPT_SET", "max steps")
+    assert invoke("train").stderr.startswith("error: LRL_ADAPT_SET: max steps: expected section.field=value")
+
+
 def test_files_that_cannot_be_read(folder: Path) -> None:
     (folder / "recipe.yaml").write_text(SMALL, encoding="utf-8")
     assert "no such file" in invoke("prepare").stderr
@@ -213,7 +237,7 @@ def test_ctrl_c_leaves_nothing_half_written(folder: Path, monkeypatch: pytest.Mo
     assert stopped.exit_code == 130
     assert "interrupted" in stopped.stderr
     assert not list((folder / "runs").rglob("*.parquet"))
-    assert invoke("prepare").exit_code == 0
+    assert invoke("prepare", "--set", "corpus.drop_near_duplicates=false").exit_code == 0
 
 
 def test_dry_run_changes_nothing(folder: Path) -> None:

@@ -1,13 +1,17 @@
 """What `eval` shows at its end."""
 
+import csv
 from pathlib import Path
 
 import pytest
 from lrl_adapt.cli.console import Terminal
-from lrl_adapt.cli.evaluate import show_scores
+from lrl_adapt.cli.evaluate import compare, show_scores
+from lrl_adapt.eval.report import write_report
+from lrl_adapt.eval.results import compare_runs
+from lrl_adapt.eval.runs import gather
 from lrl_adapt.eval.scores import read_scores
 
-from ..eval.results import add_topic
+from ..eval.results import ADAPTER, add_topic
 
 
 def test_the_table_has_what_was_asked_for_and_nothing_with_the_same_figures(
@@ -18,9 +22,47 @@ def test_the_table_has_what_was_asked_for_and_nothing_with_the_same_figures(
     transferred = add_topic(tmp_path, "base", 0.5, transfer_from="eng_Latn")
     asked = {transferred: read_scores(transferred / "scores.json")}
     assert asked[transferred] == read_scores(learnt_here / "scores.json")
-    show_scores(Terminal(), asked, tmp_path)
+    show_scores(Terminal(), asked, compare_runs(gather([tmp_path])))
     table = capsys.readouterr().out
     assert table.count("topic") == 1
     assert "zero-shot from English" in table
-    show_scores(Terminal(), asked | {learnt_here: asked[transferred]}, tmp_path)
+    show_scores(Terminal(), [transferred, learnt_here], compare_runs(gather([tmp_path])))
     assert capsys.readouterr().out.count("topic") == 2
+
+
+def verdict_on_page(workspace: Path, system: str) -> str:
+    page = write_report(workspace, languages=["swh_Latn"])
+    with (page.parent / "comparisons.csv").open(encoding="utf-8") as file:
+        return next(line["verdict"] for line in csv.DictReader(file) if line["system"] == system)
+
+
+def test_the_table_has_the_verdicts_of_the_report_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A difference that is clear alone need not be after Holm's correction over the workspace's other adapters."""
+    monkeypatch.setenv("COLUMNS", "200")
+    folders = [add_topic(tmp_path, "base", 0.5), add_topic(tmp_path, ADAPTER, 0.63)]
+    scores = [score for folder in folders for score in read_scores(folder / "scores.json")]
+    assert verdict_on_page(tmp_path, ADAPTER) == "better"
+    for system in "abcdef":
+        add_topic(tmp_path, system, 0.5)
+    assert verdict_on_page(tmp_path, ADAPTER) == "no clear difference"
+    show_scores(Terminal(), folders, compare(scores, tmp_path, Terminal()))
+    table = capsys.readouterr().out
+    assert "no clear difference" in table
+    assert "better" not in table
+    assert "change with a" not in table
+
+
+def test_means_over_more_seeds_than_were_asked_for_are_announced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = add_topic(tmp_path, "base", 0.5)
+    show_scores(Terminal(), [folder], compare_runs(gather([tmp_path])))
+    assert "all seeds" not in capsys.readouterr().err
+    add_topic(tmp_path, "base", 0.7, seed=2)
+    show_scores(Terminal(), [folder], compare_runs(gather([tmp_path])))
+    captured = capsys.readouterr()
+    assert "means are over all seeds in the workspace" in captured.err
+    means = [row.systems["base"].mean for row in compare_runs(gather([tmp_path])).rows]
+    assert f"{means[0] * 100:.1f}" in captured.out

@@ -55,7 +55,7 @@ def add_topic(workspace: Path, system: str, right: float, *, task: str = "topic"
     guess = [g if hit else LABELS[(LABELS.index(g) + 1) % 4] for g, hit in zip(gold, hits, strict=True)]
     value = float(f1_score(gold, guess, average="macro"))
     values = {"macro_f1": (value, (value - 0.06, value + 0.06)), "accuracy": (float(hits.mean()), None)}
-    if task != "topic":
+    if task != "topic" or more.get("metric") == "accuracy":
         values = dict(reversed(values.items()))
     rows = [{"text": f"t{n}", "gold": g, "guess": p} for n, (g, p) in enumerate(zip(gold, guess, strict=True))]
     return add(workspace, task, system, values, rows, **{"seed": 1} | more)

@@ -1,6 +1,7 @@
 """What stands in a gap, by several adapters over one base, against each of them alone."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -101,3 +102,20 @@ def test_what_cannot_be_filled_is_told(base: Artifact, adapters: dict[str, str],
             fill_masks(texts, names)
     with pytest.raises(UserError, match="run `lrl-adapt train` first"):
         newest_adapter(tmp_path / "empty", "swh_Latn")
+
+
+class TextsOfAFile(list[str]):
+    """Texts of which each search for one of them is counted, as it takes time in proportion to their number."""
+
+    searches = 0
+
+    def index(self, *arguments: Any) -> int:
+        self.searches += 1
+        return super().index(*arguments)
+
+
+def test_results_are_put_in_order_without_a_search_for_each_of_them(base: Artifact) -> None:
+    texts = TextsOfAFile([f"Amina anaishi {number} [MASK]" for number in (3, 1, 2, 1)])
+    results = fill_masks(texts, ["none"], base=str(base.folder))
+    assert [filled.text for filled in results] == texts[:3]
+    assert texts.searches == 0

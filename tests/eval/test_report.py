@@ -10,7 +10,7 @@ from lrl_adapt.cli.console import Terminal
 from lrl_adapt.eval.report import write_report
 from lrl_adapt.recipes.errors import UserError
 
-from .results import ADAPTER, LABELS, add, add_adapter, add_mlm, add_topic, large, small
+from .results import ADAPTER, LABELS, LANGUAGES, add, add_adapter, add_mlm, add_topic, large, small
 
 
 def page(workspace: Path) -> str:
@@ -85,14 +85,16 @@ def test_against_another_system(tmp_path: Path) -> None:
     assert "bold: better than seq\\_bn/text by" in (path.parent / "scores.tex").read_text(encoding="utf-8")
     assert "Changes are against seq_bn/text." in (path.parent / "scores.md").read_text(encoding="utf-8")
     assert json.loads((path.parent / "manifest.json").read_text())["against"] == "seq_bn/text"
-    with pytest.raises(UserError, match="--against lora/text: no such system was scored; there are base, seq_bn/text"):
+    with pytest.raises(
+        UserError, match="--against lora/text: no such system was scored; choose one of base, seq_bn/text"
+    ):
         write_report(tmp_path, against="lora/text")
 
 
 def test_a_name_that_two_adapters_share_is_asked_about(tmp_path: Path) -> None:
     for name in ("xlm-r-text-seq_bn-1a2b3c4d", "xlm-r-text-seq_bn-5e6f7a8b"):
         add_mlm(tmp_path, ADAPTER, 400.0, parents=(add_adapter(tmp_path, name),))
-    with pytest.raises(UserError, match=r"say which: seq_bn/text \(1a2b3c4d\), seq_bn/text \(5e6f7a8b\)"):
+    with pytest.raises(UserError, match=r"choose seq_bn/text \(1a2b3c4d\) or seq_bn/text \(5e6f7a8b\)"):
         write_report(tmp_path, against=ADAPTER)
 
 
@@ -267,3 +269,16 @@ def test_the_papers_numbers_are_shown_when_asked_for(tmp_path: Path, monkeypatch
 def test_no_figure_touches_pyplot(tmp_path: Path) -> None:
     write_report(small(tmp_path))
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_two_metrics_of_one_task_have_two_figures(tmp_path: Path) -> None:
+    for number, language in enumerate(LANGUAGES[:2]):
+        more = {"language": language} | ({"metric": "accuracy"} if number else {})
+        add_topic(tmp_path, "base", 0.5, **more)
+        add_topic(tmp_path, ADAPTER, 0.7, **more)
+    path = write_report(tmp_path)
+    names = {file.name for file in (path.parent / "figures").glob("gains*.svg")}
+    assert names == {"gains-xlm-r-topic-accuracy.svg", "gains-xlm-r-topic-macro_f1.svg"}
+    text = text_of(path.read_text(encoding="utf-8"))
+    assert "Topic classification, accuracy accuracy, %" in text
+    assert "Means over Maltese." in text

@@ -17,7 +17,7 @@ from lrl_adapt.eval.rows import (
 )
 from lrl_adapt.eval.runs import gather
 
-from .results import ADAPTER, add_mlm, add_topic, large, small
+from .results import ADAPTER, LANGUAGES, add_mlm, add_topic, large, small
 
 
 def rows(workspace: Path) -> list[Row]:
@@ -183,3 +183,15 @@ def test_changes_are_shown_with_sign_and_unit() -> None:
     assert show_change(None, "macro_f1") == show_change(float("nan"), "macro_f1") == ""
     assert show_change_interval((-1.2, 3.0)) == "[−1.2, +3.0]"
     assert show_change_interval(None) == ""
+
+
+def test_a_mean_says_which_languages_it_is_over(tmp_path: Path) -> None:
+    topic = [row for row in rows(large(tmp_path)) if row.task == "topic"]
+    assert set(means(topic)[ADAPTER].over) == set(LANGUAGES)
+    assert set(means(topic)["lora/text"].over) == set(LANGUAGES) - {"uig_Arab"}
+
+
+def test_there_is_no_mean_over_several_metrics(tmp_path: Path) -> None:
+    topic = [row for row in rows(large(tmp_path)) if row.task == "topic"]
+    with pytest.raises(ValueError, match="no mean over several metrics: accuracy, macro_f1"):
+        means([replace(topic[0], metric="accuracy"), *topic[1:]])

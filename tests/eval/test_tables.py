@@ -137,3 +137,32 @@ def test_a_systems_head_tells_adapter_and_source() -> None:
 
 def test_p_is_shown_with_few_digits() -> None:
     assert [show_p(p) for p in (None, 0.0002, 0.0123, 0.5)] == ["", "p < 0.001", "p = 0.012", "p = 0.50"]
+
+
+def with_two_metrics(workspace: Path) -> Path:
+    """Topic by macro-F1 in Swahili and Maltese, by accuracy in Danish and Slovak."""
+    for number, language in enumerate(LANGUAGES[:4]):
+        more = {"language": language} | ({"metric": "accuracy"} if number > 1 else {})
+        add_topic(workspace, "base", 0.5, **more)
+        add_topic(workspace, ADAPTER, 0.6 + 0.1 * number, **more)
+    return workspace
+
+
+def test_languages_scored_by_different_metrics_have_tables_and_means_of_their_own(tmp_path: Path) -> None:
+    accuracy, f1 = tables(with_two_metrics(tmp_path))
+    assert (accuracy.title, f1.title) == ("Topic classification, accuracy", "Topic classification, macro F1")
+    assert [row.language for row in accuracy.rows] == ["dan_Latn", "slk_Latn"]
+    assert [row.language for row in f1.rows] == ["mlt_Latn", "swh_Latn"]
+    assert accuracy.means and accuracy.means[ADAPTER].value == pytest.approx(0.85)  # of 0.8 and 0.9
+    values = [row.systems[ADAPTER].mean for row in f1.rows]
+    assert f1.means and f1.means[ADAPTER].value == pytest.approx(sum(values) / 2)
+
+
+def test_exports_name_the_languages_of_each_mean(tmp_path: Path) -> None:
+    found = tables(with_two_metrics(tmp_path / "two"))
+    text = markdown(found)
+    assert "### xlm-r: Topic classification, accuracy" in text
+    assert "Means over Danish, Slovak." in text
+    assert "Means over Maltese, Swahili." in text.replace("Swahili (individual language)", "Swahili")
+    assert "% Means over Danish, Slovak." in latex(found)
+    assert "; lora/text without Uyghur." in markdown(tables(large(tmp_path / "one")))

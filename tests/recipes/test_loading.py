@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from lrl_adapt.recipes.availability import skipped_tasks
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.loading import BUNDLED, check_files, find_recipe, load_recipe
 
@@ -92,9 +93,35 @@ def test_variables_and_placeholders(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_language_without_a_code_for_a_source_says_how_to_leave_it_out() -> None:
+    own = "eval.ner={train: 'hf://datasets/a/b/{wikiann}/c.csv', validation: d.csv, test: e.csv}"
     with pytest.raises(UserError, match=r"eval\.ner\.train: no wikiann code .* --set eval\.ner=null"):
-        load_recipe("mbert", ["language=kab-Latn"])
-    assert load_recipe("mbert", ["language=kab-Latn", "eval.ner=null"]).eval.configured == ["mlm", "topic"]
+        load_recipe("mbert", ["language=kab-Latn", own])
+    with pytest.raises(UserError, match=r"eval\.ner\.transfer_train: no wikiann code"):
+        load_recipe("mbert", ["language=mlt", "eval.transfer_from=kab-Latn"])  # named by the user
+
+
+def test_a_bundled_task_without_a_code_for_the_language_is_skipped_later() -> None:
+    recipe = load_recipe("mbert", ["language=kab-Latn"])
+    assert recipe.eval.ner is not None
+    assert "{wikiann}" in str(recipe.eval.ner.test)
+    assert skipped_tasks(recipe)["ner"].reason == "WikiANN does not have Kabyle"
+
+
+@pytest.mark.parametrize(
+    ("change", "skips"),
+    [
+        ("eval.topic.max_train=5", True),
+        ("eval.topic=sib200", True),
+        ("eval.topic.test=hf://datasets/me/mine/test.csv", False),
+        ("eval.topic={train: a.csv, validation: b.csv, test: c.csv}", False),
+        ("eval.mlm.files=hf://datasets/me/mine/lines.txt", False),
+    ],
+)
+def test_data_that_the_user_names_are_never_skipped(change: str, skips: bool) -> None:
+    settings = load_recipe("mbert", ["language=mlt", change]).eval
+    section = settings.mlm if "mlm" in change else settings.topic
+    assert section is not None
+    assert section.skip_missing is skips
 
 
 def test_a_base_is_a_folder_if_there_is_one_else_a_hub_id() -> None:
@@ -330,7 +357,7 @@ def test_a_task_may_be_a_bundled_name_or_a_file_of_ones_own(tmp_path: Path) -> N
     )
     evaluation = load_recipe(str(tmp_path / "mine.yaml"), ["language=mlt"]).eval
     assert evaluation.topic is not None
-    assert evaluation.topic.test == "hf://datasets/mteb/sib200/sib200/test/mlt_Latn.parquet"
+    assert evaluation.topic.test.endswith("/data/mlt_Latn/test.tsv")
     assert evaluation.others["intent"].file == str(tmp_path / "intent.csv")
     assert evaluation.configured == ["mlm", "topic", "intent"]
     with pytest.raises(UserError, match="no task file or bundled task is called 'sib20'; did you mean sib200"):
@@ -340,17 +367,16 @@ def test_a_task_may_be_a_bundled_name_or_a_file_of_ones_own(tmp_path: Path) -> N
 def test_a_task_file_leaves_nothing_of_the_task_it_replaces() -> None:
     recipe = load_recipe("quickstart", ["eval.topic=sib200"])
     assert recipe.eval.topic is not None
-    assert recipe.eval.topic.label == "label"  # the quickstart's is category
+    assert recipe.eval.topic.train == load_recipe("mbert", ["language=swh"]).eval.topic.train  # type: ignore[union-attr]
+    assert recipe.eval.topic.max_train is None
 
 
 def test_transfer_trains_on_the_other_languages_files() -> None:
     topic = load_recipe("mbert", ["language=mlt", "eval.transfer_from=eng"]).eval.topic
     assert topic is not None
-    assert [str(path).rpartition("/")[2] for path in (topic.transfer_train, topic.transfer_validation)] == [
-        "eng_Latn.parquet",
-        "eng_Latn.parquet",
-    ]
-    assert str(topic.train).endswith("mlt_Latn.parquet")  # still what the text must not hold
+    assert str(topic.transfer_train).endswith("/eng_Latn/train.tsv")
+    assert str(topic.transfer_validation).endswith("/eng_Latn/dev.tsv")
+    assert str(topic.train).endswith("/mlt_Latn/train.tsv")  # still what the text must not hold
 
 
 def test_the_transfer_adapter_is_the_other_languages() -> None:

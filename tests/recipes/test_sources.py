@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.evaluation import PseudoPerplexity
-from lrl_adapt.recipes.hub import HubFolder, hub_errors, hub_folder
+from lrl_adapt.recipes.hub import hub_errors
 from lrl_adapt.recipes.labelled import read_sentences
 from lrl_adapt.recipes.sources import expand_files, identity, local_file
 
@@ -47,8 +47,7 @@ def test_a_local_file_is_itself(tmp_path: Path) -> None:
 def test_a_hub_file_at_its_revision(hub: Hub, tmp_path: Path, revision: str) -> None:
     path = local_file(f"hf://datasets/mteb/sib200{revision}/test/mlt_Latn.csv", tmp_path / "downloads")
     assert path.read_text() == TABLE
-    wanted = revision.removeprefix("@") or "main"
-    assert any(f"/resolve/{wanted}/" in line for line in hub.requests)
+    assert hub.fetched() == [f"/datasets/mteb/sib200/resolve/{COMMIT}/test/mlt_Latn.csv"]  # the listing's commit
     assert not (tmp_path / "downloads").exists()  # hub files go to the hub's cache
 
 
@@ -63,7 +62,7 @@ def test_a_hub_file_is_fetched_once_and_used_offline(hub: Hub, tmp_path: Path, m
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     before = list(hub.requests)
     assert local_file(address, tmp_path).read_text() == TABLE
-    assert "not in the local cache" in refusal("hf://datasets/mteb/sib200/test/deu_Latn.csv", tmp_path)
+    assert "not in the local cache" in refusal("hf://datasets/mteb/sib200/train/mlt_Latn.csv", tmp_path)
     assert hub.requests == before  # offline asks nobody
 
 
@@ -75,15 +74,16 @@ def test_a_cached_file_does_while_the_hub_is_down(hub: Hub, tmp_path: Path) -> N
     assert local_file(address, tmp_path).read_text() == TABLE
     hub.close()
     assert local_file(address, tmp_path).read_text() == TABLE
-    assert "cannot be reached" in refusal("hf://datasets/mteb/sib200/test/deu_Latn.csv", tmp_path)
+    assert "cannot be reached" in refusal("hf://datasets/mteb/sib200/train/mlt_Latn.csv", tmp_path)
 
 
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("mteb/sib200/test/deu_Latn.csv", "mteb/sib200: test/deu_Latn.csv: no such file in the repository"),
-        ("mteb/sib200@v9/test/mlt_Latn.csv", "mteb/sib200: test/mlt_Latn.csv: no such revision"),
-        ("mteb/sib20/test/mlt_Latn.csv", "mteb/sib20: test/mlt_Latn.csv: no such repository on the hub"),
+        ("mteb/sib200/test/deu_Latn.csv", "mteb/sib200/test has no deu_Latn.csv; it holds mlt_Latn.csv"),
+        ("mteb/sib200/tests/mlt_Latn.csv", "mteb/sib200 has no tests; it holds test"),
+        ("mteb/sib200@v9/test/mlt_Latn.csv", "mteb/sib200: no such revision"),
+        ("mteb/sib20/test/mlt_Latn.csv", "mteb/sib20: no such repository on the hub"),
     ],
 )
 @pytest.mark.usefixtures("table")
@@ -106,7 +106,7 @@ def test_what_the_hub_does_not_have(tmp_path: Path, location: str, message: str)
 def test_what_the_hub_refuses(hub: Hub, tmp_path: Path, status: int, error: str, message: str) -> None:
     hub.status, hub.error = status, error
     told = refusal("hf://datasets/mteb/sib200/test/mlt_Latn.csv", tmp_path)
-    assert told.startswith("mteb/sib200: test/mlt_Latn.csv: ")
+    assert told.startswith("mteb/sib200: ")
     assert message in told
     hub.status = None
     assert local_file("hf://datasets/mteb/sib200/test/mlt_Latn.csv", tmp_path).read_text() == TABLE
@@ -172,16 +172,6 @@ def test_files_folders_and_globs(tmp_path: Path) -> None:
             names("c.jsonl", nothing)
 
 
-@pytest.mark.parametrize(
-    "revision", ["refs/convert/parquet", "refs/pr/3", "refs%2Fpr%2F3", "release%2f1", "main", COMMIT]
-)
-def test_a_revision_with_slashes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, revision: str) -> None:
-    asked = []
-    monkeypatch.setattr("lrl_adapt.recipes.sources.hub_file", lambda *given: asked.append(given))
-    local_file(f"hf://datasets/a/b@{revision}/data/x.parquet", tmp_path)
-    assert asked == [("a/b", "data/x.parquet", revision)]
-
-
 @pytest.mark.usefixtures("table", "no_waiting")
 @pytest.mark.parametrize("status", [429, 503])
 def test_the_hub_is_asked_again(hub: Hub, tmp_path: Path, status: int) -> None:
@@ -189,41 +179,6 @@ def test_the_hub_is_asked_again(hub: Hub, tmp_path: Path, status: int) -> None:
     hub.redirect = True
     hub.cuts = 1
     assert local_file("hf://datasets/mteb/sib200/test/mlt_Latn.csv", tmp_path).read_text() == TABLE
-
-
-@pytest.mark.usefixtures("table")
-def test_a_folder_is_listed_at_a_commit_and_again_without_the_hub(hub: Hub, tmp_path: Path) -> None:
-    cache = tmp_path / "downloads"
-    found = hub_folder("mteb/sib200", "test", "main", cache)
-    assert found == HubFolder(COMMIT, {"test/mlt_Latn.csv": len(TABLE)})
-    assert hub_folder("mteb/sib200", "none", "main", cache) == HubFolder(COMMIT, {})
-    hub.close()
-    assert hub_folder("mteb/sib200", "test", "main", cache) == found
-    with pytest.raises(UserError, match="cannot be reached"):
-        hub_folder("mteb/sib200", "other", "main", cache)
-
-
-@pytest.mark.parametrize(("error", "told"), [("GatedRepo", "access is gated"), ("RepoNotFound", "no such repository")])
-@pytest.mark.usefixtures("table")
-def test_an_old_listing_is_none_of_a_repository_that_is_closed_now(
-    hub: Hub, tmp_path: Path, error: str, told: str
-) -> None:
-    hub_folder("mteb/sib200", "test", "main", tmp_path)
-    hub.status, hub.error = 403, error
-    with pytest.raises(UserError, match=told):
-        hub_folder("mteb/sib200", "test", "main", tmp_path)
-
-
-@pytest.mark.usefixtures("table", "no_waiting")
-def test_a_broken_listing_counts_for_none(hub: Hub, tmp_path: Path) -> None:
-    found = hub_folder("mteb/sib200", "test", "main", tmp_path)
-    (kept,) = tmp_path.glob("listing-*.json")
-    kept.write_text('{"commit": "01')
-    hub.status = 503
-    with pytest.raises(UserError, match="the hub is down"):
-        hub_folder("mteb/sib200", "test", "main", tmp_path)
-    hub.status = None
-    assert hub_folder("mteb/sib200", "test", "main", tmp_path) == found
 
 
 def test_an_address_of_another_kind_is_told_without_its_secrets(tmp_path: Path) -> None:

@@ -1,0 +1,99 @@
+"""Which tasks of a recipe have no data in its language, so that they are skipped instead of stopping the run.
+
+This concerns data on the hub that a task file or a bundled recipe names for all languages at once (`skip_missing`).
+Files and tasks that the user names must exist.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .errors import UserError
+from .evaluation import Eval, PseudoPerplexity, Task
+from .hub_files import NotOnHubError, find_hub_files
+from .labelled import field_of
+from .languages import Language, find_language
+from .schema import Recipe
+from .sources import alternatives
+
+UNKNOWN_CODE = re.compile(r"\{\w+\}")  # a placeholder that loading left, since the language has no such code
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A task that the data set of a recipe does not have in the recipe's language."""
+
+    task: str
+    reason: str
+    """SIB-200 has no bre_Latn."""
+
+    def __str__(self) -> str:
+        if self.task == "mlm":
+            return f"mlm: {self.reason}; the prepared test split is scored instead"
+        return f"{self.task}: skipped, {self.reason}"
+
+
+def skipped_tasks(recipe: Recipe) -> dict[str, Skipped]:
+    """The tasks without data in the recipe's language, by name; with mlm, its files are left out, not the task.
+
+    Asks the hub for one listing of each folder (see `hub.list_folder`). Where it cannot be reached nothing is skipped.
+    Raises UserError for such a task that `eval.tasks` names.
+    """
+    settings, missing = recipe.eval, {}
+    for name in settings.configured:
+        section = settings.mlm if name == "mlm" else settings.with_data[name]
+        if not section.skip_missing or not (reason := _why_missing(section, recipe)):
+            continue
+        if name != "mlm" and name in (settings.tasks or []):
+            raise UserError(f"{field_of(name)}: {reason}; leave {name} out of eval.tasks (--task)")
+        missing[name] = Skipped(name, reason)
+    return missing
+
+
+def tasks_to_run(recipe: Recipe) -> list[str]:
+    """mlm and the tasks that are to be scored, each once, without those that are skipped."""
+    settings = recipe.eval
+    left_out = {name for name in skipped_tasks(recipe) if name != "mlm"}
+    return [name for name in dict.fromkeys(settings.tasks or settings.configured) if name not in left_out]
+
+
+def sentence_settings(recipe: Recipe) -> PseudoPerplexity:
+    """`eval.mlm`, without its files where the data set lacks the language."""
+    if "mlm" in skipped_tasks(recipe):
+        return recipe.eval.mlm.model_copy(update={"files": []})
+    return recipe.eval.mlm
+
+
+def _why_missing(section: Task | PseudoPerplexity, recipe: Recipe) -> str:
+    """SIB-200 has no bre_Latn; "" where the data set has the language, or that cannot be told."""
+    language = find_language(recipe.language)
+    for locations in _in_own_language(section, recipe.eval):
+        reasons = [_why_location_missing(location, section.dataset, language) for location in alternatives(locations)]
+        if all(reasons):
+            return reasons[0]
+    return ""
+
+
+def _in_own_language(section: Task | PseudoPerplexity, settings: Eval) -> Iterator[str | list[str]]:
+    """The locations of a task that hold data in the recipe's language and are read."""
+    if isinstance(section, PseudoPerplexity):
+        yield from section.files
+        return
+    splits = ("file", "test") if settings.transfer_from else ("file", "train", "validation", "test")
+    yield from (location for split in splits if (location := getattr(section, split)) is not None)
+
+
+def _why_location_missing(location: str, dataset: str, language: Language) -> str:
+    if not location.startswith("hf://"):
+        return ""
+    if UNKNOWN_CODE.search(location):
+        return f"{dataset or location} does not have {language.name}"
+    try:
+        find_hub_files(location)
+    except NotOnHubError as error:
+        # Any other part that is missing means that the data set is laid out differently, which is an error.
+        if error.missing in (language.code, language.glotcc, language.wikiann, language.conceptnet):
+            return f"{dataset or error.repo} has no {error.missing}"
+    except UserError:  # the hub cannot be reached, or refuses: that is reported where the file is needed
+        pass
+    return ""

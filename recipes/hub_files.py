@@ -1,0 +1,160 @@
+"""From an `hf://` address, which may be a pattern, to the files of one data set on the hub.
+
+`hf://datasets/OWNER/NAME@REVISION/PATH`; PATH may hold `*`, `?`, `[...]` and `{validation,dev}`. It names one file, or
+all the shards of one.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path, PurePosixPath
+
+from .errors import UserError
+from .hub import Card, HubFolder, cached_file, hub_file, list_folder
+
+ADDRESS = re.compile(
+    r"hf://datasets/(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>refs/(convert|pr)/[^/]+|[^/]+))?/(?P<path>.+)"
+)
+BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")  # {a,b}; {language} is a placeholder
+WILDCARD = re.compile(r"[*?\[]")
+SHARD = re.compile(r"(?P<stem>.*?)[-_](?P<number>\d+)(-of-(?P<count>\d+))?(?P<suffix>(\.[a-z]+)+)")
+SHOWN = 8  # names listed in an error
+
+
+class NotOnHubError(UserError):
+    """The repository answers, but holds no such file; `missing` is the part of the path that it lacks."""
+
+    def __init__(self, message: str, repo: str, missing: str) -> None:
+        super().__init__(message)
+        self.repo = repo
+        self.missing = missing
+
+
+@dataclass(frozen=True)
+class HubFiles:
+    """The file that an address names, or its shards in order; paths from the root of the repository."""
+
+    repo: str
+    revision: str
+    commit: str
+    """"" where only the cache could be asked."""
+    paths: tuple[str, ...]
+    sizes: tuple[int, ...]
+    """In bytes; empty where only the cache could be asked."""
+    card: Card = field(default_factory=Card)
+
+    def download(self) -> list[Path]:
+        """Local paths, each file downloaded unless it is cached. Raises UserError when one cannot be had."""
+        return [hub_file(self.repo, path, self.commit or self.revision) for path in self.paths]
+
+    def addresses(self) -> list[str]:
+        """The files as `hf://` addresses that name the commit."""
+        at = f"@{self.commit}" if self.commit else ""
+        return [f"hf://datasets/{self.repo}{at}/{path}" for path in self.paths]
+
+    @property
+    def cached(self) -> bool:
+        """Whether all files are in the local cache."""
+        revision = self.commit or self.revision
+        return all(cached_file(self.repo, path, revision) for path in self.paths)
+
+
+def find_hub_files(address: str) -> HubFiles:
+    """The files that an `hf://datasets/` address names, nothing downloaded.
+
+    Raises NotOnHubError where the repository holds none, and UserError where it holds several that are no shards of one
+    file, or cannot be listed.
+    """
+    match = ADDRESS.fullmatch(address)
+    if match is None:
+        raise UserError(f"{address}: expected hf://datasets/OWNER/NAME/FILE")
+    repo, revision, pattern = match["repo"], match["revision"] or "main", match["path"]
+    try:
+        return _find(repo, revision, pattern)
+    except NotOnHubError:
+        raise
+    except UserError:
+        # Without the hub, a cached file can be found by its exact path.
+        if not _is_pattern(pattern) and cached_file(repo, pattern, revision):
+            return HubFiles(repo, revision, "", (pattern,), ())
+        raise
+
+
+def _find(repo: str, revision: str, pattern: str) -> HubFiles:
+    listing, matches = HubFolder("", {}), dict[str, int]()
+    for one in expand_braces(pattern):
+        listing = list_folder(repo, _fixed_folder(one), revision)
+        matches |= {path: size for path, size in listing.files.items() if _matches(path, one)}
+    if not matches:
+        raise _nothing(repo, revision, pattern)
+    paths = tuple(sorted(matches, key=_natural))
+    if len(paths) > 1 and not _are_shards(paths):
+        raise UserError(
+            f"{repo}: {pattern} names {len(paths)} files that are not shards of one: {_listed(paths)}; name one of them"
+        )
+    return HubFiles(repo, revision, listing.commit, paths, tuple(matches[path] for path in paths), listing.card)
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """`{a,b}.csv` -> a.csv, b.csv, for all pairs of braces that hold a comma."""
+    parts = BRACES.split(pattern)  # text, choices, text, ...
+    choices = [part.split(",") if number % 2 else [part] for number, part in enumerate(parts)]
+    return ["".join(chosen) for chosen in product(*choices)]
+
+
+def _is_pattern(path: str) -> bool:
+    return bool(WILDCARD.search(path) or BRACES.search(path))
+
+
+def _fixed_folder(pattern: str) -> str:
+    """The folders before the first wildcard."""
+    folders = pattern.split("/")[:-1]
+    fixed = next((number for number, part in enumerate(folders) if WILDCARD.search(part)), len(folders))
+    return "/".join(folders[:fixed])
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """Whether the pattern matches the whole path, folder by folder."""
+    return path == pattern or PurePosixPath("/", path).match(f"/{pattern}")
+
+
+def _natural(path: str) -> list[str | int]:
+    """A key that sorts shard 2 before shard 10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path)]
+
+
+def _are_shards(paths: Iterable[str]) -> bool:
+    """Whether paths are all the parts of one file: train-00000-of-00002, or NAME_0, NAME_1."""
+    paths = list(paths)
+    shards = [shard for path in paths if (shard := SHARD.fullmatch(path))]
+    kinds = {(shard["stem"], shard["count"], shard["suffix"]) for shard in shards}
+    if len(shards) < len(paths) or len(kinds) > 1:
+        return False
+    count = shards[0]["count"]
+    return count is None or int(count) == len(shards)
+
+
+def _nothing(repo: str, revision: str, pattern: str) -> NotOnHubError:
+    """An error that names the first part of the path that is not there, and what stands in its place."""
+    first = expand_braces(pattern)[0]
+    folder = _fixed_folder(first)
+    listing = list_folder(repo, folder, revision)
+    missing = pattern.rsplit("/", 1)[-1]
+    while not listing.exists and folder:
+        folder, _, missing = folder.rpartition("/")
+        listing = list_folder(repo, folder, revision)
+    names = [path.rsplit("/", 1)[-1] for path in (*listing.folders, *listing.files)]
+    place = f"{repo}/{folder}" if folder else repo
+    holds = f"it holds {_listed(sorted(names), missing)}" if names else "it is empty"
+    return NotOnHubError(f"{place} has no {missing}; {holds}", repo, missing.split(".")[0])
+
+
+def _listed(names: Iterable[str], wanted: str = "") -> str:
+    """Some names, those most like `wanted` first."""
+    names = list(names)
+    near = difflib.get_close_matches(wanted, names, n=SHOWN, cutoff=0.3) if wanted else []
+    shown = list(dict.fromkeys([*near, *names]))[:SHOWN]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,59 @@
+"""The names behind numeric labels: from the file itself, from the data set's card, or assumed from the recipe."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .errors import UserError
+from .hub import Card
+from .hub_files import find_hub_files
+from .sources import alternatives
+from .tables import class_names
+
+
+@dataclass(frozen=True)
+class LabelNames:
+    """Names of the labels by their numbers, and how sure their order is."""
+
+    names: list[str] | None
+    origin: Literal["file", "card", "recipe", "none"]
+    """recipe: nobody but the recipe says which number stands for which name."""
+
+
+def label_names(path: Path, column: str, labels: list[str] | None, location: str | list[str]) -> LabelNames:
+    """The names behind the numbers in a file's label column; `location` is where the recipe says it comes from.
+
+    Raises UserError where the file or its card name other labels than the recipe's `labels`.
+    """
+    names, origin = class_names(path, column), "file"
+    if names is None:
+        names, origin = _names_in_card(column, location), "card"
+    if names is None:
+        return LabelNames(labels, "none" if labels is None else "recipe")
+    if labels is not None and set(names) != set(labels):
+        owner = f"{path.name} itself" if origin == "file" else "the data set's card"
+        theirs, ours = ", ".join(names), ", ".join(labels)
+        raise UserError(f"{path}: {owner} names the labels {theirs}, the recipe {ours}; correct or remove `labels`")
+    return LabelNames(names, origin)
+
+
+def _names_in_card(column: str, location: str | list[str]) -> list[str] | None:
+    for address in alternatives(location):
+        if address.startswith("hf://"):
+            try:
+                files = find_hub_files(address)
+            except UserError:
+                continue
+            return _of_configuration(files.card, column, files.paths[0])
+    return None
+
+
+def _of_configuration(card: Card, column: str, path: str) -> list[str] | None:
+    """The names of the configuration that the path is named after, or those that all configurations agree on."""
+    named = {config: columns[column] for config, columns in card.class_names.items() if column in columns}
+    parts = {part.split(".")[0] for part in path.split("/")}
+    for config, names in named.items():
+        if config in parts:
+            return names
+    distinct = {tuple(names) for names in named.values()}
+    return list(distinct.pop()) if len(distinct) == 1 else None

@@ -1,0 +1,84 @@
+"""What `prepare` refuses: data without text to train on, to validate on, or to score."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from lrl_adapt.cli.app import app
+from typer.testing import CliRunner
+
+RECIPE = """language: swh_Latn
+base: {from_scratch: {hidden_size: 16, layers: 1, heads: 2, intermediate_size: 32, vocab_size: 300}}
+"""
+ENOUGH = [f"Sentensi ya {number} inasema jambo jipya kuhusu shule na mji." for number in range(200)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LRL_ADAPT_HOME", str(tmp_path / "runs"))
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "recipe.yaml").write_text(RECIPE + "corpus: {files: text.txt, drop_near_duplicates: false}\n")
+    return tmp_path
+
+
+def prepare(*more: str):
+    return CliRunner().invoke(app, ["prepare", *more])
+
+
+def edges(count: int) -> bytes:
+    details = json.dumps({"license": "cc:by-sa/4.0", "weight": 1.0})
+    words = [(f"/c/sw/neno_{number}", f"/c/en/word_{number}") for number in range(count)]
+    lines = [f"/a/[/r/Synonym/,{a}/,{b}/]\t/r/Synonym\t{a}\t{b}\t{details}\n" for a, b in words]
+    return gzip.compress("".join(lines).encode())
+
+
+def test_a_corpus_with_an_empty_split_is_refused_with_what_to_do(folder: Path) -> None:
+    (folder / "text.txt").write_text(ENOUGH[0] + "\nFupi.\n12\n", encoding="utf-8")
+    for _ in range(2):  # what was made stays, and is refused again
+        result = prepare()
+        assert result.exit_code == 2
+        (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+        assert "corpus for swh_Latn has no train and no test text (0 train, 1 validation, 0 test sentences)" in line
+        assert "there is 1; give 50 or more (each line of a txt file is one" in line
+        assert "or drop less: too short 2 (corpus.min_characters)" in line
+    assert list((folder / "runs").glob("data/swh_Latn/corpus-*/manifest.json"))
+    (folder / "text.txt").write_text("\n".join(ENOUGH), encoding="utf-8")
+    assert prepare().exit_code == 0
+
+
+def test_one_long_document_is_refused_however_many_lines_it_has(folder: Path) -> None:
+    (folder / "book.jsonl").write_text(json.dumps({"text": "\n".join(ENOUGH)}) + "\n", encoding="utf-8")
+    result = prepare("--set", "corpus.files=book.jsonl")
+    assert result.exit_code == 2
+    assert "whole documents go to one split" in result.stderr
+    assert "(200 train, 0 validation, 0 test sentences)" in result.stderr
+    assert "there is 1; give 50 or more" in result.stderr
+
+
+def test_a_graph_with_an_empty_split_is_refused(folder: Path) -> None:
+    (folder / "dump.csv.gz").write_bytes(edges(2))
+    recipe = RECIPE + "source: graph\ngraph: {conceptnet: dump.csv.gz, languages: own+pivot}\n"
+    (folder / "recipe.yaml").write_text(recipe)
+    result = prepare()
+    assert result.exit_code == 2
+    assert "graph for swh_Latn has no" in result.stderr
+    assert "graph.languages=all" in result.stderr
+    (folder / "dump.csv.gz").write_bytes(edges(100))
+    assert prepare().exit_code == 0
+
+
+def test_run_refuses_it_too_before_it_trains(folder: Path) -> None:
+    (folder / "text.txt").write_text(ENOUGH[0], encoding="utf-8")
+    result = CliRunner().invoke(app, ["run", "--task", "mlm"])
+    assert result.exit_code == 2
+    assert "has no" in result.stderr
+    assert not (folder / "runs" / "adapters").exists()
+
+
+def test_the_fields_that_left_no_line_are_named(folder: Path) -> None:
+    (folder / "text.txt").write_text("Fupi.\n", encoding="utf-8")
+    result = prepare()
+    assert result.exit_code == 2
+    assert "give more text, or drop less of it: too short 1 (corpus.min_characters)" in result.stderr

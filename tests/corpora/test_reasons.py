@@ -1,0 +1,16 @@
+"""Reasons for which text is left out, and the fields that decide them."""
+
+from lrl_adapt.corpora.reasons import FIELDS, left_out
+from lrl_adapt.recipes.schema import Corpus
+
+
+def test_every_reason_names_fields_of_the_recipe() -> None:
+    fields = {name for names in FIELDS.values() if names for name in names.split(", ")}
+    assert fields <= set(Corpus.model_fields)
+
+
+def test_counts_are_told_with_their_fields() -> None:
+    text = left_out({"religious": 2, "kept": 9}, {"too short": 0, "repeated": 3, "over the cap": 1, "kept": 5})
+    assert text == (
+        "pages: religious 2 (corpus.drop_religious), repeated 3, over the cap 1 (corpus.max_bytes, max_documents)"
+    )
