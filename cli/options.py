@@ -99,7 +99,7 @@ def overrides(
     if tasks:
         short["eval.tasks"] = tasks
     # JSON is YAML that leaves "no", the Norwegians' code, a string
-    named = [f"{field}={json.dumps(value)}" for field, value in short.items() if value is not None]
+    named = [f"{field}={json.dumps(value, ensure_ascii=False)}" for field, value in short.items() if value is not None]
     return [*environment_overrides(), *(changes or []), *named]
 
 
