@@ -1,6 +1,6 @@
 """`lrl-adapt fill-mask`: what a base puts into a gap, with and without language adapters."""
 
-import json
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -13,7 +13,7 @@ import typer
 from ..recipes.errors import UserError
 from ..recipes.text import clean_line, told
 from . import options
-from .console import Terminal, quiet_libraries
+from .console import Terminal, json_line, quiet_libraries
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .texts import TextFile, Texts, read_texts
@@ -76,7 +76,7 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
         terminal.say(f"texts as the model reads them: {told(counts)}")
     if as_json:
         for filled in found:
-            print(json.dumps(asdict(filled), ensure_ascii=False))
+            print(json_line(asdict(filled), sys.stdout))
     else:
         _show(terminal, found)
 

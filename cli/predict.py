@@ -1,6 +1,5 @@
 """`lrl-adapt predict`: what a trained task adapter says about new texts."""
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import typer
 from ..recipes.errors import UserError
 from ..recipes.text import told
 from . import options
-from .console import Terminal, quiet_libraries
+from .console import Terminal, json_line, quiet_libraries
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .texts import TextFile, Texts, read_texts
@@ -84,7 +83,7 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
     counts: Counter[str] = Counter()
     with _opened(out) as lines:
         for row in found.predict(chain([first], given), counts):
-            print(json.dumps(row, ensure_ascii=False), file=lines)
+            print(json_line(row, lines), file=lines)
     if counts:
         Terminal().say(f"texts as the model reads them: {told(counts)}")
     Terminal().result({}, out)
