@@ -19,6 +19,7 @@ from ..recipes.progress import QUIET, Progress, say_once
 from ..recipes.schema import Recipe
 from ..recipes.sources import hub_licences
 from ..training.adapters import load_adapter
+from ..training.adapters.files import PICKLE
 from ..training.base import base_identity, base_name, load_base, scratch_artifact
 from ..training.device import use_device
 from ..training.mlm import MaskedLM
@@ -39,7 +40,7 @@ LABELS_NAMED_BY = {
     "recipe": "the recipe; the files hold numbers without names, so the order was assumed",
     "none": "nobody: the files hold numbers",
 }
-ADAPTER_FILES = ("*.json", "*.safetensors")
+ADAPTER_FILES = ("*.json", "*.safetensors", PICKLE)
 
 
 def measurements(
@@ -279,6 +280,6 @@ def folder_hashes(folder: Path) -> dict[str, str]:
     files = sorted({file for pattern in ADAPTER_FILES for file in folder.glob(pattern) if file.name != "manifest.json"})
     if (folder / "task.json").is_file():
         raise UserError(f"{folder} is a task adapter; a language adapter is wanted here, as `train` makes")
-    if not any(file.suffix == ".safetensors" for file in files):
-        raise UserError(f"{folder} is no adapter's folder: there are no .safetensors in it")
+    if not any(file.suffix != ".json" for file in files):
+        raise UserError(f"{folder} is no adapter's folder: there is no .safetensors in it, and no {PICKLE}")
     return {file.name: file_hash(file) for file in files}

@@ -12,6 +12,7 @@ from ..recipes.hub import hub_errors
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Base, FromScratch, Recipe
 from .families import check_family, family_of
+from .tensors import refuse_pointers
 from .tokens import read_texts
 from .wordpiece import train_tokenizer
 
@@ -103,6 +104,8 @@ def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
 def _loaded(kind: Any, name: str, revision: str | None, option: str) -> Any:
     if name.startswith(("/", ".")) and not Path(name).is_dir():
         raise UserError(f"{option}: no such folder: {name}")
+    if Path(name).is_dir():
+        refuse_pointers(file for pattern in BASE_FILES for file in Path(name).glob(pattern))
     with hub_errors(f"{option} {name}"):
         try:
             return kind.from_pretrained(name, revision=revision or "main")
