@@ -31,6 +31,7 @@ import regex
 
 NFC = "NFC"
 LINE_BREAKS = "line breaks"
+NOTHING_LEFT = "texts of which nothing is left"
 
 _JOINERS = "\u200c\u200d"
 _SELECTORS = "\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"  # the first are Mongolian
@@ -113,12 +114,15 @@ def clean_page(text: str, counts: Counter[str] | None = None) -> str:
 def clean_line(text: str, counts: Counter[str] | None = None) -> str:
     """A text of one line after the rules, white space folded. `counts` as of `clean_page`."""
     text = text.strip()
-    if text.isascii() and text.isprintable():
+    if text.isascii() and text.isprintable():  # so is ""
         return " ".join(text.split())
     text = clean_page(text, counts)
     if "\n" in text or _CONCERNED.search(text):
         text = _apply(_BREAK, text, counts)
-    return " ".join(text.split())
+    text = " ".join(text.split())
+    if counts is not None and not text:
+        counts[NOTHING_LEFT] += 1
+    return text
 
 
 def clean_field(value: str | list[str], counts: Counter[str] | None = None) -> str | list[str]:

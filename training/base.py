@@ -29,7 +29,7 @@ def scratch_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
         workspace / "bases" / recipe.language,
         "scratch",
         "base",
-        {**recipe.base.from_scratch.model_dump(exclude=unread), "code": 1},
+        {**recipe.base.from_scratch.model_dump(exclude=unread), "code": 2},
         parents=prepared.all,
     )
 

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lrl_adapt.recipes.text import NAMES, align, clean_field, clean_line, clean_page, clean_pages, told
+from lrl_adapt.recipes.text import NAMES, NOTHING_LEFT, align, clean_field, clean_line, clean_page, clean_pages, told
 
 # Characters that the rules are about stand beside others far more often than in random text.
 ODD = (
@@ -32,7 +32,8 @@ TEXTS = st.text(st.one_of(st.sampled_from(ODD), st.characters(exclude_categories
         ("می\u200cخواهم", "می\u200cخواهم", {}),  # Persian
         ("ශ්\u200dරී", "ශ්\u200dරී", {}),  # Sinhala
         ("അവന്\u200d", "അവന്\u200d", {}),  # Malayalam, a chillu at a word's end
-        ("\u200d\u200d", "", {"stray joiners": 2}),
+        ("\u200d\u200d", "", {"stray joiners": 2, "texts of which nothing is left": 1}),
+        (" \n", "", {}),
         ("neno \u200cneno\u200d\u200d", "neno neno\u200d", {"stray joiners": 2}),
         ("❤\ufe0f Amina \ufe0f", "❤\ufe0f Amina", {"stray joiners": 1}),
         ("👩\u200d💻 1\ufe0f\u20e3", "👩\u200d💻 1\ufe0f\u20e3", {}),
@@ -50,7 +51,7 @@ def test_rules(text: str, cleaned: str, counts: dict[str, int]) -> None:
     found: Counter[str] = Counter()
     assert clean_line(text, found) == cleaned
     assert dict(found) == counts
-    assert set(found) <= set(NAMES)
+    assert set(found) <= {*NAMES, NOTHING_LEFT}
 
 
 def test_a_page_keeps_its_line_breaks() -> None:
