@@ -1,5 +1,6 @@
 # make demo    set up and run the quickstart: prepare, train, eval, report
 # make test    set up and run the tests
+# make rehearsal   the README's commands, as written, against a stand-in of the hub: what the real one would be asked for
 # make check   format, lint and types
 # make study   recipes/study.yaml on real data under $LRL_DATA: hours; goes on where it was stopped
 # make real LANG=mlt_Latn   the four commands on real data under $LRL_DATA (see benchmarks/real/README.md)
@@ -12,7 +13,7 @@ export LRL_DATA ?= $(abspath $(patsubst %/text,%,$(firstword $(wildcard ../data/
 # LANG names a language here; keep it away from the locale of what we start.
 export LC_ALL := C.UTF-8
 
-.PHONY: demo test check setup real study clean
+.PHONY: demo test rehearsal check setup real study clean
 
 setup: $(VENV)/.done
 
@@ -29,6 +30,9 @@ demo: setup
 # One thread for each process: several that each want all cores are many times slower.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+rehearsal: setup
+	$(BIN)/python -m lrl_adapt.tests.rehearsal.run
 
 check: setup
 	$(BIN)/ruff format --check .

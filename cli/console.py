@@ -22,12 +22,16 @@ LITERAL: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
 
 
 class Terminal:
-    """The `Progress` of the command line. Bars and lines go to stderr, results to stdout."""
+    """The `Progress` of the command line. Bars and lines go to stderr, results to stdout.
 
-    def __init__(self, *, as_json: bool = False) -> None:
+    Of several processes one shows `logs`, and one (the same, or the command that started them) shows `results`.
+    """
+
+    def __init__(self, *, as_json: bool = False, logs: bool = True, results: bool = True) -> None:
         self._as_json = as_json
+        self._results = results
         self._out = Console(soft_wrap=not sys.stdout.isatty(), **LITERAL)
-        self._err = _Log(stderr=True, soft_wrap=not sys.stderr.isatty(), **LITERAL)
+        self._err = _Log(stderr=True, soft_wrap=not sys.stderr.isatty(), quiet=not logs, **LITERAL)
         self._status: dict[str, str] = {}
         self._live: Any = None
 
@@ -52,7 +56,7 @@ class Terminal:
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A summary table on stdout; nothing under --json."""
-        if self._as_json:
+        if self._as_json or not self._results:
             return
         table = Table(title=title, title_justify="left")
         for name in columns:
@@ -63,6 +67,8 @@ class Terminal:
 
     def result(self, value: dict[str, Any], path: Path | None = None) -> None:
         """End a command: its result as JSON, or the path of what it made as the last line."""
+        if not self._results:
+            return
         if self._as_json:
             print(json_line(value, sys.stdout))
         elif path is not None:

@@ -1,6 +1,5 @@
 """`lrl-adapt eval`: base and adapted model on the recipe's tasks."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,8 @@ from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .preflight import say_skipped
+from .runs import Failures, run_label
 
 EPILOG = examples(
     "lrl-adapt eval",
@@ -25,7 +26,7 @@ AdapterFolder = Annotated[
     Path | None,
     typer.Option(
         "--adapter-dir",
-        help="Score the adapter in this folder instead of the recipe's: imported, quantised, or somebody's.",
+        help="Evaluate the adapter in this folder instead of the recipe's, such as an imported or quantised one.",
         show_default=False,
     ),
 ]
@@ -34,7 +35,7 @@ TransferFrom = Annotated[
     typer.Option(
         "--transfer-from",
         metavar="LANGUAGE",
-        help="Zero-shot: train the task adapters on this language's data, test on the recipe's language.",
+        help="Zero-shot transfer: train the task adapters on this language, test them on the recipe's language.",
         show_default=False,
     ),
 ]
@@ -55,36 +56,47 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Score the base and the adapter on language modelling, topic, sentiment and named entities.
+    """Evaluate the base and the adapter on language modelling, topic, sentiment and named entities.
 
-    Of a recipe with a grid, those of every run.
+    Finished steps are skipped. For a grid recipe, evaluates every run; one that fails does not stop the others.
     """
     from ..recipes.loading import check_files, load_runs
-    from .steps import alone, plan, use_cpu
+    from .plan import plan_runs
+    from .steps import planned_work, require_single_process, use_cpu
 
-    alone("eval")
+    require_single_process("eval")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
-    more = [*(changes or []), *([f"eval.transfer_from={json.dumps(transfer_from)}"] if transfer_from else [])]
+    transfer = (
+        [options.option_override("--transfer-from", "eval.transfer_from", transfer_from)] if transfer_from else []
+    )
+    more = [*(changes or []), *transfer]
     short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks)
-    runs = [run for _, run in load_runs(recipe, short)]
-    if folder and len({run.language for run in runs}) > 1:
+    runs = [(run_label(words), run) for words, run in load_runs(recipe, short)]
+    if folder and len({run.language for _, run in runs}) > 1:
         raise UserError(
             f"--adapter-dir is one language's adapter, and {recipe} has several: choose one with --language"
         )
-    for run in runs:
+    for _, run in runs:
         check_files(run)  # before hours of work, not after
+    failures = Failures(len(runs), terminal, debug=debug)
+    say_skipped(terminal, [run for _, run in runs])
     if dry_run:
-        made = {one.artifact.folder: one.artifact for run in runs for one in planned(run, workspace, folder)}
-        plan(terminal, runs[0], list(made.values()))
+        plan = plan_runs(runs, workspace, failures, lambda plan, run: plan.add_eval(run, folder))
+        terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
+        failures.raise_if_any()
         return
-    scores_by_folder: dict[Path, list[Any]] = {}  # the base's come with every adapter's
-    for run in runs:
-        scores_by_folder |= evaluate(run, workspace, terminal, folder)
-    scores = [score for scores_of_one in scores_by_folder.values() for score in scores_of_one]
-    show_scores(terminal, scores_by_folder, compare(scores, workspace, terminal))
-    where = workspace / "scores" / (runs[0].language if len(runs) == 1 else "")
-    terminal.result({"scores": [score_json(score) for score in scores]}, where)
+    scores: dict[Path, list[Any]] = {}  # by folder: each run's include the base's
+    for label, run in runs:
+        with failures.collect(label):
+            scores |= evaluate(run, workspace, terminal, folder)
+    every = [score for of_run in scores.values() for score in of_run]
+    if every:
+        show_scores(terminal, scores, compare(every, workspace, terminal))
+    where = workspace / "scores" / (runs[0][1].language if len(runs) == 1 else "")
+    records = [score_json(score) for score in every]
+    terminal.result({"scores": records} | failures.as_json, where if scores else None)
+    failures.raise_if_any()
 
 
 def evaluate(recipe: Any, workspace: Path, terminal: Terminal, folder: Path | None = None) -> dict[Path, list[Any]]:

@@ -40,7 +40,9 @@ def export_cmd(
 ) -> None:
     """Write an adapter in another form, or smaller."""
     from ..training.convert import export_adapter
+    from .steps import require_single_process
 
+    require_single_process("export-adapter")
     terminal = Terminal(as_json=as_json)
     quiet_libraries()
     facts = export_adapter(source, out, form=form, bits=bits, base=base, name=name)

@@ -52,9 +52,9 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
     debug: options.Debug = False,
 ) -> None:
     """Show what fits best where a text has [MASK], <mask> or {mask}, whatever the model's own word for it is."""
-    from .steps import alone, use_cpu
+    from .steps import require_single_process, use_cpu
 
-    alone("fill-mask")
+    require_single_process("fill-mask")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     given = [text for text in read_texts(texts, file) if text.strip()]

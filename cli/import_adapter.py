@@ -38,7 +38,9 @@ def import_cmd(
 ) -> None:
     """Convert an AdapterHub adapter (pytorch_adapter.bin or safetensors, with or without head) to PEFT's form."""
     from ..training.convert import import_adapter
+    from .steps import require_single_process
 
+    require_single_process("import-adapter")
     terminal = Terminal(as_json=as_json)
     quiet_libraries()
     notes = import_adapter(source, base, out, invert_before_head=invert, coupling=coupling)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -38,7 +38,7 @@ Languages = Annotated[
     typer.Option(
         "--language",
         "-l",
-        help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn; may be repeated: one pass over ConceptNet serves all.",
+        help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn; may be repeated; ConceptNet is read once.",
         show_default=False,
     ),
 ]
@@ -59,20 +59,20 @@ Tasks = Annotated[
     typer.Option(
         "--task",
         "-t",
-        help="mlm, topic, sentiment, ner, or a task of your own; may be repeated. Default: all with data.",
+        help="mlm, topic, sentiment, ner, or a task of your own; may be repeated (default: all that have data).",
         show_default=False,
     ),
 ]
 Gpus = Annotated[
     int | None,
-    typer.Option("--gpus", min=1, help="Train on so many GPUs; default: all that can be seen.", show_default=False),
+    typer.Option("--gpus", min=1, help="Number of GPUs to train on (default: all visible).", show_default=False),
 ]
-Cpu = Annotated[bool, typer.Option("--cpu", help="Use no GPU.")]
+Cpu = Annotated[bool, typer.Option("--cpu", help="Run on the CPU, whatever GPUs there are.")]
 Resume = Annotated[
     Literal["auto", "never"],
-    typer.Option("--resume", help="auto: go on with an interrupted run; never: begin it anew."),
+    typer.Option("--resume", help="auto: resume an interrupted run; never: start it over."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON object on stdout; the rest goes to stderr.")
 ]
@@ -95,12 +95,24 @@ def overrides(
     """All overrides: those of $LRL_ADAPT_SET, then `--set`, then the short options; the last one wins."""
     from ..recipes.overrides import environment_overrides
 
-    short: dict[str, Any] = {"language": language, "adapter.type": adapter, "source": source}
+    short = [
+        ("--language", "language", language),
+        ("--adapter", "adapter.type", adapter),
+        ("--source", "source", source),
+    ]
+    named = [option_override(option, field, value) for option, field, value in short if value is not None]
     if tasks:
-        short["eval.tasks"] = tasks
-    # JSON is YAML that leaves "no", the Norwegians' code, a string
-    named = [f"{field}={json.dumps(value, ensure_ascii=False)}" for field, value in short.items() if value is not None]
+        named.append(option_override("--task", "eval.tasks", tasks))
     return [*environment_overrides(), *(changes or []), *named]
+
+
+def option_override(option: str, field: str, value: str | list[str]) -> str:
+    """What an option sets in the recipe, as an override that errors name by the option."""
+    from ..recipes.overrides import Override
+
+    words = [value] if isinstance(value, str) else value
+    # JSON is YAML that leaves "no", the Norwegians' code, a string
+    return Override(f"{field}={json.dumps(value, ensure_ascii=False)}", " ".join(f"{option} {word}" for word in words))
 
 
 def language_code(language: str | None) -> str | None:

@@ -68,9 +68,9 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
     Classes come with their probabilities, entities with their types and where they start and end, in characters. Long
     texts are read in windows.
     """
-    from .steps import alone, use_cpu
+    from .steps import require_single_process, use_cpu
 
-    alone("predict")
+    require_single_process("predict")
     use_cpu(cpu)
     if task is None and adapter is None:
         raise UserError("which task? Say --task topic, sentiment, ner or your own, or name a folder with --adapter")

@@ -1,17 +1,22 @@
 """`lrl-adapt prepare`: corpus and graph into artifacts."""
 
-import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import typer
 
 from ..recipes.artifacts import Artifact
+from ..recipes.cores import usable_cores
 from ..recipes.errors import UserError
 from . import options
 from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .preflight import say_skipped
+from .runs import Failures, run_label
 
 MOST_WORKERS = 16  # one process reads for all of them
 EPILOG = examples(
@@ -30,47 +35,79 @@ def prepare_cmd(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Read, clean and split the recipe's text, and turn its graph into sentences."""
-    from ..graphs.edges import extract_edges
-    from ..recipes.loading import load_runs
-    from .steps import describe, plan, prepared_data
+    """Clean and split the recipe's text, and turn its knowledge graph into sentences. Finished steps are skipped.
 
+    For a grid recipe, prepares the data of every run; one that fails does not stop the others.
+    """
+    from ..recipes.loading import load_runs
+    from .plan import Plan, plan_runs
+    from .steps import describe, planned_work, require_single_process
+
+    require_single_process("prepare")
     terminal = Terminal(as_json=as_json)
     named = [options.overrides(changes, language=name) for name in languages or [None]]
-    runs = [run for overrides in named for _, run in load_runs(recipe, overrides)]
-    # runs of a grid that differ in what is trained share their data
-    recipes = list({tuple(part.folder for part in prepared_data(run, workspace).all): run for run in runs}.values())
+    loaded = [run for overrides in named for run in load_runs(recipe, overrides)]
+    runs = _with_different_data([(run_label(words), run) for words, run in loaded], workspace)
+    failures = Failures(len(runs), terminal, debug=debug)
+    say_skipped(terminal, [run for _, run in runs])
     if dry_run:
-        plan(terminal, recipes[0], [artifact for each in recipes for artifact in prepared_data(each, workspace).all])
+        plan = plan_runs(runs, workspace, failures, Plan.add_prepare)
+        terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
+        failures.raise_if_any()
         return
-    with_graph = [each for each in recipes if each.graph]
-    if len(with_graph) > 1:
-        extract_edges(with_graph, workspace, terminal)  # one pass over the dump for all of them
-    artifacts, refused = [], []
-    for each in recipes:
+    edge_errors = extract_shared_edges([run for _, run in runs], workspace, terminal)
+    artifacts: list[Artifact] = []
+    for label, run in runs:
+        with failures.collect(label):
+            finished = prepare(run, workspace, terminal, edge_errors)
+            rows = [row for artifact in finished for row in _rows(artifact)]
+            terminal.table(f"Prepared {run.language}", ("artifact", "train", "validation", "test", "counts"), rows)
+            artifacts += finished
+    result = {"artifacts": [describe(artifact) for artifact in artifacts]} | failures.as_json
+    terminal.result(result, artifacts[-1].folder if artifacts else None)
+    failures.raise_if_any()
+
+
+def _with_different_data(runs: list[tuple[str, Any]], workspace: Path) -> list[tuple[str, Any]]:
+    """The first of the runs of a grid that share their data because they differ only in what is trained."""
+    from .steps import prepared_data
+
+    found: dict[Any, tuple[str, Any]] = {}
+    for label, run in runs:
         try:
-            made = prepare(each, workspace, terminal)
-        except EmptySplitError as error:
-            refused.append(f"{error}")  # the other languages are prepared all the same
-            continue
-        rows = [row for artifact in made for row in _rows(artifact)]
-        terminal.table(f"Prepared {each.language}", ("artifact", "train", "validation", "test", "counts"), rows)
-        artifacts += made
-    if refused:
-        raise UserError("\n  ".join(refused))
-    terminal.result({"artifacts": [describe(artifact) for artifact in artifacts]}, artifacts[-1].folder)
+            data: Any = tuple(artifact.folder for artifact in prepared_data(run, workspace).all)
+        except UserError:  # is reported when it is this run's turn
+            data = label
+        found.setdefault(data, (label, run))
+    return list(found.values())
 
 
-class EmptySplitError(UserError):
-    """Prepared data lack a split, so that nothing can be trained or scored on them."""
+def extract_shared_edges(recipes: list[Any], workspace: Path, terminal: Terminal) -> dict[Path, Exception]:
+    """Read each ConceptNet dump once for all the recipes that need it, where several do.
+
+    Returns the errors by the folder of the edges that could not be made; `prepare` raises them for their recipes.
+    """
+    from ..graphs.edges import try_extract_edges
+    from ..graphs.prepare import graph_artifact
+
+    needed = []
+    for recipe in recipes:
+        with suppress(UserError):  # is reported when it is this recipe's turn
+            if recipe.graph and not graph_artifact(recipe, workspace).exists:
+                needed.append(recipe)
+    return try_extract_edges(needed, workspace, terminal) if len(needed) > 1 else {}
 
 
-def prepare(recipe: Any, workspace: Path, terminal: Terminal) -> list[Artifact]:
+def prepare(
+    recipe: Any, workspace: Path, terminal: Terminal, edge_errors: Mapping[Path, Exception] = MappingProxyType({})
+) -> list[Artifact]:
     """Make the corpus and graph artifacts that the recipe asks for, saying which were there.
 
-    Raises EmptySplitError, once all are made, where one of them has an empty train, validation or test split.
+    `edge_errors` are those of `extract_shared_edges`. Raises UserError, once all are made, where one has an empty
+    train, validation or test split.
     """
     from ..corpora.prepare import prepare_corpus
+    from ..graphs.edges import edges_artifact
     from ..graphs.prepare import prepare_graph
     from ..recipes.languages import find_language
     from .steps import prepared_data
@@ -79,6 +116,8 @@ def prepare(recipe: Any, workspace: Path, terminal: Terminal) -> list[Artifact]:
         terminal.say(f"{recipe.language}: {note}")
     expected = prepared_data(recipe, workspace)
     there = {artifact.kind for artifact in expected.all if artifact.exists}
+    if recipe.graph and (error := edge_errors.get(edges_artifact(recipe, workspace).folder)):
+        raise error
     if recipe.corpus:
         prepare_corpus(recipe, workspace, terminal, workers=_workers())
     if recipe.graph:
@@ -88,7 +127,7 @@ def prepare(recipe: Any, workspace: Path, terminal: Terminal) -> list[Artifact]:
         state = "there already" if artifact.kind in there else f"{sizes} sentences"
         terminal.say(f"{artifact.kind}: {state}, {artifact.folder}")
     if problems := [problem for artifact in expected.all if (problem := _empty_splits(artifact, recipe))]:
-        raise EmptySplitError("\n  ".join(problems))
+        raise UserError("\n  ".join(problems))
     return list(expected.all)
 
 
@@ -117,8 +156,7 @@ def _empty_splits(artifact: Artifact, recipe: Any) -> str | None:
 
 def _workers() -> int:
     """Processes to clean text with: the cores that are ours, which a scheduler may have limited."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_WORKERS)
+    return min(usable_cores(), MOST_WORKERS)
 
 
 def _sizes(artifact: Artifact) -> dict[str, int]:

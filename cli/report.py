@@ -62,7 +62,9 @@ def report_cmd(
     from ..eval.report import write_report
     from ..recipes.errors import UserError
     from ..recipes.languages import UnknownLanguageError, find_language
+    from .steps import require_single_process
 
+    require_single_process("report")
     terminal = Terminal(as_json=as_json)
     try:
         languages = [find_language(text).code for text in language or []]

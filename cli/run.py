@@ -1,19 +1,21 @@
 """`lrl-adapt run`: prepare, train, eval and report, one after the other."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from ..recipes.artifacts import Artifact
-from ..recipes.errors import UserError
 from . import options
 from .console import Terminal
 from .evaluate import compare, evaluate, score_json, show_scores
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
-from .prepare import prepare
+from .preflight import Preflight, say_skipped
+from .prepare import extract_shared_edges, prepare
 from .report import report
+from .runs import Failures
 from .train import How, train
 
 EPILOG = examples(
@@ -37,70 +39,98 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Do it all: prepare, train, eval, report. What is there already is not done again.
+    """Prepare the data, train the adapter, evaluate it and write the report. Finished steps are skipped.
 
-    Of a recipe with a grid, every run; one that fails is told at the end, and the others are done.
+    For a grid recipe, does every run; one that fails does not stop the others, and is named at the end.
     """
     from ..recipes.loading import check_files, load_runs
-    from .steps import alone, describe, planned_work, prepared_data, use_cpu
+    from .steps import require_single_process, use_cpu
 
-    alone("run")
+    require_single_process("run")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks)
-    runs = [(How(recipe, words, gpus=gpus), run) for words, run in load_runs(recipe, short)]
+    runs = [(How(recipe, words, gpus=gpus, debug=debug), run) for words, run in load_runs(recipe, short)]
     for _, run in runs:
         check_files(run)  # before hours of work, not after
+    failures = Failures(len(runs), terminal, debug=debug)
+    labelled = [(how.label, run) for how, run in runs]
+    preflight = Preflight(labelled, workspace)
     if dry_run:
-        told = [planned_work(terminal, run, list(prepared_data(run, workspace).all)) for _, run in runs]
-        terminal.result(told[0] if len(told) == 1 else {"runs": told})
+        _plan(labelled, workspace, terminal, failures, preflight)
+        failures.raise_if_any()
         return
-    artifacts: dict[Path, Artifact] = {}
-    scores: dict[Path, list[Any]] = {}  # the base's come with every adapter's
-    failed = []
+    preflight.show(terminal)
+    say_skipped(terminal, [run for _, run in runs])
+    made = _Made()
+    edge_errors = extract_shared_edges([run for _, run in runs], workspace, terminal)
     for number, (how, run) in enumerate(runs, 1):
-        place = f" (run {number} of {len(runs)}: {how.chosen})" if len(runs) > 1 else ""
-        try:
-            _run(run, how, workspace, terminal, place, artifacts, scores)
-        except (Exception, SystemExit) as error:
-            if len(runs) == 1:
-                raise
-            failed.append(f"{how.chosen}: {error if isinstance(error, UserError) else repr(error)}")
-            terminal.say(f"failed, {failed[-1]}")
-    every = [score for some in scores.values() for score in some]
-    if every:
-        terminal.heading("4/4 report")
-        results = compare(every, workspace, terminal)
-        page = report(results, workspace, terminal)
-        show_scores(terminal, scores, results)
-        result = {
-            "artifacts": [describe(artifact) for artifact in artifacts.values()],
-            "scores": [score_json(score) for score in every],
-            "report": str(page),
-        }
-        terminal.result(result, page)
-    if failed:
-        raise UserError("\n  ".join([f"{len(failed)} of {len(runs)} runs failed:", *failed]))
+        place = f" (run {number} of {len(runs)}: {how.label})" if len(runs) > 1 else ""
+        with failures.collect(how.label):
+            preflight.require(how.label)
+            terminal.heading(f"1/4 prepare {run.language}{place}")
+            made.add(prepare(run, workspace, terminal, edge_errors))
+            if run.adapter.type != "none":
+                terminal.heading(f"2/4 train {run.adapter.type} on {run.source}{place}")
+                made.add([train(run, workspace, terminal, how)])
+            terminal.heading(f"3/4 eval{place}")
+            made.scores |= evaluate(run, workspace, terminal)
+    _report(made, workspace, terminal, failures)
+    failures.raise_if_any()
 
 
-def _run(
-    recipe: Any,
-    how: How,
-    workspace: Path,
-    terminal: Terminal,
-    place: str,
-    artifacts: dict[Path, Artifact],
-    scores: dict[Path, list[Any]],
+def _plan(
+    runs: list[tuple[str, Any]], workspace: Path, terminal: Terminal, failures: Failures, preflight: Preflight
 ) -> None:
-    """One run up to its scores, which `scores` gets, and `artifacts` what it made."""
-    terminal.heading(f"1/4 prepare {recipe.language}{place}")
-    made = prepare(recipe, workspace, terminal)
-    if recipe.adapter.type != "none":
-        terminal.heading(f"2/4 train {recipe.adapter.type} on {recipe.source}{place}")
-        made.append(train(recipe, workspace, terminal, how))
-    artifacts |= {artifact.folder: artifact for artifact in made}
-    terminal.heading(f"3/4 eval{place}")
-    scores |= evaluate(recipe, workspace, terminal)
+    """Show every step of the runs, finished or to do, and whether what they need can be had."""
+    from .plan import Plan, plan_runs
+    from .steps import planned_work
+
+    def add(plan: Plan, run: Any) -> None:
+        plan.add_prepare(run)
+        plan.add_train(run)
+        plan.add_eval(run)
+
+    plan = plan_runs(runs, workspace, failures, add)
+    plan.add_report(run for _, run in runs)
+    result = planned_work(terminal, runs, plan.steps) | preflight.as_json
+    preflight.show(terminal)
+    say_skipped(terminal, [run for _, run in runs])
+    terminal.result(result | failures.as_json)
+    for label, _ in runs:
+        with failures.collect(label):
+            preflight.require(label)
+
+
+@dataclass
+class _Made:
+    """What the runs have made, by folder: the artifacts and scores of several runs may be the same."""
+
+    artifacts: dict[Path, Artifact] = field(default_factory=dict)
+    scores: dict[Path, list[Any]] = field(default_factory=dict)
+
+    def add(self, artifacts: list[Artifact]) -> None:
+        """Take up artifacts."""
+        self.artifacts |= {artifact.folder: artifact for artifact in artifacts}
+
+
+def _report(made: _Made, workspace: Path, terminal: Terminal, failures: Failures) -> None:
+    """Write the report on what was scored, and end the command with its result."""
+    from .steps import describe
+
+    records = [score for scores in made.scores.values() for score in scores]
+    page = None
+    if records:
+        terminal.heading("4/4 report")
+        results = compare(records, workspace, terminal)
+        page = report(results, workspace, terminal)
+        show_scores(terminal, made.scores, results)
+    result = {
+        "artifacts": [describe(artifact) for artifact in made.artifacts.values()],
+        "scores": [score_json(score) for score in records],
+        "report": str(page) if page else None,
+    }
+    terminal.result(result | failures.as_json, page)
 
 
 def register(app: typer.Typer) -> None:

@@ -2,13 +2,17 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..recipes.artifacts import Artifact, Prepared
 from ..recipes.errors import UserError
 from ..recipes.schema import Recipe
 from .console import Terminal
+
+if TYPE_CHECKING:
+    from .plan import Step
 
 
 def prepared_data(recipe: Recipe, workspace: Path) -> Prepared:
@@ -40,30 +44,29 @@ def use_cpu(wanted: bool) -> None:
         os.environ["ACCELERATE_USE_CPU"] = "true"
 
 
-def alone(command: str) -> None:
-    """Raise a UserError in a process that torchrun or srun started beside others: `command` is for one."""
-    if int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1"))) > 1:
-        raise UserError(f"`lrl-adapt {command}` runs in one process: start `train` in several, and this after it")
+def require_single_process(command: str) -> None:
+    """Raise a UserError in a process that torchrun or srun started together with others."""
+    from ..training.launch import joined
+
+    if joined():
+        raise UserError(
+            f"`lrl-adapt {command}` runs in one process: start it without torchrun, or with srun --ntasks 1 "
+            "(only `lrl-adapt train` uses several)"
+        )
 
 
-def plan(terminal: Terminal, recipe: Recipe, artifacts: list[Artifact]) -> None:
-    """What --dry-run shows of a run: the resolved recipe, and what is there or would be made."""
-    terminal.result(planned_work(terminal, recipe, artifacts))
+def planned_work(terminal: Terminal, runs: Sequence[tuple[str, Recipe]], steps: "Sequence[Step]") -> dict[str, Any]:
+    """Show the steps of a dry run, below the resolved recipe of a single run; returns both for --json.
 
-
-def planned_work(
-    terminal: Terminal, recipe: Recipe, artifacts: list[Artifact], costs: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """The same, for --json, when it is shown."""
-    rows = [(a.kind, "there" if a.exists else "to be made", str(a.folder)) for a in artifacts]
-    terminal.say(as_yaml(recipe))
-    terminal.table("Dry run: nothing was done", ("artifact", "state", "folder"), rows)
-    resolved = recipe.model_dump(mode="json")
-    return {
-        "recipe": resolved,
-        "artifacts": [{"kind": k, "state": s, "folder": f} for k, s, f in rows],
-        **({"training": costs} if costs else {}),
-    }
+    `runs` are labels and recipes. The recipes of several are in the JSON object alone.
+    """
+    if len(runs) == 1:
+        terminal.say(as_yaml(runs[0][1]))
+    rows = [(step.kind, step.details, step.state, str(step.folder or "")) for step in steps]
+    terminal.table("Dry run: nothing was done", ("step", "details", "state", "folder"), rows)
+    recipes = [{"run": label, "recipe": recipe.model_dump(mode="json")} for label, recipe in runs]
+    about = {"recipe": recipes[0]["recipe"]} if len(runs) == 1 else {"runs": recipes}
+    return about | {"artifacts": [step.as_json() for step in steps]}
 
 
 def as_yaml(recipe: Recipe) -> str:

@@ -105,8 +105,7 @@ class Measurement:
                 parents += (self._corpus,)
         else:
             task = self._labelled
-            unread = {"label_pieces"} if self.task in ("topic", "sentiment") else None
-            section = self.recipe.eval.training.model_dump(mode="json", exclude=unread)
+            section = self.recipe.eval.training.settings(tags=self.task not in ("topic", "sentiment"))
             section["precision"] = self.recipe.training.precision
             section |= task.model_dump(mode="json", exclude=NOT_SCORED, exclude_defaults=True)
             inputs["data"] = task_inputs(self.task, task)
@@ -215,7 +214,7 @@ class Measurement:
                 tokenizer,
                 sentences,
                 max_length=settings.max_length,
-                batch_tokens=settings.batch_tokens or (2048 if device.type == "cpu" else 8192),  # more leave the cache
+                batch_tokens=settings.batch_tokens_on(device.type),
                 progress=progress,
                 label=f"pseudo-perplexity of {self.system}",
             )

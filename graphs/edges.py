@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow
@@ -68,23 +69,32 @@ def edges_artifact(recipe: Recipe, workspace: Path) -> Artifact:
 def extract_edges(recipes: Collection[Recipe], workspace: Path, progress: Progress = QUIET) -> None:
     """Take the edges of every recipe's language from its dump unless they are there: one pass over each dump.
 
-    Raises UserError as `edges_artifact` does, and when a dump cannot be had or read, or lacks a language.
+    Raises UserError as `edges_artifact` does, and when a dump cannot be had or read, or lacks a language; the other
+    languages have their edges then.
+    """
+    for error in try_extract_edges(recipes, workspace, progress).values():
+        raise error
+
+
+def try_extract_edges(
+    recipes: Collection[Recipe], workspace: Path, progress: Progress = QUIET
+) -> dict[Path, Exception]:
+    """The same, with the errors returned by the folder of the edges that could not be made.
+
+    Raises UserError as `edges_artifact` does.
     """
     dumps: dict[str, dict[Path, Recipe]] = {}
     for recipe in recipes:
         artifact = edges_artifact(recipe, workspace)
         if not artifact.exists:
             dumps.setdefault(graph_section(recipe).conceptnet, {})[artifact.folder] = recipe
-    for location, wanted in dumps.items():
-        path = local_file(location, workspace / "downloads", progress)
-        with ExitStack() as stack:
-            drafts: list[tuple[str, Draft]] = []
-            for _, recipe in sorted(wanted.items()):  # in one order, so that two commands never wait for each other
-                draft = stack.enter_context(edges_artifact(recipe, workspace).draft(progress))
-                if draft is not None:
-                    drafts.append((conceptnet_code(recipe), draft))
-            if drafts:
-                _extract(path, drafts, progress)
+    errors: dict[Path, Exception] = {}
+    for location, missing in dumps.items():
+        try:
+            errors |= _extract(location, missing, workspace, progress)
+        except Exception as error:  # a dump that cannot be read has edges for nobody
+            errors |= dict.fromkeys(missing, error)
+    return errors
 
 
 def load_edges(artifact: Artifact) -> list[Edge]:
@@ -103,22 +113,60 @@ def load_edges(artifact: Artifact) -> list[Edge]:
     ]
 
 
-def _extract(path: Path, drafts: list[tuple[str, Draft]], progress: Progress) -> None:
-    counts = {code: Counter[str](dict.fromkeys(COUNTS, 0)) for code, _ in drafts}
-    changes = {code: Counter[str]() for code, _ in drafts}
+@dataclass(frozen=True)
+class _Target:
+    """A language's edges, being written; leaving `finish` puts them in place."""
+
+    code: str
+    draft: Draft
+    folder: Path
+    finish: ExitStack
+
+
+def _extract(location: str, missing: dict[Path, Recipe], workspace: Path, progress: Progress) -> dict[Path, Exception]:
+    """Read a dump once for all `missing` edges; the errors of those that it lacks."""
+    path = local_file(location, workspace / "downloads", progress)
+    with ExitStack() as stack:
+        targets: list[_Target] = []
+        for folder, recipe in sorted(missing.items()):  # in one order, so that two commands never wait for each other
+            finish = stack.enter_context(ExitStack())
+            draft = finish.enter_context(edges_artifact(recipe, workspace).draft(progress))
+            if draft is not None:
+                targets.append(_Target(conceptnet_code(recipe), draft, folder, finish))
+        changes = {target.code: Counter[str]() for target in targets}
+        counts = _write_edges(path, targets, progress, changes) if targets else {}
+        errors: dict[Path, Exception] = {}
+        for target in targets:
+            try:
+                with target.finish:  # each on its own: one that raises leaves the others
+                    if not counts[target.code]["kept"]:
+                        raise UserError(
+                            f"{path}: no edge of ConceptNet's language {target.code}; is it the right file?"
+                        )
+                    facts = {"counts": dict(counts[target.code]), "text": dict(changes[target.code])}
+                    target.draft.facts |= {"dump": path.name} | facts
+            except Exception as error:
+                errors[target.folder] = error
+    return errors
+
+
+def _write_edges(
+    path: Path, targets: list[_Target], progress: Progress, changes: dict[str, Counter[str]]
+) -> dict[str, Counter[str]]:
+    """Write every target's edges; what was counted of each language, and in `changes` what was in its terms."""
+    counts = {target.code: Counter[str](dict.fromkeys(COUNTS, 0)) for target in targets}
     with ExitStack() as stack:
         writers: dict[str, list[RowWriter]] = {}
-        for code, draft in drafts:  # Malay and Indonesian share a code
-            writers.setdefault(code, []).append(stack.enter_context(RowWriter(draft.folder / FILE, SCHEMA)))
+        for target in targets:  # Malay and Indonesian share a code
+            writer = stack.enter_context(RowWriter(target.draft.folder / FILE, SCHEMA))
+            writers.setdefault(target.code, []).append(writer)
         for code, edge in read_edges(path, writers, counts, progress, changes):
             for writer in writers[code]:
                 writer.add(_row(edge))
-    for code, draft in drafts:
-        if not counts[code]["kept"]:
-            raise UserError(f"{path}: no edge of ConceptNet's language {code}; is it the right file?")
-        draft.facts |= {"dump": path.name, "counts": dict(counts[code]), "text": dict(changes[code])}
-        if changes[code]:
-            progress.say(f"ConceptNet's terms put into one form: {told(changes[code])}")
+    for code, changed in changes.items():
+        if changed:
+            progress.say(f"ConceptNet's terms of {code} put into one form: {told(changed)}")
+    return counts
 
 
 def _row(edge: Edge) -> dict[str, str | float]:

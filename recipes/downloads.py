@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .artifacts import file_hash
 from .errors import UserError
 from .locks import locked
 from .progress import QUIET, Progress
@@ -23,6 +24,7 @@ CHUNK = 1 << 20
 ATTEMPTS = 3
 LONGEST_WAIT = 30.0  # seconds before another attempt
 TIMEOUT = 60  # seconds without a byte
+HEAD_TIMEOUT = 10  # seconds
 PASSING = (408, 416, 429, 500, 502, 503, 504)
 STATUS = {
     401: "wants a login",
@@ -52,35 +54,65 @@ def public_address(location: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
-def download(address: str, cache: Path, progress: Progress = QUIET) -> Path:
-    """Fetch an address into `cache` under its own name unless it is there; a second process waits for the first.
-
-    Each address has a folder of its own: many are called train.csv. Raises UserError when the file cannot be had whole;
-    what has come stays, and the next call goes on from there if the server lets it.
-    """
+def download_path(address: str, cache: Path) -> Path:
+    """Where `download` puts the file at an address. Raises UserError for what is not an address."""
     shown = public_address(address)
-    folder = cache / hashlib.sha256(address.encode()).hexdigest()[:8]
     try:
         parts = urllib.parse.urlsplit(address)
         if not parts.hostname or parts.port == 0:  # asking for the port checks that it is a number
             raise UserError(f"{shown}: not an address")
     except ValueError as error:
         raise UserError(f"{shown}: not an address") from error
-    target = folder / (urllib.parse.unquote(parts.path).rsplit("/", 1)[-1] or "file")
+    folder = cache / hashlib.sha256(address.encode()).hexdigest()[:8]
+    return folder / (urllib.parse.unquote(parts.path).rsplit("/", 1)[-1] or "file")
+
+
+def remote_size(address: str) -> int | None:
+    """Size in bytes of the file at an https address, without downloading it; None where the server does not tell.
+
+    Raises UserError where the server refuses or cannot be reached.
+    """
+    shown = public_address(address)
+    request = _request(address, 0, "")
+    request.method = "HEAD"
+    try:
+        with urllib.request.urlopen(request, timeout=HEAD_TIMEOUT) as reply:  # noqa: S310 - http(s) only
+            length = reply.headers["Content-Length"] or ""
+            return int(length) if length.isdecimal() else None
+    except urllib.error.HTTPError as error:
+        raise UserError(f"{shown}: {STATUS.get(error.code, 'cannot be downloaded')} ({error.code})") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise UnreachableError(f"{shown}: cannot be reached ({getattr(error, 'reason', error)})") from error
+
+
+class UnreachableError(UserError):
+    """A server does not answer, so that nothing is known of what it has."""
+
+
+def download(address: str, cache: Path, progress: Progress = QUIET, *, sha256: str | None = None) -> Path:
+    """Fetch an address into `cache` under its own name unless it is there; a second process waits for the first.
+
+    Each address has a folder of its own: many are called train.csv. Raises UserError when the file cannot be had whole;
+    what has come stays, and the next call goes on from there if the server lets it. With `sha256` (hex) the content is
+    checked before it gets its name; UserError where it differs, and nothing of it stays.
+    """
+    shown = public_address(address)
+    target = download_path(address, cache)
+    folder = target.parent
     if target.is_file():
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".lock", f"fetching {shown}", progress):
             if not target.is_file():
-                _fetch(address, target, progress)
+                _fetch(address, target, progress, sha256)
     except OSError as error:
         reason = "the disk is full: make room" if error.errno in FULL else str(error)
         raise UserError(f"{shown}: cannot be written to {folder}: {reason}") from error
     return target
 
 
-def _fetch(address: str, target: Path, progress: Progress) -> None:
+def _fetch(address: str, target: Path, progress: Progress, sha256: str | None) -> None:
     """Try, and try again after a wait where that may help."""
     shown = public_address(address)
     partial = target.with_name(f".{target.name}.partial")
@@ -89,6 +121,7 @@ def _fetch(address: str, target: Path, progress: Progress) -> None:
         wait = None
         try:
             _receive(address, partial, progress)
+            _check(partial, sha256, shown)
             partial.replace(target)
             _note(partial).unlink(missing_ok=True)
             return
@@ -132,6 +165,20 @@ def _receive(address: str, partial: Path, progress: Progress) -> None:
                 file.write(chunk)
     if size is not None and partial.stat().st_size != size:
         raise _BrokeOffError
+
+
+def _check(partial: Path, expected: str | None, shown: str) -> None:
+    """Raise a UserError where the content is not the expected one, and drop it, so that the next call begins anew."""
+    if expected is None:
+        return
+    digest = file_hash(partial)
+    if digest != expected:
+        partial.unlink()
+        _note(partial).unlink(missing_ok=True)
+        raise UserError(
+            f"{shown}: expected SHA-256 {expected}, received {digest}: run the command again; if that does not help, "
+            "the file at this address has changed: name another copy in the recipe"
+        )
 
 
 def _continued(headers: Any, have: int, validator: str, partial: Path) -> int | None:

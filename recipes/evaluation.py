@@ -12,6 +12,7 @@ from .text import clean_line
 from .training import TaskTraining
 
 TASKS = ("topic", "sentiment", "ner")
+CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 2048, 8192  # on a CPU more leave the cache
 TASK_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -37,11 +38,17 @@ class PseudoPerplexity(Section):
         default=256, description="Longest sentence, in tokens; longer ones are cut."
     )
     batch_tokens: Count | None = Field(
-        default=None, description="Tokens in one forward over masked copies; null: 2,048 on a CPU, 8,192 on a GPU."
+        default=None,
+        description=f"Tokens in one forward over masked copies; null: {CPU_BATCH_TOKENS:,} on a CPU, "
+        f"{GPU_BATCH_TOKENS:,} on a GPU.",
     )
     precision: Literal["fp32", "bf16"] = Field(
         default="fp32", description="bf16 is faster on a GPU and moves the figure by up to 2 %."
     )
+
+    def batch_tokens_on(self, device: str) -> int:
+        """`batch_tokens`, or the default of this type of device: "cpu", "cuda", "mps"."""
+        return self.batch_tokens or (CPU_BATCH_TOKENS if device == "cpu" else GPU_BATCH_TOKENS)
 
 
 class Task(Section):

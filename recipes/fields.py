@@ -1,6 +1,7 @@
 """What the sections of a recipe are made of."""
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
@@ -26,6 +27,15 @@ class Section(BaseModel):
         if told and "dict" not in kind and re.search(r"\b(int|float|ByteSize)\b", kind):
             raise ValueError(f"expected a number, got {told[0]}")
         return value
+
+
+def at_default(section: Section, names: Collection[str]) -> set[str]:
+    """Those of the fields `names` that hold their default.
+
+    A field that is new in a section enters the keys of artifacts only where it is set, so that those made before it
+    are still found.
+    """
+    return {name for name in names if getattr(section, name) == type(section).model_fields[name].default}
 
 
 class LocationMark:

@@ -17,7 +17,7 @@ from .errors import UserError, nearest
 from .evaluation import TASKS, Task
 from .grid import FIELD, grid_cells, language_sections, leaves, open_fields
 from .mistakes import explain
-from .overrides import where_set, with_origin
+from .overrides import Override, Setting, origin_of, report_problems
 from .placeholders import BUNDLED, TRANSFERRED, codes, each_string, fill_placeholders, location_fields
 from .schema import RESOLVED, Recipe
 from .sources import glob_files
@@ -62,6 +62,21 @@ def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> 
     mistake in one message, and where the recipe is a grid of which the overrides do not choose one run.
     """
     path = find_recipe(reference)
+    recipe, problems = _check(path, overrides)
+    if recipe is not None and not problems:
+        return recipe
+    by_user = [override for override in overrides if origin_of(override)]
+    of_file = _check(path, [override for override in overrides if not origin_of(override)])[1] if by_user else problems
+    raise UserError(report_problems(str(path), problems, of_file, list(map(_setting, by_user))))
+
+
+def _setting(override: str) -> Setting:
+    field, value = _override(override)
+    return Setting(origin_of(override), field, list(leaves(_nested(field, value))))
+
+
+def _check(path: Path, overrides: Sequence[str]) -> tuple[Recipe | None, list[str]]:
+    """The recipe, or None, and everything that is wrong with it."""
     problems: list[str] = []
     changes = list(map(_override, overrides))
     given = _given(changes)
@@ -85,14 +100,9 @@ def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> 
     raw.setdefault("name", _name(path))
     fill_placeholders(raw, problems)
     try:
-        recipe = Recipe.model_validate(raw)
+        return Recipe.model_validate(raw), problems
     except ValidationError as error:
-        problems += [explain(detail) for detail in error.errors()]
-        recipe = None
-    if problems or recipe is None:
-        count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
-        raise UserError(f"{path}: {count}\n" + "\n".join(f"  {with_origin(one, overrides)}" for one in problems))
-    return recipe
+        return None, problems + [explain(detail) for detail in error.errors()]
 
 
 def load_runs(reference: str | None = None, overrides: Sequence[str] = ()) -> list[tuple[list[str], Recipe]]:
@@ -106,8 +116,11 @@ def load_runs(reference: str | None = None, overrides: Sequence[str] = ()) -> li
     problems: dict[str, list[str]] = {}
     cells = grid_cells(grid, given)
     for cell in cells:
-        words = [f"{field}={json.dumps(value, ensure_ascii=False, default=str)}" for field, value in cell.items()]
-        one = [*([] if grid is None else ["grid=null", *words]), *overrides]
+        words = [
+            Override(f"{field}={json.dumps(value, ensure_ascii=False, default=str)}", "")
+            for field, value in cell.items()
+        ]
+        one = [*([] if grid is None else [Override("grid=null", ""), *words]), *overrides]
         try:
             runs.append((one, load_recipe(reference, one)))
         except UserError as error:
@@ -197,13 +210,18 @@ def _override(text: str) -> tuple[str, Any]:
     """The field and the value that one `dotted.path=value` stands for."""
     dotted, equals, word = text.partition("=")
     if not equals or not all(part.isidentifier() for part in dotted.split(".")):
-        raise UserError(f"{where_set(text)}: expected section.field=value, such as training.max_steps=50")
+        raise UserError(f"{origin_of(text)}: expected section.field=value, such as training.max_steps=50")
     if dotted.partition(".")[0] in RESOLVED and text != "grid=null":
-        raise UserError(f"{where_set(text)}: only a recipe file can hold {dotted.partition('.')[0]}")
+        raise UserError(f"{origin_of(text)}: only a recipe file can hold {dotted.partition('.')[0]}")
     try:
-        return dotted, override_value(dotted, word)
+        value = override_value(dotted, word)
     except yaml.YAMLError as error:
-        raise UserError(f"{where_set(text)}: the value is not valid YAML") from error
+        raise UserError(f"{origin_of(text)}: the value is not valid YAML") from error
+    try:
+        _nested(dotted, value)
+    except UserError as error:  # the name of a task file that is not there
+        raise UserError(f"{origin_of(text)}: {error}") from error
+    return dotted, value
 
 
 def _anchored_grid(grid: Any, folder: Path) -> Any:

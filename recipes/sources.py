@@ -10,6 +10,7 @@ from .downloads import download, public_address
 from .errors import UserError
 from .hub_files import NotOnHubError, find_hub_files
 from .progress import QUIET, Progress
+from .schema import SHA256
 
 SUFFIXES = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 
@@ -50,7 +51,7 @@ def _local_files(location: str, cache: Path, progress: Progress) -> list[Path]:
     if location.startswith("hf://"):
         return find_hub_files(location).download()
     if location.startswith(("https://", "http://")):
-        return [download(location, cache, progress)]
+        return [download(location, cache, progress, sha256=SHA256.get(location))]
     path = Path(location)
     if path.is_file():
         return [path]

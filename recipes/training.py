@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from .fields import Count, Rate, Section, Seed
+from .fields import Count, Rate, Section, Seed, at_default
 
 Precision = Literal["auto", "fp32", "bf16"]
+CPU_DEVICE_TOKENS = 4096  # a CPU gains nothing from more at once, and has no error to tell that memory is out
 
 _MACHINE = (
     "log_every",
@@ -16,6 +17,8 @@ _MACHINE = (
     "activation_checkpointing",
     "tracker",
 )
+_NEWER = ("validation_batch_tokens",)
+_NEWER_OF_TASKS = ("schedule", "clip_norm", "dropout")
 
 
 class Training(Section):
@@ -53,6 +56,10 @@ class Training(Section):
     whole_words: bool = Field(default=False, description="Mask all pieces of a word together.")
     eval_every: Count = Field(default=200, description="Steps between two looks at the validation loss.")
     validation_tokens: Count = Field(default=20_000, description="Validation text looked at each time, in tokens.")
+    validation_batch_tokens: Count = Field(
+        default=4096,
+        description="Tokens in a validation batch; each batch has masks of its own, so this moves the loss a little.",
+    )
     patience: Count | None = Field(
         default=None, description="Stop after so many looks without a better validation loss; null: never."
     )
@@ -65,7 +72,8 @@ class Training(Section):
     keep_checkpoints: Count = Field(default=2, description="Checkpoints kept; all go when training is done.")
     device_batch_tokens: Count | None = Field(
         default=None,
-        description="Tokens in one forward on one device, the batch is accumulated; null: as many as memory takes.",
+        description="Tokens in one forward on one device, the batch is accumulated; null: as many as a GPU's memory "
+        f"takes, {CPU_DEVICE_TOKENS:,} on a CPU.",
     )
     activation_checkpointing: bool = Field(
         default=False, description="Compute activations twice instead of keeping them: less memory, more time."
@@ -76,7 +84,7 @@ class Training(Section):
 
     def settings(self) -> dict[str, Any]:
         """The fields that shape the adapter, JSON-ready: not what only the machine or the onlooker cares for."""
-        return self.model_dump(mode="json", exclude=set(_MACHINE))
+        return self.model_dump(mode="json", exclude={*_MACHINE, *at_default(self, _NEWER)})
 
 
 class TaskTraining(Section):
@@ -87,7 +95,12 @@ class TaskTraining(Section):
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.05, description="Share of the steps with rising rate."
     )
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        default="linear", description="Course of the learning rate after the warm-up: falling to 0, or constant."
+    )
     weight_decay: Annotated[float, Field(ge=0)] = Field(default=0.01, description="AdamW's weight decay.")
+    clip_norm: Annotated[float, Field(gt=0)] = Field(default=1.0, description="Gradients are clipped to this L2 norm.")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.1, description="Dropout in the task's head.")
     batch_size: Count = Field(default=32, description="Examples in a batch.")
     max_length: Annotated[int, Field(ge=8)] = Field(
         default=256, description="Longest example, in tokens; longer ones are cut."
@@ -98,3 +111,8 @@ class TaskTraining(Section):
         description="Tags: label the first piece of each word and score words; all: each piece, and score pieces, as "
         "the paper did.",
     )
+
+    def settings(self, *, tags: bool) -> dict[str, Any]:
+        """The fields that shape a task adapter, JSON-ready; label_pieces is read for `tags` alone."""
+        unread = at_default(self, _NEWER_OF_TASKS) | (set() if tags else {"label_pieces"})
+        return self.model_dump(mode="json", exclude=unread)

@@ -7,6 +7,7 @@ a `Repository`. Ordinary downloads (ConceptNet's dump) are files under `web/`, s
 import base64
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import pytest
 import yaml
 
 MIB = 1 << 20
@@ -258,6 +260,26 @@ class Hub:
         for start in range(0, len(content) if body else 0, MIB):
             threading.Event().wait(self.slow)
             request.wfile.write(content[start : start + MIB])
+
+
+def point_client_at(hub: Hub, caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the hub's client in this process ask `hub`, without a token, with empty caches in the folder `caches`."""
+    from huggingface_hub import constants, hf_api
+
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr(constants, "ENDPOINT", hub.address)
+    template = hub.address + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(caches / "cache"))
+    monkeypatch.setattr(constants, "HF_ASSETS_CACHE", str(caches / "assets"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(hf_api.constants, "ENDPOINT", hub.address)
+    monkeypatch.setattr(hf_api.api, "endpoint", hub.address)
+    if "transformers.utils.hub" in sys.modules:  # keeps a client of its own, with the address of an earlier test's hub
+        monkeypatch.setattr("transformers.utils.hub._hf_api", None)
 
 
 def card_data(card: Path) -> dict[str, Any]:

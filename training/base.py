@@ -4,7 +4,9 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
+from transformers import AutoTokenizer, PreTrainedModel
 
 from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash
 from ..recipes.errors import UserError
@@ -14,9 +16,11 @@ from ..recipes.schema import Base, FromScratch, Recipe
 from .families import check_family, family_of
 from .tensors import refuse_pointers
 from .tokens import read_texts
+from .weights import load_weights
 from .wordpiece import train_tokenizer
 
 LONGEST_WORD = 2000  # characters; the time WordPiece takes grows with the square
+VOCABULARY_FILES = ("tokenizer.json", "vocab*", "*.model")
 BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "merges*", "*tokens*.json", "*.model")
 
 
@@ -78,12 +82,14 @@ def load_base(
 
 
 def load_masked_lm(name: str, revision: str | None, option: str) -> PreTrainedModel:
-    """A masked language model of a known family, from the hub or a folder, in fp32.
+    """A masked language model of a known family with its LM head, from the hub or a folder, in fp32.
 
     `option` is what the user called it by. Raises UserError when it cannot be had or used.
     """
+    _check_folder(name, option)
     # trust_remote_code stays off: a base is weights, not somebody's code
-    model = _loaded(AutoModelForMaskedLM, name, revision, option)
+    with hub_errors(f"{option} {name}"):
+        model = load_weights(name, revision, option)
     check_family(model, model.config.model_type)
     return model.float()
 
@@ -94,23 +100,24 @@ def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
     WordPiece makes one [UNK] of a word of more than 100 characters, and where no spaces are written (Thai, Tibetan,
     Dzongkha) whole sentences are one word to it: that limit is lifted.
     """
-    tokenizer = _loaded(AutoTokenizer, name, revision, option)
+    _check_folder(name, option)
+    with hub_errors(f"{option} {name}"):
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(name, revision=revision or "main")
+        except (ValueError, KeyError) as error:
+            raise UserError(f"{option} {name}: {str(error).strip().splitlines()[0]}") from error
     model: Any = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
     if hasattr(model, "max_input_chars_per_word"):
         model.max_input_chars_per_word = LONGEST_WORD
     return tokenizer
 
 
-def _loaded(kind: Any, name: str, revision: str | None, option: str) -> Any:
+def _check_folder(name: str, option: str) -> None:
+    """Raise a UserError for a path that leads nowhere (the hub would take it for an id), or to pointers of Git LFS."""
     if name.startswith(("/", ".")) and not Path(name).is_dir():
         raise UserError(f"{option}: no such folder: {name}")
     if Path(name).is_dir():
         refuse_pointers(file for pattern in BASE_FILES for file in Path(name).glob(pattern))
-    with hub_errors(f"{option} {name}"):
-        try:
-            return kind.from_pretrained(name, revision=revision or "main")
-        except (ValueError, KeyError) as error:
-            raise UserError(f"{option} {name}: {str(error).strip().splitlines()[0]}") from error
 
 
 def _check_sizes(recipe: Recipe, config: Any) -> None:
@@ -135,7 +142,8 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
     ]
     named = {
         "adapter.leave_out": read.get("leave_out", []),
-        "adapter.reduction_factor": [key for key in own if isinstance(key, int)] if isinstance(own, dict) else [],
+        # settings() is JSON-ready, so blocks are strings there
+        "adapter.reduction_factor": [int(key) for key in own if key != "default"] if isinstance(own, dict) else [],
     }
     wrong += [
         f"{name}: block {block} is over this base's last, {blocks - 1}"
@@ -150,6 +158,30 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
 def tokenizer_hash(tokenizer: Any) -> str:
     """Hash of what a tokenizer does (vocabulary, rules), whatever its path or class."""
     return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+
+
+def local_tokenizer_hash(recipe: Recipe, workspace: Path, prepared: Prepared) -> str | None:
+    """`tokenizer_hash` of the recipe's base; None where the base is not on this machine. The hub is not asked."""
+    scratch = scratch_artifact(recipe, workspace, prepared)
+    folder = scratch.folder if scratch else _local_folder(str(recipe.base.model), recipe.base.revision)
+    # of a folder without a vocabulary, half downloaded, transformers makes an empty tokenizer
+    if folder is None or not any(file for pattern in VOCABULARY_FILES for file in folder.glob(pattern)):
+        return None
+    try:
+        return tokenizer_hash(load_tokenizer(str(folder), None, "base.model"))
+    except UserError:
+        return None
+
+
+def _local_folder(name: str, revision: str) -> Path | None:
+    """A base's folder, or a hub model's in the cache. By its id transformers would load it through the hub's client."""
+    if Path(name).is_dir():
+        return Path(name)
+    try:
+        config = try_to_load_from_cache(name, "config.json", revision=revision)
+    except HFValidationError:
+        return None
+    return Path(config).parent if isinstance(config, str) else None
 
 
 def _make_scratch(settings: FromScratch, prepared: Prepared, draft: Draft) -> None:

@@ -1,66 +1,130 @@
 """Model cards: what an adapter is, what it was made from, and how to load it."""
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
+from peft import PeftConfig
 
 from ..recipes.artifacts import Artifact
 from ..recipes.languages import find_language
 from ..recipes.schema import Recipe
+from .adapters.bottleneck import BottleneckConfig
 
-PEFT_LINES = """\
+HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+
+# Cards travel with their folder, so they name it "." and never by where it lay.
+PEFT_CODE = """\
 from peft import PeftModel
 from transformers import AutoModelForMaskedLM
-import lrl_adapt.training.adapters  # makes the adapter's type known to PEFT
-base = AutoModelForMaskedLM.from_pretrained("{base}")
-model = PeftModel.from_pretrained(base, "{folder}")"""
-WHOLE_LINES = """\
+{registration}base = AutoModelForMaskedLM.from_pretrained({base}
+model = PeftModel.from_pretrained(base, ".")  # this folder, or the adapter's hub id"""
+REGISTRATION = "import lrl_adapt.training.adapters  # registers the adapter's type with PEFT\n"
+FULL_CODE = """\
 from transformers import AutoModelForMaskedLM
-model = AutoModelForMaskedLM.from_pretrained("{folder}")"""
-QUANTISED_LINES = """\
+model = AutoModelForMaskedLM.from_pretrained(".")  # this folder, or the model's hub id"""
+QUANTISED_CODE = """\
 from pathlib import Path
 from transformers import AutoModelForMaskedLM
 from lrl_adapt.training.adapters import load_adapter
-base = AutoModelForMaskedLM.from_pretrained("{base}")
-model = load_adapter(base, Path("{folder}"))"""
+base = AutoModelForMaskedLM.from_pretrained({base}
+model = load_adapter(base, Path("."))  # this folder"""
+
+
+@dataclass(frozen=True)
+class CardBase:
+    """The base of an adapter, as a card names it: never by a path."""
+
+    name: str | None
+    """Hub id or folder; None where it is not known."""
+    revision: str | None = None
+    """Branch, tag or commit on the hub, where it was pinned."""
+
+    @property
+    def hub_id(self) -> str | None:
+        """The id on the hub; None for a folder or an unknown base."""
+        if self.name is None or Path(self.name).is_dir() or not HUB_ID.fullmatch(self.name):
+            return None
+        return self.name
+
+    def __str__(self) -> str:
+        if self.name is None:
+            return "unknown"
+        if self.hub_id is None:
+            return f"{Path(self.name).name} (a local folder)"
+        return f"{self.hub_id}, revision {self.revision}" if self._is_pinned else self.hub_id
+
+    @property
+    def argument(self) -> str:
+        """The rest of the line `from_pretrained(`, with a comment where the reader has to fill something in."""
+        if self.hub_id is not None:
+            return f'"{self.hub_id}", revision="{self.revision}")' if self._is_pinned else f'"{self.hub_id}")'
+        if self.name is None:
+            return '"BASE")  # fill in: the hub id or folder of the base, which is not known'
+        folder = Path(self.name).name
+        return f'"path/to/{folder}")  # fill in: where the base {folder} lies'
+
+    def metadata(self, relation: str) -> dict[str, str]:
+        """The hub's metadata on the base, which may name a model on the hub only."""
+        return {} if self.hub_id is None else {"base_model": self.hub_id, "base_model_relation": relation}
+
+    @property
+    def _is_pinned(self) -> bool:
+        return self.revision not in (None, "main")
 
 
 def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base: str) -> str:
-    """The card of an adapter trained here: base, type, language, data with hashes and licences, loss, how to load."""
+    """The card of what was trained here: base, type, language, data with hashes and licences, loss, how to load it.
+
+    `base` is the hub id or folder that the base was loaded from.
+    """
     language = find_language(recipe.language)
-    name = recipe.base.model or "a BERT with random weights, made by the recipe"
-    if recipe.base.model and facts.get("base_commit"):
+    at = CardBase(base, recipe.base.revision)
+    kind = recipe.adapter.type
+    name = "a BERT with random weights, made by the recipe" if recipe.base.model is None else str(at)
+    if at.hub_id and facts.get("base_commit"):
         name += f", commit {facts['base_commit']}"
     sizes = ", ".join(f"{key} {value}" for key, value in recipe.adapter.settings().items() if key != "type")
-    data = [line for parent in artifact.parents for line in _data_lines(parent)]
     lines = [
         f"- base: {name}",
-        f"- type: {recipe.adapter.type}" + (f" ({sizes})" if sizes else ""),
+        f"- type: {kind}" + (f" ({sizes})" if sizes else ""),
         f"- language: {language.name} ({language.code})",
         f"- trainable parameters: {facts['trainable_parameters']:,}",
         f"- trained on: {recipe.source}, {facts['training_tokens']:,} tokens, {facts['steps']} steps, "
         f"recipe {recipe.name or 'unnamed'}",
-        *data,
+        *(line for parent in artifact.parents for line in _data_lines(parent)),
         f"- validation loss: {facts['validation_loss']:.4f} nats per masked token, at step {facts['best_step']}",
         "- scores: `lrl-adapt eval` and `lrl-adapt report` with the same recipe",
         "- versions, settings and hashes: manifest.json; loss curve: metrics.jsonl",
     ]
-    lines_of = WHOLE_LINES if recipe.adapter.type == "full" else PEFT_LINES
-    title = f"{recipe.adapter.type} adapter for {language.name} ({language.code})"
-    return card(title, lines, lines_of.format(base=base, folder=artifact.folder), base, language.code[:3])
+    where = f"{language.name} ({language.code})"
+    metadata = {"language": language.code[:3]}
+    if kind == "full":
+        metadata = {"library_name": "transformers", **at.metadata("finetune"), **metadata}
+        return card(f"Model fine-tuned on {where}", metadata, lines, FULL_CODE)
+    metadata = {"library_name": "peft", **at.metadata("adapter"), **metadata}
+    return card(f"{kind} adapter for {where}", metadata, lines, _peft_code(at, own_type=kind not in ("lora", "ia3")))
 
 
-def card(title: str, lines: list[str], code: str, base: str, language: str | None = None) -> str:
-    """A card in the hub's form: metadata on top, facts, and the Python lines that load the adapter."""
-    metadata = ["library_name: peft", f"base_model: {base}", *([f"language: {language}"] if language else [])]
-    return "\n".join(
-        ["---", *metadata, "tags: [lrl-adapt]", "---", "", f"# {title}", "", *lines, "", "```python", code, "```", ""]
-    )
-
-
-def convert_card(title: str, lines: list[str], base: str, folder: Path, *, quantised: bool = False) -> str:
+def convert_card(title: str, lines: list[str], base: CardBase, config: PeftConfig, *, quantised: bool = False) -> str:
     """The card of an adapter that was imported, exported or quantised."""
-    code = (QUANTISED_LINES if quantised else PEFT_LINES).format(base=base, folder=folder)
-    return card(title, lines, code, base)
+    metadata = {"library_name": "peft", **base.metadata("adapter")}
+    own_type = isinstance(config, BottleneckConfig)
+    code = QUANTISED_CODE.format(base=base.argument) if quantised else _peft_code(base, own_type=own_type)
+    return card(title, metadata, [f"- base: {base}", *lines], code)
+
+
+def card(title: str, metadata: dict[str, Any], lines: list[str], code: str) -> str:
+    """A card in the hub's form: metadata on top, facts, and the Python lines that load what lies in the folder."""
+    front = yaml.safe_dump({**metadata, "tags": ["lrl-adapt"]}, sort_keys=False, allow_unicode=True)
+    return "\n".join(["---", f"{front}---", "", f"# {title}", "", *lines, "", "```python", code, "```", ""])
+
+
+def _peft_code(base: CardBase, *, own_type: bool) -> str:
+    """The lines that load an adapter with PEFT; `own_type`: of a type that only this package knows."""
+    return PEFT_CODE.format(registration=REGISTRATION if own_type else "", base=base.argument)
 
 
 def _data_lines(parent: Artifact) -> list[str]:

@@ -15,7 +15,7 @@ from .adapters.build import load_adapter, merge_adapter
 from .adapters.files import CONFIG, WEIGHTS, read_config, read_weights, save_adapter
 from .adapters.quantise import BITS, QUANTISED, write_quantised
 from .base import load_masked_lm, load_tokenizer
-from .card import convert_card
+from .card import CardBase, convert_card
 
 FORMS = ("adapterhub", "merged", "peft")
 
@@ -34,9 +34,9 @@ def import_adapter(
             load_masked_lm(base, None, "--base"), source, invert_before_head=invert_before_head, coupling=coupling
         )
         save_adapter(model, folder)
-        lines = [f"- base: {base}", *(f"- note: {note}" for note in notes)]
         title = f"{source.name}, imported from AdapterHub's form"
-        (folder / "README.md").write_text(convert_card(title, lines, base, out), encoding="utf-8")
+        card = convert_card(title, [f"- note: {note}" for note in notes], CardBase(base), read_config(folder))
+        (folder / "README.md").write_text(card, encoding="utf-8")
     return notes
 
 
@@ -55,7 +55,7 @@ def export_adapter(
     base = base or config.base_model_name_or_path
     if form == "peft":
         with _new_folder(out) as folder:
-            return _plain(source, folder, bits, base or "unknown", out)
+            return _plain(source, folder, bits, CardBase(base, config.revision))
     if base is None:
         raise UserError(f"{source} does not tell its base: give it with --base")
     if form == "merged" and isinstance(config, BottleneckConfig):
@@ -75,7 +75,7 @@ def export_adapter(
         return {"form": form, "bytes": _size(folder), "notes": notes}
 
 
-def _plain(source: Path, folder: Path, bits: int | None, base: str, out: Path) -> dict[str, Any]:
+def _plain(source: Path, folder: Path, bits: int | None, base: CardBase) -> dict[str, Any]:
     """The same adapter in PEFT's form, in 32 bits or few."""
     weights = read_weights(source)
     shutil.copyfile(source / CONFIG, folder / CONFIG)
@@ -87,8 +87,9 @@ def _plain(source: Path, folder: Path, bits: int | None, base: str, out: Path) -
         facts["relative_error"] = round(write_quantised(weights, bits, folder / QUANTISED), 6)
         size = (folder / QUANTISED).stat().st_size
     facts |= {"bytes": size, "bytes_before": _size(source), "notes": []}
-    lines = [f"- base: {base}", *(f"- {key}: {value}" for key, value in facts.items() if key != "notes")]
-    card = convert_card(f"{source.name} in {bits or 32} bits", lines, base, out, quantised=bits is not None)
+    lines = [f"- {key}: {value}" for key, value in facts.items() if key != "notes"]
+    title = f"{source.name} in {bits or 32} bits"
+    card = convert_card(title, lines, base, read_config(source), quantised=bits is not None)
     (folder / "README.md").write_text(card, encoding="utf-8")
     return facts
 

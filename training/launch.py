@@ -6,24 +6,50 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from ..recipes.cores import usable_cores
 from ..recipes.errors import UserError
-from .device import has_gpu
 
 MODULE = "lrl_adapt.cli"
+RUN_ID = "lrl-adapt"  # torchrun passes it on to the processes of `start`
 TAKEN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # by torchrun
-USER_MISTAKE = 2
+TOLD = (1, 2)  # exit codes of a process that has printed its error: a bug, a mistake of the user's
+
+
+@dataclass(frozen=True)
+class ProcessGroup:
+    """The processes that torchrun, `accelerate launch` or srun started together, and which of them this one is."""
+
+    size: int
+    rank: int
+
+
+def process_group(environment: Mapping[str, str] | None = None) -> ProcessGroup:
+    """This process's group, read from the environment alone: a group of one where nobody started several.
+
+    torchrun's variables count before Slurm's: torchrun may itself run inside an srun step.
+    """
+    given = os.environ if environment is None else environment
+    if "RANK" in given or "WORLD_SIZE" in given:
+        return ProcessGroup(int(given.get("WORLD_SIZE", "1")), int(given.get("RANK", "0")))
+    return ProcessGroup(int(given.get("SLURM_STEP_NUM_TASKS", "1")), int(given.get("SLURM_PROCID", "0")))
 
 
 def joined() -> bool:
-    """True in a process that torchrun, `accelerate launch` or srun started beside others."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+    """True in a process that torchrun, `accelerate launch` or srun started together with others."""
+    return process_group().size > 1
 
 
 def is_main() -> bool:
-    """True in the one process that writes and talks."""
-    return int(os.environ.get("RANK", "0")) == 0
+    """True in the single process, or in the first of several: the one that writes files and logs."""
+    return process_group().rank == 0
+
+
+def reports_result() -> bool:
+    """True in the main process, unless `start` made it: then the command that called `start` reports."""
+    return is_main() and os.environ.get("TORCHELASTIC_RUN_ID") != RUN_ID
 
 
 def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
@@ -32,8 +58,8 @@ def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
     The address is the first node of the step, the port made from the job's number. `gpus` is how many this task sees:
     with --gpus-per-task one, which is number 0 to each.
     """
-    tasks = given.get("SLURM_STEP_NUM_TASKS", "1")
-    if "RANK" in given or int(tasks) < 2:
+    group = process_group(given)
+    if "RANK" in given or group.size < 2:
         return {}
     first = "127.0.0.1"
     if given.get("SLURM_STEP_NUM_NODES", "1") != "1":
@@ -44,9 +70,9 @@ def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
             raise UserError(f"{shlex.join(command)} fails ({error}): start torchrun on each node instead") from error
         first = listed.stdout.split()[0]
     return {
-        "RANK": given["SLURM_PROCID"],
+        "RANK": str(group.rank),
         "LOCAL_RANK": str(int(given["SLURM_LOCALID"]) % max(1, gpus)),
-        "WORLD_SIZE": tasks,
+        "WORLD_SIZE": str(group.size),
         "MASTER_ADDR": first,
         "MASTER_PORT": str(20000 + (int(given["SLURM_JOB_ID"]) * 7 + int(given["SLURM_STEP_ID"])) % 20000),
     }
@@ -55,6 +81,8 @@ def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
 def visible_gpus() -> int:
     """GPUs with CUDA that this process may use."""
     import torch
+
+    from .device import has_gpu
 
     return torch.cuda.device_count() if has_gpu() else 0
 
@@ -73,15 +101,26 @@ def processes(gpus: int | None) -> int:
 
 
 def command_of(count: int, arguments: Sequence[str]) -> list[str]:
-    """The torchrun command that does the same as `start`."""
+    """The torchrun command that does the same as `start`, given the environment of `threads_of`."""
     return ["torchrun", "--standalone", "--nproc-per-node", str(count), "-m", MODULE, *arguments]
+
+
+def threads_of(count: int, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment variable that divides the cores among `count` processes; empty where the user has set it.
+
+    By default each process would start as many threads as there are cores. Threads that wait for one another spin on
+    cores that others need, so that training becomes several times slower.
+    """
+    if "OMP_NUM_THREADS" in environment:
+        return {}
+    return {"OMP_NUM_THREADS": str(max(1, usable_cores() // count))}
 
 
 def start(count: int, arguments: Sequence[str]) -> None:
     """Run `lrl-adapt ARGUMENTS` in `count` processes that know each other, and wait for them.
 
     Raises UserError that names the process when one is lost, KeyboardInterrupt when all were asked to stop, and
-    SystemExit(2) when one has told of a mistake itself.
+    SystemExit with the exit code of a process that has printed its error itself.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -93,21 +132,25 @@ def start(count: int, arguments: Sequence[str]) -> None:
         nproc_per_node=count,
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
-        run_id="lrl-adapt",
+        run_id=RUN_ID,
         max_restarts=0,
         monitor_interval=0.5,
     )
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     before = {number: signal.getsignal(number) for number in TAKEN}
+    threads = threads_of(count, os.environ)
+    os.environ.update(threads)
     try:
         elastic_launch(config, sys.executable)("-m", MODULE, *arguments)
     except SignalException as error:
         raise KeyboardInterrupt("stopped: the same command goes on from the last checkpoint") from error
     except ChildFailedError as error:
-        if error.get_first_failure()[1].exitcode == USER_MISTAKE:
-            raise SystemExit(USER_MISTAKE) from None
+        exit_code = error.get_first_failure()[1].exitcode
+        if exit_code in TOLD:
+            raise SystemExit(exit_code) from None
         raise UserError(_lost(error)) from None
     finally:
+        for name in threads:  # of those processes alone, not of what this one starts later
+            os.environ.pop(name, None)
         for number, handler in before.items():  # torchrun leaves its own
             signal.signal(number, handler)
 

@@ -5,10 +5,9 @@ import torch
 from accelerate import Accelerator
 
 from ..recipes.errors import UserError
+from ..recipes.training import CPU_DEVICE_TOKENS
 from .batches import MaskedSteps, to_device
 from .mlm import MaskedLM
-
-CPU_TOKENS = 4096  # a CPU gains nothing from more at once, and has no error to tell that memory is out
 
 
 def find_device_tokens(model: MaskedLM, feed: MaskedSteps, accelerator: Accelerator) -> int:
@@ -19,7 +18,7 @@ def find_device_tokens(model: MaskedLM, feed: MaskedSteps, accelerator: Accelera
     longest = max(int(sampler.data.lengths.max()) for sampler in feed.samplers)
     wanted = max(longest, -(-_step_tokens(feed) // feed.processes) + longest)
     if accelerator.device.type != "cuda":
-        return max(longest, min(wanted, CPU_TOKENS))
+        return max(longest, min(wanted, CPU_DEVICE_TOKENS))
     found = _fitting(model, feed, accelerator, wanted, longest)
     everyones = accelerator.gather(torch.tensor([found], device=accelerator.device))
     return int(everyones.min())  # type: ignore[union-attr]

@@ -147,21 +147,27 @@ def freeze_in(parameters: list[nn.Parameter], dtype: torch.dtype) -> None:
             parameter.data = parameter.data.to(dtype)
 
 
-def _tokens(recipe: Recipe, workspace: Path, prepared: Prepared, tokenizer: Any, progress: Progress) -> list[Artifact]:
-    """The tokenised text, graph or both; made where that has not been done."""
+def token_artifacts(recipe: Recipe, workspace: Path, prepared: Prepared, tokenizer_key: str) -> list[Artifact]:
+    """Where the recipe's tokenised text, graph or both are; `tokenizer_key` is the hash of the base's tokenizer."""
     settings = recipe.training
     root = workspace / "tokens" / recipe.language
-    key = tokenizer_hash(tokenizer)
-    found = []
-    for source in prepared.of(recipe.source):
-        tokens = tokens_artifact(source, key, settings.max_length, root, line_by_line=settings.line_by_line)
+    return [
+        tokens_artifact(source, tokenizer_key, settings.max_length, root, line_by_line=settings.line_by_line)
+        for source in prepared.of(recipe.source)
+    ]
+
+
+def _tokens(recipe: Recipe, workspace: Path, prepared: Prepared, tokenizer: Any, progress: Progress) -> list[Artifact]:
+    """The tokenised text, graph or both; made where that has not been done."""
+    artifacts = token_artifacts(recipe, workspace, prepared, tokenizer_hash(tokenizer))
+    for tokens in artifacts:
         tokenise(tokens, tokenizer, progress)
         for split in ("train", "validation"):
             if not tokens.manifest()["facts"][split]["sequences"]:
                 name = {"train": "training"}.get(split, split)
+                (source,) = tokens.parents
                 raise UserError(f"no {name} text in {source.folder}: give more text")
-        found.append(tokens)
-    return found
+    return artifacts
 
 
 def _tell_reading(tokens: list[Artifact], progress: Progress) -> dict[str, float]:
@@ -198,7 +204,7 @@ def _validation_batches(
     """The same masked batches at every look: about `validation_tokens` tokens of each source's share."""
     batches: list[Batch] = []
     for which, data in enumerate(validation):
-        plan = plan_batches(data.lengths, 4096, random_for(VALIDATION_SEED))
+        plan = plan_batches(data.lengths, settings.validation_batch_tokens, random_for(VALIDATION_SEED))
         tokens = 0
         for number, numbers in enumerate(plan):
             rows = data.rows(numbers)

@@ -21,7 +21,7 @@ from .adapters import load_adapter, stack_task_adapter
 from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, merge_adapter
 from .adapters.files import save_adapter
 from .batches import Batch, Layout, Step, lay_out, to_device
-from .device import make_accelerator
+from .device import make_accelerator, peak_memory
 from .loop import fit, mean_loss
 from .masking import IGNORED
 from .packing import encode
@@ -31,7 +31,6 @@ from .tensors import refuse_pointers
 from .watch import Watch
 
 T = TypeVar("T")
-DROPOUT = 0.1
 INIT_STD = 0.02
 
 
@@ -51,7 +50,7 @@ class TaskModel(nn.Module):
     The class head is AdapterHub's: dropout, dense, tanh, dropout, dense; the tag head dropout and dense.
     """
 
-    def __init__(self, adapted: Any, classes: int, *, per_token: bool) -> None:
+    def __init__(self, adapted: Any, classes: int, *, per_token: bool, dropout: float = 0.0) -> None:
         super().__init__()
         self.adapted = adapted
         bare = adapted.get_base_model()
@@ -60,10 +59,10 @@ class TaskModel(nn.Module):
         self.per_token = per_token
         hidden = bare.config.hidden_size
         if per_token:
-            self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(hidden, classes))
+            self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden, classes))
         else:
-            inner = (nn.Linear(hidden, hidden), nn.Tanh(), nn.Dropout(DROPOUT), nn.Linear(hidden, classes))
-            self.head = nn.Sequential(nn.Dropout(DROPOUT), *inner)
+            inner = (nn.Linear(hidden, hidden), nn.Tanh(), nn.Dropout(dropout), nn.Linear(hidden, classes))
+            self.head = nn.Sequential(nn.Dropout(dropout), *inner)
         for module in self.head:
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=INIT_STD)
@@ -105,7 +104,8 @@ def train_task(  # noqa: PLR0913
     set_seed(seed)
     accelerator, _ = make_accelerator(precision)
     adapted = stack_task_adapter(base, language_adapter, settings.reduction_factor)
-    model = TaskModel(adapted, classes, per_token=isinstance(train[0].label, list)).to(accelerator.device)
+    per_token = isinstance(train[0].label, list)
+    model = TaskModel(adapted, classes, per_token=per_token, dropout=settings.dropout).to(accelerator.device)
     fixed = [_batch(some, model.layout) for some in _in_batches(_by_length(validation), settings.batch_size)]
     per_epoch = -(-len(train) // settings.batch_size)
     steps = per_epoch * settings.epochs
@@ -114,13 +114,20 @@ def train_task(  # noqa: PLR0913
         learning_rate=settings.learning_rate,
         warmup_steps=int(steps * settings.warmup),
         weight_decay=settings.weight_decay,
-        clip_norm=1.0,
+        clip_norm=settings.clip_norm,
+        shape=settings.schedule,
         eval_every=per_epoch,
         log_every=per_epoch,
         seed=seed,
     )
     feed = _Shuffled(train, settings.batch_size, model.layout, seed)
-    watch = Watch(steps=steps, every=per_epoch, progress=progress, label=label)
+    watch = Watch(
+        steps=steps,
+        every=per_epoch,
+        memory=lambda: peak_memory(accelerator.device),
+        progress=progress,
+        label=label,
+    )
     fit(model, feed, schedule, lambda: mean_loss(model, fixed, accelerator), accelerator, watch).restore()
     return model
 

@@ -26,8 +26,8 @@ class Watch:
     """Takes numbers and their step: accelerate's trackers."""
     peak: float = 0.0
     """FLOP/s of all devices together; 0: not measured."""
-    memory: Callable[[], int] = lambda: 0
-    """Most bytes held so far."""
+    memory: Callable[[], int] | None = None
+    """Most bytes held so far; None: not measured, and not shown."""
     progress: Progress = QUIET
     label: str = "train"
     counts_flops: bool = False
@@ -106,7 +106,7 @@ class Watch:
             "learning_rate": rate,
             "tokens_per_second": round(speed, 1),
             "peak_share": round(speed * self._flops_per_token / self.peak, 4) if self.peak else None,
-            "memory_mb": round(self.memory() / MB),
+            "memory_mb": round(self.memory() / MB) if self.memory else None,
             "skipped": skipped,
         }
         self._put({name: value for name, value in entry.items() if value is not None})
@@ -128,7 +128,8 @@ class Watch:
         facts["tokens/s"] = f"{entry['tokens_per_second']:,.0f}"
         if entry["peak_share"] is not None:
             facts["of peak"] = f"{entry['peak_share']:.0%}"
-        facts["memory"] = f"{entry['memory_mb'] / 1000:.1f} GB"
+        if entry["memory_mb"] is not None:
+            facts["memory"] = f"{entry['memory_mb'] / 1000:.1f} GB"
         facts["left"] = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
         if entry["skipped"]:
             facts["skipped"] = str(entry["skipped"])

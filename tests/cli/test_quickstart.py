@@ -111,12 +111,16 @@ def test_every_type_is_trained_scored_and_loaded_by_its_cards_lines(home: Path, 
     assert re.search(r"sha256 [0-9a-f]{64}\n  - source: .*licences: ", card)
     (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     assert len(code.splitlines()) <= 5
+    scratch = next((home / "runs" / "bases" / "swh_Latn").glob("scratch-*"))
+    assert str(home) not in card
+    assert ("lrl_adapt" in code) == (kind not in ("lora", "ia3", "full"))
+    assert (f'"path/to/{scratch.name}")  # fill in: where the base {scratch.name} lies' in code) == (kind != "full")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(home)
+        patch.chdir(made["folder"])
         found: dict = {}
-        exec(code, found)
+        exec(code.replace(f"path/to/{scratch.name}", str(scratch)), found)
     ids = torch.arange(10, 20).unsqueeze(0)
-    base = AutoModelForMaskedLM.from_pretrained(next((home / "runs" / "bases" / "swh_Latn").glob("scratch-*")))
+    base = AutoModelForMaskedLM.from_pretrained(scratch)
     assert not torch.allclose(found["model"].eval()(input_ids=ids).logits, base.eval()(input_ids=ids).logits)
 
 
@@ -171,7 +175,9 @@ def test_zero_shot_trains_on_one_language_and_tests_on_another(home: Path, first
     rows = next((home / "runs" / "scores" / "swh_Latn").glob("topic-*seq_bn*/predictions.jsonl")).read_text()
     assert rows.count("\n") == found[0]["n"]
     again = run(home, line + " --dry-run", *more)["artifacts"]
-    assert [one["state"] for one in again] == ["there", "there"]
+    assert [(one["kind"], one["state"]) for one in again] == [
+        *(("base", "finished"), ("scores", "finished"), ("scores", "finished"))
+    ]
 
 
 def test_an_adapter_from_elsewhere_is_scored_by_its_folder(home: Path, first: dict, tmp_path: Path) -> None:

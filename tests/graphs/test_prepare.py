@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
-from lrl_adapt.graphs.edges import edges_artifact, extract_edges
+from lrl_adapt.graphs.edges import edges_artifact, extract_edges, try_extract_edges
 from lrl_adapt.graphs.prepare import graph_artifact, prepare_graph
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.progress import Quiet
@@ -194,11 +194,25 @@ def test_one_pass_serves_several_languages(dump: Path, tmp_path: Path, monkeypat
     assert french["sentences"]["train"] + french["sentences"]["validation"] + french["sentences"]["test"] == 1
 
 
-def test_a_language_that_is_missing_is_told_and_nothing_is_left(dump: Path, tmp_path: Path) -> None:
+def test_a_language_that_the_dump_lacks_fails_alone(dump: Path, tmp_path: Path) -> None:
+    present, absent = recipe(dump), recipe(dump, "mlt_Latn")
     with pytest.raises(UserError, match="no edge of ConceptNet's language mt"):
-        extract_edges([recipe(dump), recipe(dump, "mlt_Latn")], tmp_path)
-    assert not edges_artifact(recipe(dump), tmp_path).exists
-    assert not list(tmp_path.rglob("*.parquet"))
+        extract_edges([absent, present], tmp_path)
+    assert edges_artifact(present, tmp_path).manifest()["facts"]["counts"]["kept"] == 43
+    assert not edges_artifact(absent, tmp_path).exists
+    assert [path for path in (tmp_path / "data" / "mlt_Latn").iterdir() if path.is_dir()] == []
+    errors = try_extract_edges([absent, present], tmp_path)
+    assert list(errors) == [edges_artifact(absent, tmp_path).folder]
+
+
+def test_a_dump_that_cannot_be_read_fails_for_its_languages_alone(dump: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.csv.gz"
+    broken.write_bytes(dump.read_bytes()[:-20])
+    failing = [recipe(broken), recipe(broken, "fra_Latn")]
+    errors = try_extract_edges([*failing, recipe(dump)], tmp_path)
+    assert set(errors) == {edges_artifact(each, tmp_path).folder for each in failing}
+    assert all(f"{broken}: not a readable gzip file" in str(error) for error in errors.values())
+    assert edges_artifact(recipe(dump), tmp_path).exists
 
 
 def test_another_linearisation_reads_the_dump_no_second_time(

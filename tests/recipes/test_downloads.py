@@ -2,6 +2,7 @@
 
 import base64
 import errno
+import hashlib
 import signal
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 from lrl_adapt.recipes.downloads import download, public_address
 from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.recipes.schema import CONCEPTNET_DUMP, SHA256
+from lrl_adapt.recipes.sources import local_file
 
 from ..hub import Hub
 
@@ -76,6 +79,44 @@ def test_once_is_enough(hub: Hub, dump: str, tmp_path: Path) -> None:
     assert len(hub.requests) == 1
     assert whole(tmp_path / path.parent.name) == [path]
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_the_content_is_checked_once(hub: Hub, dump: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[Path] = []
+
+    def count(path: Path) -> str:
+        hashed.append(path)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    monkeypatch.setattr("lrl_adapt.recipes.downloads.file_hash", count)
+    monkeypatch.setitem(SHA256, dump, hashlib.sha256(CONTENT).hexdigest())
+    hub.cuts = 1
+    for _ in range(3):
+        assert local_file(dump, tmp_path).read_bytes() == CONTENT
+    assert len(hashed) == 1
+
+
+def test_other_content_than_expected_is_refused_and_fetched_anew(
+    hub: Hub, dump: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, received = (hashlib.sha256(content).hexdigest() for content in (CONTENT, CONTENT[::-1]))
+    monkeypatch.setitem(SHA256, dump, expected)
+    file = hub.folder / "datasets/a/b/dump.csv.gz"
+    file.write_bytes(CONTENT[::-1])
+    with pytest.raises(UserError) as error:
+        local_file(dump, tmp_path)
+    message = str(error.value)
+    assert message.startswith(f"{dump}: expected SHA-256 {expected}, received {received}: run the command again")
+    assert "\n" not in message
+    assert len(hub.requests) == 1  # the same file would come again
+    assert not list(tmp_path.rglob(".dump*"))
+    file.write_bytes(CONTENT)
+    assert local_file(dump, tmp_path).read_bytes() == CONTENT
+    assert hub.ranges_asked == ["", ""]
+
+
+def test_conceptnets_dump_has_a_checksum() -> None:
+    assert SHA256[CONCEPTNET_DUMP] == "accd65fe94038584295574ddc26e1500c1919c8c4532bf771811cafd0948af7e"
 
 
 def test_what_broke_off_is_resumed(hub: Hub, dump: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import pytest
 from lrl_adapt.recipes.availability import skipped_tasks
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.loading import BUNDLED, check_files, find_recipe, load_recipe
+from lrl_adapt.recipes.overrides import Override
 
 PLAIN = "language: sw\nbase: {from_scratch: {}}\ncorpus: {files: texts/*.txt}\n"
 
@@ -135,16 +136,53 @@ def test_every_mistake_in_one_message() -> None:
     told = errors(
         "training.max_step=3", "language=swx", "adapter.type=seqbn", "training.learning_rate=abc", "eval.topc.train=x"
     )
-    assert told.startswith("recipe.yaml: 5 errors\n")
-    for line in (
-        "language: unknown language 'swx'; did you mean",
-        "training.max_step: unknown key; did you mean max_steps?",
-        "adapter.type: expected 'seq_bn', 'seq_bn_inv', 'double_seq_bn', 'par_bn', 'lora', 'ia3', 'full' or 'none', "
-        "got 'seqbn'; did you mean seq_bn?",
-        "training.learning_rate: expected a number",
-        "eval.topc: unknown key; did you mean topic?",
+    lines = told.splitlines()
+    for start in (
+        "--set language=swx: unknown language 'swx'; did you mean",
+        "--set training.max_step=3: unknown key; did you mean max_steps?",
+        "--set adapter.type=seqbn: expected 'seq_bn', 'seq_bn_inv', 'double_seq_bn', 'par_bn', 'lora', 'ia3', 'full' "
+        "or 'none', got 'seqbn'; did you mean seq_bn?",
+        "--set training.learning_rate=abc: expected a number",
+        "--set eval.topc.train=x: eval.topc: unknown key; did you mean topic?",
     ):
-        assert f"\n  {line}" in told
+        assert any(line.startswith(start) for line in lines), start
+    assert len(lines) == 5
+
+
+def test_a_mistake_is_told_of_the_file_or_the_override_that_it_is_in() -> None:
+    text = PLAIN + "training: {max_steps: 0, learning_rate: -1}\nadapter: {typ: lora}\n"
+    told = errors("training.max_steps=-5", "training.seed=7", "training.seed=-1", text=text)
+    assert told.splitlines() == [
+        "recipe.yaml: 2 errors",
+        "  adapter.typ: unknown key; did you mean type?",
+        "  training.learning_rate: expected greater than 0, got -1",
+        "--set training.max_steps=-5: expected greater than 0, got -5",  # the file's value does not count
+        "--set training.seed=-1: expected greater than or equal to 0, got -1",
+    ]
+
+
+def test_a_mistake_of_a_section_is_told_of_the_override_that_brought_it_about() -> None:
+    text = PLAIN + "eval: {topic: {train: a.csv}}\n"
+    assert errors("eval.topic.label=x", text=text).startswith("recipe.yaml: 1 error\n  eval.topic: validation and test")
+    text = PLAIN + "eval: {topic: {train: a.csv, validation: b.csv, test: c.csv}}\n"
+    told = errors("eval.topic.file=d.csv", "training.seed=1", text=text)
+    assert told.startswith("--set eval.topic.file=d.csv: eval.topic: give either file, or train, validation and test")
+    fused = PLAIN + "graph: {}\nsource: fusion\n"
+    assert errors("adapter.type=lora", "training.seed=1", text=fused).startswith(
+        "recipe.yaml with --set adapter.type=lora, --set training.seed=1: 1 error\n  source: fusion fuses "
+    )
+
+
+def test_an_override_is_named_as_the_user_gave_it() -> None:
+    given = Override("adapter.type=seqbn", "--adapter seqbn")
+    assert errors(given).startswith("--adapter seqbn: expected 'seq_bn'")
+    assert errors(Override("adapter.type=seqbn", "")).startswith("recipe.yaml: 1 error\n  adapter.type: expected")
+
+
+def test_a_task_file_that_is_not_there_is_told_of_its_override() -> None:
+    assert errors("eval.topic=sib20").startswith(
+        "--set eval.topic=sib20: no task file or bundled task is called 'sib20'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -358,26 +396,27 @@ def test_a_base_in_the_command_takes_the_place_of_a_random_one() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("training=3", "training: expected a dictionary"),
-        ("base=null", "base: expected a dictionary"),
-        ("training.max_steps=true", "training.max_steps: expected a number, got true"),
-        ("training.patience=false", "training.patience: expected a number, got false"),
-        ("training.max_steps=0", "training.max_steps: expected greater than 0, got 0"),
-        ("training.learning_rate=.inf", "training.learning_rate: expected a finite number"),
-        ("corpus.max_bytes=lots", "corpus.max_bytes: could not parse value and unit"),
+        ("training=3", ": expected a dictionary"),
+        ("base=null", ": expected a dictionary"),
+        ("training.max_steps=true", ": expected a number, got true"),
+        ("training.patience=false", ": expected a number, got false"),
+        ("training.max_steps=0", ": expected greater than 0, got 0"),
+        ("training.learning_rate=.inf", ": expected a finite number"),
+        ("corpus.max_bytes=lots", ": could not parse value and unit"),
         (
             "eval.tasks=[mlmm]",
-            "eval: tasks: no task 'mlmm' here; did you mean mlm?",
+            ": no task 'mlmm' here; did you mean mlm?",
         ),
-        ("eval.seeds=[]", "eval.seeds: "),
+        ("eval.seeds=[]", ": List should have at least 1 item"),
         ("eval.topic.train=a.csv", "eval.topic: validation and test missing"),
-        ("training.zzzz=1", "training.zzzz: unknown key; known: max_steps, learning_rate"),
+        ("training.zzzz=1", ": unknown key; known: max_steps, learning_rate"),
         ("corpsu.files=a", "corpsu: unknown key; did you mean corpus?"),
-        ("language=no", "language: 'no' may mean nno_Latn"),
-        ("language=kur", "language: 'kur' is a macro-language; use"),
+        ("language=no", ": 'no' may mean nno_Latn"),
+        ("language=kur", ": 'kur' is a macro-language; use"),
     ],
 )
 def test_each_mistake_in_an_override_is_told_with_its_place(override: str, message: str) -> None:
+    assert errors(override).startswith(f"--set {override}: ")
     assert message in errors(override)
 
 
@@ -461,7 +500,7 @@ def test_without_labels_of_its_own_a_language_needs_a_test_file_alone() -> None:
     changes = ["language=mlt", "eval.tasks=[topic]", f"eval.topic={files}"]
     learnt = load_recipe("mbert", [*changes, "eval.transfer_from=eng"]).eval.learnt("topic")
     assert (learnt.train, learnt.validation, learnt.test) == ("/a", "/b", "/mlt")
-    with pytest.raises(UserError, match="topic: train and validation missing; its transfer files serve with transfer"):
+    with pytest.raises(UserError, match="train and validation missing; its transfer files serve with transfer"):
         load_recipe("mbert", changes)
     with pytest.raises(UserError, match="validation missing: give train, validation and test"):
         load_recipe("mbert", [*changes, "eval.topic.transfer_validation=null", "eval.transfer_from=eng"])

@@ -297,6 +297,14 @@ def test_pushed_to_the_hub_and_loaded_from_there(kind: str, hub: Hub, monkeypatc
     assert torch.equal(again(**batch()).logits, model(**batch()).logits)
 
 
+def test_saving_does_not_ask_the_hub_for_the_base(hub: Hub, tmp_path: Path) -> None:
+    model = adapted("bert", "seq_bn")
+    model.peft_config[LANGUAGE].base_model_name_or_path = "owner/small"
+    save_adapter(model, tmp_path)
+    assert (tmp_path / "adapter_model.safetensors").is_file()
+    assert hub.requests == []
+
+
 @pytest.mark.parametrize("kind", BOTTLENECKS)
 def test_adapters_in_fp32_on_a_base_in_bf16(kind: str) -> None:
     model = language_adapter(tiny("bert").to(torch.bfloat16), Adapter(type=kind, train_head=False))

@@ -76,3 +76,16 @@ def test_sizes_that_do_not_fit_the_base(tmp_path: Path) -> None:
     wrong = recipe({"from_scratch": SCRATCH}).model_copy(update={"adapter": Adapter(reduction_factor=99)})
     with pytest.raises(UserError, match=r"adapter\.reduction_factor: 99 is over this base's width 16"):
         load_base(wrong, tmp_path, data)
+
+
+@pytest.mark.parametrize("name", ["reduction_factor", "leave_out"])
+def test_settings_of_blocks_that_the_base_does_not_have(name: str, tmp_path: Path) -> None:
+    data = Prepared(prepared(tmp_path / "data", TEXTS), None)
+    value = {40: 8, "default": 4} if name == "reduction_factor" else [0, 40]
+    wrong = recipe({"from_scratch": SCRATCH}).model_copy(update={"adapter": Adapter(**{name: value})})
+    with pytest.raises(UserError, match=rf"adapter\.{name}: block 40 is over this base's last, 0"):
+        load_base(wrong, tmp_path, data)
+    right = recipe({"from_scratch": SCRATCH}).model_copy(
+        update={"adapter": Adapter(reduction_factor={0: 8, "default": 4})}
+    )
+    load_base(right, tmp_path, data)

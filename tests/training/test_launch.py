@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,26 @@ def worker(rank: int, workspace: Path) -> int:
     raise AssertionError("no such worker")
 
 
+@pytest.mark.parametrize(
+    ("environment", "size", "rank"),
+    [
+        ({}, 1, 0),
+        ({"WORLD_SIZE": "4", "RANK": "3"}, 4, 3),
+        ({"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3"}, 4, 3),
+        ({"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0", "WORLD_SIZE": "2", "RANK": "1"}, 2, 1),
+        ({"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "1", "WORLD_SIZE": "8", "RANK": "4"}, 8, 4),
+    ],
+)
+def test_the_group_of_processes_is_read_from_torchrun_and_slurm(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], size: int, rank: int
+) -> None:
+    assert launch.process_group(environment) == launch.ProcessGroup(size, rank)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert launch.joined() == (size > 1)
+    assert launch.is_main() == (rank == 0)
+
+
 def test_the_words_of_slurm_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
     task = {
         "SLURM_STEP_ID": "0",
@@ -97,6 +118,57 @@ def test_the_words_of_slurm_are_understood(monkeypatch: pytest.MonkeyPatch) -> N
     two = launch.join_slurm({**task, "SLURM_STEP_NUM_NODES": "2", "SLURM_STEP_NODELIST": "node[07-08]"}, gpus=4)
     assert two["MASTER_ADDR"] == "node07"
     assert launch.join_slurm({**task, "RANK": "0"}, 4) == launch.join_slurm({}, 4) == {}
+
+
+def launcher_command(ends: list[str]) -> list[str]:
+    """`lrl-adapt` on a machine of two devices, here two processes on the CPU."""
+    two = "from lrl_adapt.training import launch; launch.processes = lambda gpus: 2"
+    return [sys.executable, "-c", f"{two}; from lrl_adapt.cli.app import app; app({ends!r})"]
+
+
+def torchrun_command(ends: list[str]) -> list[str]:
+    group = ["--standalone", "--nproc-per-node", "2"]
+    return [sys.executable, "-m", "torch.distributed.run", *group, "-m", launch.MODULE, *ends]
+
+
+@pytest.mark.parametrize("command", [launcher_command, torchrun_command])
+def test_two_processes_report_once(
+    base: Path, tmp_path: Path, command: Callable[[list[str]], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    prepare(base, tmp_path)
+    ends = [*words(base, tmp_path, "train", "training.max_steps=4", "training.eval_every=2"), "--cpu"]
+    trained = output(command([*ends, "--json"]))
+    assert json.loads(trained.stdout)["facts"]["devices"] == "2 x cpu"
+    assert trained.stderr.count("adapter: ") == 1
+
+
+def test_two_processes_estimate_once(base: Path, tmp_path: Path) -> None:
+    prepare(base, tmp_path)
+    estimated = output(torchrun_command([*words(base, tmp_path, "train"), "--cpu", "--dry-run", "--json"]))
+    assert json.loads(estimated.stdout)["training"]["devices"] == "2 x cpu"
+
+
+def output(command: list[str]) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_tasks_of_srun_report_once(base: Path, tmp_path: Path) -> None:
+    prepare(base, tmp_path)
+    job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2"}
+    tasks = [job | {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)} for rank in range(2)]
+    settings = ("training.max_steps=4", "training.eval_every=2")
+    command = [sys.executable, "-m", launch.MODULE, *words(base, tmp_path, "train", *settings), "--cpu", "--json"]
+    running = [
+        subprocess.Popen(command, env=os.environ | task, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for task in tasks
+    ]
+    (first, said), (second, _) = (process.communicate(timeout=120) for process in running)
+    assert [process.returncode for process in running] == [0, 0], said
+    assert json.loads(first)["facts"]["devices"] == "2 x cpu"
+    assert second == ""
 
 
 def test_so_many_processes_as_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,3 +202,26 @@ def test_metrics_go_to_the_tracker_too(base: Path, tmp_path: Path) -> None:
     events.Reload()
     assert [event.step for event in events.Scalars("loss")] == [1, 2, 3, 4]
     assert [event.step for event in events.Scalars("validation_loss")] == [0, 2, 4]
+
+
+def test_cores_are_divided_among_the_processes_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "usable_cores", lambda: 8)
+    assert [launch.threads_of(count, {})["OMP_NUM_THREADS"] for count in (2, 3, 8, 16)] == ["4", "2", "1", "1"]
+    assert launch.threads_of(2, {"OMP_NUM_THREADS": "7"}) == {}
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "3"), ("5", "5")])
+def test_each_process_has_its_part_of_the_cores(
+    given: str | None, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import os, pathlib; pathlib.Path(os.environ['RANK']).write_text(os.environ['OMP_NUM_THREADS'])"
+    (tmp_path / "writes_threads.py").write_text(code, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launch, "MODULE", "writes_threads")
+    monkeypatch.setattr(launch, "usable_cores", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    launch.start(2, [])
+    assert [Path(rank).read_text(encoding="utf-8") for rank in "01"] == [expected] * 2
+    assert os.environ.get("OMP_NUM_THREADS") == given  # as before

@@ -10,6 +10,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.recipes.progress import Quiet
 from lrl_adapt.training import device
 from lrl_adapt.training.batches import Step
 from lrl_adapt.training.checkpoint import Checkpoint, Checkpoints
@@ -263,3 +264,18 @@ def test_a_window_of_steps_left_out_has_no_loss(tmp_path: Path) -> None:
         watch.stepped(step, loss, 0.1, 5, 0)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line.get("loss") for line in lines] == [1.0, None]
+
+
+def test_memory_that_is_not_measured_is_not_shown(tmp_path: Path) -> None:
+    shown = []
+
+    class Table(Quiet):
+        def status(self, facts) -> None:
+            shown.append(dict(facts))
+
+    for memory in (None, lambda: 2_500_000_000):
+        watch = Watch(steps=1, file=tmp_path / "metrics.jsonl", memory=memory, progress=Table())
+        watch.began(0)
+        watch.stepped(1, 1.0, 0.1, 5, 0)
+        assert ("memory_mb" in (tmp_path / "metrics.jsonl").read_text()) == (memory is not None)
+    assert [facts.get("memory") for facts in shown] == [None, "2.5 GB"]

@@ -157,3 +157,18 @@ def test_even_a_short_validation_line_asks_for_something() -> None:
         assert (batch["labels"] == torch.tensor([[-100, word, -100]])).all()
     with pytest.raises(UserError, match=r"nothing to guess in the validation text: all of it is \[UNK\]"):
         setup._validation_batches([Line([1, 3, 3, 2])], masking, model, recipe().training)
+
+
+class Lines(Counting):
+    """Sequences of one id each, as long as `lengths` say."""
+
+    def rows(self, numbers: np.ndarray) -> list[np.ndarray]:
+        return [np.full(self.lengths[number], 7) for number in numbers]
+
+
+def test_validation_batches_are_as_large_as_the_recipe_says() -> None:
+    model, masking = SimpleNamespace(layout=Layout(0, True)), Masking(4, np.arange(5), 97, 0.15)
+    for tokens, count in ((400, 1), (100, 4)):
+        settings = recipe(validation_batch_tokens=tokens).training
+        batches = setup._validation_batches([Lines([10] * 40)], masking, model, settings)
+        assert [batch["input_ids"].numel() for batch in batches] == [tokens] * count

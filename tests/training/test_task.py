@@ -1,14 +1,20 @@
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from lrl_adapt.recipes.progress import Quiet
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.recipes.training import TaskTraining
 from lrl_adapt.training.adapters import fuse_adapters, language_adapter, stack_task_adapter
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.batches import collate
+from lrl_adapt.training.device import peak_memory
 from lrl_adapt.training.families import FAMILIES as KNOWN
+from lrl_adapt.training.loop import fit
 from lrl_adapt.training.masking import IGNORED
+from lrl_adapt.training.schedule import Schedule
 from lrl_adapt.training.task import Example, TaskModel, _batch, load_task, predict, save_task, train_task
 
 from .models import FAMILIES, batch, shake, tiny
@@ -108,3 +114,40 @@ def test_the_seed_decides_everything(same: bool) -> None:
     data = examples(per_token=False, count=16)
     first, second = (train(data, seed).head.state_dict() for seed in (1, 1 if same else 2))
     assert all(torch.equal(first[name], second[name]) for name in first) == same
+
+
+def test_schedule_clipping_and_dropout_are_the_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def record(model: TaskModel, feed: Any, schedule: Schedule, *more: Any) -> Any:
+        seen.append((model, schedule))
+        return fit(model, feed, schedule, *more)
+
+    monkeypatch.setattr("lrl_adapt.training.task.fit", record)
+    data = examples(per_token=False, count=8)
+    settings = FAST.model_copy(update={"epochs": 1, "dropout": 0.25, "clip_norm": 3.0, "schedule": "cosine"})
+    train_task(tiny("bert"), None, data, data, 2, settings, precision="auto", seed=1)
+    ((model, schedule),) = seen
+    assert (schedule.shape, schedule.clip_norm) == ("cosine", 3.0)
+    assert {module.p for module in model.head if isinstance(module, torch.nn.Dropout)} == {0.25}
+
+
+class Table(Quiet):
+    """Keeps what a live table would show."""
+
+    def __init__(self) -> None:
+        self.shown: list[dict[str, str]] = []
+
+    def status(self, facts: Mapping[str, str]) -> None:
+        self.shown.append(dict(facts))
+
+
+def test_the_live_table_shows_the_memory_that_training_takes() -> None:
+    table, data = Table(), examples(per_token=False, count=8)
+    settings = FAST.model_copy(update={"epochs": 2})
+    train_task(tiny("bert"), None, data, data, 2, settings, precision="auto", seed=1, progress=table)
+    assert len(table.shown) == 2
+    memory = [float(facts["memory"].removesuffix(" GB")) for facts in table.shown]
+    assert min(memory) > 0.1  # PyTorch alone takes more
+    if not torch.cuda.is_available():
+        assert memory[-1] == pytest.approx(peak_memory(torch.device("cpu")) / 1e9, abs=0.06)

@@ -15,6 +15,7 @@ from ...recipes.errors import UserError
 from ...recipes.schema import Adapter
 from ..families import Family, family_of
 from ..tensors import first_line, refuse_pointers
+from ..weights import load_weights
 from .bottleneck import PRESETS, BottleneckConfig
 from .bottleneck.fusion import within as within_fusion
 from .files import CONFIG, LANGUAGE, TASK, put_on, put_weights, read_config, read_weights
@@ -68,7 +69,7 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedM
     if (folder / "config.json").is_file() and not (folder / CONFIG).is_file():
         refuse_pointers(folder.iterdir())
         try:
-            base.load_state_dict(type(base).from_pretrained(folder).state_dict())
+            base.load_state_dict(load_weights(str(folder), None, "adapter", type(base)).state_dict())
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(f"{folder} holds no model like the base: {first_line(error)}") from error
         return base.requires_grad_(False)

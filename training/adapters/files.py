@@ -28,7 +28,8 @@ def save_adapter(model: PeftModel | PreTrainedModel, folder: Path, name: str = L
     if not isinstance(model, PeftModel):
         model.save_pretrained(str(folder))
         return
-    model.save_pretrained(str(folder), selected_adapters=[name])
+    # embeddings are the base's and stay out; to find out whether they are, PEFT would ask the hub for the base
+    model.save_pretrained(str(folder), selected_adapters=[name], save_embedding_layers=False)
     for file in (folder / name).iterdir():
         file.rename(folder / file.name)
     (folder / name).rmdir()

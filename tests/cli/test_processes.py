@@ -1,0 +1,87 @@
+"""The commands where torchrun or srun started several processes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .small import SMALL, TEXT, invoke
+
+SINGLE = [
+    ["run"],
+    ["prepare"],
+    ["eval"],
+    ["report"],
+    ["predict", "--task", "ner", "text"],
+    ["fill-mask", "a [MASK]"],
+    ["import-adapter", "here", "--base", "base", "--out", "there"],
+    ["export-adapter", "here", "--out", "there"],
+]
+SRUN = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0"}
+TORCHRUN = {"WORLD_SIZE": "2", "RANK": "0"}
+
+
+@pytest.mark.parametrize("environment", [SRUN, TORCHRUN])
+def test_several_processes_do_not_start_a_grid(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    (folder / "grid.yaml").write_text(SMALL + "grid: {adapter.type: [lora, ia3]}\n", encoding="utf-8")
+    assert invoke("prepare", "grid.yaml").exit_code == 0
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for dry in ([], ["--dry-run"]):
+        refused = invoke("train", "grid.yaml", *dry)
+        assert refused.exit_code == 2
+        assert "this recipe is a grid of 2 runs, and several processes train one run" in refused.stderr
+    assert not (folder / "runs" / "adapters").exists()
+
+
+@pytest.mark.parametrize("words", SINGLE)
+@pytest.mark.parametrize("environment", [SRUN, TORCHRUN])
+def test_only_train_runs_in_several_processes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], environment: dict[str, str]
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    refused = invoke(*words)
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith(f"error: `lrl-adapt {words[0]}` runs in one process: start it without torchrun")
+    assert refused.stdout == ""
+    assert list(folder.iterdir()) == []
+
+
+def test_one_task_of_srun_is_a_single_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    assert invoke("prepare", "quickstart", "--dry-run").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "last"),
+    [
+        ("raise UserError('wrong text')", 2, "error: wrong text"),
+        ("raise RuntimeError('oh no')", 1, "error: RuntimeError: oh no (a bug in lrl-adapt: --debug shows where)"),
+    ],
+)
+def test_an_error_of_a_started_process_keeps_its_exit_code_and_is_printed_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, code: str, exit_code: int, last: str
+) -> None:
+    """Two real processes, which fail as `lrl-adapt train` does there."""
+    package = folder / "failing"
+    package.mkdir()
+    (package / "__main__.py").write_text(
+        "from lrl_adapt.cli.guard import guarded\nfrom lrl_adapt.recipes.errors import UserError\nimport typer\n"
+        f"@guarded\ndef command():\n    {code}\n"
+        "typer.run(command)\n",
+        encoding="utf-8",
+    )
+    start = "from lrl_adapt.training import launch; launch.MODULE = 'failing'; launch.start(2, [])"
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}"}
+    done = subprocess.run(
+        [sys.executable, "-c", start], check=False, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == exit_code
+    assert done.stderr.count(last) == 1

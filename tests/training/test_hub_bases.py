@@ -1,0 +1,83 @@
+"""Stand-ins with the files of published bases, from the hub on loopback, through the bundled recipes."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sentencepiece
+import torch
+from lrl_adapt.recipes.artifacts import Prepared
+from lrl_adapt.training.base import load_base, load_masked_lm, load_tokenizer, tokenizer_hash
+from lrl_adapt.training.masking import Masking
+from lrl_adapt.training.tokens import Sequences, special_tokens, tokenise, tokens_artifact
+from transformers import modeling_utils
+
+from .. import bases
+from ..hub import COMMIT, Hub
+from .test_base import recipe
+from .test_batches import prepared
+
+SENTENCES = ["habari za watoto uwanjani", "Habari  ya ħobż", " ndugu zangu ", "leo mvua"]
+
+
+@pytest.fixture
+def glot500(tmp_path: Path) -> Path:
+    bases.write_glot500(tmp_path / "glot500-base")
+    return tmp_path / "glot500-base"
+
+
+def test_a_sentencepiece_model_without_tokenizer_json_is_read_as_sentencepiece_reads_it(glot500: Path) -> None:
+    tokenizer = load_tokenizer(str(glot500), None, "base.model")
+    reference = sentencepiece.SentencePieceProcessor(model_file=str(glot500 / "sentencepiece.bpe.model"))
+    for sentence in SENTENCES:
+        # XLM-R's ids: sentencepiece's plus one, since <pad> stands before; its <unk> is 3
+        expected = [number + 1 if number else 3 for number in reference.encode(sentence)]
+        assert tokenizer(sentence)["input_ids"] == [0, *expected, 2]
+    assert len(tokenizer) == reference.get_piece_size() + 2
+    assert tokenizer("habari <mask>")["input_ids"][-2] == tokenizer.mask_token_id == len(tokenizer) - 1
+
+
+def test_its_hash_tokens_and_whole_word_masks(glot500: Path, tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(str(glot500), None, "base.model")
+    bases.write_afroxlmr(tmp_path / "afro-xlmr-base")  # the same pieces as tokenizer.json
+    assert tokenizer_hash(tokenizer) == tokenizer_hash(load_tokenizer(str(tmp_path / "afro-xlmr-base"), None, "base"))
+    source = prepared(tmp_path / "data", SENTENCES * 15)
+    artifact = tokens_artifact(source, tokenizer_hash(tokenizer), 32, tmp_path / "tokens", line_by_line=True)
+    tokenise(artifact, tokenizer)
+    rows = Sequences(artifact.folder / "train.arrow")
+    (first,) = rows.rows(np.array([0]))
+    assert (first[0], first[-1]) == (0, 2)
+    masking = Masking.of(tokenizer, 0.5, whole_words=True)
+    assert masking.continues is not None
+    pieces = tokenizer.tokenize("habari za watoto")
+    starts = [not masking.continues[piece] for piece in tokenizer.convert_tokens_to_ids(pieces)]
+    assert [piece for piece, start in zip(pieces, starts, strict=True) if start] == ["▁", "▁za", "▁wa"]
+
+
+def test_a_pickle_from_the_hub_starts_no_conversion(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bases.write_mmbert(hub.folder / "models" / "owner" / "mmbert")
+    conversions: list[tuple] = []
+    monkeypatch.setattr(modeling_utils, "auto_conversion", lambda *args, **_: conversions.append(args))
+    model = load_masked_lm("owner/mmbert", None, "base.model")
+    load_tokenizer("owner/mmbert", None, "base.model")
+    assert not [thread.name for thread in threading.enumerate() if "conversion" in thread.name]
+    assert conversions == []
+    assert hub.fetched()[-1].endswith("/tokenizer.json")
+    assert f"/owner/mmbert/resolve/{COMMIT}/pytorch_model.bin" in hub.fetched()
+    assert [line for line in hub.requests if "POST" in line or "/discussions" in line] == []
+    saved = torch.load(hub.folder / "models" / "owner" / "mmbert" / "pytorch_model.bin", weights_only=True)
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, saved[name])
+
+
+def test_mmbert_has_8192_positions_and_bytes_for_what_its_vocabulary_lacks(hub: Hub, tmp_path: Path) -> None:
+    bases.write_mmbert(hub.folder / "models" / "owner" / "mmbert")
+    long = recipe({"model": "owner/mmbert"})
+    long = long.model_copy(update={"training": long.training.model_copy(update={"max_length": 8192})})
+    model, tokenizer = load_base(long, tmp_path, Prepared(None, None))
+    assert model.config.max_position_embeddings == 8192
+    ids = tokenizer("ħobż ལྷ་ས")["input_ids"]
+    assert tokenizer.unk_token_id not in ids
+    assert tokenizer.decode(ids, skip_special_tokens=True) == "ħobż ལྷ་ས"
+    assert special_tokens(tokenizer, ["habari"]) == ([tokenizer.cls_token_id], [tokenizer.sep_token_id])

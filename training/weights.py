@@ -1,0 +1,84 @@
+"""Weights of a masked language model from the hub or a folder: all of them, or an error that says what is missing."""
+
+import os
+import pickle
+from typing import Any
+
+from safetensors import SafetensorError
+from transformers import AutoModelForMaskedLM, PreTrainedModel
+
+from ..recipes.errors import UserError
+from .families import FAMILIES
+
+# For a checkpoint that is a pickle transformers starts a thread that asks the hub to convert it, and reads this
+# variable each time it loads one.
+os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+
+NAMES_SHOWN = 3
+DAMAGED = (KeyError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError)
+
+
+def load_weights(name: str, revision: str | None, option: str, loader: Any = AutoModelForMaskedLM) -> PreTrainedModel:
+    """The model `name` (hub id or folder) with every weight from its checkpoint.
+
+    transformers draws missing weights at random and only logs it; here that is an error. `option` is what the user
+    called the model by, `loader` a class with `from_pretrained`.
+
+    Raises:
+        UserError: The checkpoint cannot be read, lacks weights or holds them in other shapes.
+        OSError: The checkpoint cannot be found or fetched.
+    """
+    what = f"{option} {name}"
+    try:
+        # mismatched shapes are reported below; transformers' own error refers to a table in its log
+        model, report = loader.from_pretrained(
+            name, revision=revision or "main", output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    except ValueError as error:  # an unknown or unsupported kind of model
+        raise UserError(f"{what}: {_first_line(error)}") from error
+    except DAMAGED as error:
+        raise UserError(
+            f"{what}: its weights cannot be read ({_first_line(error)}): download or save them again"
+        ) from error
+    if problem := _missing(model, report["missing_keys"]) or _mismatched(report["mismatched_keys"]):
+        raise UserError(f"{what}: {problem}")
+    return model
+
+
+def _missing(model: PreTrainedModel, keys: set[str]) -> str:
+    """Which weights the checkpoint lacks and what to do about it; "" if none. Tied weights are not among `keys`."""
+    family = FAMILIES.get(model.config.model_type)
+    head = {key for key in keys if family is not None and key.startswith(tuple(f"{name}." for name in family.head))}
+    if body := keys - head:
+        return (
+            f"its checkpoint is incomplete, {_listed(body)} of the encoder missing: download or save it again, "
+            "or choose another base"
+        )
+    if head:
+        return (
+            f"its checkpoint has no complete masked-LM head, {_listed(head)} missing: choose a base that has one, "
+            "such as FacebookAI/xlm-roberta-base"
+        )
+    return ""
+
+
+def _mismatched(keys: set[tuple[str, Any, Any]]) -> str:
+    """Which weights do not have the shapes that config.json asks for; "" if all do."""
+    if not keys:
+        return ""
+    name, shape, expected = min(keys)
+    more = f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""
+    return (
+        f"its checkpoint does not fit its config.json, {name} has shape {tuple(shape)}, expected {tuple(expected)}"
+        f"{more}: download or save both again"
+    )
+
+
+def _listed(keys: set[str]) -> str:
+    """How many weights, and the names of a few."""
+    names = ", ".join(sorted(keys)[:NAMES_SHOWN]) + (", ..." if len(keys) > NAMES_SHOWN else "")
+    return f"{len(keys)} weight{'s' if len(keys) > 1 else ''} ({names})"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
