@@ -11,7 +11,6 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from ..recipes.errors import UserError
-from ..recipes.text import told
 from . import options
 from .console import Terminal, json_line, quiet_libraries
 from .guard import guarded
@@ -85,6 +84,8 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
         for row in found.predict(chain([first], given), counts):
             print(json_line(row, lines), file=lines)
     if counts:
+        from ..recipes.text import told
+
         Terminal().say(f"texts as the model reads them: {told(counts)}")
     Terminal().result({}, out)
 

@@ -27,8 +27,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-import regex
-
 NFC = "NFC"
 LINE_BREAKS = "line breaks"
 NOTHING_LEFT = "texts of which nothing is left"
@@ -249,6 +247,8 @@ def _tracked_sub(tracked: Aligned, pattern: re.Pattern[str], replacement: str) -
 
 def _tracked_nfc(tracked: Aligned) -> Aligned:
     """Normal form C, character clusters as units; words where clusters are not enough (an older table of them)."""
+    import regex  # only a text that changes needs it
+
     whole = unicodedata.normalize("NFC", tracked.text)
     if whole == tracked.text:
         return tracked
@@ -260,7 +260,7 @@ def _tracked_nfc(tracked: Aligned) -> Aligned:
     return Aligned(whole, spans)
 
 
-def _nfc_spans(tracked: Aligned, units: Iterable["regex.Match[str]"]) -> Iterable[tuple[int, int]]:
+def _nfc_spans(tracked: Aligned, units: Iterable[Any]) -> Iterable[tuple[int, int]]:
     for match in units:
         normal = unicodedata.normalize("NFC", match[0])
         if normal == match[0]:

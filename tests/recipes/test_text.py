@@ -1,7 +1,9 @@
 """The rules that all text goes through, and the way back to what the user wrote."""
 
+import re
 import unicodedata
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -106,3 +108,8 @@ def test_a_word_is_found_again_with_what_was_dropped_in_it() -> None:
     assert aligned.text == "Watoto wạ́na"
     assert text[slice(*aligned.original(0, 6))] == "Wa\xadtoto"
     assert text[slice(*aligned.original(7, len(aligned.text)))] == "wa\u0301\u0323na"
+
+
+def test_the_documentation_has_every_rule() -> None:
+    table = (Path(__file__).parents[2] / "docs" / "text.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)[1:] == list(NAMES)
