@@ -1,6 +1,6 @@
 """`lrl-adapt eval`: base and adapted model on the recipe's tasks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -95,7 +95,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
         show_scores(terminal, scores, compare(every, workspace, terminal))
     where = workspace / "scores" / (runs[0][1].language if len(runs) == 1 else "")
     records = [score_json(score) for score in every]
-    terminal.result({"scores": records} | failures.as_json, where if scores else None)
+    terminal.result({"scores": records, "data": data_json(scores)} | failures.as_json, where if scores else None)
     failures.raise_if_any()
 
 
@@ -146,6 +146,17 @@ def score_json(score: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
     return asdict(score)
+
+
+def data_json(scores: Mapping[Path, Sequence[Any]]) -> list[dict[str, Any]]:
+    """What became of the rows of each task's files, by split, from the manifests of the scores in these folders."""
+    from ..recipes.artifacts import read_manifest
+
+    accounts = {}
+    for folder, records in scores.items():
+        if records and (data := read_manifest(folder)["facts"].get("data")):
+            accounts[records[0].language, records[0].task] = data
+    return [{"language": language, "task": task, **data} for (language, task), data in accounts.items()]
 
 
 def compare(scores: Iterable[Any], workspace: Path, terminal: Terminal) -> Any:

@@ -4,19 +4,22 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..recipes.errors import UserError
-from ..recipes.preflight import Source, check_sources, unusable_sources
-from ..recipes.schema import Recipe
 from .console import Terminal
+
+if TYPE_CHECKING:
+    from ..recipes.preflight import Source
+    from ..recipes.schema import Recipe
 
 
 class Preflight:
     """What each run of a command needs, and which runs cannot start because something cannot be had."""
 
-    def __init__(self, runs: Sequence[tuple[str, Recipe]], workspace: Path) -> None:
-        self._sources: dict[str, list[Source]] = {}
+    def __init__(self, runs: "Sequence[tuple[str, Recipe]]", workspace: Path) -> None:
+        from ..recipes.preflight import check_sources, unusable_sources
+
         self._errors: dict[str, UserError] = {}
         self._languages = len({recipe.language for _, recipe in runs})
         self._rows: dict[tuple[Any, ...], tuple[str, Source]] = {}
@@ -27,7 +30,6 @@ class Preflight:
             except UserError as error:
                 self._errors[label] = error
                 continue
-            self._sources[label] = sources
             for source in sources:
                 self._rows.setdefault((recipe.language, source), (recipe.language, source))
             if problems := unusable_sources(sources):
@@ -40,8 +42,8 @@ class Preflight:
         rows = []
         for language, source in self._rows.values():
             part = source.part if self._languages == 1 else f"{language} {source.part}"
-            rows.append((part, source.place, source.state, show_size(source.size), source.licence, source.note))
-        columns = ("part", "place", "state", "size", "licence", "note")
+            rows.append((part, source.place, source.state, show_size(source.size), source.licence))
+        columns = ("part", "place", "state", "size", "licence")
         terminal.table("Needed from elsewhere", columns, rows)
 
     def require(self, label: str) -> None:
@@ -56,7 +58,7 @@ class Preflight:
         return {"sources": records}
 
 
-def finished_parts(recipe: Recipe, workspace: Path) -> set[str]:
+def finished_parts(recipe: "Recipe", workspace: Path) -> set[str]:
     """The parts of a recipe that only finished artifacts need, and that need not be had any more."""
     from .evaluate import planned
     from .steps import prepared_data
@@ -83,7 +85,7 @@ def show_size(size: int | None) -> str:
     return f"{size} B"
 
 
-def say_skipped(terminal: Terminal, recipes: Iterable[Recipe]) -> None:
+def say_skipped(terminal: Terminal, recipes: "Iterable[Recipe]") -> None:
     """One line for each task that a data set lacks in a recipe's language."""
     from ..recipes.availability import skipped_tasks
 

@@ -71,11 +71,11 @@ def copy_cmd(
         target = target / "recipe.yaml"
     if target.exists() and not force:
         raise UserError(f"{target} is there already; add --force to overwrite it, or name another file")
-    lines = source.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = source.read_text(encoding="utf-8").split("\n")
     if lines[0].startswith(EDITOR_LINE):
-        lines[0] = f"{EDITOR_LINE}{SCHEMA_FILE}\n"
+        lines[0] = f"{EDITOR_LINE}{SCHEMA_FILE}"
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text("".join(lines), encoding="utf-8")
+    target.write_text("\n".join(lines), encoding="utf-8")
     (target.parent / SCHEMA_FILE).write_text(json_schema(), encoding="utf-8")
     typer.echo(target)
 
@@ -121,7 +121,7 @@ def check_cmd(
 
 def _about(path: Path) -> str:
     """The first comment line after the editor's line."""
-    comments = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# ")]
+    comments = [line for line in path.read_text(encoding="utf-8").split("\n") if line.startswith("# ")]
     return next((line[2:] for line in comments if not line.startswith(EDITOR_LINE)), "")
 
 

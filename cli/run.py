@@ -9,7 +9,7 @@ import typer
 from ..recipes.artifacts import Artifact
 from . import options
 from .console import Terminal
-from .evaluate import compare, evaluate, score_json, show_scores
+from .evaluate import compare, data_json, evaluate, score_json, show_scores
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .preflight import Preflight, say_skipped
@@ -128,6 +128,7 @@ def _report(made: _Made, workspace: Path, terminal: Terminal, failures: Failures
     result = {
         "artifacts": [describe(artifact) for artifact in made.artifacts.values()],
         "scores": [score_json(score) for score in records],
+        "data": data_json(made.scores),
         "report": str(page) if page else None,
     }
     terminal.result(result | failures.as_json, page)

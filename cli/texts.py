@@ -27,10 +27,12 @@ def read_texts(texts: Sequence[str] | None, file: Path | None) -> Iterator[str]:
 
     Raises UserError where there is nothing to read, both texts and a file are given, or something else than UTF-8.
     """
-    from ..recipes.tables import open_text
+    from ..recipes.tables import is_table, open_text
 
     if texts and file:
         raise UserError("give texts, or --file, not both")
+    if file and is_table(file):
+        raise UserError(f"--file {file}: expected lines of text, not a table; write its texts into a .txt, one a line")
     if file:
         with open_text(file) as lines:
             yield from _some(lines, str(file))

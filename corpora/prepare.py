@@ -68,7 +68,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             for cleaned in _task_lines(recipe, workspace, progress):
                 stage.add_task_lines(cleaned)
         files: list[int] = []
-        batches = _sampled(_batches(source, corpus, files, progress), stage, tally)
+        batches = _sampled(_batches(source, corpus, files, tally, progress), stage, tally)
         label = f"clean text, blocks of {BATCH // 1_000_000} M characters"
         lines_of: list[int] = []
         for cleaned in progress.track(clean_all(batches, corpus, language, workers), label):
@@ -162,7 +162,9 @@ def _write(stage: Stage, times: Any, folder: Path) -> dict[str, dict[str, int]]:
     return {"documents": dict(documents), "lines": dict(lines), "bytes": dict(size)}
 
 
-def _batches(source: Shards, corpus: Corpus, files: list[int], progress: Progress) -> Iterator[list[Document]]:
+def _batches(
+    source: Shards, corpus: Corpus, files: list[int], tally: Tally, progress: Progress
+) -> Iterator[list[Document]]:
     """Pages, some of about BATCH characters together; of GlotCC no more shards than the cap needs.
 
     `files` gets the number of each batch's file; only with sampling is that all that the batch has pages of.
@@ -170,7 +172,7 @@ def _batches(source: Shards, corpus: Corpus, files: list[int], progress: Progres
     batch: list[Document] = []
     size = total = pages = 0
     for number, path in enumerate(source.paths(progress)):
-        for document in read_documents(path, corpus.text_column):
+        for document in read_documents(path, corpus.text_column, tally.pages, progress):
             batch.append(document)
             size += len(document.text)
             pages += 1

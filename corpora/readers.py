@@ -1,6 +1,7 @@
 """Documents from GlotCC or local files, streamed."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,12 +12,13 @@ from ..recipes.hub import COMMIT, HubFolder, hub_file, list_folder
 from ..recipes.languages import find_language
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Corpus
-from ..recipes.sources import expand_files
-from ..recipes.tables import column, open_text, read_rows
+from ..recipes.sources import expand_files, unread_files
+from ..recipes.tables import column, is_text, open_table, open_text, text_in
 from ..recipes.text import to_nfc
 
 TEXT_COLUMNS = ("content", "text")  # GlotCC's, and everybody else's
 ID_COLUMN = "warc-record-id"
+EMPTY = "empty"
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -79,6 +81,9 @@ def find_shards(corpus: Corpus, language: str, progress: Progress = QUIET) -> Sh
     config name: resolving one parses a card of 6,400 lines.
     """
     if corpus.files:
+        for folder, endings in unread_files(corpus.files).items():
+            told = ", ".join(f"{count} {ending}" for ending, count in endings.items())
+            progress.say(f"{folder}: {endings.total()} files not read ({told})")
         return Shards(corpus, local=expand_files(corpus.files))
     label = find_language(language).glotcc
     folder = list_folder(corpus.glotcc, f"v1.0/{label}", corpus.revision)
@@ -90,24 +95,38 @@ def find_shards(corpus: Corpus, language: str, progress: Progress = QUIET) -> Sh
     return Shards(corpus, folder=replace(folder, files=shards))
 
 
-def read_documents(path: Path, text_column: str | None) -> Iterator[Document]:
-    """Documents of a txt (one a line), csv, tsv, jsonl or parquet file; empty ones are left out.
+def read_documents(
+    path: Path, text_column: str | None, pages: Counter[str] | None = None, progress: Progress = QUIET
+) -> Iterator[Document]:
+    """Documents of a txt (one a line), csv, tsv, jsonl, json or parquet file; empty ones are left out.
+
+    They are counted in `pages` as `EMPTY`; `progress` is told how a file is read where its name does not say.
 
     A document's id is GlotCC's record id where there is one, else the text itself in normal form C: its hash decides
     the split, which must not depend on how a keyboard writes accents. The text is as the file has it: broken encoding
     shows only before the rules for all text (`recipes.text`). Raises UserError for a file that
     cannot be read or has no text column.
     """
-    if path.name.removesuffix(".gz").endswith(".txt"):
+    pages = Counter() if pages is None else pages
+    if is_text(path):
         with open_text(path) as file:
             for line in file:
                 if text := line.strip():
                     yield Document(to_nfc(text), text)
+                else:
+                    pages[EMPTY] += 1
         return
-    for row in read_rows(path):
+    table = open_table(path)
+    for note in table.notes:
+        progress.say(f"read {path.name}: {note}")
+    for number, row in table.rows:
         name = text_column or next((name for name in TEXT_COLUMNS if name in row), TEXT_COLUMNS[-1])
         text = column(row, name, path)
-        if isinstance(text, str) and text.strip():
+        if not isinstance(text, str):
+            text = text_in(text, name, table.place(number))
+        if not text or text.isspace():
+            pages[EMPTY] += 1
+        else:
             yield Document(
                 str(row.get(ID_COLUMN) or to_nfc(text)),
                 text,

@@ -1,19 +1,18 @@
 """Labelled data of the tasks, ready for training: three splits, labels in a fixed order, tags in one scheme."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..recipes.errors import UserError, nearest
+from ..recipes.errors import UserError
 from ..recipes.evaluation import Task
-from ..recipes.labelled import SPLITS, Item, field_of, normal_text, read_split, sample
+from ..recipes.examples import SAMPLED, Account, Item, reading_notes
+from ..recipes.labelled import SPLITS, field_of, normal_text, read_split, sample
 from ..recipes.progress import QUIET, Progress
+from .label_checks import label_counts, odd_labels, poor_splits, refuse_mismatches
 
 OUTSIDE = "O"
-MANY_TIMES = 20  # as often as a label that is like it: then the rare one may be a slip
-RARE = 3  # items: a slip does not come often
 TAG = re.compile(r"O|[BIESLUM]-.+")
 BEGINNING = {"B": "B", "I": "I", "S": "B", "U": "B", "E": "I", "L": "I", "M": "I"}  # BIOES and its cousins in IOB
 
@@ -32,11 +31,45 @@ class TaskData:
     """Test items whose text stands in train or validation too."""
     strange: tuple[str, ...] = ()
     """Sentences on labels that may be mistakes."""
+    accounts: dict[str, Account] = field(default_factory=dict)
+    """By split, what became of the rows of its file."""
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on how the files were read, and on the labels."""
+        found = reading_notes(self.accounts.values())
+        for split, account in self.accounts.items():
+            if account.renamed:
+                names = ", ".join(f"{name!r} ({count:,})" for name, count in account.renamed.items())
+                found.append(f"{split}: labels in another Unicode form or with invisible characters, read as {names}")
+        return [*found, *self.strange]
 
 
 def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) -> TaskData:
     """Read the splits of a task. Raises UserError for unreadable files, missing columns, or an empty split."""
-    splits = {split: read_split(name, task, split, cache, progress) for split in SPLITS}
+    accounts = {split: Account() for split in SPLITS}
+    splits = {split: read_split(name, task, split, cache, progress, accounts[split]) for split in SPLITS}
+    tags = _have_tags(name, task, splits)
+    repaired: dict[str, int] = {}
+    if tags and task.metric != "accuracy":
+        for split, items in splits.items():
+            _check_tags(name, split, items, named=task.labels is not None)
+            mended = [to_iob2(item.label) for item in items]
+            splits[split] = [Item(item.text, new) for item, (new, _) in zip(items, mended, strict=True)]
+            repaired[split] = sum(changed for _, changed in mended)
+    labels = _labels(splits, task, entities=bool(repaired))
+    unnamed = {part for items in splits.values() for item in items for part in _as_list(item.label)} - set(labels)
+    if unnamed:
+        raise UserError(f"{field_of(name)}.labels lacks {', '.join(sorted(unnamed))}, which the files hold")
+    strange = _check_names(name, task, splits, kind="entity type" if repaired else "tag" if tags else "label")
+    train = sample(splits["train"], task.max_train)
+    accounts["train"].dropped[SAMPLED] += len(splits["train"]) - len(train)
+    splits["train"] = train
+    return TaskData(splits, labels, tags, repaired, _overlap(splits), strange, accounts)
+
+
+def _have_tags(name: str, task: Task, splits: dict[str, list[Item]]) -> bool:
+    """Whether each word has a label, instead of each text. Raises UserError where that does not fit the task."""
     tags = {isinstance(item.label, list) for items in splits.values() for item in items}
     if len(tags) > 1:
         raise UserError(f"{field_of(name)}: some splits have a label for each text, some one for each word")
@@ -46,22 +79,19 @@ def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) ->
         raise UserError(
             f"{field_of(name)}.metric: macro_f1 is for a label a text; here are tags: entity_f1 or accuracy"
         )
-    repaired: dict[str, int] = {}
-    if tags == {True} and task.metric != "accuracy":
-        for split, items in splits.items():
-            _check_tags(name, split, items)
-            mended = [to_iob2(item.label) for item in items]
-            splits[split] = [Item(item.text, new) for item, (new, _) in zip(items, mended, strict=True)]
-            repaired[split] = sum(changed for _, changed in mended)
-    labels = _labels(splits, task, entities=bool(repaired))
-    strange = {part for items in splits.values() for item in items for part in _as_list(item.label)} - set(labels)
-    if strange:
-        raise UserError(f"{field_of(name)}.labels lacks {', '.join(sorted(strange))}, which the files hold")
-    if unnamed := tags == {False} and task.labels is None:
-        _refuse_slips(name, splits)
-    splits["train"] = sample(splits["train"], task.max_train)
-    odd = _odd_labels(splits) if unnamed else ()
-    return TaskData(splits, labels, tags == {True}, repaired, _overlap(splits), odd)
+    return tags == {True}
+
+
+def _check_names(name: str, task: Task, splits: dict[str, list[Item]], kind: str) -> tuple[str, ...]:
+    """What to say of the label names. Raises UserError where the splits seem to call one thing by two names.
+
+    Names that the recipe lists are meant.
+    """
+    counts = label_counts(splits, entities=kind == "entity type")
+    if task.labels is not None:
+        return tuple(poor_splits(counts, kind=kind))
+    refuse_mismatches(field_of(name), counts, kind=kind)
+    return (*poor_splits(counts, kind=kind), *odd_labels(counts, kind=kind))
 
 
 def to_iob2(tags: Sequence[str]) -> tuple[list[str], int]:
@@ -81,19 +111,30 @@ def to_iob2(tags: Sequence[str]) -> tuple[list[str], int]:
     return found, sum(new != old for new, old in zip(found, tags, strict=True))
 
 
-def _check_tags(name: str, split: str, items: Sequence[Item]) -> None:
+def _check_tags(name: str, split: str, items: Sequence[Item], *, named: bool) -> None:
     """Raise a UserError for a tag of no scheme, with the place where the first one stands."""
-    known = any(TAG.fullmatch(tag) and tag != OUTSIDE for item in items for tag in item.label)
+    tags = {tag for item in items for tag in item.label}
     for item in items:
         for word, tag in zip(item.text, item.label, strict=True):
             if not TAG.fullmatch(tag):
-                meant = _meant(tag)
-                hint = "" if known else "; if these are no entities, metric: accuracy"
-                hint = f"; did you mean {meant}?" if TAG.fullmatch(meant) else hint
                 raise UserError(
                     f"{field_of(name)}.{split}: {tag!r} is no tag of IOB or BIOES, at {word!r} in "
-                    f"“{' '.join(item.text[:8])}”{hint}"
+                    f"“{' '.join(item.text[:8])}”{_tag_hint(name, tag, tags, named=named)}"
                 )
+
+
+def _tag_hint(name: str, tag: str, tags: set[str], *, named: bool) -> str:
+    """What a tag of no scheme may be meant as, from all `tags` of the split."""
+    if all(other.isdecimal() for other in tags) and not named:
+        return f"; tags that are numbers need names: {field_of(name)}.labels, in order, as in [O, B-PER, I-PER]"
+    meant = _meant(tag)
+    if TAG.fullmatch(meant):
+        return f"; did you mean {meant}?"
+    if any(TAG.fullmatch(other) and other != OUTSIDE for other in tags):
+        return ""
+    if OUTSIDE in tags:
+        return f"; entity tags begin with B- or I-, as in I-{tag}; if these are no entities, metric: accuracy"
+    return "; if these are no entities, metric: accuracy"
 
 
 def _meant(tag: str) -> str:
@@ -101,58 +142,6 @@ def _meant(tag: str) -> str:
     if tag in ("o", "0"):
         return OUTSIDE
     return re.sub(r"^([bieslumBIESLUM])[-_.:–—]", lambda found: f"{found[1].upper()}-", tag)
-
-
-def _refuse_slips(name: str, splits: dict[str, list[Item]]) -> None:
-    """Raise a UserError for a text's label that train lacks but for its case, or, if rare, a letter or two.
-
-    It would silently be a class of its own.
-    """
-    counts = _counts(splits)
-    for split in ("validation", "test"):
-        for label in sorted(set(counts[split]) - set(counts["train"])):
-            near = _slip_of(label, counts[split][label], counts["train"])
-            if near:
-                raise UserError(
-                    f"{field_of(name)}.{split}: label {label!r} ({counts[split][label]} of {len(splits[split])}) is "
-                    f"not in train; did you mean {near!r}? If not, name all of them in {field_of(name)}.labels"
-                )
-
-
-def _odd_labels(splits: dict[str, list[Item]]) -> tuple[str, ...]:
-    """What to say of labels that cannot be learnt, or that may be slips in train."""
-    counts = _counts(splits)
-    odd = [
-        f"label {label!r} of {split} is not in train, so that no system can guess it"
-        for split in ("validation", "test")
-        for label in sorted(set(counts[split]) - set(counts["train"]))
-    ]
-    for label, count in sorted(counts["train"].items()):
-        near = _slip_of(label, count, counts["train"])
-        if near:
-            odd.append(
-                f"label {label!r} stands in train {count} times, {near!r} {counts['train'][near]} times: a slip?"
-            )
-    return tuple(odd)
-
-
-def _counts(splits: dict[str, list[Item]]) -> dict[str, Counter[str]]:
-    return {split: Counter(str(item.label) for item in items) for split, items in splits.items()}
-
-
-def _slip_of(label: str, count: int, known: Counter[str]) -> str | None:
-    """The known label that this one differs from by case alone, or, if it is rare beside that one, by a letter or two.
-
-    Those that differ by digits alone, or of which one holds the other, are meant.
-    """
-    for other in known:
-        if other != label and other.casefold() == label.casefold() and known[other] >= count:
-            return other
-    others = [other for other in known if known[other] >= MANY_TIMES * count]
-    near = nearest(label, others, cutoff=0.8) if count <= RARE else None
-    if near is None or near in label or label in near:
-        return None
-    return near if re.sub(r"\d", "", near) != re.sub(r"\d", "", label) else None
 
 
 def _overlap(splits: dict[str, list[Item]]) -> int:

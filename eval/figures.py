@@ -88,7 +88,7 @@ def read_curve(name: str, folder: Path) -> Curve:
     """The losses in an adapter's `metrics.jsonl`; lines that are no JSON objects (a killed run's last) are skipped."""
     curve = Curve(name, [], [])
     try:
-        lines = (folder / CURVE).read_text(encoding="utf-8").splitlines()
+        lines = (folder / CURVE).read_text(encoding="utf-8").split("\n")
     except OSError:
         return curve
     for line in lines:

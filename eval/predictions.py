@@ -23,6 +23,12 @@ def write_predictions(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
+def read_predictions(folder: Path) -> list[dict[str, Any]]:
+    r"""Read `predictions.jsonl`. Only \n ends a line: a text may hold U+2028, U+0085 and the other line breaks."""
+    with (folder / FILE).open(encoding="utf-8", newline="\n") as file:
+        return [json.loads(line) for line in file]
+
+
 def measures_of(rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> list[Measure]:
     """Every metric of a system's answers; `labels` are the class names of a classification."""
     if "nll" in rows[0]:

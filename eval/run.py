@@ -14,6 +14,7 @@ from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash, write_json
 from ..recipes.availability import sentence_settings, skipped_tasks, tasks_to_run
 from ..recipes.errors import UserError
 from ..recipes.evaluation import Task
+from ..recipes.examples import Account, reading_notes
 from ..recipes.labelled import label_origin, read_sentences, sentence_inputs, task_inputs
 from ..recipes.progress import QUIET, Progress, say_once
 from ..recipes.schema import Recipe
@@ -202,9 +203,14 @@ class Measurement:
 
     def _sentences_scored(self, draft: Draft, progress: Progress) -> list[dict[str, Any]]:
         settings = self.recipe.eval.mlm
-        sentences = list(islice(self._sentences(progress), settings.max_sentences))
+        account = Account()
+        sentences = list(islice(self._sentences(progress, account), settings.max_sentences))
         if not sentences:
             raise UserError("eval.mlm: no sentence to score: name files, or prepare more text")
+        if settings.files:
+            draft.facts["data"] = {"sentences": account.facts()}
+            for note in [*reading_notes([account]), *account.losses()]:
+                progress.say(f"mlm: {note}")
         base, tokenizer = self._load(progress)
         device = use_device()
         model = MaskedLM(load_adapter(base, self._folder) if self._folder else base).to(device)
@@ -229,10 +235,10 @@ class Measurement:
             )
         return rows
 
-    def _sentences(self, progress: Progress) -> Iterator[str]:
+    def _sentences(self, progress: Progress, account: Account) -> Iterator[str]:
         settings = sentence_settings(self.recipe)
         if settings.files:
-            return read_sentences(settings, self.workspace / "downloads", progress)
+            return read_sentences(settings, self.workspace / "downloads", progress, account)
         # in an order of their own: the first lines of the split all come from a few pages
         texts = read_texts((self._corpus,), "test")
         return iter(nsmallest(settings.max_sentences, texts, key=lambda text: sha256(text.encode()).digest()))
@@ -248,8 +254,8 @@ class Measurement:
         if data.overlap:
             draft.facts["test_items_seen_in_training"] = data.overlap
             progress.say(f"{self.task}: {data.overlap} of the test items stand in train or validation too")
-        for told in data.strange if self.seed == self.recipe.eval.seeds[0] else ():
-            progress.say(f"{self.task}: {told}")
+        for note in data.notes if self.seed == self.recipe.eval.seeds[0] else ():
+            progress.say(f"{self.task}: {note}")
         if any(data.repaired.values()):
             draft.facts["tags_repaired"] = data.repaired
             told = ", ".join(f"{count} in {split}" for split, count in data.repaired.items() if count)
@@ -265,6 +271,10 @@ class Measurement:
         )
         label = f"{self.task} on {self.system}, seed {self.seed}"
         rows = answer(learner, data, draft.folder, progress, label)
+        draft.facts["data"] = {split: account.facts() for split, account in data.accounts.items()}
+        for split, account in data.accounts.items() if self.seed == self.recipe.eval.seeds[0] else ():
+            for loss in account.losses():
+                progress.say(f"{self.task}: {split}: {loss}")
         guesses, gold = ({str(row[key]) for row in rows} for key in ("guess", "gold"))
         if len(guesses) < len(gold) and len(guesses) == 1 and not data.tags:
             progress.say(f"{label}: says {guesses.pop()} of all {len(rows)} test items; more epochs, or another rate?")

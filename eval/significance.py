@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .metrics import AT_ONCE, RESAMPLES, Measure, percentiles, resamples
-from .predictions import measure_of, same_items
+from .predictions import measure_of, read_predictions, same_items
 from .scores import lower_is_better
 
 ROUNDS = 20_000  # so that Holm over 1,000 comparisons can still find something
@@ -131,9 +131,9 @@ def _by_seed(folders: Sequence[Path], task: str) -> dict[Any, list[dict[str, Any
     for folder in folders:
         try:
             scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["scores"]
-            lines = (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+            rows = read_predictions(folder)
         except OSError:  # scores can be passed on without their predictions
             continue
         if scores and scores[0]["task"] == task:
-            found[scores[0]["seed"]] = [json.loads(line) for line in lines]
+            found[scores[0]["seed"]] = rows
     return found

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from transformers import PreTrainedModel
 
-from ..recipes.labelled import Item
+from ..recipes.examples import Account, Item
 from ..recipes.progress import QUIET, Progress
 from ..recipes.training import Precision, TaskTraining
 from ..training.masking import IGNORED
@@ -15,6 +15,7 @@ from ..training.task import Example, load_task, predict, save_task, train_task
 from .data import OUTSIDE, TaskData
 
 FOLDER = "task-adapter"
+CUT_OFF, UNREADABLE = "cut off by max_length", "no tokens"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ def answer(
         split: [encode(item, data.labels, tokenizer, settings.max_length, settings.label_pieces) for item in items]
         for split, items in data.splits.items()
     }
+    for split, account in data.accounts.items():
+        count_unread(data.splits[split], encoded[split], account)
     model = train_task(
         base,
         learner.trained_on,
@@ -77,8 +80,8 @@ def encode(
     Words are tokenised one by one, so text without spaces keeps its word boundaries.
     """
     if isinstance(item.label, str):
-        ids = tokenizer(item.text, truncation=True, max_length=max_length)["input_ids"]
-        return Example(ids, labels.index(item.label))
+        encoded = tokenizer(item.text, truncation=True, max_length=max_length)
+        return Example(encoded["input_ids"], labels.index(item.label), cut=_is_cut(encoded))
     encoded = tokenizer(item.text, is_split_into_words=True, truncation=True, max_length=max_length)
     words = encoded.word_ids()
     asked = [
@@ -86,7 +89,27 @@ def encode(
         for word, before in zip(words, [None, *words], strict=False)
     ]
     tags = [labels.index(item.label[word]) if ask else IGNORED for word, ask in zip(words, asked, strict=True)]
-    return Example(encoded["input_ids"], tags, tuple(word for word, ask in zip(words, asked, strict=True) if ask))
+    first = tuple(word for word, ask in zip(words, asked, strict=True) if ask)
+    return Example(encoded["input_ids"], tags, first, _is_cut(encoded))
+
+
+def count_unread(items: Sequence[Item], examples: Sequence[Example], account: Account) -> None:
+    """Count the words of which the base reads nothing, and the texts and sentences that are too long for max_length."""
+    for item, example in zip(items, examples, strict=True):
+        if isinstance(item.label, str):
+            account.cut += example.cut
+            continue
+        account.all_words += len(item.label)
+        read = set(example.words)
+        behind = len(item.label) - 1 - max(read, default=-1) if example.cut else 0
+        account.cut += behind > 0
+        account.words[CUT_OFF] += behind
+        account.words[UNREADABLE] += len(item.label) - len(read) - behind
+
+
+def _is_cut(encoded: Any) -> bool:
+    """Whether a tokenizer left the end of a text out."""
+    return bool(encoded.encodings and encoded.encodings[0].overflowing)
 
 
 def _by_word(item: Item, example: Example, best: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:

@@ -1,16 +1,32 @@
-"""Rows of data files as examples of a task, and as sentences."""
+"""Rows of data files as examples of a task, and as sentences, with an account of those that were left out."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .errors import UserError
 from .evaluation import Task
-from .tables import SUFFIXES, column, open_text, read_conll, read_rows
-from .text import clean_line
+from .labels import LabelReader, label_name
+from .tables import (
+    NOT_WORDS,
+    Table,
+    column,
+    describe,
+    is_conll,
+    is_table,
+    is_text,
+    open_table,
+    open_text,
+    read_conll,
+    text_in,
+)
 
-CONLL = (".txt", ".conll", ".bio", ".iob", ".iob2")
+EMPTY, OTHER_ROWS, OTHER_SPLITS, SAMPLED = "empty text", "where", "other splits", "max_train"
+EXPECTED = {OTHER_ROWS, OTHER_SPLITS, SAMPLED, NOT_WORDS}  # reasons that the recipe or the format asks for
+MUCH = 0.01  # of the rows: then the loss is told
+DEFAULT_COLUMNS = {"text", "label"}  # of Task: CoNLL files are read without
 
 
 @dataclass(frozen=True)
@@ -21,56 +37,185 @@ class Item:
     label: str | list[str]
 
 
-def read_items(path: Path, task: Task) -> list[Item]:
+@dataclass
+class Account:
+    """What became of the rows of a split: rows = used + the sum of `dropped`."""
+
+    rows: int = 0
+    """Rows of a table, lines of a text, sentences of a CoNLL file."""
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Rows left out, by reason."""
+    words: Counter[str] = field(default_factory=Counter)
+    """Words left out of the rows that are used, by reason."""
+    all_words: int = 0
+    """Words of the rows that are used, with those left out; of tasks with tags alone."""
+    cut: int = 0
+    """Rows of which the model reads the beginning alone."""
+    renamed: Counter[str] = field(default_factory=Counter)
+    """Labels written in another Unicode form or with invisible characters, by name."""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    """How files were read, where their names do not tell: the file's name and a note."""
+
+    @property
+    def used(self) -> int:
+        """Rows that were not left out."""
+        return self.rows - self.dropped.total()
+
+    def facts(self) -> dict[str, Any]:
+        """For the manifest."""
+        facts: dict[str, Any] = {"rows": self.rows, "used": self.used}
+        if self.cut:
+            facts["cut"] = self.cut
+        if self.all_words:
+            facts["words"] = self.all_words
+        parts = {"dropped": self.dropped, "dropped_words": self.words}
+        return facts | {name: dict(+counts) for name, counts in parts.items() if +counts}
+
+    def losses(self) -> list[str]:
+        """Sentences on rows and words that were left out though nobody asked for it, where these are many."""
+        told = [_loss(self.dropped, self.rows, "rows"), _loss(self.words, self.all_words, "words")]
+        if not self.all_words and self.cut > MUCH * self.used:
+            told.append(f"{self.cut:,} of {self.used:,} rows are longer than eval.training.max_length and were cut")
+        return [loss for loss in told if loss]
+
+
+def _loss(dropped: Counter[str], whole: int, what: str) -> str:
+    lost = {reason: count for reason, count in dropped.items() if count and reason not in EXPECTED}
+    if sum(lost.values()) <= MUCH * whole:
+        return ""
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in lost.items())
+    return f"{sum(lost.values()):,} of {whole:,} {what} left out: {reasons}"
+
+
+def reading_notes(accounts: Iterable[Account]) -> list[str]:
+    """Sentences on how files were read, one for all files that were read alike."""
+    files: dict[str, dict[str, None]] = {}
+    for name, note in (pair for account in accounts for pair in account.notes):
+        files.setdefault(note, {})[name] = None
+    return [f"read {', '.join(names)}: {note}" for note, names in files.items()]
+
+
+def read_items(path: Path, task: Task, account: Account | None = None) -> list[Item]:
     """The examples in a CoNLL file or a table, in order. Raises UserError for a row that is none."""
-    return [Item(*pair) for pair in read_conll(path)] if is_conll(path) else _rows(path, task)
+    account = account or Account()
+    labels = LabelReader(task.labels)
+    if is_conll(path):
+        items = _sentences(path, task, labels, account)
+    else:
+        table = open_table(path)
+        account.notes += [(path.name, note) for note in table.notes]
+        items = list(_rows(table, task, labels, account))
+    account.renamed.update(labels.renamed)
+    return items
 
 
-def read_texts(path: Path, name: str) -> Iterator[str]:
-    """The lines of a text file, or column `name` of a table. Raises UserError for a value that is no text."""
-    if path.name.removesuffix(".gz").endswith(SUFFIXES):
-        for row in read_rows(path):
-            text = column(row, name, path)
-            if text is not None and not isinstance(text, str):
-                raise UserError(f"{path}: expected a sentence in column {name!r}, got {text!r}")
-            yield text or ""
-        return
+def read_texts(path: Path, name: str, account: Account | None = None) -> Iterator[str]:
+    """The lines of a text file, or column `name` of a table; blank ones are left out.
+
+    Raises UserError for a value that is no text.
+    """
+    account = account or Account()
+    if is_conll(path) and not is_text(path):
+        raise UserError(f"{path}: a CoNLL file; expected sentences, one a line in a .txt or in a column of a table")
+    for text in _column_of(path, name, account) if is_table(path) else _lines_of(path):
+        account.rows += 1
+        if text := text.strip():
+            yield text
+        else:
+            account.dropped[EMPTY] += 1
+
+
+def _lines_of(path: Path) -> Iterator[str]:
     with open_text(path) as file:
         yield from file
 
 
-def is_conll(path: Path) -> bool:
-    """Whether a file holds a word and its tag on each line, by its name."""
-    return path.name.removesuffix(".gz").endswith(CONLL)
+def _column_of(path: Path, name: str, account: Account) -> Iterator[str]:
+    table = open_table(path)
+    account.notes += [(path.name, note) for note in table.notes]
+    for number, row in table.rows:
+        yield text_in(column(row, name, path), name, table.place(number))
 
 
-def _rows(path: Path, task: Task) -> list[Item]:
-    items = []
-    for row in read_rows(path):
-        if any(str(column(row, name, path)) != value for name, value in task.where.items()):
+def _sentences(path: Path, task: Task, labels: LabelReader, account: Account) -> list[Item]:
+    names = (None if name in DEFAULT_COLUMNS else name for name in (task.text_column, task.label_column))
+    conll = read_conll(path, *names)
+    account.rows += len(conll.sentences)
+    account.words.update(conll.dropped)
+    account.notes += [(path.name, note) for note in conll.notes]
+    # a tag that the recipe's labels lack may become one of them when it is put into IOB2
+    return [Item(words, [labels.read(tag) or tag for tag in tags]) for words, tags in conll.sentences]
+
+
+def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> Iterator[Item]:
+    path = table.path
+    wanted = [(name, label_name(value)) for name, value in task.where.items()]
+    for number, row in table.rows:
+        account.rows += 1
+        if any(not _is_same(column(row, name, path), value) for name, value in wanted):
+            account.dropped[OTHER_ROWS] += 1
             continue
-        text, label = column(row, str(task.text), path), column(row, str(task.label), path)
-        if text is None or text == [] or (isinstance(text, str) and not text.strip()):
-            continue  # nothing to learn from, nothing to tell
-        names = [_name(part, task, path) for part in label] if isinstance(label, list) else _name(label, task, path)
-        words = isinstance(text, list) and len(text) == len(names) and all(isinstance(word, str) for word in text)
-        if not (isinstance(text, str) if isinstance(names, str) else words):
+        text, label = column(row, task.text_column, path), column(row, task.label_column, path)
+        place = table.place(number)
+        if isinstance(text, list) and text:
+            yield Item(*_tagged(text, label, task, labels, place))
+        elif text == [] or not (text := text_in(text, task.text_column, place)).strip():
+            account.dropped[EMPTY] += 1
+        else:
+            yield Item(text, _one_label(label, task, labels, place))
+
+
+def _is_same(value: Any, wanted: str) -> bool:
+    name = label_name(value)
+    return name == wanted or (isinstance(value, bool) and name.lower() == wanted.lower())
+
+
+def _tagged(words: list[Any], tags: Any, task: Task, labels: LabelReader, place: str) -> tuple[list[str], list[str]]:
+    """Words and as many tags."""
+    words = [text_in(word, task.text_column, place) for word in words]
+    if not isinstance(tags, list):
+        raise UserError(
+            f"{place}, column {task.label_column!r}: expected a tag for each of the {len(words)} words in column "
+            f"{task.text_column!r}, got {describe(tags)}"
+        )
+    if any(isinstance(tag, list | dict) for tag in tags):
+        raise UserError(_spans(task, place))
+    if len(tags) != len(words):
+        raise UserError(
+            f"{place}: {len(words)} words but {len(tags)} tags ({task.text_column!r}, {task.label_column!r})"
+        )
+    return words, [_name(tag, task, labels, place) for tag in tags]
+
+
+def _one_label(label: Any, task: Task, labels: LabelReader, place: str) -> str:
+    """A text's label, which may stand in a list of one."""
+    if isinstance(label, dict) or (isinstance(label, list) and any(isinstance(part, list | dict) for part in label)):
+        raise UserError(_spans(task, place))
+    if isinstance(label, list):
+        if len(label) != 1:
+            what = f"{len(label)} labels in a list" if label else "an empty list"
             raise UserError(
-                f"{path}: expected a text and a label, or as many tokens as tags, got {text!r} and {label!r}"
+                f"{place}, column {task.label_column!r}: expected one label for the text, got {what}; a tag for each "
+                "word needs a list of words beside it"
             )
-        items.append(Item(text, names))
-    return items
+        label = label[0]
+    return _name(label, task, labels, place)
 
 
-def _name(value: Any, task: Task, path: Path) -> str:
-    """A label's name; a number is looked up in `labels` where the recipe gives them."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if value is None or not isinstance(value, str | int) or not clean_line(str(value)):
-        raise UserError(f"{path}: a row has no label" + (f" but {value!r}" if value else ""))
-    value = clean_line(str(value))
-    if task.labels is None or str(value) in task.labels:
-        return str(value)
-    if str(value).isdecimal() and int(value) < len(task.labels):
-        return task.labels[int(value)]
-    raise UserError(f"{path}: label {value!r} is not among {', '.join(task.labels)}")
+def _spans(task: Task, place: str) -> str:
+    return (
+        f"{place}, column {task.label_column!r}: labels of spans (start, end, type) are not read; convert them to "
+        "CoNLL (a word and its tag a line), or to rows with a list of words and a list of tags"
+    )
+
+
+def _name(value: Any, task: Task, labels: LabelReader, place: str) -> str:
+    """A label's name. Raises UserError where there is none, or none that the recipe knows."""
+    if value is not None and not isinstance(value, str | int | float):
+        raise UserError(f"{place}, column {task.label_column!r}: expected a label, got {describe(value)}")
+    name = labels.read(value)
+    if name:
+        return name
+    if name is None:
+        raise UserError(f"{place}: label {label_name(value)!r} is not among {', '.join(task.labels or ())}")
+    raise UserError(f"{place}, column {task.label_column!r}: the row has no label; add one, or remove the row")

@@ -9,34 +9,39 @@ from pathlib import Path
 
 from .errors import UserError
 from .evaluation import TASKS, PseudoPerplexity, Task
-from .examples import Item, is_conll, read_items, read_texts
+from .examples import EMPTY, OTHER_SPLITS, Account, Item, read_items, read_texts
 from .label_names import label_names
 from .progress import QUIET, Progress, say_once
 from .sources import alternatives, expand_files, identity, local_files
-from .tables import ColumnError, choose_column, column, read_rows
+from .tables import ColumnError, choose_column, column, is_conll, read_rows
 from .text import clean_field, clean_line, told
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"train": 0.7, "validation": 0.1}  # of the one file of a task without splits; the rest is test
 
 
-def read_split(name: str, task: Task, split: str, cache: Path, progress: Progress = QUIET) -> list[Item]:
-    """The examples of a split of task `name`, as the file has them, repeats kept.
+def read_split(
+    name: str, task: Task, split: str, cache: Path, progress: Progress = QUIET, account: Account | None = None
+) -> list[Item]:
+    """The examples of a split of task `name`, as the file has them, repeats kept; `account` gets what was left out.
 
     Raises UserError, naming the field, for a file that cannot be had or read, lacks a column or holds no example.
     """
     field, location = _location(task, split)
+    account = account or Account()
     with _naming(name, field):
         paths = local_files(location, cache, progress)
-        items = [item for path in paths for item in read_items(path, _settled(path, task, location))]
-        items = clean_items(items, f"{field_of(name)}.{field}", progress)
+        items = [item for path in paths for item in read_items(path, _settled(path, task, location), account)]
+        items = clean_items(items, f"{field_of(name)}.{field}", account, progress)
         if not items:
             raise UserError(f"{paths[0]} holds no example" + (f" with {task.where}" if task.where else ""))
         if field == "file":
+            whole = len(items)
             items = [item for item in items if _split_of(item) == split]
+            account.dropped[OTHER_SPLITS] += whole - len(items)
         if not items:
             raise UserError(f"{paths[0]} is too small to be cut: nothing is left for {split}; give three files")
-        return items
+    return items
 
 
 def label_origin(name: str, task: Task, cache: Path) -> str:
@@ -59,13 +64,18 @@ def label_origin(name: str, task: Task, cache: Path) -> str:
         return label_names(path, column_name, task.labels, location).origin
 
 
-def clean_items(items: Sequence[Item], origin: str, progress: Progress = QUIET) -> list[Item]:
-    """The items in the form that all text has here (`recipes.text`), without those of which no text is left."""
+def clean_items(items: Sequence[Item], origin: str, account: Account, progress: Progress = QUIET) -> list[Item]:
+    """The items in the form that all text has here (`recipes.text`), without those of which no text is left.
+
+    `account` counts those.
+    """
     counts: Counter[str] = Counter()
     cleaned = [Item(clean_field(item.text, counts), clean_field(item.label, counts)) for item in items]
     if counts:
         say_once(progress, f"{origin}: text put into one form: {told(counts)}")
-    return [item for item in cleaned if any(item.text)]
+    kept = [item for item in cleaned if any(item.text)]
+    account.dropped[EMPTY] += len(items) - len(kept)
+    return kept
 
 
 def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[str, str]:
@@ -94,7 +104,9 @@ def sentence_inputs(settings: PseudoPerplexity) -> dict[str, str]:
         return {f"files.{number}": identity(location) for number, location in enumerate(_sentence_files(settings))}
 
 
-def read_sentences(settings: PseudoPerplexity, cache: Path, progress: Progress = QUIET) -> Iterator[str]:
+def read_sentences(
+    settings: PseudoPerplexity, cache: Path, progress: Progress = QUIET, account: Account | None = None
+) -> Iterator[str]:
     """The sentences of `eval.mlm.files` in order: lines of text files, the text column of tables.
 
     In the form that all text has here (`recipes.text`); blank ones are left out. Raises UserError for a file that
@@ -103,14 +115,19 @@ def read_sentences(settings: PseudoPerplexity, cache: Path, progress: Progress =
     with _naming("mlm", "files"):
         for location in _sentence_files(settings):
             for path in local_files(location, cache, progress):
-                texts = read_texts(path, choose_column(settings.text, path))
-                yield from _cleaned(texts, path, progress)
+                account = account or Account()
+                texts = read_texts(path, choose_column(settings.text, path), account)
+                yield from _cleaned(texts, path, account, progress)
 
 
-def _cleaned(texts: Iterable[str], path: Path, progress: Progress) -> Iterator[str]:
+def _cleaned(texts: Iterable[str], path: Path, account: Account, progress: Progress) -> Iterator[str]:
     counts: Counter[str] = Counter()
     try:
-        yield from filter(None, (clean_line(text, counts) for text in texts))
+        for text in texts:
+            if cleaned := clean_line(text, counts):
+                yield cleaned
+            else:
+                account.dropped[EMPTY] += 1
     finally:  # also where no more sentences are wanted
         if counts:
             say_once(progress, f"eval.mlm.files: {path.name}: text put into one form: {told(counts)}")

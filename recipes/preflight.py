@@ -81,8 +81,16 @@ def _task_checks(recipe: Recipe, downloads: Path) -> dict[str, Callable[[], Sour
 
 
 def unusable_sources(sources: Iterable[Source]) -> str:
-    """One line for each source that cannot be had; "" where there is none."""
-    return "\n  ".join(f"{source.part}: {source.note}" for source in sources if source.unusable)
+    """One line for each source that cannot be had, those of a server that does not answer together; "" if none."""
+    lines: list[str] = []
+    waiting: dict[str, list[str]] = {}
+    for source in sources:
+        if source.state == "unreachable":
+            waiting.setdefault(source.note.partition(": ")[2], []).append(source.part)
+        elif source.unusable:
+            lines.append(f"{source.part}: {source.note}")
+    lines += [f"{', '.join(parts)}: {reason}" for reason, parts in waiting.items()]
+    return "\n  ".join(lines)
 
 
 def _checked(part: str, check: Callable[[], Source]) -> Source:

@@ -2,6 +2,7 @@
 
 import glob
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,8 +12,7 @@ from .errors import UserError
 from .hub_files import NotOnHubError, find_hub_files
 from .progress import QUIET, Progress
 from .schema import SHA256
-
-SUFFIXES = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+from .tables import is_table, is_text
 
 
 class NoSuchFileError(UserError):
@@ -116,7 +116,26 @@ def expand_files(patterns: list[str]) -> list[Path]:
 
 
 def _is_data(path: Path) -> bool:
-    return path.name.endswith(SUFFIXES) and not any(part.startswith(".") for part in path.parts)
+    return (is_table(path) or is_text(path)) and not _is_hidden(path)
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _told_ending(path: Path) -> str:
+    return "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]) or path.name
+
+
+def unread_files(patterns: list[str]) -> dict[Path, Counter[str]]:
+    """For each of the folders among `patterns`, the endings of the files in it that `expand_files` leaves out."""
+    unread = {}
+    for folder in (path for path in map(Path, patterns) if path.is_dir()):
+        files = [file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file()]
+        endings = Counter(_told_ending(file) for file in files if not _is_data(file) and not _is_hidden(file))
+        if endings:
+            unread[folder] = endings
+    return unread
 
 
 def glob_files(pattern: str) -> list[Path]:

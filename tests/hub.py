@@ -145,7 +145,9 @@ class Hub:
         self._send(request, Answer(200, json.dumps(answer).encode()), body=True)
 
     def _file(self, request: BaseHTTPRequestHandler, path: str) -> Answer:
-        """The content of `[/datasets]/OWNER/NAME/resolve/REVISION/FILE`, or of a file under `web/`."""
+        """The content of `[/datasets]/OWNER/NAME/resolve/REVISION/FILE`, of a file under `web/`, or the front page."""
+        if path == "/":
+            return Answer(200, b"a hub", {"Content-Type": "text/html"})
         path, elsewhere = path.removeprefix("/cdn"), path.startswith("/cdn")
         parts = path.strip("/").split("/")
         kind = "datasets" if parts[0] == "datasets" else "models"

@@ -8,7 +8,7 @@ def draw_curve(metrics: Path, picture: Path) -> None:
     """Draw training and validation loss over the steps of a `metrics.jsonl` into a PNG."""
     from matplotlib.figure import Figure
 
-    entries = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+    entries = [json.loads(line) for line in metrics.read_text(encoding="utf-8").split("\n") if line]
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for key, label, style in (("loss", "training", "-"), ("validation_loss", "validation", "o-")):

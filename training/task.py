@@ -42,6 +42,8 @@ class Example:
     label: int | list[int]
     words: tuple[int, ...] = ()
     """For tags: the number of the word that each labelled token begins."""
+    cut: bool = False
+    """Whether the end of the text was left out because it is too long."""
 
 
 class TaskModel(nn.Module):

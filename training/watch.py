@@ -49,8 +49,9 @@ class Watch:
         for _ in range(step + 1):
             next(self._bar, None)
         if self.file is not None:
-            lines = self.file.read_text(encoding="utf-8").splitlines(keepends=True) if self.file.is_file() else []
-            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step] if step else []
+            text = self.file.read_text(encoding="utf-8") if self.file.is_file() else ""
+            whole = text.split("\n")[:-1]  # a killed run's last line may have no end
+            kept = [f"{line}\n" for line in whole if json.loads(line)["step"] <= step] if step else []
             self.file.write_text("".join(kept), encoding="utf-8")
         self._since = time.monotonic()
 

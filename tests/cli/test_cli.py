@@ -82,6 +82,10 @@ def test_examples_in_help_run(line: str, shared: Path, monkeypatch: pytest.Monke
     if "my-swahili" in words:
         shutil.copytree(newest_adapter(shared / "runs"), "my-swahili", dirs_exist_ok=True)
     result = invoke(*words)
+    if words[:2] == ["run", "mbert"]:  # the hub cannot be asked here; `make rehearsal` runs such commands
+        assert result.exit_code == 2, result.output
+        assert "base, corpus, eval.mlm, eval.topic, eval.ner: the hub cannot be reached" in result.output
+        return
     assert result.exit_code == 0, result.output
     assert result.output.strip()
 
@@ -166,7 +170,7 @@ def test_a_wrong_override_from_the_environment_says_so(folder: Path, monkeypatch
 def test_files_that_cannot_be_read(folder: Path) -> None:
     (folder / "recipe.yaml").write_text(SMALL, encoding="utf-8")
     assert "no such file" in invoke("prepare").stderr
-    (folder / "text.txt").write_bytes(b"\xff\xfe\x00")
+    (folder / "text.txt").write_bytes(b"moja\n\xff\xff")
     assert "not UTF-8" in invoke("prepare").stderr
     (folder / "text.txt").write_text("\n\n", encoding="utf-8")
     empty = invoke("prepare")

@@ -46,6 +46,9 @@ def test_run_gives_artifacts_scores_and_a_page(home: Path, first: dict) -> None:
     found = {(score["task"], score["system"]) for score in first["scores"]}
     assert found == {(t, s) for t in ("mlm", "topic", "sentiment", "ner") for s in ("base", "seq_bn/text")}
     assert {score["language"] for score in first["scores"]} == {"swh_Latn"}
+    topic = next(data for data in first["data"] if data["task"] == "topic")
+    items = {score["n"] for score in first["scores"] if score["task"] == "topic"}
+    assert {topic["test"]["rows"], topic["test"]["used"]} == items
     page = Path(first["report"])
     page = page if page.is_absolute() else home / page
     assert "Swahili" in page.read_text(encoding="utf-8")

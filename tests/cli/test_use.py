@@ -92,6 +92,8 @@ def test_fillers_side_by_side_or_as_json(workspace: Path) -> None:
         (["predict", "-t", "ner"], b"\xff\xfe", "standard input: not UTF-8"),
         (["predict", "-t", "ner", "--file", "nowhere.txt"], "", "no such file: nowhere.txt"),
         (["predict", "-t", "ner", "--file", "a.txt", "x"], "", "not both"),
+        (["predict", "-t", "ner", "--file", "a.CSV"], "", "expected lines of text, not a table"),
+        (["fill-mask", "--file", "a.jsonl"], "", "expected lines of text, not a table"),
         (["predict", "-t", "ner", "--out", "no/a.jsonl", "x"], "", "there is no folder no"),
         (["predict", "-t", "ner", "--out", ".", "x"], "", "there already"),
         (["fill-mask", "x"], "", "there is no mask in 'x'"),

@@ -55,6 +55,13 @@ def test_pages_stay_whole_and_no_line_stands_in_two_splits(tmp_path: Path, pages
     assert "| too short | 300 | 900 |" in card
 
 
+def test_rows_without_text_are_counted_as_pages(tmp_path: Path) -> None:
+    lines = [f"Sentensi ya {number} inasema jambo jipya kuhusu shule na mji." for number in range(100)]
+    (tmp_path / "a.txt").write_text("\n\n".join(lines))
+    facts = prepare_corpus(recipe(tmp_path / "a.txt"), tmp_path / "runs").manifest()["facts"]
+    assert facts["pages"] == {"kept": 100, "empty": 99}
+
+
 def test_the_split_is_80_10_10_and_stable_when_pages_are_added(tmp_path: Path, pages: Path) -> None:
     many = prepare_corpus(recipe(write_pages(tmp_path / "many.parquet", range(5000))), tmp_path / "runs")
     counts = many.manifest()["facts"]["documents"]

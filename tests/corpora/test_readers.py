@@ -1,16 +1,32 @@
 """GlotCC through the true client against a hub on loopback, and local files."""
 
 import gzip
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from lrl_adapt.corpora.readers import Document, find_shards, read_documents
 from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.recipes.progress import Quiet
 from lrl_adapt.recipes.schema import Corpus
 
 from ..hub import COMMIT, Hub
 from .pages import write_pages
+
+
+class Said(Quiet):
+    """Progress that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
 
 Files = Callable[[Corpus, str], list[Path]]
 GLOTCC = "datasets/cis-lmu/GlotCC-V1"
@@ -100,6 +116,35 @@ def test_lines_of_text_files_are_documents(tmp_path: Path) -> None:
     assert list(read_documents(path, None)) == [Document("Moja.", "Moja."), Document("Mbili.", "Mbili.")]
 
 
+def test_a_folder_is_read_whatever_the_case_of_its_endings_and_what_is_left_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "Kitabu – Ọ̀rọ̀"
+    (folder / ".git").mkdir(parents=True)
+    for name, content in {
+        "a b.txt": "moja\n",
+        "HABARI.TXT": "mbili\n",
+        "Data.CSV": "text;id\ntatu;1\n",
+        "lines.json": '{"text": "nne"}\n',
+        "array.json": '[{"text": "tano"}]',
+        "notes.md": "-",
+        "README.md": "-",
+        "LICENSE": "-",
+        "words.conllu": "-",
+        "part.parquet.gz": "-",
+        ".hidden.md": "-",
+        ".git/config": "-",
+    }.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    (folder / "data.Tsv.GZ").write_bytes(gzip.compress(b"text\nsita\n"))
+    said = Said()
+    shards = find_shards(Corpus(files=[str(folder)]), "swh_Latn", said)
+    texts = [document.text for path in shards.paths() for document in read_documents(path, None, progress=said)]
+    assert sorted(texts) == ["mbili", "moja", "nne", "sita", "tano", "tatu"]
+    assert said.lines == [
+        f"{folder}: 5 files not read (1 LICENSE, 2 .md, 1 .parquet.gz, 1 .conllu)",
+        "read Data.CSV: columns separated by semicolons",
+    ]
+
+
 def test_the_text_column_is_found_or_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,other\nmoja,mbili\n,tatu\n")
     assert [document.text for document in read_documents(tmp_path / "a.csv", None)] == ["moja"]
@@ -109,9 +154,29 @@ def test_the_text_column_is_found_or_named(tmp_path: Path) -> None:
 
 
 def test_documents_without_text_are_left_out(tmp_path: Path) -> None:
-    lines = ['{"text": "moja"}', '{"text": ""}', '{"text": null}', '{"text": "  "}', '{"text": ["a"]}']
+    lines = ['{"text": "moja"}', '{"text": ""}', '{"text": null}', '{"text": "  "}', '{"text": NaN}']
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
-    assert [document.text for document in read_documents(tmp_path / "a.jsonl", None)] == ["moja"]
+    pages: Counter[str] = Counter()
+    assert [document.text for document in read_documents(tmp_path / "a.jsonl", None, pages)] == ["moja"]
+    assert pages == {"empty": 4}
+    (tmp_path / "a.txt").write_text("moja\n\n \nmbili\n")
+    assert [document.text for document in read_documents(tmp_path / "a.txt", None, pages)] == ["moja", "mbili"]
+    assert pages == {"empty": 6}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (["Moja.", "Mbili."], "expected a text, got a list, ['Moja.', 'Mbili.']"),
+        (b"Moja.", "expected a text, got bytes (a binary column: store it as a string), b'Moja.'"),
+        ({"en": "One."}, "expected a text, got an object, {'en': 'One.'}"),
+        (True, "expected a text, got true or false, True"),
+    ],
+)
+def test_a_column_of_another_type_is_named_with_its_type(tmp_path: Path, value: object, told: str) -> None:
+    pyarrow.parquet.write_table(pyarrow.table({"text": [value]}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=re.escape(f"a.parquet, row 1, column 'text': {told}")):
+        list(read_documents(tmp_path / "a.parquet", None))
 
 
 def test_glotccs_columns_go_before_text(tmp_path: Path) -> None:

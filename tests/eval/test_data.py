@@ -57,7 +57,7 @@ def test_tags_in_parquet_are_named_by_the_recipe(tmp_path: Path) -> None:
     [
         ("topic", ".csv", "txt,label\na,b\n", "no column 'text'; did you mean txt"),
         ("topic", ".csv", "text,label\n", "holds no example"),
-        ("topic", ".csv", "text,label\na,\n", "a row has no label"),
+        ("topic", ".csv", "text,label\na,\n", "line 2, column 'label': the row has no label"),
         ("ner", ".csv", "text,label\na,b\n", "expected CoNLL files"),
         ("ner", ".txt", "Asha\n", "line 1: expected a token and a tag"),
         ("ner", ".txt", "Asha b–PER\n", r"did you mean B-PER\?"),
@@ -112,6 +112,7 @@ def test_labels_that_cannot_be_learnt_or_may_be_slips_are_told(tmp_path: Path) -
     assert read_task("mood", task, tmp_path).strange == (
         "label 'class 2' of test is not in train, so that no system can guess it",
         "label 'mixed' of test is not in train, so that no system can guess it",
+        "train has labels that test lacks: 'class 1', 'negatve'",
         "label 'negatve' stands in train 1 times, 'negative' 20 times: a slip?",
     )
 
@@ -198,7 +199,7 @@ def test_test_items_that_were_trained_on_are_counted(tmp_path: Path) -> None:
 
 def test_rows_without_text_are_left_out_and_labels_are_trimmed(tmp_path: Path) -> None:
     data = read_task("topic", write(tmp_path, ".csv", "text,label\n,x\na, x \nb,1.0\n"), tmp_path)
-    assert [(item.text, item.label) for item in data.splits["test"]] == [("a", "x"), ("b", "1.0")]
+    assert [(item.text, item.label) for item in data.splits["test"]] == [("a", "x"), ("b", "1")]
 
 
 def test_whole_floats_are_ids_of_labels(tmp_path: Path) -> None:

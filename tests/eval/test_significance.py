@@ -108,6 +108,18 @@ def test_folders_are_compared_by_the_seeds_that_both_have(tmp_path: Path) -> Non
     assert compare("topic", "macro_f1", base, [write_answers(tmp_path / "fewer", 1, right[:-1])]) is None
 
 
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\x1c", "\x0b", "\x0c", "\r"])
+def test_rare_line_breaks_in_a_text_leave_systems_comparable(tmp_path: Path, sign: str) -> None:
+    gold = ["a", "b"] * 30
+    items = [{"text": f"moja{sign}{n}", "gold": label} for n, label in enumerate(gold)]
+    base = write_answers(tmp_path / "base", 1, [item | {"guess": "a"} for item in items])
+    other = write_answers(tmp_path / "other", 1, [item | {"guess": item["gold"]} for item in items])
+    found = compare("topic", "macro_f1", [base], [other])
+    assert found is not None
+    assert found.difference == pytest.approx(1 - 1 / 3)
+    assert found.p < 0.001
+
+
 def test_scores_without_their_predictions_are_not_compared(tmp_path: Path) -> None:
     base, other = (write_answers(tmp_path / name, 1, [{"text": "x", "gold": "a", "guess": "a"}]) for name in "ab")
     (other / "predictions.jsonl").unlink()

@@ -45,7 +45,7 @@ def test_jsonl_parquet_and_gzip(tmp_path: Path) -> None:
         ("a.csv", 'text,label\n"a"b,c\n', "expected after"),
         ("a.csv.gz", gzip.compress("text\né\n".encode("latin1"), mtime=0), "not UTF-8"),
         ("a.jsonl", '{"a": "\\ud83d"}\n', "line 1: half a surrogate pair"),
-        ("a.jsonl", "[1]\n", "line 1: expected an object"),
+        ("a.jsonl", "[1]\n", "row 1: expected an object"),
         ("a.csv.gz", "no gzip at all", "not a readable gzip file"),
         ("a.csv.gz", gzip.compress(b"text\n" + b"a\n" * 5000, mtime=0)[:-12], "not a readable gzip file"),
         ("a.parquet", "no parquet", "not a readable parquet file"),

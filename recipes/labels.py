@@ -1,0 +1,65 @@
+"""One name for each label, however a file writes it: numbers as numbers, one Unicode form, no invisible characters."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from .tables import is_missing
+from .text import clean_line
+
+WHOLE = re.compile(r"(-?\d+)\.0+")  # pandas writes a column of numbers so when one row had none
+
+
+def label_name(value: Any) -> str:
+    """The name of a label: 1, 1.0 and "1.0" are "1"; "" for a missing one.
+
+    Text comes in the form that all text has here (`recipes.text`).
+    """
+    if is_missing(value):
+        return ""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    if not isinstance(value, str):
+        return str(value)
+    value = clean_line(value)
+    match = WHOLE.fullmatch(value)
+    return match[1] if match else value
+
+
+class LabelReader:
+    """Labels by the names that a recipe gives them, if it does; counts those that a file writes in another form."""
+
+    def __init__(self, names: Sequence[str] | None) -> None:
+        self._names = names
+        self._by_name = {label_name(name): name for name in names or ()}
+        self._known: dict[tuple[type, Any], str] = {}
+        self.renamed: Counter[str] = Counter()
+        """By name, labels whose file has another Unicode form of it, or invisible characters in it."""
+
+    def read(self, value: Any) -> str | None:
+        """The name of a label, or None where the recipe's names have none for it; "" for a missing one."""
+        key = (type(value), value)  # 1 == True
+        if key not in self._known:
+            name = self._name(value)
+            if name is None:
+                return None
+            self._known[key] = name
+        name = self._known[key]
+        if isinstance(value, str) and value != name and _is_other_form(value, name):
+            self.renamed[name] += 1
+        return name
+
+    def _name(self, value: Any) -> str | None:
+        name = label_name(value)
+        if self._names is None or not name:
+            return name
+        if name in self._by_name:
+            return self._by_name[name]
+        if name.isdecimal() and int(name) < len(self._names):
+            return self._names[int(name)]
+        return None
+
+
+def _is_other_form(value: str, name: str) -> bool:
+    return not value.isascii() and " ".join(value.split()) != name and label_name(value) == label_name(name)

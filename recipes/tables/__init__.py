@@ -1,0 +1,161 @@
+"""The door for data files: tables (csv, tsv, jsonl, json, parquet), CoNLL and text, plain or gzip'd.
+
+What a file is read as is decided by the ending of its name, in any case; how, by what it holds.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError, nearest
+from .conll import NOT_WORDS, Conll, read_conll
+from .opening import inspect, open_text
+
+__all__ = [
+    "NOT_WORDS",
+    "ColumnError",
+    "Conll",
+    "Table",
+    "choose_column",
+    "class_names",
+    "column",
+    "is_conll",
+    "is_missing",
+    "is_table",
+    "is_text",
+    "open_table",
+    "open_text",
+    "read_conll",
+    "read_rows",
+    "text_in",
+]
+
+TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+CONLL = (".txt", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2")
+LONGEST = 60  # characters of a value in a message
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and how it is read."""
+
+    path: Path
+    unit: str
+    """What the rows are numbered by: the line of the file on which each begins, or row (the first is 1)."""
+    rows: Iterator[tuple[int, dict[str, Any]]]
+    """Number and values of each row, streamed; can be gone through once. Raises UserError while it is read."""
+    notes: tuple[str, ...] = ()
+    """What the file's name does not tell: other separators, encodings, compression."""
+
+    def place(self, number: int) -> str:
+        """A row's place for messages."""
+        return f"{self.path}, {self.unit} {number}"
+
+
+def open_table(path: Path) -> Table:
+    """Open a csv, tsv, jsonl, json or parquet file. Raises UserError for one of another format, and a missing one."""
+    from . import delimited, json_rows, parquet_rows
+
+    ending = _ending(path)
+    if ending == ".parquet":
+        return Table(path, "row", parquet_rows.parquet_rows(path))
+    if ending == ".gz" and path.name.lower().endswith(".parquet.gz"):
+        raise UserError(
+            f"{path}: parquet files have no .gz: unpack it with gunzip, or rename it if it is not compressed"
+        )
+    if ending not in TABLES:
+        raise UserError(f"{path}: unknown format; expected csv, tsv, jsonl, json or parquet, or txt for lines of text")
+    note = inspect(path).note
+    notes = [note] if note else []
+    if ending in (".jsonl", ".json"):
+        array = json_rows.is_array(path)
+        rows = json_rows.array_rows(path) if array else json_rows.line_rows(path)
+        return Table(path, "row" if array else "line", rows, tuple(notes))
+    tsv = ending == ".tsv"
+    dialect = delimited.find_dialect(path, tsv=tsv)
+    return Table(path, "line", delimited.delimited_rows(path, dialect), (*notes, *dialect.notes(tsv=tsv)))
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a table as dictionaries, streamed. Raises UserError as `open_table` does."""
+    for _, row in open_table(path).rows:
+        yield row
+
+
+def choose_column(names: str | list[str], path: Path) -> str:
+    """The first of `names` that a table has, judged by its first row; the first name where it has none of them."""
+    if isinstance(names, str):
+        return names
+    columns = next(read_rows(path), {}) if is_table(path) else {}
+    return next((name for name in names if name in columns), names[0])
+
+
+def class_names(path: Path, name: str) -> list[str] | None:
+    """Names behind the numbers of a column, where the file holds them: ClassLabel in parquet files of `datasets`."""
+    from . import parquet_rows
+
+    return parquet_rows.class_names(path, name) if _ending(path) == ".parquet" else None
+
+
+def is_table(path: Path) -> bool:
+    """Whether the name says csv, tsv, jsonl, json or parquet."""
+    return _ending(path) in TABLES
+
+
+def is_conll(path: Path) -> bool:
+    """Whether the name is one that CoNLL files have; a text file's too."""
+    return _ending(path) in CONLL
+
+
+def is_text(path: Path) -> bool:
+    """Whether the name is a text file's."""
+    return _ending(path) == ".txt"
+
+
+class ColumnError(UserError):
+    """A table lacks a column that the recipe names."""
+
+
+def column(row: Mapping[str, Any], name: str, path: Path) -> Any:
+    """`row[name]`, or a ColumnError that lists the columns of `path`."""
+    try:
+        return row[name]
+    except KeyError:
+        near = nearest(name, row)
+        hint = f"; did you mean {near}?" if near else f"; columns: {', '.join(map(str, row))}"
+        raise ColumnError(f"{path}: no column {name!r}{hint}") from None
+
+
+def text_in(value: Any, name: str, place: str) -> str:
+    """A value that is to be a text: a number as it is written, "" for a missing one (null, NaN).
+
+    Raises UserError with place, column and type for anything else.
+    """
+    if isinstance(value, str):
+        return value
+    if is_missing(value):
+        return ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)  # a csv does not tell numbers from texts either
+    raise UserError(f"{place}, column {name!r}: expected a text, got {describe(value)}")
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value is null, or NaN, which pandas writes for a missing text."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def describe(value: Any) -> str:
+    """A value and its type for messages."""
+    kinds = {list: "a list", dict: "an object", bytes: "bytes (a binary column: store it as a string)"}
+    kinds |= {bool: "true or false", int: "a number", float: "a number", str: "a text"}
+    shown = repr(value)
+    return f"{kinds.get(type(value), type(value).__name__)}, {shown[:LONGEST]}{'…' if len(shown) > LONGEST else ''}"
+
+
+def _ending(path: Path) -> str:
+    """The ending of a name in small letters, without .gz; parquet is compressed inside, and has none behind."""
+    name = path.name.lower()
+    return Path(name if name.endswith(".parquet.gz") else name.removesuffix(".gz")).suffix

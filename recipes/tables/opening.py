@@ -1,0 +1,133 @@
+"""Opening data files by what they hold, whatever their names say: gzip, UTF-16, and things that are no data at all."""
+
+import codecs
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TextIO, cast
+
+from ..errors import UserError
+
+GZIP = b"\x1f\x8b"
+ENCODINGS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),
+    (codecs.BOM_UTF32_BE, "utf-32", "UTF-32"),
+    (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
+    (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
+)
+IMPOSTORS = (
+    (rb"version https://git-lfs", "a Git LFS pointer, not the data: run `git lfs pull`, or download the file itself"),
+    (rb"PK\x03\x04", "a zip archive or an Excel workbook: unpack it, or save the sheet as CSV"),
+    (rb"\xd0\xcf\x11\xe0", "an old Excel or Word file: save it as CSV or text"),
+    (rb"BZh[1-9]1AY&SY", "compressed with bzip2: unpack it"),
+    (rb"\xfd7zXZ\x00", "compressed with xz: unpack it"),
+    (rb"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it"),
+    (rb"%PDF-", "a PDF document: extract its text"),
+    (
+        rb"(?i)\s*<(!doctype html|html)",
+        "a web page, not data: is the address that of the file itself, and are you logged in?",
+    ),
+)
+PARQUET = b"PAR1"
+HEAD = 512  # bytes that tell what a file holds
+
+
+@dataclass(frozen=True)
+class Content:
+    """How the bytes of a file are to be read."""
+
+    gzipped: bool
+    encoding: str
+    note: str | None = None
+    """What the file's name does not tell."""
+
+
+def inspect(path: Path, *, parquet: bool = False) -> Content:
+    """Find out how to read a file from its first bytes.
+
+    Raises UserError for a file that is missing, broken, or holds something else than text (than parquet if `parquet`).
+    """
+    head = _head(path)
+    gzipped = head.startswith(GZIP)
+    if parquet and gzipped:
+        raise UserError(f"{path}: a parquet file that was gzip'd once more: unpack it with gunzip")
+    if not gzipped and path.suffix.lower() == ".gz":
+        raise UserError(f"{path}: not a readable gzip file (it does not begin as one); remove .gz from its name?")
+    notes = ["compressed with gzip"] if gzipped and path.suffix.lower() != ".gz" else []
+    if gzipped:
+        with _told(path), gzip.open(path) as file:
+            head = file.read(HEAD)
+    for magic, what in IMPOSTORS:
+        if re.match(magic, head):
+            raise UserError(f"{path} is {what}")
+    if head.startswith(PARQUET) and not parquet:
+        raise UserError(f"{path} is a parquet file: give its name the ending .parquet")
+    encoding = "utf-8-sig"
+    for mark, codec, name in ENCODINGS:
+        if head.startswith(mark) and not parquet:
+            encoding = codec
+            notes.append(f"in {name}")
+            break
+    return Content(gzipped, encoding, " and ".join(notes) or None)
+
+
+@contextmanager
+def open_text(path: Path, newline: str = "") -> Iterator[TextIO]:
+    """Open a text file without its byte-order mark: UTF-8, or UTF-16 with a mark; plain or gzip'd.
+
+    Lines end as `newline` says, as of the built-in `open`. Raises UserError when the file is missing, breaks off, or
+    is no text, here or while it is read.
+    """
+    content = inspect(path)
+    opened = gzip.open if content.gzipped else open
+    with _told(path), cast(TextIO, opened(path, "rt", encoding=content.encoding, newline=newline)) as text:
+        try:
+            yield text
+        except UnicodeError as error:
+            if isinstance(error, UnicodeEncodeError):
+                raise  # of the reader's own making
+            raise UserError(_undecodable(path, content, error)) from error
+
+
+def open_bytes(path: Path, content: Content) -> BinaryIO:
+    """The bytes of a file, unpacked."""
+    return cast(BinaryIO, gzip.open(path)) if content.gzipped else path.open("rb")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn errors of the file system and of gzip into UserErrors."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UserError(f"no such file: {path}") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: not a readable gzip file ({error}); fetch or make it again") from error
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except FileNotFoundError as error:
+        raise UserError(f"no such file: {path}") from error
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from error
+
+
+def _undecodable(path: Path, content: Content, error: UnicodeError) -> str:
+    """What is wrong, with the line; looked for anew because decoders work in chunks and count from their start."""
+    if content.encoding != "utf-8-sig":
+        return f"{path}: not {content.encoding.upper()} text although it begins so; fetch or make it again"
+    with open_bytes(path, content) as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as bad:
+                byte = line[bad.start]
+                return f"{path}, line {number}: not UTF-8 text (byte 0x{byte:02x}, {bad.reason}); save it as UTF-8"
+    return f"{path}: not UTF-8 text ({error})"

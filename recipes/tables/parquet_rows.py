@@ -1,0 +1,46 @@
+"""Rows of parquet files."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import UserError
+from .delimited import header
+from .opening import inspect
+
+BATCH = 1024  # rows in memory at a time
+
+
+def class_names(path: Path, column: str) -> list[str] | None:
+    """Names behind the numbers of a parquet column, where `datasets` wrote them into the file (ClassLabel)."""
+    import pyarrow.parquet
+
+    metadata = pyarrow.parquet.read_schema(path).metadata or {}
+    try:
+        feature = json.loads(metadata[b"huggingface"])["info"]["features"][column]
+    except (KeyError, TypeError, ValueError):
+        return None
+    while isinstance(feature, list):  # [feature] is a list of it
+        feature = feature[0] if feature else None
+    while isinstance(feature, dict) and isinstance(feature.get("feature"), dict):  # Sequence, List
+        feature = feature["feature"]
+    names = feature.get("names") if isinstance(feature, dict) else None
+    return [str(name) for name in names] if isinstance(names, list) and names else None
+
+
+def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of a parquet file, numbered from 1. Raises UserError for a broken file and two columns of one name."""
+    import pyarrow
+    import pyarrow.parquet
+
+    inspect(path, parquet=True)
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            header(path, file.schema_arrow.names)
+            first = 1
+            for batch in file.iter_batches(BATCH):
+                yield from enumerate(batch.to_pylist(), first)
+                first += batch.num_rows
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a readable parquet file ({error}); fetch or make it again") from error
