@@ -20,6 +20,7 @@ from . import (
     run,
     train,
 )
+from .console import escape_unprintable
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -63,4 +64,5 @@ for module in (
 
 def main() -> None:
     """Entry point of the console script."""
+    escape_unprintable()
     sys.exit(app())

@@ -1,19 +1,24 @@
-"""What a command shows: bars on a terminal, plain lines elsewhere, a table at the end, or one JSON object."""
+"""What a command shows: bars on a terminal, plain lines elsewhere, a table at the end, or one JSON object.
 
+Texts and paths are the user's: rich is told to read no markup ([b], [/]) and no emoji (:cat:) in anything.
+"""
+
+import codecs
+import io
 import json
 import os
 import sys
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 15.0  # of a plain log
+LITERAL: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
 
 
 class Terminal:
@@ -25,18 +30,18 @@ class Terminal:
     def __init__(self, *, as_json: bool = False, logs: bool = True, results: bool = True) -> None:
         self._as_json = as_json
         self._results = results
-        self._out = Console(soft_wrap=not sys.stdout.isatty())
-        self._err = _Log(stderr=True, soft_wrap=not sys.stderr.isatty(), quiet=not logs)
+        self._out = Console(soft_wrap=not sys.stdout.isatty(), **LITERAL)
+        self._err = _Log(stderr=True, soft_wrap=not sys.stderr.isatty(), quiet=not logs, **LITERAL)
         self._status: dict[str, str] = {}
         self._live: Any = None
 
     def say(self, text: str) -> None:
         """Print one line about the work."""
-        self._err.print(text, style="dim" if self._err.is_terminal else None, markup=False, highlight=False)
+        self._err.print(text, style="dim" if self._err.is_terminal else None)
 
     def heading(self, text: str) -> None:
         """Announce a step."""
-        self._err.print(text, style="bold", markup=False, highlight=False)
+        self._err.print(text, style="bold")
 
     def track(self, items: Iterable[T], label: str, total: int | None = None) -> Generator[T]:
         """A bar on a terminal; elsewhere a line now and then."""
@@ -57,7 +62,7 @@ class Terminal:
         for name in columns:
             table.add_column(name, overflow="fold")
         for row in rows:
-            table.add_row(*map(escape, row))  # [b] in a path is no markup
+            table.add_row(*row)
         self._out.print(table)
 
     def result(self, value: dict[str, Any], path: Path | None = None) -> None:
@@ -65,7 +70,7 @@ class Terminal:
         if not self._results:
             return
         if self._as_json:
-            print(json.dumps(value, ensure_ascii=False, default=str))
+            print(json_line(value, sys.stdout))
         elif path is not None:
             print(path)
 
@@ -80,7 +85,7 @@ class Terminal:
             TimeRemainingColumn,
         )
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
         self._progress = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=self._err)
         self._live = Live(self._view(), console=self._err, transient=True)
         try:
@@ -97,7 +102,7 @@ class Terminal:
         if not self._status:
             return self._progress
         table = Table(*self._status, title_justify="left")
-        table.add_row(*map(escape, self._status.values()))
+        table.add_row(*self._status.values())
         return Group(table, self._progress)
 
     def _lines(self, items: Iterable[T], label: str, total: int | None) -> Generator[T]:
@@ -120,6 +125,22 @@ class _Log(Console):
         """Say no more; rich would end the program, before training has saved where it stands."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def json_line(value: Any, file: TextIO) -> str:
+    """`value` as JSON on one line, as `file` can take it: all but ASCII escaped where it is not written in UTF-8."""
+    return json.dumps(value, ensure_ascii=not _is_unicode(file), default=str)
+
+
+def escape_unprintable() -> None:
+    r"""Let the standard streams write \u1ecd for what their encoding lacks (a terminal in Latin-1), not raise."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_unicode(file: TextIO) -> bool:
+    return codecs.lookup(file.encoding or "utf-8").name.startswith("utf")
 
 
 def quiet_libraries() -> None:

@@ -1,6 +1,7 @@
 """`lrl-adapt fill-mask`: what a base puts into a gap, with and without language adapters."""
 
-import json
+import sys
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import groupby
@@ -11,7 +12,7 @@ import typer
 
 from ..recipes.errors import UserError
 from . import options
-from .console import Terminal, quiet_libraries
+from .console import Terminal, json_line, quiet_libraries
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .texts import TextFile, Texts, read_texts
@@ -58,6 +59,7 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
     given = [text for text in read_texts(texts, file) if text.strip()]
     from ..eval.fill_mask import fill_masks
     from ..eval.trained import NONE, newest_adapter
+    from ..recipes.text import clean_line, told
 
     quiet_libraries()
     if not adapters and base:
@@ -67,9 +69,14 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
         terminal.say(f"adapter: {newest}")
         adapters = [NONE, str(newest)]
     found = fill_masks(given, adapters, base=base, top=top)
+    counts: Counter[str] = Counter()
+    for text in given:
+        clean_line(text, counts)
+    if counts:
+        terminal.say(f"texts as the model reads them: {told(counts)}")
     if as_json:
         for filled in found:
-            print(json.dumps(asdict(filled), ensure_ascii=False))
+            print(json_line(asdict(filled), sys.stdout))
     else:
         _show(terminal, found)
 

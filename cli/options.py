@@ -112,7 +112,7 @@ def option_override(option: str, field: str, value: str | list[str]) -> str:
 
     words = [value] if isinstance(value, str) else value
     # JSON is YAML that leaves "no", the Norwegians' code, a string
-    return Override(f"{field}={json.dumps(value)}", " ".join(f"{option} {word}" for word in words))
+    return Override(f"{field}={json.dumps(value, ensure_ascii=False)}", " ".join(f"{option} {word}" for word in words))
 
 
 def language_code(language: str | None) -> str | None:

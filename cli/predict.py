@@ -1,7 +1,7 @@
 """`lrl-adapt predict`: what a trained task adapter says about new texts."""
 
-import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -12,7 +12,7 @@ import typer
 
 from ..recipes.errors import UserError
 from . import options
-from .console import Terminal, quiet_libraries
+from .console import Terminal, json_line, quiet_libraries
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .texts import TextFile, Texts, read_texts
@@ -79,9 +79,14 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
     given = read_texts(texts, file)
     first = next(given)  # says that there is none before a model is loaded
     found = _load(adapter, workspace, task, language, language_adapter, base)
+    counts: Counter[str] = Counter()
     with _opened(out) as lines:
-        for row in found.predict(chain([first], given)):
-            print(json.dumps(row, ensure_ascii=False), file=lines)
+        for row in found.predict(chain([first], given), counts):
+            print(json_line(row, lines), file=lines)
+    if counts:
+        from ..recipes.text import told
+
+        Terminal().say(f"texts as the model reads them: {told(counts)}")
     Terminal().result({}, out)
 
 

@@ -1,6 +1,7 @@
 """Texts to work on: arguments, the lines of a file, or what is piped in."""
 
 import io
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -36,11 +37,7 @@ def read_texts(texts: Sequence[str] | None, file: Path | None) -> Iterator[str]:
         with open_text(file) as lines:
             yield from _some(lines, str(file))
     elif texts:
-        try:
-            "".join(texts).encode()
-        except UnicodeEncodeError as error:
-            raise UserError("the arguments are not UTF-8 text") from error
-        yield from _some(texts, "the arguments")
+        yield from _some([_argument(text) for text in texts], "the arguments")
     elif sys.stdin.isatty():
         raise UserError("no text: write it behind the command in quotes, name a --file, or pipe lines in")
     else:
@@ -50,6 +47,18 @@ def read_texts(texts: Sequence[str] | None, file: Path | None) -> Iterator[str]:
             yield from _some(lines, "the standard input")
         except UnicodeDecodeError as error:
             raise UserError(f"standard input: not UTF-8 text (byte {error.start}: {error.reason})") from error
+
+
+def _argument(text: str) -> str:
+    """An argument, decoded anew where Python took the locale's word for its encoding (LC_ALL=C) and could not."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        try:
+            return os.fsencode(text).decode()
+        except UnicodeDecodeError as error:
+            raise UserError("the arguments are not UTF-8 text") from error
+    return text
 
 
 def _some(lines: Iterable[str], origin: str) -> Iterator[str]:

@@ -1,9 +1,11 @@
 """The corpus's data card, in Markdown."""
 
+from collections import Counter
 from typing import Any
 
 from ..recipes.languages import Language
 from ..recipes.schema import Corpus
+from ..recipes.text import told
 
 SPLITS = ("train", "validation", "test")
 MB = 1e6
@@ -31,6 +33,7 @@ def card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> str:
             "## From page to line",
             "",
             *(f"- {reason}: {count:,} pages" for reason, count in facts["pages"].items()),
+            *_text_changes(facts.get("text", {})),
             "",
             *_filters(facts),
             "",
@@ -54,6 +57,10 @@ def _passes(passes: list[tuple[str, int]]) -> list[str]:
     """How often the files' text stands in train, where sampling repeats the smaller ones."""
     told = ", ".join(f"{file} {count}" for file, count in passes if count > 1)
     return [f"Repeated in train, times in all: {told}.", ""] if told else []
+
+
+def _text_changes(counts: dict[str, int]) -> list[str]:
+    return [f"- text put into one form: {told(Counter(counts))}"] if counts else []
 
 
 def _filters(facts: dict[str, Any]) -> list[str]:

@@ -6,12 +6,12 @@ import os
 import signal
 import textwrap
 import threading
-import unicodedata
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain, islice
 from typing import Any
 
@@ -21,6 +21,7 @@ import sentencex
 from ..recipes.errors import UserError
 from ..recipes.languages import Language
 from ..recipes.schema import Corpus
+from ..recipes.text import clean_pages, to_nfc, to_nfc_all
 from .measure import Array, Measures, measure, near_hashes, suspects
 from .readers import Document
 
@@ -31,17 +32,20 @@ ALONE = 4  # batches: starting a process takes as long as cleaning one
 
 @dataclass
 class Tally:
-    """What became of pages and lines, by outcome; the bytes of lines too."""
+    """What became of pages and lines, by outcome, with the bytes of the lines; what the rules for text changed."""
 
     pages: Counter[str] = field(default_factory=Counter)
     lines: Counter[str] = field(default_factory=Counter)
     bytes: Counter[str] = field(default_factory=Counter)
+    text: Counter[str] = field(default_factory=Counter)
+    """By rule of `recipes.text`."""
 
     def add(self, other: "Tally") -> None:
         """Add another batch's counts."""
         self.pages.update(other.pages)
         self.lines.update(other.lines)
         self.bytes.update(other.bytes)
+        self.text.update(other.text)
 
 
 @dataclass(frozen=True)
@@ -136,13 +140,11 @@ def _end_with_parent() -> None:
 
 
 def mend(texts: list[str], tally: Tally, *, repair: bool = True) -> list[str]:
-    """The texts in Unicode's normal form C, broken encoding repaired (if `repair`) and counted."""
-    if not unicodedata.is_normalized("NFC", "\n".join(texts)):
-        texts = [unicodedata.normalize("NFC", text) for text in texts]
-    texts = list(texts)
+    """The texts after the rules for all text (`recipes.text`), broken encoding repaired before (if `repair`)."""
+    texts = to_nfc_all(texts, tally.text)
     for index in suspects(texts) if repair else ():  # ftfy is too slow for all
-        texts[index] = _mended(texts[index], tally)
-    return texts
+        texts[index] = to_nfc(_mended(texts[index], tally))
+    return clean_pages(texts, tally.text, normal=True)
 
 
 def lines_of(text: str, corpus: Corpus, language: str) -> Iterator[str]:
@@ -177,11 +179,26 @@ def _sentences(line: str, language: str) -> Iterator[str]:
 def _mended(text: str, tally: Tally) -> str:
     import ftfy
 
-    # Quotation marks, ligatures and wide forms are the writer's own and stay.
     text = "\n".join(text.splitlines())  # ftfy would take the rarer breaks away
-    repaired = ftfy.fix_text(text, uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False)
+    repaired = ftfy.fix_text(text, _repair_only())
     tally.pages["of these with repaired encoding"] += repaired != text
     return repaired
+
+
+@cache
+def _repair_only() -> Any:
+    """ftfy's settings: only what went wrong on the way is put right; the rest is for the rules for all text."""
+    import ftfy
+
+    return ftfy.TextFixerConfig(
+        uncurl_quotes=False,
+        fix_latin_ligatures=False,
+        fix_character_width=False,
+        fix_line_breaks=False,
+        remove_control_chars=False,
+        normalization=None,
+        explain=False,
+    )
 
 
 def _judge_page(document: Document, corpus: Corpus, tally: Tally) -> bool:

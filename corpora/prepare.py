@@ -18,6 +18,7 @@ from ..recipes.languages import find_language
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Corpus, Recipe
 from ..recipes.sources import expand_files
+from ..recipes.text import told
 from .card import card
 from .clean import Cleaned, Tally, clean, clean_all
 from .readers import Document, Shards, find_shards, read_documents
@@ -25,7 +26,7 @@ from .reasons import left_out
 from .stage import KEPT, NOT_SAMPLED, OUTCOMES, OVER_CAP, Stage
 from .tasks import task_inputs, task_lines
 
-CODE = 2  # goes up when the same text is to give other files
+CODE = 3  # goes up when the same text is to give other files
 SPLITS = ("train", "validation", "test")
 SCHEMA = pyarrow.schema({"document": pyarrow.string(), "text": pyarrow.string()})
 BATCH = 2_000_000  # characters cleaned together
@@ -99,7 +100,10 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
         "pages": _present(tally.pages),
         "counts": _present(tally.lines),
         "bytes_by_outcome": _present(tally.bytes),
+        "text": dict(tally.text),
     }
+    if tally.text:
+        progress.say(f"text put into one form: {told(tally.text)}")
     (draft.folder / "card.md").write_text(card(language, corpus, draft.facts), encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Corpus
 from ..recipes.sources import expand_files, unread_files
 from ..recipes.tables import is_text, open_table, open_text, text_in
+from ..recipes.text import to_nfc
 
 TEXT_COLUMNS = ("content", "text")  # GlotCC's, and everybody else's
 ID_COLUMN = "warc-record-id"
@@ -101,7 +102,9 @@ def read_documents(
 
     They are counted in `pages` as `EMPTY`; `progress` is told how a file is read where its name does not say.
 
-    A document's id is GlotCC's record id where there is one, else the text itself. Raises UserError for a file that
+    A document's id is GlotCC's record id where there is one, else the text itself in normal form C: its hash decides
+    the split, which must not depend on how a keyboard writes accents. The text is as the file has it: broken encoding
+    shows only before the rules for all text (`recipes.text`). Raises UserError for a file that
     cannot be read or has no text column.
     """
     pages = Counter() if pages is None else pages
@@ -109,7 +112,7 @@ def read_documents(
         with open_text(path) as file:
             for line in file:
                 if text := line.strip():
-                    yield Document(text, text)
+                    yield Document(to_nfc(text), text)
                 else:
                     pages[EMPTY] += 1
         return
@@ -125,7 +128,7 @@ def read_documents(
             pages[EMPTY] += 1
         else:
             yield Document(
-                str(row.get(ID_COLUMN) or text),
+                str(row.get(ID_COLUMN) or to_nfc(text)),
                 text,
                 _names(row.get("quality-warnings")),
                 _names(row.get("categories")),

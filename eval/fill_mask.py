@@ -12,6 +12,7 @@ import torch
 from peft import PeftModel
 
 from ..recipes.errors import UserError
+from ..recipes.text import clean_line
 from ..training.adapters import BottleneckConfig, load_adapter, load_adapters
 from ..training.adapters.bottleneck.model import NO_ADAPTER
 from ..training.adapters.files import read_config
@@ -101,7 +102,9 @@ class _System:
     def _gaps(self, text: str) -> Iterator[_Gap]:
         """The text around each mask, as much of it as the model takes."""
         mask, config = self.tokenizer.mask_token, self._bare.config
-        ids = self.tokenizer(MASK.sub(mask, text), add_special_tokens=False, verbose=False)["input_ids"]
+        # in the form of the text that adapters are trained on; `Filled` has it as the user wrote it
+        whole = clean_line(MASK.sub(mask, text))
+        ids = self.tokenizer(whole, add_special_tokens=False, verbose=False)["input_ids"]
         before, behind = special_tokens(self.tokenizer, ["a", "1"])
         room = config.max_position_embeddings - family_of(config.model_type).first_position(config)
         room -= len(before) + len(behind)

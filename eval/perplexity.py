@@ -101,11 +101,12 @@ def measures(scores: Sequence[SentenceScore]) -> list[Measure]:
     and counted too, mean over sentences of exp of the mean -ln p (arXiv 2502.10140), which a few bad sentences decide.
     `bits_per_character`, `bits_per_byte`: the same likelihood in units that do not depend on the tokenizer.
     `unknown_share`: share of [UNK] among the tokens; above a few percent the other figures mean little.
+    Sentences without tokens count in none of them.
     """
+    scores = [score for score in scores if score.tokens] or scores
     table = {name: np.array([getattr(score, name) for score in scores], dtype=float) for name in _NUMBERS}
-    bits, read = table["nll"] / math.log(2), (table["tokens"] > 0).astype(float)
-
-    papers = read * np.array([_of_sentence(score, special=True) for score in scores])
+    bits, each = table["nll"] / math.log(2), np.ones(len(scores))
+    papers = np.array([_of_sentence(score, special=True) for score in scores])
 
     def ratio(metric: str, above: np.ndarray, below: np.ndarray, change: Any = np.asarray) -> Measure:
         return Measure(
@@ -114,7 +115,7 @@ def measures(scores: Sequence[SentenceScore]) -> list[Measure]:
 
     return [
         ratio("pseudo_perplexity", table["nll"], table["tokens"], _exp),
-        ratio("pseudo_perplexity_paper", papers, read),
+        ratio("pseudo_perplexity_paper", papers, each),
         ratio("bits_per_character", bits, table["characters"]),
         ratio("bits_per_byte", bits, table["bytes"]),
         ratio("unknown_share", table["unknown"], table["tokens"]),

@@ -1,5 +1,6 @@
 """Labels for new texts from a trained task adapter: a class for each text, or entities with their places in it."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -10,6 +11,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ..recipes.errors import UserError
+from ..recipes.text import Aligned, align
 from ..training.batches import collate
 from ..training.device import use_device
 from ..training.families import family_of
@@ -37,26 +39,28 @@ class Predictor:
     edges: tuple[list[int], list[int]]
     """Ids before and behind them."""
 
-    def predict(self, texts: Iterable[str]) -> Iterator[dict[str, Any]]:
+    def predict(self, texts: Iterable[str], counts: Counter[str] | None = None) -> Iterator[dict[str, Any]]:
         """For each text, in order, its class, its entities, or for tags that are no IOB tags its words.
 
-        - {"text", "label", "probability", "probabilities": {label: probability}}; a blank text has label None;
+        - {"text", "label", "probability", "probabilities": {label: probability}}; a text that is blank, or of which the
+          tokenizer keeps nothing, has label None;
         - {"text", "entities": [{"text", "type", "start", "end", "probability"}]};
         - {"text", "words": [{"text", "label", "start", "end", "probability"}]}.
 
-        start and end count characters of the text: text[start:end] is the entity. Its probability is the mean over its
-        words. A text longer than the model takes is read in windows: classes get the mean of them by length, words are
-        labelled in the window in which they stand further inside.
+        The model reads texts in the form that it was trained on (`recipes.text`; what that changed is added to
+        `counts`), but "text" is as it was given, and start and end count its characters: text[start:end] is the
+        entity. Its probability is the mean over its words. A text longer than the model takes is read in windows:
+        classes get the mean of them by length, words are labelled in the window in which they stand further inside.
         """
         describe = self._tagged if self.model.per_token else self._classified
         rest = iter(texts)
         while some := list(islice(rest, AT_ONCE)):
-            yield from describe(some)
+            yield from describe([align(text, counts) for text in some], some)
 
-    def _classified(self, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
-        pieces = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    def _classified(self, aligned: Sequence[Aligned], texts: Sequence[str]) -> Iterator[dict[str, Any]]:
+        pieces = self.tokenizer([one.text for one in aligned], add_special_tokens=False, verbose=False)["input_ids"]
         for text, row, windows in zip(texts, pieces, self._windows(pieces, margin=0), strict=True):
-            if not text.strip():
+            if not row:
                 yield {"text": text, "label": None, "probability": None, "probabilities": {}}
                 continue
             weights = torch.tensor([len(row[start : start + self.room]) or 1 for start in self._starts(row, 0)])
@@ -65,11 +69,11 @@ class Predictor:
             label = self.labels[int(mean.argmax())]
             yield {"text": text, "label": label, "probability": shares[label], "probabilities": shares}
 
-    def _tagged(self, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
-        units = [label_units(text, self.tokenizer) for text in texts]
+    def _tagged(self, aligned: Sequence[Aligned], texts: Sequence[str]) -> Iterator[dict[str, Any]]:
+        units = [label_units(one.text, self.tokenizer) for one in aligned]
         margin = self.room // OVERLAP
         found = self._windows([pieces for pieces, _ in units], margin=margin)
-        for text, (pieces, some), windows in zip(texts, units, found, strict=True):
+        for text, one, (pieces, some), windows in zip(texts, aligned, units, found, strict=True):
             starts = self._starts(pieces, margin)
             own = [window_of(unit.place, starts, margin) for unit in some]
             # behind the ids that stand before the pieces
@@ -80,9 +84,11 @@ class Predictor:
             tags = [self.labels[int(share.argmax())] for share in shares]
             sure = [float(share.max()) for share in shares]
             if _are_iob(self.labels):
-                yield {"text": text, "entities": _entities(text, some, tags, sure)}
+                spans = _entities(one.text, some, tags, sure)
             else:
-                yield {"text": text, "words": _words(text, some, tags, sure)}
+                spans = [(unit.start, unit.end, tag, share) for unit, tag, share in zip(some, tags, sure, strict=True)]
+            key, kind = ("entities", "type") if _are_iob(self.labels) else ("words", "label")
+            yield {"text": text, key: [_place(text, *one.original(*span[:2]), kind, *span[2:]) for span in spans]}
 
     def _starts(self, pieces: Sequence[int], margin: int) -> list[int]:
         return window_starts(len(pieces), self.room, margin)
@@ -132,19 +138,17 @@ def _are_iob(labels: Sequence[str]) -> bool:
     return all(label == "O" or label.startswith(("B-", "I-")) for label in labels)
 
 
-def _entities(text: str, units: Sequence[Unit], tags: Sequence[str], sure: Sequence[float]) -> list[dict[str, Any]]:
+def _entities(
+    text: str, units: Sequence[Unit], tags: Sequence[str], sure: Sequence[float]
+) -> list[tuple[int, int, str, float]]:
+    """Start and end in `text`, type and mean probability of each entity."""
     found = []
     for kind, first, last in sorted(entities(tags), key=lambda entity: entity[1]):
         start, end = units[first].start, units[last].end
         end -= len(text[start:end]) - len(text[start:end].rstrip(TSHEG))
         probability = sum(sure[first : last + 1]) / (last + 1 - first)
-        found.append(_place(text, start, end, "type", kind, probability))
+        found.append((start, end, kind, probability))
     return found
-
-
-def _words(text: str, units: Sequence[Unit], tags: Sequence[str], sure: Sequence[float]) -> list[dict[str, Any]]:
-    labelled = zip(units, tags, sure, strict=True)
-    return [_place(text, unit.start, unit.end, "label", tag, share) for unit, tag, share in labelled]
 
 
 def _place(text: str, start: int, end: int, name: str, value: str, probability: float) -> dict[str, Any]:

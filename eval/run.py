@@ -16,10 +16,11 @@ from ..recipes.errors import UserError
 from ..recipes.evaluation import Task
 from ..recipes.examples import Account, reading_notes
 from ..recipes.labelled import label_origin, read_sentences, sentence_inputs, task_inputs
-from ..recipes.progress import QUIET, Progress
+from ..recipes.progress import QUIET, Progress, say_once
 from ..recipes.schema import Recipe
 from ..recipes.sources import hub_licences
 from ..training.adapters import load_adapter
+from ..training.adapters.files import PICKLE
 from ..training.base import base_identity, base_name, load_base, scratch_artifact
 from ..training.device import use_device
 from ..training.mlm import MaskedLM
@@ -40,7 +41,7 @@ LABELS_NAMED_BY = {
     "recipe": "the recipe; the files hold numbers without names, so the order was assumed",
     "none": "nobody: the files hold numbers",
 }
-ADAPTER_FILES = ("*.json", "*.safetensors")
+ADAPTER_FILES = ("*.json", "*.safetensors", PICKLE)
 
 
 def measurements(
@@ -223,7 +224,16 @@ class Measurement:
                 progress=progress,
                 label=f"pseudo-perplexity of {self.system}",
             )
-        return [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True)]
+        rows = [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True) if score.tokens]
+        if not rows:
+            raise UserError(f"eval.mlm: the tokenizer of {base_name(self.recipe.base)} keeps nothing of any sentence")
+        if left_out := len(sentences) - len(rows):
+            draft.facts["sentences_without_tokens"] = left_out
+            say_once(
+                progress,
+                f"mlm: {left_out} of {len(sentences)} sentences left out: the tokenizer keeps nothing of them",
+            )
+        return rows
 
     def _sentences(self, progress: Progress, account: Account) -> Iterator[str]:
         settings = sentence_settings(self.recipe)
@@ -279,6 +289,6 @@ def folder_hashes(folder: Path) -> dict[str, str]:
     files = sorted({file for pattern in ADAPTER_FILES for file in folder.glob(pattern) if file.name != "manifest.json"})
     if (folder / "task.json").is_file():
         raise UserError(f"{folder} is a task adapter; a language adapter is wanted here, as `train` makes")
-    if not any(file.suffix == ".safetensors" for file in files):
-        raise UserError(f"{folder} is no adapter's folder: there are no .safetensors in it")
+    if not any(file.suffix != ".json" for file in files):
+        raise UserError(f"{folder} is no adapter's folder: there is no .safetensors in it, and no {PICKLE}")
     return {file.name: file_hash(file) for file in files}

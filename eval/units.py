@@ -1,13 +1,26 @@
-"""What a text is labelled by: words, signs of punctuation, and in scripts without spaces the tokenizer's pieces."""
+"""What a text is labelled by: words, signs of punctuation, and in scripts without spaces the tokenizer's pieces.
+
+Words are those of Unicode's word boundaries (UAX 29), which the library `regex` knows: marks, variation selectors and
+joiners stay with their base, an emoji of several characters is one sign, apostrophes and what acts as one (Uzbek o‘,
+Hebrew gershayim, Armenian question marks, the Catalan middle dot) stay inside words, a number keeps its point. As in
+CoNLL files, and unlike UAX 29,
+
+- a run in a script without spaces is one word, to be cut where the tokenizer cuts it;
+- a Tibetan syllable keeps the tsheg that ends it;
+- o‘ and g‘ stay whole at the end of an Uzbek word too, unless the text has quotation marks of the German kind (‚…‘).
+"""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+import regex
+
 TSHEG = "\u0f0b\u0f0c"  # ends a syllable in Tibetan
-APOSTROPHES = "'\u2019"  # within words of Swahili (ng'ombe), Uzbek, Hausa, Ukrainian
 JOINERS = "\u200c\u200d"  # zero width, inside words of Persian, Sinhala and others
+TURNED_COMMA, LOW_COMMA = "\u2018", "\u201a"
 TIBETAN = range(0x0F00, 0x1000)
 UNSPACED = (
     range(0x0E00, 0x0F00),  # Thai, Lao
@@ -24,7 +37,8 @@ UNSPACED = (
     range(0xFF66, 0xFFA0),  # Kana, half width
     range(0x20000, 0x32400),  # Han
 )
-GAP, WORD, SIGN, SYLLABLE, RUN = "gap", "word", "sign", "syllable", "run"
+GAP, WORD, SIGN, RUN = "gap", "word", "sign", "run"
+BOUNDARY = regex.compile(r"(?V1w)\b")  # w: the boundaries of UAX 29
 
 
 @dataclass(frozen=True)
@@ -46,22 +60,17 @@ class Unit:
 
 
 def split_words(text: str) -> list[Word]:
-    """Words as CoNLL files have them: runs of letters, marks and digits, or single signs; Tibetan by syllable.
-
-    An apostrophe between two letters is part of the word.
-    """
-    found: list[Word] = []
-    before = GAP
-    for place, sign in enumerate(text):
-        kind = _kind(sign, before)
-        if sign in APOSTROPHES and before == WORD and _kind(text[place + 1 : place + 2], WORD) == WORD:
-            kind = WORD
-        if kind != GAP:
-            goes_on = kind == before and kind != SIGN
-            start = found.pop().start if goes_on else place
-            found.append(Word(start, place + 1, kind == RUN))
-        before = GAP if sign in TSHEG else kind
-    return found
+    """Words and single signs, in order, as the module describes them; white space and controls lie between."""
+    words: list[Word] = []
+    kind_before = GAP
+    for start, end in _segments(text):
+        kind = _kind(text[start:end])
+        if _goes_on(text, start, kind, kind_before):
+            words[-1] = Word(words[-1].start, end, words[-1].unspaced)
+        elif kind != GAP:
+            words.append(Word(start, end, kind == RUN))
+        kind_before = SIGN if text[start] in TSHEG else kind
+    return words
 
 
 def label_units(text: str, tokenizer: Any) -> tuple[list[int], list[Unit]]:
@@ -89,7 +98,7 @@ def label_units(text: str, tokenizer: Any) -> tuple[list[int], list[Unit]]:
         elif word.unspaced:
             last, begin = units[-1], word.start + start
             # a piece for the space before a word goes with the next, one for part of a character with the last
-            if last.start < last.end <= begin < word.end and not _is_mark(text[begin]):
+            if last.start < last.end <= begin < word.end and not _clings(text[begin]):
                 units.append(Unit(begin, word.start + end, place))
             else:
                 units[-1] = Unit(last.start, word.start + end, last.place)
@@ -109,21 +118,31 @@ def window_of(place: int, starts: Sequence[int], margin: int) -> int:
     return min(max(0, place - margin) // step, len(starts) - 1)
 
 
-def _is_mark(sign: str) -> bool:
-    return unicodedata.category(sign)[0] == "M"
+def _segments(text: str) -> Iterator[tuple[int, int]]:
+    """The start and end of what stands between two boundaries, which together are the whole text."""
+    return pairwise(match.start() for match in BOUNDARY.finditer(text))
 
 
-def _kind(sign: str, before: str) -> str:
-    if not sign:
-        return GAP
-    group = unicodedata.category(sign)[0]
-    if sign in TSHEG:
-        return before if before == SYLLABLE else SIGN
-    if _is_mark(sign) or sign in JOINERS:
-        return before if before not in (GAP, SIGN) else WORD
-    if group in "LN":
-        code = ord(sign)
-        if code in TIBETAN:
-            return SYLLABLE
-        return RUN if any(code in some for some in UNSPACED) else WORD
-    return SIGN if group in "PS" else GAP
+def _goes_on(text: str, start: int, kind: str, before: str) -> bool:
+    """Whether what begins at `start` belongs to the word, of the kind `before`, that ends there."""
+    if before == RUN:
+        return kind == RUN
+    if before != WORD:
+        return False
+    first, last = text[start], text[start - 1]
+    if first in TSHEG:
+        return ord(last) in TIBETAN
+    return first == TURNED_COMMA and last in "oOgG" and LOW_COMMA not in text
+
+
+def _kind(segment: str) -> str:
+    for sign in segment:
+        if unicodedata.category(sign)[0] in "LN":
+            return RUN if any(ord(sign) in some for some in UNSPACED) else WORD
+    group = unicodedata.category(segment[0])[0]
+    return WORD if group == "M" else SIGN if group in "PS" else GAP
+
+
+def _clings(sign: str) -> bool:
+    """Whether a character cannot stand without the one before it."""
+    return unicodedata.category(sign)[0] == "M" or sign in JOINERS

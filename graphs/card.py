@@ -52,6 +52,7 @@ def _lines(facts: dict[str, Any], language: Language, graph: Graph, examples: li
         "",
         "The splits are made by pair of terms: all edges between two terms, in either direction, are in one split.",
         *_listing("Rows of the dump", facts["counts"]),
+        *_listing("Changes in terms", facts.get("text", {})),
         *_listing("Kept edges without a sentence", facts["unused"]),
         *_listing("Relations", described["relations"]),
         *(line for name, title in PICTURES.items() for line in ("", f"![{title}]({name})")),

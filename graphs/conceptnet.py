@@ -5,6 +5,7 @@ weight and license); https://github.com/commonsense/conceptnet5/wiki/Downloads.
 """
 
 import gzip
+import html
 import json
 import math
 import re
@@ -14,14 +15,21 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
+from urllib.parse import unquote
 
 import numpy
 from isal import igzip_threaded
 
 from ..recipes.errors import UserError
 from ..recipes.progress import QUIET, Progress
+from ..recipes.text import clean_line
 
-COUNTS = ("rows", "kept", "other language", "malformed", "external url", "self-loop", "duplicate")
+MARKUP, BRACKETS, NO_WEIGHT = "markup in a term", "a bracket in a term lacks its pair", "weight not above 0"
+COUNTS = (
+    *("rows", "kept", "other language", "malformed", "external url", "self-loop", "duplicate"),
+    *(MARKUP, BRACKETS, NO_WEIGHT),
+)
+PERCENT, ENTITY = "percent-encoded terms decoded", "HTML entities in terms decoded"
 SYMMETRIC = frozenset(
     {"RelatedTo", "SimilarTo", "EtymologicallyRelatedTo", "Synonym", "Antonym", "DistinctFrom"}
 )  # conceptnet5/relations.py, SYMMETRIC_RELATIONS
@@ -31,6 +39,10 @@ TABS = 4  # in a row
 BLOCK_BYTES = 4 << 20
 GZIP_MAGIC = b"\x1f\x8b"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+PERCENT_CODES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+HTML_ENTITY = re.compile(r"&(?:#[0-9]+|#[xX][0-9A-Fa-f]+|[A-Za-z][A-Za-z0-9]*);")
+TAG = re.compile(r"</?[A-Za-z]")
+PAIRS = ("()", "[]", "{}")
 
 TripleKey = tuple[str, str, str]
 
@@ -61,14 +73,22 @@ class Edge:
     license: str
 
 
-def parse_node(uri: str) -> Node | None:
-    """The node that `/c/LANGUAGE/TERM[/POS[/SENSE]]` names, `_` in TERM read as a space; None for any other URI.
+def parse_node(uri: str, changes: Counter[str] | None = None) -> Node | None:
+    """The node that `/c/LANGUAGE/TERM[/POS[/SENSE]]` names; None for any other URI.
 
-    The term is a fixed element: the last one of `/c/mt/qattus/n/wn/animal` is a sense tag, not a word.
+    In the term `_` is read as a space, percent codes and HTML entities are decoded, and the rules for all text
+    (`recipes.text`) hold; what that changed is added to `changes`. The term is a fixed element: the last one of
+    `/c/mt/qattus/n/wn/animal` is a sense tag, not a word.
     """
     before, kind, language, text, *rest = [*uri.split("/", 4), "", "", ""]
-    term = text.replace("_", " ").strip()
-    if before or kind != "c" or not language or not term or CONTROL.search(term):
+    try:
+        term = _decoded(text, changes)
+    except UnicodeDecodeError:
+        return None
+    if before or kind != "c" or not language or CONTROL.search(term):
+        return None
+    term = clean_line(term, changes)
+    if not term:
         return None
     pos, _, sense = rest[0].partition("/")
     if pos not in PARTS_OF_SPEECH:
@@ -76,16 +96,40 @@ def parse_node(uri: str) -> Node | None:
     return Node(language, term, pos, sense)
 
 
+def _decoded(text: str, changes: Counter[str] | None) -> str:
+    """A term without `_`, percent codes and HTML entities. Raises UnicodeDecodeError for codes that are not UTF-8."""
+    text = text.replace("_", " ")
+    for sign, name, pattern in (("%", PERCENT, PERCENT_CODES), ("&", ENTITY, HTML_ENTITY)):
+        if sign not in text:
+            continue
+        decode = _unquote if sign == "%" else html.unescape
+        text, times = pattern.subn(lambda match, decode=decode: decode(match[0]), text)
+        if times and changes is not None:
+            changes[name] += 1 if sign == "%" else times
+    return text
+
+
+def _unquote(codes: str) -> str:
+
+    return unquote(codes, errors="strict")
+
+
 def read_edges(
-    path: Path, languages: Collection[str], counts: Mapping[str, Counter[str]], progress: Progress = QUIET
+    path: Path,
+    languages: Collection[str],
+    counts: Mapping[str, Counter[str]],
+    progress: Progress = QUIET,
+    changes: Mapping[str, Counter[str]] | None = None,
 ) -> Iterator[tuple[str, Edge]]:
     """Edges of a dump with an end in one of `languages` (ConceptNet's codes), all in one pass, in the dump's order.
 
     Yields the language and the edge, twice when two of the languages meet in it; of equal edges the first is kept. Adds
-    to `counts[language]` under the names in COUNTS; `rows` is the sum of the others. Raises UserError while reading
-    when the file is not gzip though named .gz, or breaks off.
+    to `counts[language]` under the names in COUNTS; `rows` is the sum of the others; to `changes[language]` what was
+    decoded or cleaned in terms. Raises UserError while reading when the file is not gzip though named .gz, or breaks
+    off.
     """
     marker = re.compile(b"\t/c/(?:" + b"|".join(re.escape(code.encode()) for code in sorted(languages)) + b")/")
+    changes = changes if changes is not None else {language: Counter() for language in languages}
     seen: dict[str, set[int]] = {language: set() for language in languages}
     # A bar per row would cost more than reading it: the whole dump has 34 million.
     for block in progress.track(_blocks(path), f"read ConceptNet, blocks of {BLOCK_BYTES >> 20} MiB"):
@@ -93,7 +137,7 @@ def read_edges(
         elsewhere = dict.fromkeys(languages, rows)
         for row in _rows_with(marker, block):
             try:
-                outcome, ends = _parse_row(row)
+                outcome, ends, changed = _parse_row(row)
             except (ValueError, OverflowError, RecursionError):  # the last two: JSON with vast numbers or deep nesting
                 if row.count(b"\t") != TABS:
                     malformed += 1
@@ -105,6 +149,7 @@ def read_edges(
             key = hash(_triple(outcome)) if isinstance(outcome, Edge) else 0
             for language in ends.intersection(languages):
                 elsewhere[language] -= 1
+                changes[language].update(changed)
                 if not isinstance(outcome, Edge):
                     counts[language][outcome] += 1
                 elif key in seen[language]:
@@ -167,21 +212,36 @@ def _rows_with(marker: re.Pattern[bytes], block: bytes) -> Iterator[bytes]:
         yield block[start:done]
 
 
-def _parse_row(row: bytes) -> tuple[Edge | str, frozenset[str]]:
-    """The edge in a row or the reason why there is none, and the languages at its ends; ValueError if malformed."""
+def _parse_row(row: bytes) -> tuple[Edge | str, frozenset[str], Counter[str]]:
+    """The edge in a row or the reason why there is none, the languages at its ends, and what changed in its terms.
+
+    Raises ValueError where the row is malformed.
+    """
     _, relation, start_uri, end_uri, details = row.rstrip(b"\r\n").decode().split("\t")
-    start = _node(start_uri)
+    changes: Counter[str] = Counter()
+    start = _node(start_uri, changes)
     if end_uri.startswith(("http://", "https://")):
-        return "external url", frozenset({start.language})
-    end = _node(end_uri)
-    if start.key == end.key:
-        return "self-loop", frozenset({start.language})
+        return "external url", frozenset({start.language}), changes
+    end = _node(end_uri, changes)
+    ends = frozenset({start.language, end.language})
     edge = Edge(start, _relation(relation), end, *_details(details))
-    return edge, frozenset({start.language, end.language})
+    return _unfit(edge) or edge, ends, changes
 
 
-def _node(uri: str) -> Node:
-    if (node := parse_node(uri)) is None:
+def _unfit(edge: Edge) -> str | None:
+    """Why an edge is not to become a sentence: an error of extraction in it, or that it is said not to hold."""
+    if edge.start.key == edge.end.key:
+        return "self-loop"
+    terms = (edge.start.term, edge.end.term)
+    if any(TAG.search(term) for term in terms):
+        return MARKUP
+    if any(term.count(opening) != term.count(closing) for term in terms for opening, closing in PAIRS):
+        return BRACKETS
+    return None if edge.weight > 0 else NO_WEIGHT
+
+
+def _node(uri: str, changes: Counter[str]) -> Node:
+    if (node := parse_node(uri, changes)) is None:
         raise ValueError(f"not a node: {uri}")
     return node
 

@@ -16,9 +16,10 @@ from ..recipes.parquet import RowWriter
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Graph, Recipe
 from ..recipes.sources import identity, local_file
+from ..recipes.text import told
 from .conceptnet import COUNTS, Edge, Node, read_edges
 
-CODE = 1  # goes up when the same dump is to give other edges
+CODE = 2  # goes up when the same dump is to give other edges
 FILE = "edges.parquet"
 SCHEMA = pyarrow.schema(
     {
@@ -132,7 +133,8 @@ def _extract(location: str, missing: dict[Path, Recipe], workspace: Path, progre
             draft = finish.enter_context(edges_artifact(recipe, workspace).draft(progress))
             if draft is not None:
                 targets.append(_Target(conceptnet_code(recipe), draft, folder, finish))
-        counts = _write_edges(path, targets, progress) if targets else {}
+        changes = {target.code: Counter[str]() for target in targets}
+        counts = _write_edges(path, targets, progress, changes) if targets else {}
         errors: dict[Path, Exception] = {}
         for target in targets:
             try:
@@ -141,23 +143,29 @@ def _extract(location: str, missing: dict[Path, Recipe], workspace: Path, progre
                         raise UserError(
                             f"{path}: no edge of ConceptNet's language {target.code}; is it the right file?"
                         )
-                    target.draft.facts |= {"dump": path.name, "counts": dict(counts[target.code])}
+                    facts = {"counts": dict(counts[target.code]), "text": dict(changes[target.code])}
+                    target.draft.facts |= {"dump": path.name} | facts
             except Exception as error:
                 errors[target.folder] = error
     return errors
 
 
-def _write_edges(path: Path, targets: list[_Target], progress: Progress) -> dict[str, Counter[str]]:
-    """Write every target's edges; what was counted of each language."""
+def _write_edges(
+    path: Path, targets: list[_Target], progress: Progress, changes: dict[str, Counter[str]]
+) -> dict[str, Counter[str]]:
+    """Write every target's edges; what was counted of each language, and in `changes` what was in its terms."""
     counts = {target.code: Counter[str](dict.fromkeys(COUNTS, 0)) for target in targets}
     with ExitStack() as stack:
         writers: dict[str, list[RowWriter]] = {}
         for target in targets:  # Malay and Indonesian share a code
             writer = stack.enter_context(RowWriter(target.draft.folder / FILE, SCHEMA))
             writers.setdefault(target.code, []).append(writer)
-        for code, edge in read_edges(path, writers, counts, progress):
+        for code, edge in read_edges(path, writers, counts, progress, changes):
             for writer in writers[code]:
                 writer.add(_row(edge))
+    for code, changed in changes.items():
+        if changed:
+            progress.say(f"ConceptNet's terms of {code} put into one form: {told(changed)}")
     return counts
 
 

@@ -22,6 +22,7 @@ import yaml
 from ..recipes.errors import UserError
 from ..recipes.loading import nearest, read_yaml
 from ..recipes.schema import Graph
+from ..recipes.text import clean_line, to_nfc
 from .conceptnet import Edge
 
 Split = Literal["train", "validation", "test"]
@@ -90,7 +91,7 @@ def linearise(edges: Iterable[Edge], templates: dict[str, str], graph: Graph) ->
 def sentence(edge: Edge, templates: dict[str, str]) -> str | None:
     """The edge as a sentence; None when its relation has no template."""
     template = templates.get(edge.relation)
-    return None if template is None else template.format(start=edge.start.term, end=edge.end.term)
+    return None if template is None else to_nfc(template.format(start=edge.start.term, end=edge.end.term))
 
 
 def pair_id(edge: Edge) -> str:
@@ -181,7 +182,7 @@ def _read(path: Path) -> dict[str, str]:
             raise UserError(
                 f"graph.templates: {path}, {relation}: a template is text with {{start}} and {{end}}, not {template!r}"
             )
-    return templates
+    return {relation: clean_line(template) for relation, template in templates.items()}
 
 
 def _speaks(template: object) -> bool:

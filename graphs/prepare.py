@@ -63,6 +63,7 @@ def _prepare(recipe: Recipe, source: Artifact, draft: Draft) -> None:
     draft.facts |= {
         "dump": before["dump"],
         "counts": before["counts"],
+        "text": before["text"],
         "unused": dict(dropped + unused),
         "sentences": {split: len(pairs) for split, pairs in rows.items()},
         "bytes": {split: sum(len(text.encode()) for _, text in pairs) for split, pairs in rows.items()},

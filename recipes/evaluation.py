@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from .errors import nearest
 from .fields import Alternatives, ColumnName, Count, Location, Locations, Section, Seed
 from .languages import find_language
+from .text import clean_line
 from .training import TaskTraining
 
 TASKS = ("topic", "sentiment", "ner")
@@ -98,6 +99,12 @@ class Task(Section):
     metric: Literal["macro_f1", "entity_f1", "accuracy"] | None = Field(
         default=None, description="The task's figure; null: macro_f1 for a label a text, entity_f1 for tags."
     )
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_as_in_files(cls, labels: list[str] | None) -> list[str] | None:
+        """In the form that the labels in files get."""
+        return None if labels is None else [clean_line(label) for label in labels]
 
     @model_validator(mode="after")
     def _has_all_splits(self) -> "Task":

@@ -46,9 +46,18 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Location = Annotated[str, LocationMark()]
-Locations = Annotated[list[str], LocationMark(), BeforeValidator(_as_list)]
-Alternatives = Annotated[str | Annotated[list[str], Field(min_length=1)], LocationMark()]
+def _no_number(value: Any) -> Any:
+    """Refuse what YAML made a number or a boolean of: a folder called 2024, true, 1e3."""
+    for part in value if isinstance(value, list) else [value]:
+        if isinstance(part, bool | int | float):
+            kind = "true or false" if isinstance(part, bool) else "a number"
+            raise ValueError(f"expected a path, but YAML reads {kind} here ({part}): put it in quotes")  # noqa: TRY004 - pydantic collects it
+    return value
+
+
+Location = Annotated[str, LocationMark(), BeforeValidator(_no_number)]
+Locations = Annotated[list[str], LocationMark(), BeforeValidator(_as_list), BeforeValidator(_no_number)]
+Alternatives = Annotated[str | Annotated[list[str], Field(min_length=1)], LocationMark(), BeforeValidator(_no_number)]
 """A location, or a list of which the first that exists counts."""
 ColumnName = str | Annotated[list[str], Field(min_length=1)]
 """A column's name, or a list of which the first that the file has counts."""

@@ -9,6 +9,7 @@ from .hub import Card
 from .hub_files import find_hub_files
 from .sources import alternatives
 from .tables import class_names
+from .text import clean_line
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ def label_names(path: Path, column: str, labels: list[str] | None, location: str
         names, origin = _names_in_card(column, location), "card"
     if names is None:
         return LabelNames(labels, "none" if labels is None else "recipe")
+    names = [clean_line(name) for name in names]
     if labels is not None and set(names) != set(labels):
         owner = f"{path.name} itself" if origin == "file" else "the data set's card"
         theirs, ours = ", ".join(names), ", ".join(labels)

@@ -2,17 +2,19 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import UserError
 from .evaluation import TASKS, PseudoPerplexity, Task
-from .examples import OTHER_SPLITS, Account, Item, read_items, read_texts
+from .examples import EMPTY, OTHER_SPLITS, Account, Item, read_items, read_texts
 from .label_names import label_names
-from .progress import QUIET, Progress
+from .progress import QUIET, Progress, say_once
 from .sources import alternatives, expand_files, identity, local_files
 from .tables import ColumnError, choose_column, column, is_conll, read_rows
+from .text import clean_field, clean_line, told
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"train": 0.7, "validation": 0.1}  # of the one file of a task without splits; the rest is test
@@ -30,6 +32,7 @@ def read_split(
     with _naming(name, field):
         paths = local_files(location, cache, progress)
         items = [item for path in paths for item in read_items(path, _settled(path, task, location), account)]
+        items = clean_items(items, f"{field_of(name)}.{field}", account, progress)
         if not items:
             raise UserError(f"{paths[0]} holds no example" + (f" with {task.where}" if task.where else ""))
         if field == "file":
@@ -61,6 +64,20 @@ def label_origin(name: str, task: Task, cache: Path) -> str:
         return label_names(path, column_name, task.labels, location).origin
 
 
+def clean_items(items: Sequence[Item], origin: str, account: Account, progress: Progress = QUIET) -> list[Item]:
+    """The items in the form that all text has here (`recipes.text`), without those of which no text is left.
+
+    `account` counts those.
+    """
+    counts: Counter[str] = Counter()
+    cleaned = [Item(clean_field(item.text, counts), clean_field(item.label, counts)) for item in items]
+    if counts:
+        say_once(progress, f"{origin}: text put into one form: {told(counts)}")
+    kept = [item for item in cleaned if any(item.text)]
+    account.dropped[EMPTY] += len(items) - len(kept)
+    return kept
+
+
 def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[str, str]:
     """What decides the data of a task: content hashes of local files, locations of others."""
     found = {}
@@ -90,14 +107,30 @@ def sentence_inputs(settings: PseudoPerplexity) -> dict[str, str]:
 def read_sentences(
     settings: PseudoPerplexity, cache: Path, progress: Progress = QUIET, account: Account | None = None
 ) -> Iterator[str]:
-    """The sentences of `eval.mlm.files` in order: lines of text files, the text column of tables; blank ones left out.
+    """The sentences of `eval.mlm.files` in order: lines of text files, the text column of tables.
 
-    Raises UserError for a file that cannot be had or read.
+    In the form that all text has here (`recipes.text`); blank ones are left out. Raises UserError for a file that
+    cannot be had or read.
     """
     with _naming("mlm", "files"):
         for location in _sentence_files(settings):
             for path in local_files(location, cache, progress):
-                yield from read_texts(path, choose_column(settings.text, path), account)
+                account = account or Account()
+                texts = read_texts(path, choose_column(settings.text, path), account)
+                yield from _cleaned(texts, path, account, progress)
+
+
+def _cleaned(texts: Iterable[str], path: Path, account: Account, progress: Progress) -> Iterator[str]:
+    counts: Counter[str] = Counter()
+    try:
+        for text in texts:
+            if cleaned := clean_line(text, counts):
+                yield cleaned
+            else:
+                account.dropped[EMPTY] += 1
+    finally:  # also where no more sentences are wanted
+        if counts:
+            say_once(progress, f"eval.mlm.files: {path.name}: text put into one form: {told(counts)}")
 
 
 def _sentence_files(settings: PseudoPerplexity) -> list[str]:

@@ -1,21 +1,20 @@
 """One name for each label, however a file writes it: numbers as numbers, one Unicode form, no invisible characters."""
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from .tables import is_missing
+from .text import clean_line
 
 WHOLE = re.compile(r"(-?\d+)\.0+")  # pandas writes a column of numbers so when one row had none
-JOINERS = "\u200c\u200d"  # visible in what they do to letters: Persian and Sinhala need them
 
 
 def label_name(value: Any) -> str:
     """The name of a label: 1, 1.0 and "1.0" are "1"; "" for a missing one.
 
-    Text comes in Unicode's normal form C without invisible characters, white space folded.
+    Text comes in the form that all text has here (`recipes.text`).
     """
     if is_missing(value):
         return ""
@@ -23,10 +22,7 @@ def label_name(value: Any) -> str:
         return str(int(value)) if value.is_integer() else repr(value)
     if not isinstance(value, str):
         return str(value)
-    if not (value.isascii() and value.isprintable()):
-        value = unicodedata.normalize("NFC", value)
-        value = "".join(sign for sign in value if sign in JOINERS or unicodedata.category(sign) != "Cf")
-    value = " ".join(value.split())
+    value = clean_line(value)
     match = WHOLE.fullmatch(value)
     return match[1] if match else value
 

@@ -21,6 +21,7 @@ from .overrides import Override, Setting, origin_of, report_problems
 from .placeholders import BUNDLED, TRANSFERRED, codes, each_string, fill_placeholders, location_fields
 from .schema import RESOLVED, Recipe
 from .sources import glob_files
+from .yaml_files import expand_home, override_value, read_yaml
 
 DEFAULT_FILE = Path("recipe.yaml")
 DEFAULT_NAME = "quickstart"
@@ -57,8 +58,8 @@ def find_recipe(reference: str | None) -> Path:
 def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> Recipe:
     """Read, merge, expand and check a recipe.
 
-    `overrides` are `dotted.path=value` strings, the value in YAML. Raises UserError with every mistake in one message,
-    and where the recipe is a grid of which the overrides do not choose one run.
+    `overrides` are `dotted.path=value` strings, the value in YAML, paths as they are. Raises UserError with every
+    mistake in one message, and where the recipe is a grid of which the overrides do not choose one run.
     """
     path = find_recipe(reference)
     recipe, problems = _check(path, overrides)
@@ -115,7 +116,10 @@ def load_runs(reference: str | None = None, overrides: Sequence[str] = ()) -> li
     problems: dict[str, list[str]] = {}
     cells = grid_cells(grid, given)
     for cell in cells:
-        words = [Override(f"{field}={json.dumps(value, default=str)}", "") for field, value in cell.items()]
+        words = [
+            Override(f"{field}={json.dumps(value, ensure_ascii=False, default=str)}", "")
+            for field, value in cell.items()
+        ]
         one = [*([] if grid is None else [Override("grid=null", ""), *words]), *overrides]
         try:
             runs.append((one, load_recipe(reference, one)))
@@ -168,28 +172,6 @@ def _may_exist(location: str, dotted: str) -> bool:
     return remote or Path(location).exists() or bool(glob_files(location))
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe, and a key that stands twice in a mapping is an error: YAML itself would let the last one win in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands here twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> Any:
-    """What a YAML file holds. Raises UserError, in one line, when it cannot be read or a key stands twice."""
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from error
-
-
 def _name(path: Path) -> str:
     return path.resolve().parent.name if path.name == DEFAULT_FILE.name else path.stem
 
@@ -232,7 +214,7 @@ def _override(text: str) -> tuple[str, Any]:
     if dotted.partition(".")[0] in RESOLVED and text != "grid=null":
         raise UserError(f"{origin_of(text)}: only a recipe file can hold {dotted.partition('.')[0]}")
     try:
-        value = yaml.safe_load(word)
+        value = override_value(dotted, word)
     except yaml.YAMLError as error:
         raise UserError(f"{origin_of(text)}: the value is not valid YAML") from error
     try:
@@ -297,7 +279,7 @@ def _put_task_files(tasks: dict[str, Any], names: Iterable[str], folder: Path) -
 
 def _read_task(reference: str, folder: Path) -> dict[str, Any]:
     """What a task file holds, every field of it: named as a path seen from `folder`, or as one that comes along."""
-    beside, bundled = folder / Path(reference).expanduser(), bundled_tasks()
+    beside, bundled = folder / expand_home(reference), bundled_tasks()
     if not beside.is_file() and reference not in bundled:
         near = nearest(reference.removesuffix(".yaml"), bundled)
         known = f"did you mean {near}?" if near else f"bundled tasks: {', '.join(bundled)}"
@@ -317,4 +299,4 @@ def _absolute(text: str, folder: Path, *, hub: bool) -> str:
         return text
     if hub and HUB_ID.fullmatch(text) and not (folder / text).exists():
         return text
-    return str((folder / Path(text).expanduser()).resolve())
+    return str((folder / expand_home(text)).resolve())

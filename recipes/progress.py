@@ -5,6 +5,7 @@ Library functions take a `Progress`; the CLI passes one that draws bars, scripts
 
 from collections.abc import Generator, Iterable, Mapping
 from typing import Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
 
@@ -40,3 +41,12 @@ class Quiet:
 
 
 QUIET: Progress = Quiet()
+_SAID: WeakKeyDictionary[Progress, set[str]] = WeakKeyDictionary()
+
+
+def say_once(progress: Progress, text: str) -> None:
+    """Print one line, unless this `progress` was given it before: a file is read again for each system and seed."""
+    said = _SAID.setdefault(progress, set())
+    if text not in said:
+        said.add(text)
+        progress.say(text)

@@ -246,10 +246,6 @@ class Recipe(Section):
     @field_validator("language", mode="before")
     @classmethod
     def _known_language(cls, value: Any) -> str:
-        if isinstance(value, bool):  # ValueError, because that is what pydantic collects
-            raise ValueError(  # noqa: TRY004
-                'YAML reads a bare "no" as false: put the code in quotes'
-            )
         return find_language(str(value)).code
 
     @model_validator(mode="after")

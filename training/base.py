@@ -14,6 +14,7 @@ from ..recipes.hub import hub_errors
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Base, FromScratch, Recipe
 from .families import check_family, family_of
+from .tensors import refuse_pointers
 from .tokens import read_texts
 from .weights import load_weights
 from .wordpiece import train_tokenizer
@@ -32,7 +33,7 @@ def scratch_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
         workspace / "bases" / recipe.language,
         "scratch",
         "base",
-        {**recipe.base.from_scratch.model_dump(exclude=unread), "code": 1},
+        {**recipe.base.from_scratch.model_dump(exclude=unread), "code": 2},
         parents=prepared.all,
     )
 
@@ -112,9 +113,11 @@ def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
 
 
 def _check_folder(name: str, option: str) -> None:
-    """Raise a UserError for a path that leads nowhere, which the hub's client would take for an id."""
+    """Raise a UserError for a path that leads nowhere (the hub would take it for an id), or to pointers of Git LFS."""
     if name.startswith(("/", ".")) and not Path(name).is_dir():
         raise UserError(f"{option}: no such folder: {name}")
+    if Path(name).is_dir():
+        refuse_pointers(file for pattern in BASE_FILES for file in Path(name).glob(pattern))
 
 
 def _check_sizes(recipe: Recipe, config: Any) -> None:

@@ -27,6 +27,7 @@ from .masking import IGNORED
 from .packing import encode
 from .quicken import quicken
 from .schedule import Schedule
+from .tensors import refuse_pointers
 from .watch import Watch
 
 T = TypeVar("T")
@@ -147,6 +148,7 @@ def save_task(model: TaskModel, labels: Sequence[str], folder: Path) -> None:
 
 def load_task(base: PreTrainedModel, language_adapter: Path | None, folder: Path) -> tuple[TaskModel, list[str]]:
     """The task model that `save_task` wrote, on the same base (changed in place) and language adapter; its labels."""
+    refuse_pointers(folder.iterdir())
     about = json.loads((folder / "task.json").read_text(encoding="utf-8"))
     below = base if language_adapter is None else load_adapter(base, language_adapter)
     if isinstance(below, PeftModel) and isinstance(below.peft_config[LANGUAGE], BottleneckConfig):

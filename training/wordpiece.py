@@ -12,28 +12,62 @@ from typing import Any
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUED = "##"
+# What BERT drops too: control characters (not those that are white space), all format characters but ZWNJ and ZWJ.
+DROPPED = r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd]|[\p{Cf}&&[^\u200c\u200d]]"
 
 Pair = tuple[str, str]
 
 
 def train_tokenizer(texts: Iterable[str], size: int, alphabet: str = "") -> Any:
-    """A cased BERT tokenizer with at most `size` pieces, the five special ones and every character included.
+    """A cased WordPiece tokenizer with at most `size` pieces, the five special ones and every character included.
 
-    So are the characters of `alphabet`, at the start of a word and in it (more pieces than `size` only for these).
+    So are the characters of `alphabet`, at the start of a word and in it (more pieces than `size` only for these). It
+    cuts text as BERT's does, but text comes in normal form C, ZWJ and ZWNJ stay, which Sinhala, Persian and others are
+    spelled with, and a zero-width space parts words.
     """
-    from tokenizers import normalizers, pre_tokenizers
-    from transformers import BertTokenizer
+    from tokenizers import pre_tokenizers
 
-    normal = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
-    split = pre_tokenizers.BertPreTokenizer()
+    normal, split = _normalizer(), pre_tokenizers.BertPreTokenizer()
     words: Counter[str] = Counter()
     for text in texts:
         words.update(word for word, _ in split.pre_tokenize_str(normal.normalize_str(text)))
     letters = dict.fromkeys(normal.normalize_str(alphabet).replace(" ", ""))
     spelled = [piece for letter in letters for piece in (letter, CONTINUED + letter)]
     pieces = [*SPECIALS, *learn_pieces(words, size - len(SPECIALS), spelled)]
-    vocab = {piece: number for number, piece in enumerate(pieces)}
-    return BertTokenizer(vocab=vocab, do_lower_case=False, strip_accents=False, model_max_length=512)
+    return _tokenizer({piece: number for number, piece in enumerate(pieces)})
+
+
+def _normalizer() -> Any:
+    from tokenizers import Regex, normalizers
+
+    return normalizers.Sequence(
+        [
+            normalizers.NFC(),
+            normalizers.Replace("\u200b", " "),
+            normalizers.Replace(Regex(DROPPED), ""),
+            normalizers.BertNormalizer(clean_text=False, lowercase=False, strip_accents=False),
+        ]
+    )
+
+
+def _tokenizer(vocab: dict[str, int]) -> Any:
+    """Not transformers' BertTokenizer: that one sets BERT's own normalizer again whenever it is loaded."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    pad, unknown, start, end, mask = SPECIALS
+    tokenizer = Tokenizer(models.WordPiece(vocab, unk_token=unknown))
+    tokenizer.normalizer = _normalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece(prefix=CONTINUED)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{start}:0 $A:0 {end}:0",
+        pair=f"{start}:0 $A:0 {end}:0 $B:1 {end}:1",
+        special_tokens=[(start, vocab[start]), (end, vocab[end])],
+    )
+    names = {"pad_token": pad, "unk_token": unknown, "cls_token": start, "sep_token": end, "mask_token": mask}
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=512, model_input_names=inputs, **names)
 
 
 def learn_pieces(words: Counter[str], size: int, known: Iterable[str] = ()) -> list[str]:

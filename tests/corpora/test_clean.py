@@ -1,8 +1,11 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lrl_adapt.corpora.clean import Cleaned, Tally, clean, lines_of, mend
 from lrl_adapt.corpora.readers import Document
 from lrl_adapt.recipes.languages import find_language
 from lrl_adapt.recipes.schema import Corpus
+from lrl_adapt.recipes.text import clean_line
 
 LOOSE = {"min_characters": 1, "min_letters": 0, "min_script": 0, "drop_boilerplate": False}
 
@@ -100,20 +103,31 @@ def test_boilerplate(line: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "whole"),
+    ("broken", "whole", "repaired", "changed"),
     [
-        ("Il-Ä¡urnata hi sabiÄ§a Ä§afna.", "Il-ġurnata hi sabiħa ħafna."),
-        ("Tom &amp; Jerry", "Tom & Jerry"),
-        ("caf\u0065\u0301", "café"),
-        ("Malta\x00 sabiħa", "Malta sabiħa"),
-        ("sabiħa “ħafna” ﬁ", "sabiħa “ħafna” ﬁ"),
-        ("Déjà vu : l’été", "Déjà vu : l’été"),
+        ("Il-Ä¡urnata hi sabiÄ§a Ä§afna.", "Il-ġurnata hi sabiħa ħafna.", 1, {}),
+        ("Tom &amp; Jerry", "Tom & Jerry", 1, {}),
+        ("ki&shy;tabu", "kitabu", 1, {"soft hyphens": 1}),
+        ("caf\u0065\u0301", "café", 0, {"NFC": 1}),
+        ("Malta\x00 sabiħa", "Malta sabiħa", 0, {"control characters": 1}),
+        ("ki\xadtabu cha\u200fngu", "kitabu changu", 0, {"soft hyphens": 1, "direction marks": 1}),
+        ("می\u200cخواهم", "می\u200cخواهم", 0, {}),
+        ("sabiħa “ħafna” ﬁ", "sabiħa “ħafna” ﬁ", 0, {}),
+        ("Déjà vu : l’été", "Déjà vu : l’été", 0, {}),
     ],
 )
-def test_mend(broken: str, whole: str) -> None:
+def test_mend(broken: str, whole: str, repaired: int, changed: dict[str, int]) -> None:
     tally = Tally()
     assert mend(["kollox sew", broken], tally) == ["kollox sew", whole]
-    assert tally.pages.total() == (broken != whole and "\u0301" not in broken)
+    assert tally.pages.total() == repaired
+    assert dict(tally.text) == changed
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_lines_are_in_the_form_that_task_texts_have(text: str) -> None:
+    """Broken encoding apart, which is repaired in web pages alone."""
+    found = cleaned(text, **LOOSE, repair=False, drop_near_duplicates=False)
+    assert found.lines == [line for part in text.splitlines() if (line := clean_line(part))]
 
 
 def test_repair_may_be_left_off() -> None:

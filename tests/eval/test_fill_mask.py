@@ -47,6 +47,13 @@ def by_hand(base: Artifact, adapter: str, text: str) -> list[list[tuple[str, flo
     ]
 
 
+def test_a_text_in_another_form_is_filled_alike(base: Artifact) -> None:
+    texts = ["Áminä ana\u200fishi [MASK]", "A\u0301mina\u0308  anai\xadshi\xa0[MASK]"]
+    composed, decomposed = fill_masks(texts, ["none"], base=str(base.folder))
+    assert composed.fillers == decomposed.fillers
+    assert [composed.text, decomposed.text] == texts
+
+
 def test_side_by_side_is_the_same_as_each_adapter_alone(base: Artifact, adapters: dict[str, str]) -> None:
     found = fill_masks(GAPS, list(adapters.values()), top=3)
     keys = [(filled.text, filled.mask, filled.adapter) for filled in found]

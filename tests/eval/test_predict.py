@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import unicodedata
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -67,6 +70,36 @@ def test_entities_are_where_their_text_is(made: Path) -> None:
         assert entity["type"] in ("LOC", "PER")
         assert 0 < entity["probability"] <= 1
     assert [entity["start"] for entity in row["entities"]] == sorted(entity["start"] for entity in row["entities"])
+
+
+@pytest.mark.parametrize("task", ["topic", "ner", "pos"])
+def test_one_text_written_in_two_normal_forms_gets_the_same_answer(made: Path, task: str) -> None:
+    text = "Ámina  anaishi\xa0Nạ\u0302irobi na Ju\xadma\u200f"
+    forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
+    counts: Counter[str] = Counter()
+    composed, decomposed = predictor(newest_scores(made, task)).predict(forms, counts)
+    assert [composed["text"], decomposed["text"]] == forms
+    assert counts == {"NFC": 1, "unusual spaces": 2, "soft hyphens": 2, "direction marks": 2}
+    if task == "topic":
+        assert composed["probabilities"] == decomposed["probabilities"]
+        return
+    key = "entities" if task == "ner" else "words"
+    assert [_without_place(part) for part in composed[key]] == [_without_place(part) for part in decomposed[key]]
+    for row in (composed, decomposed):
+        assert row[key]
+        assert all(row["text"][part["start"] : part["end"]] == part["text"] for part in row[key])
+    if task == "pos":
+        assert [part["text"] for part in composed[key]] == [*forms[0].split()[:-1], "Ju\xadma"]
+
+
+def _without_place(part: dict[str, Any]) -> dict[str, Any]:
+    rest = {name: value for name, value in part.items() if name not in ("start", "end")}
+    return rest | {"text": unicodedata.normalize("NFC", part["text"])}
+
+
+def test_a_text_that_the_tokenizer_keeps_nothing_of_has_no_class(made: Path) -> None:
+    (row,) = predictor(newest_scores(made, "topic")).predict(["\u200d\u200b\ufffd"])
+    assert row == {"text": "\u200d\u200b\ufffd", "label": None, "probability": None, "probabilities": {}}
 
 
 def test_tags_that_are_no_iob_tags_are_told_word_by_word(made: Path) -> None:

@@ -1,11 +1,13 @@
 """Words, syllables and pieces: which characters of a text one label is for."""
 
+import unicodedata
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lrl_adapt.eval.units import label_units, split_words, window_of, window_starts
+from lrl_adapt.recipes.text import clean_line
 
 from .tokenizers import unigram, wordpiece
 
@@ -72,6 +74,54 @@ def test_without_spaces_the_pieces_are_units_that_cover_the_run(kind: str, scrip
     assert len(units) > len(split_words(text))
     assert "".join(text[unit.start : unit.end] for unit in units) == text.replace(" ", "")
     assert all(before.end <= after.start for before, after in pairwise(units))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("❤️Amina yuko Nairobi", ["❤️", "Amina", "yuko", "Nairobi"]),
+        ("👩\u200d💻Juma 🇰🇪🇹🇿 1\ufe0f\u20e3", ["👩\u200d💻", "Juma", "🇰🇪", "🇹🇿", "1\ufe0f\u20e3"]),
+        ("O‘zbekiston Oʻzbek Oʼz O’z O'z", ["O‘zbekiston", "Oʻzbek", "Oʼz", "O’z", "O'z"]),
+        ("tog‘, ‘neno’", ["tog‘", ",", "‘", "neno", "’"]),
+        ("‚Tag‘", ["‚", "Tag", "‘"]),
+        ('צה״ל צה"ל "שלום"', ["צה״ל", 'צה"ל', '"', "שלום", '"']),
+        ("ո՞վ է", ["ո՞վ", "է"]),
+        ("ʻokina Hawaiʻi", ["ʻokina", "Hawaiʻi"]),
+        ("п’ять п'ять пʼять", ["п’ять", "п'ять", "пʼять"]),
+        ("col·laboració", ["col·laboració"]),
+        ("ki\xadtabu cha\u200fngu", ["ki\xadtabu", "cha\u200fngu"]),
+        ("می\u200cخواهم ශ්\u200dරී", ["می\u200cخواهم", "ශ්\u200dරී"]),
+        ("ខ្ញុំ\u200bទៅ", ["ខ្ញុំ", "ទៅ"]),
+        ("3.14 1,000 12:30 50%", ["3.14", "1,000", "12", ":", "30", "50", "%"]),
+        ("ABC東京カタカナ。", ["ABC", "東京カタカナ", "。"]),
+        ("... Guinea-Bissau", [".", ".", ".", "Guinea", "-", "Bissau"]),
+    ],
+)
+def test_words_follow_unicodes_boundaries(text: str, words: list[str]) -> None:
+    assert [text[word.start : word.end] for word in split_words(text)] == words
+
+
+@given(st.text(st.one_of(st.sampled_from("❤\ufe0f\u200d'‘’״·a1ก東་ལ .,\u0301\u200b\xad"), st.characters())))
+def test_words_and_the_gaps_between_give_back_the_text(text: str) -> None:
+    parts, place = [], 0
+    for word in split_words(text):
+        parts += [text[place : word.start], text[word.start : word.end]]
+        place = word.end
+    parts.append(text[place:])
+    assert "".join(parts) == text
+    kinds = {unicodedata.category(sign)[0] for gap in parts[::2] for sign in gap}
+    assert not kinds & set("LNPS")
+
+
+@given(
+    st.text(st.one_of(st.sampled_from("áệ가각\u0301\u0323\u1161 'a❤\ufe0f"), st.characters(exclude_categories=["Cs"])))
+)
+def test_words_do_not_depend_on_how_accents_are_written(text: str) -> None:
+    found = []
+    for form in ("NFC", "NFD"):
+        written = clean_line(unicodedata.normalize(form, text))
+        found.append([written[word.start : word.end] for word in split_words(written)])
+    assert found[0] == found[1]
 
 
 def test_a_text_without_words_has_no_units() -> None:

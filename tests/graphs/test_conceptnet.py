@@ -53,6 +53,13 @@ def read_all(path: Path, languages: list[str]) -> tuple[list[tuple[str, Edge]], 
         ("/c/zh/檢查", Node("zh", "檢查", "", "")),
         ("/c/fa/می\u200cخواهم/v", Node("fa", "می\u200cخواهم", "v", "")),
         ("/c/roa-opt/_a_", Node("roa-opt", "a", "", "")),
+        ("/c/sw/mj%C3%B3mba", Node("sw", "mjómba", "", "")),
+        ("/c/sw/ng%27ombe/n", Node("sw", "ng'ombe", "n", "")),
+        ("/c/sw/a&amp;b", Node("sw", "a&b", "", "")),
+        ("/c/sw/asilimia_100%_%_5", Node("sw", "asilimia 100% % 5", "", "")),
+        ("/c/en/at&t_&_co", Node("en", "at&t & co", "", "")),
+        ("/c/yo/bu\u0301buru\u0301", Node("yo", "búburú", "", "")),
+        ("/c/sw/\ufeffki\xadtabu", Node("sw", "kitabu", "", "")),
     ],
 )
 def test_parse_node(uri: str, node: Node) -> None:
@@ -74,6 +81,10 @@ def test_parse_node(uri: str, node: Node) -> None:
         "http://x.org/c/mt/a",
         "/c/mt/a\x00b",
         "/c/mt/a\rb",
+        "/c/mt/a%FFb",
+        "/c/mt/a%0Ab",
+        "/c/mt/%20",
+        "/c/mt/\u200b",
     ],
 )
 def test_parse_node_refuses(uri: str) -> None:
@@ -270,3 +281,47 @@ def test_any_bytes(tmp_path: Path, lines: list[bytes], packed: bool, block: int)
     rows = content.count(b"\n") + bool(content) - content.endswith(b"\n")
     assert {count["rows"] for count in counts.values()} == {rows}
     assert Counter(language for language, _ in edges) == +Counter({code: c["kept"] for code, c in counts.items()})
+
+
+WEIGHTLESS = json.dumps({"weight": -1.0}), json.dumps({"weight": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (row("AtLocation", "/c/mt/siġra]", "/c/mt/foresta"), "a bracket in a term lacks its pair"),
+        (row("AtLocation", "/c/mt/siġra", "/c/mt/(foresta"), "a bracket in a term lacks its pair"),
+        (row("IsA", "/c/mt/<i>kelma</i>", "/c/mt/ħaġa"), "markup in a term"),
+        (row("IsA", "/c/mt/&lt;b&gt;kelma", "/c/mt/ħaġa"), "markup in a term"),
+        (row("IsA", "/c/mt/kelma", "/c/mt/ħaġa", WEIGHTLESS[0]), "weight not above 0"),
+        (row("IsA", "/c/mt/kelma", "/c/mt/ħaġa", WEIGHTLESS[1]), "weight not above 0"),
+        (row("IsA", "/c/mt/bu\u0301", "/c/mt/bú"), "self-loop"),
+        (row("Synonym", "/c/mt/kelb/n", "/c/mt/annima%6C"), "duplicate"),
+    ],
+)
+def test_errors_of_extraction_become_no_sentences(tmp_path: Path, line: bytes, reason: str) -> None:
+    edges, counts = read(dump(tmp_path / "dump.csv", row("Synonym", "/c/mt/kelb", "/c/mt/annimal"), line))
+    assert [edge.start.term for edge in edges] == ["kelb"]
+    assert counts == {"kept": 1, reason: 1}
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_an_edge(tmp_path: Path) -> None:
+    lines = [row("Synonym", f"/c/mt/kelma_{number}", "/c/en/word").replace(b"\n", b"\r\n") for number in range(3)]
+    edges, counts = read(dump(tmp_path / "dump.csv", b"\xef\xbb\xbf", *lines))
+    assert [edge.start.term for edge in edges] == ["kelma 0", "kelma 1", "kelma 2"]
+    assert counts == {"kept": 3}
+
+
+def test_what_changed_in_terms_is_counted_by_language(tmp_path: Path) -> None:
+    path = dump(
+        tmp_path / "dump.csv",
+        row("Synonym", "/c/mt/bu\u0301", "/c/en/a%26b_%C3%A9"),
+        row("Synonym", "/c/mt/ki\xadtabu", "/c/mt/a&amp;b&gt;"),
+        row("Synonym", "/c/en/x%41", "/c/de/x"),
+    )
+    counts: dict[str, Counter[str]] = {"mt": Counter(), "en": Counter()}
+    changes: dict[str, Counter[str]] = {"mt": Counter(), "en": Counter()}
+    list(read_edges(path, ["mt", "en"], counts, changes=changes))
+    percent, entity = "percent-encoded terms decoded", "HTML entities in terms decoded"
+    assert changes["mt"] == {"NFC": 1, percent: 1, "soft hyphens": 1, entity: 2}
+    assert changes["en"] == {"NFC": 1, percent: 2}

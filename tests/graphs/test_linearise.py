@@ -159,6 +159,16 @@ def test_templates_that_cannot_be_used(tmp_path: Path, text: str | None, message
     assert "\n" not in str(told.value)
 
 
+def test_templates_and_sentences_are_in_normal_form(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        'IsA: "E\\u0301 {start}\\u00ad  \\u200fe {end}"\nRelatedTo: "{start}\\u0301 {end}"', encoding="utf-8"
+    )
+    templates = load_templates(Graph(templates=str(file)), "mlt_Latn")
+    assert sentence(edge("a", "IsA", "b"), templates) == "É a e b"
+    assert sentence(edge("a", "RelatedTo", "b"), templates) == "á b"
+
+
 def test_paper_has_its_own_templates() -> None:
     with pytest.raises(ValidationError, match="paper has templates of its own"):
         Graph(linearisation="paper", templates="mine.yaml")

@@ -80,6 +80,9 @@ def test_prepare(dump: Path, tmp_path: Path) -> None:
         "external url": 1,
         "self-loop": 0,
         "duplicate": 1,
+        "markup in a term": 0,
+        "a bracket in a term lacks its pair": 0,
+        "weight not above 0": 0,
     }
     assert facts["sentences"] == {split: len(sentences) for split, sentences in splits.items()}
     assert sum(facts["bytes"].values()) == sum(map(len, texts))

@@ -184,7 +184,7 @@ def test_mistakes_are_told_and_leave_nothing(tmp_path: Path) -> None:
             import_adapter(changed(source, tmp_path / "changed", change), where, out)
     wrong = Path(shutil.copytree(source, tmp_path / "pickle"))
     torch.save({"x": nn.Linear(2, 2)}, wrong / "pytorch_adapter.bin")
-    with pytest.raises(UserError, match="cannot be read as tensors"):
+    with pytest.raises(UserError, match="could run code and is not loaded"):
         import_adapter(wrong, where, out)
     assert not out.exists()
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".partial")]
@@ -292,7 +292,7 @@ def test_adapters_that_are_not_whole_or_not_for_the_base_are_refused(tmp_path: P
         with pytest.raises(UserError, match="cannot be read"):
             export_adapter(own, tmp_path / "out", form="peft")
         (own / WEIGHTS).unlink()
-        with pytest.raises(UserError, match="has neither"):
+        with pytest.raises(UserError, match="has none of"):
             load_adapter(base_model(str(tmp_path / "base")), own)
 
 

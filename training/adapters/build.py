@@ -14,10 +14,11 @@ from transformers import PreTrainedModel
 from ...recipes.errors import UserError
 from ...recipes.schema import Adapter
 from ..families import Family, family_of
+from ..tensors import first_line, refuse_pointers
 from ..weights import load_weights
 from .bottleneck import PRESETS, BottleneckConfig
 from .bottleneck.fusion import within as within_fusion
-from .files import CONFIG, LANGUAGE, TASK, first_line, put_on, put_weights, read_config, read_weights
+from .files import CONFIG, LANGUAGE, TASK, put_on, put_weights, read_config, read_weights
 
 SETTABLE = ("reduction_factor", "leave_out", "non_linearity", "dropout", "scaling", "sparse_groups")
 
@@ -66,6 +67,7 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedM
     Raises UserError where the folder holds none, or one that is not for this base.
     """
     if (folder / "config.json").is_file() and not (folder / CONFIG).is_file():
+        refuse_pointers(folder.iterdir())
         try:
             base.load_state_dict(load_weights(str(folder), None, "adapter", type(base)).state_dict())
         except (OSError, ValueError, RuntimeError) as error:

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any, cast
 
 from peft import PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dict
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from ...recipes.errors import UserError
+from ..tensors import first_line, read_tensors, refuse_pointers
 from .quantise import QUANTISED, read_quantised
 
 LANGUAGE = "language"
 TASK = "task"
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
+PICKLE = "adapter_model.bin"  # of PEFT before 0.6, and with save_pretrained(safe_serialization=False)
 
 
 def save_adapter(model: PeftModel | PreTrainedModel, folder: Path, name: str = LANGUAGE) -> None:
@@ -41,6 +41,7 @@ def read_config(folder: Path) -> PeftConfig:
     file = folder / CONFIG
     if not file.is_file():
         raise UserError(f"{folder} holds no adapter: there is no {CONFIG}")
+    refuse_pointers([file])
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or "peft_type" not in content:
@@ -53,13 +54,12 @@ def read_config(folder: Path) -> PeftConfig:
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """The weights of a PEFT adapter in a folder, quantised or not. Raises UserError where they cannot be read."""
     if (folder / QUANTISED).is_file():
+        refuse_pointers([folder / QUANTISED])
         return read_quantised(folder / QUANTISED)
-    if not (folder / WEIGHTS).is_file():
-        raise UserError(f"{folder} has neither {WEIGHTS} nor {QUANTISED}")
-    try:
-        return load_file(folder / WEIGHTS)
-    except SafetensorError as error:
-        raise UserError(f"{folder / WEIGHTS} cannot be read: {first_line(error)}") from error
+    for name in (WEIGHTS, PICKLE):
+        if (folder / name).is_file():
+            return read_tensors(folder / name)
+    raise UserError(f"{folder} has none of {WEIGHTS}, {PICKLE} and {QUANTISED}")
 
 
 def put_on(base: PreTrainedModel | PeftModel, config: PeftConfig, name: str = LANGUAGE) -> PeftModel:
@@ -102,8 +102,3 @@ def put_weights(
         raise UserError(f"{origin}: there are no weights for {missing[0].replace(f'.{name}', '')}")
     if result.unexpected_keys:
         raise UserError(f"{origin}: there are weights for {result.unexpected_keys[0]}, which this adapter lacks")
-
-
-def first_line(error: BaseException) -> str:
-    """What an exception says, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -3,22 +3,20 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, cast
 
 import torch
 from peft import IA3Config, PeftConfig, PeftModel
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from ....recipes.errors import UserError
 from ...families import family_of
+from ...tensors import first_line, read_tensors, refuse_pointers
 from ..bottleneck.config import NAME
 from ..bottleneck.fusion import within
 from ..build import fusion_config
-from ..files import first_line, put_on, put_weights
+from ..files import CONFIG, put_on, put_weights
 from .configs import FUSION, bottleneck_of, linear_of
 from .names import HEADS, PEFT_PREFIX, to_ours
 
@@ -48,8 +46,13 @@ def import_adapterhub(
 
 def _adapter(base: PreTrainedModel, folder: Path, invert: bool) -> tuple[PeftConfig, dict[str, Tensor], list[str]]:
     """The configuration, PEFT's weights (heads included) and notes of one adapter."""
-    about = _read_json(folder / "adapter_config.json", folder)
+    about = _read_json(folder / CONFIG, folder)
     theirs, name, model_type = about.get("config"), about.get("name"), base.config.model_type
+    if "peft_type" in about:
+        raise UserError(
+            f"{folder} is in PEFT's form already: use it as it is, or write it anew as safetensors with "
+            "`lrl-adapt export-adapter --format peft`"
+        )
     if not isinstance(theirs, dict) or not isinstance(name, str):
         raise UserError(f"{folder}/adapter_config.json is not AdapterHub's: it has no config and name")
     _check_base(base, about)
@@ -169,6 +172,7 @@ def _check_base(base: PreTrainedModel, about: Mapping[str, Any]) -> None:
 def _read_json(file: Path, folder: Path) -> dict[str, Any]:
     if not file.is_file():
         raise UserError(f"{folder} holds no AdapterHub adapter: there is no {file.name}")
+    refuse_pointers([file])
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -184,15 +188,7 @@ def _read_weights(folder: Path, kind: str) -> dict[str, Tensor]:
         file = folder / name
         if not file.is_file():
             continue
-        try:
-            content = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
-        except (SafetensorError, UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-            raise UserError(f"{file} cannot be read as tensors: {first_line(error)}") from error
-        if not isinstance(content, dict) or not all(
-            isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
-        ):
-            raise UserError(f"{file} holds something else than named tensors")
-        weights = {key: value.float() for key, value in content.items()}
+        weights = {key: value.float() for key, value in read_tensors(file).items()}
         broken = [key for key, value in weights.items() if not value.isfinite().all()]
         if broken:
             raise UserError(f"{file}: {broken[0]} has values that are no numbers")
