@@ -21,8 +21,7 @@ def label_name(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)
-    if not isinstance(value, str):
-        return str(value)
+    value = str(value)  # of Decimal("1.0") too, which parquet may hold
     if not (value.isascii() and value.isprintable()):
         value = unicodedata.normalize("NFC", value)
         value = "".join(sign for sign in value if sign in JOINERS or unicodedata.category(sign) != "Cf")
