@@ -6,6 +6,7 @@ import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -13,22 +14,56 @@ from . import options
 from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .preflight import Preflight, say_skipped
+from .runs import Failures, run_label
 
-EPILOG = examples("lrl-adapt doctor", "lrl-adapt doctor --json")
+EPILOG = examples("lrl-adapt doctor", "lrl-adapt doctor quickstart", "lrl-adapt doctor --json")
 HUB_SECONDS = 3
+RecipeArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="RECIPE", help="Also check what this recipe needs.", show_default=False),
+]
 
 
 def doctor_cmd(
-    workspace: options.Workspace = DEFAULT_WORKSPACE, as_json: options.Json = False, debug: options.Debug = False
+    recipe: RecipeArgument = None,
+    changes: options.Set = None,
+    workspace: options.Workspace = DEFAULT_WORKSPACE,
+    language: options.Language = None,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
 ) -> None:
-    """Show versions, devices, disk space, and whether the hub can be reached."""
+    """Show versions, devices, disk space, and whether the hub can be reached.
+
+    With RECIPE, also check that its model, text, graph and task data can be downloaded: size, licence, and what to do
+    where access is refused. Nothing is downloaded.
+    """
     from ..recipes.artifacts import library_versions
 
     terminal = Terminal(as_json=as_json)
+    runs = _runs(recipe, options.overrides(changes, language=language)) if recipe else []
     facts = {"python": platform.python_version(), "platform": platform.platform(), **library_versions()}
     facts |= {"devices": _devices(), "disk": _disk(workspace), "hub": _hub(), "workspace": str(workspace.resolve())}
     terminal.table("lrl-adapt doctor", ("what", "found"), list(facts.items()))
-    terminal.result(facts)
+    preflight = Preflight(runs, workspace)
+    if runs:
+        preflight.show(terminal)
+        say_skipped(terminal, [run for _, run in runs])
+    terminal.result(facts | (preflight.as_json if runs else {}))
+    failures = Failures(len(runs), terminal, debug=debug)
+    for label, _ in runs:
+        with failures.collect(label):
+            preflight.require(label)
+    failures.raise_if_any()
+
+
+def _runs(recipe: str, overrides: list[str]) -> list[tuple[str, Any]]:
+    from ..recipes.loading import check_files, load_runs
+
+    runs = [(run_label(words), run) for words, run in load_runs(recipe, overrides)]
+    for _, run in runs:
+        check_files(run)
+    return runs
 
 
 def _devices() -> str:

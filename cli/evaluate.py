@@ -1,6 +1,6 @@
 """`lrl-adapt eval`: base and adapted model on the recipe's tasks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .preflight import say_skipped
 from .runs import Failures, run_label
 
 EPILOG = examples(
@@ -79,6 +80,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     for _, run in runs:
         check_files(run)  # before hours of work, not after
     failures = Failures(len(runs), terminal, debug=debug)
+    say_skipped(terminal, [run for _, run in runs])
     if dry_run:
         plan = plan_runs(runs, workspace, failures, lambda plan, run: plan.add_eval(run, folder))
         terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
@@ -92,8 +94,8 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     if every:
         show_scores(terminal, scores, compare(every, workspace, terminal))
     where = workspace / "scores" / (runs[0][1].language if len(runs) == 1 else "")
-    result = {"scores": [score_json(score) for score in every], "data": data_json(scores)}
-    terminal.result(result | failures.as_json, where if scores else None)
+    records = [score_json(score) for score in every]
+    terminal.result({"scores": records, "data": data_json(scores)} | failures.as_json, where if scores else None)
     failures.raise_if_any()
 
 
@@ -146,7 +148,7 @@ def score_json(score: Any) -> dict[str, Any]:
     return asdict(score)
 
 
-def data_json(scores: dict[Path, list[Any]]) -> list[dict[str, Any]]:
+def data_json(scores: Mapping[Path, Sequence[Any]]) -> list[dict[str, Any]]:
     """What became of the rows of each task's files, by split, from the manifests of the scores in these folders."""
     from ..recipes.artifacts import read_manifest
 

@@ -1,4 +1,4 @@
-"""What --dry-run lists: every step of one run or of a grid, in order, finished or to do. Nothing is downloaded."""
+"""What --dry-run lists: every step of one run or of a grid, in order, finished or to do. No file is downloaded."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

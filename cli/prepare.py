@@ -1,6 +1,5 @@
 """`lrl-adapt prepare`: corpus and graph into artifacts."""
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,11 +9,13 @@ from typing import Any
 import typer
 
 from ..recipes.artifacts import Artifact
+from ..recipes.cores import usable_cores
 from ..recipes.errors import UserError
 from . import options
 from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .preflight import say_skipped
 from .runs import Failures, run_label
 
 MOST_WORKERS = 16  # one process reads for all of them
@@ -48,6 +49,7 @@ def prepare_cmd(
     loaded = [run for overrides in named for run in load_runs(recipe, overrides)]
     runs = _with_different_data([(run_label(words), run) for words, run in loaded], workspace)
     failures = Failures(len(runs), terminal, debug=debug)
+    say_skipped(terminal, [run for _, run in runs])
     if dry_run:
         plan = plan_runs(runs, workspace, failures, Plan.add_prepare)
         terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
@@ -154,8 +156,7 @@ def _empty_splits(artifact: Artifact, recipe: Any) -> str | None:
 
 def _workers() -> int:
     """Processes to clean text with: the cores that are ours, which a scheduler may have limited."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_WORKERS)
+    return min(usable_cores(), MOST_WORKERS)
 
 
 def _sizes(artifact: Artifact) -> dict[str, int]:

@@ -12,6 +12,7 @@ from .console import Terminal
 from .evaluate import compare, data_json, evaluate, score_json, show_scores
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .preflight import Preflight, say_skipped
 from .prepare import extract_shared_edges, prepare
 from .report import report
 from .runs import Failures
@@ -53,15 +54,20 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     for _, run in runs:
         check_files(run)  # before hours of work, not after
     failures = Failures(len(runs), terminal, debug=debug)
+    labelled = [(how.label, run) for how, run in runs]
+    preflight = Preflight(labelled, workspace)
     if dry_run:
-        _plan([(how.label, run) for how, run in runs], workspace, terminal, failures)
+        _plan(labelled, workspace, terminal, failures, preflight)
         failures.raise_if_any()
         return
+    preflight.show(terminal)
+    say_skipped(terminal, [run for _, run in runs])
     made = _Made()
     edge_errors = extract_shared_edges([run for _, run in runs], workspace, terminal)
     for number, (how, run) in enumerate(runs, 1):
         place = f" (run {number} of {len(runs)}: {how.label})" if len(runs) > 1 else ""
         with failures.collect(how.label):
+            preflight.require(how.label)
             terminal.heading(f"1/4 prepare {run.language}{place}")
             made.add(prepare(run, workspace, terminal, edge_errors))
             if run.adapter.type != "none":
@@ -73,8 +79,10 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     failures.raise_if_any()
 
 
-def _plan(runs: list[tuple[str, Any]], workspace: Path, terminal: Terminal, failures: Failures) -> None:
-    """Show every step of the runs, finished or to do."""
+def _plan(
+    runs: list[tuple[str, Any]], workspace: Path, terminal: Terminal, failures: Failures, preflight: Preflight
+) -> None:
+    """Show every step of the runs, finished or to do, and whether what they need can be had."""
     from .plan import Plan, plan_runs
     from .steps import planned_work
 
@@ -85,7 +93,13 @@ def _plan(runs: list[tuple[str, Any]], workspace: Path, terminal: Terminal, fail
 
     plan = plan_runs(runs, workspace, failures, add)
     plan.add_report(run for _, run in runs)
-    terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
+    result = planned_work(terminal, runs, plan.steps) | preflight.as_json
+    preflight.show(terminal)
+    say_skipped(terminal, [run for _, run in runs])
+    terminal.result(result | failures.as_json)
+    for label, _ in runs:
+        with failures.collect(label):
+            preflight.require(label)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .preflight import say_skipped
 from .runs import Failures, run_label
 
 EPILOG = examples(
@@ -62,6 +63,7 @@ def train_cmd(  # noqa: PLR0913, PLR0917
         )
     _join_slurm()
     failures = Failures(len(runs), terminal, debug=debug)
+    say_skipped(terminal, [run for _, run in runs])
     if dry_run:
         _plan([(run_label(words), run) for words, run in runs], workspace, terminal, failures, gpus)
         failures.raise_if_any()
@@ -147,7 +149,8 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
     there = artifact.exists
     count = 1 if there else launch.processes(how.gpus)
     if count > 1:
-        terminal.say(f"starting {shlex.join(launch.command_of(count, how.arguments(workspace)))}")
+        threads = [f"{name}={number}" for name, number in launch.threads_of(count, os.environ).items()]
+        terminal.say(f"starting {shlex.join([*threads, *launch.command_of(count, how.arguments(workspace))])}")
         launch.start(count, how.arguments(workspace))
     else:
         train_adapter(recipe, workspace, prepared, terminal, resume=how.resume == "auto")

@@ -24,6 +24,7 @@ CHUNK = 1 << 20
 ATTEMPTS = 3
 LONGEST_WAIT = 30.0  # seconds before another attempt
 TIMEOUT = 60  # seconds without a byte
+HEAD_TIMEOUT = 10  # seconds
 PASSING = (408, 416, 429, 500, 502, 503, 504)
 STATUS = {
     401: "wants a login",
@@ -53,6 +54,41 @@ def public_address(location: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
+def download_path(address: str, cache: Path) -> Path:
+    """Where `download` puts the file at an address. Raises UserError for what is not an address."""
+    shown = public_address(address)
+    try:
+        parts = urllib.parse.urlsplit(address)
+        if not parts.hostname or parts.port == 0:  # asking for the port checks that it is a number
+            raise UserError(f"{shown}: not an address")
+    except ValueError as error:
+        raise UserError(f"{shown}: not an address") from error
+    folder = cache / hashlib.sha256(address.encode()).hexdigest()[:8]
+    return folder / (urllib.parse.unquote(parts.path).rsplit("/", 1)[-1] or "file")
+
+
+def remote_size(address: str) -> int | None:
+    """Size in bytes of the file at an https address, without downloading it; None where the server does not tell.
+
+    Raises UserError where the server refuses or cannot be reached.
+    """
+    shown = public_address(address)
+    request = _request(address, 0, "")
+    request.method = "HEAD"
+    try:
+        with urllib.request.urlopen(request, timeout=HEAD_TIMEOUT) as reply:  # noqa: S310 - http(s) only
+            length = reply.headers["Content-Length"] or ""
+            return int(length) if length.isdecimal() else None
+    except urllib.error.HTTPError as error:
+        raise UserError(f"{shown}: {STATUS.get(error.code, 'cannot be downloaded')} ({error.code})") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise UnreachableError(f"{shown}: cannot be reached ({getattr(error, 'reason', error)})") from error
+
+
+class UnreachableError(UserError):
+    """A server does not answer, so that nothing is known of what it has."""
+
+
 def download(address: str, cache: Path, progress: Progress = QUIET, *, sha256: str | None = None) -> Path:
     """Fetch an address into `cache` under its own name unless it is there; a second process waits for the first.
 
@@ -61,14 +97,8 @@ def download(address: str, cache: Path, progress: Progress = QUIET, *, sha256: s
     checked before it gets its name; UserError where it differs, and nothing of it stays.
     """
     shown = public_address(address)
-    folder = cache / hashlib.sha256(address.encode()).hexdigest()[:8]
-    try:
-        parts = urllib.parse.urlsplit(address)
-        if not parts.hostname or parts.port == 0:  # asking for the port checks that it is a number
-            raise UserError(f"{shown}: not an address")
-    except ValueError as error:
-        raise UserError(f"{shown}: not an address") from error
-    target = folder / (urllib.parse.unquote(parts.path).rsplit("/", 1)[-1] or "file")
+    target = download_path(address, cache)
+    folder = target.parent
     if target.is_file():
         return target
     try:

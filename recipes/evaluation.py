@@ -113,6 +113,16 @@ class Task(Section):
         return self
 
     @property
+    def text_column(self) -> str:
+        """The column with the text; of alternatives the first."""
+        return self.text if isinstance(self.text, str) else self.text[0]
+
+    @property
+    def label_column(self) -> str:
+        """The column with the label; of alternatives the first."""
+        return self.label if isinstance(self.label, str) else self.label[0]
+
+    @property
     def lacking(self) -> list[str]:
         """The splits that have no file of their own."""
         return [name for name in ("train", "validation", "test") if getattr(self, name) is None]

@@ -158,11 +158,11 @@ def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> It
         if any(not _is_same(table.value(number, row, name), value) for name, value in wanted):
             account.dropped[OTHER_ROWS] += 1
             continue
-        text, label = (table.value(number, row, str(name)) for name in (task.text, task.label))
+        text, label = (table.value(number, row, name) for name in (task.text_column, task.label_column))
         place = table.place(number)
         if isinstance(text, list) and text:
             yield Item(*_tagged(text, label, task, labels, place))
-        elif text == [] or not (text := text_in(text, str(task.text), place)).strip():
+        elif text == [] or not (text := text_in(text, task.text_column, place)).strip():
             account.dropped[EMPTY] += 1
         else:
             yield Item(text, _one_label(label, task, labels, place))
@@ -175,16 +175,18 @@ def _is_same(value: Any, wanted: str) -> bool:
 
 def _tagged(words: list[Any], tags: Any, task: Task, labels: LabelReader, place: str) -> tuple[list[str], list[str]]:
     """Words and as many tags."""
-    words = [text_in(word, str(task.text), place) for word in words]
+    words = [text_in(word, task.text_column, place) for word in words]
     if not isinstance(tags, list):
         raise UserError(
-            f"{place}, column {task.label!r}: expected a tag for each of the {len(words)} words in column "
-            f"{task.text!r}, got {describe(tags)}"
+            f"{place}, column {task.label_column!r}: expected a tag for each of the {len(words)} words in column "
+            f"{task.text_column!r}, got {describe(tags)}"
         )
     if any(isinstance(tag, list | dict) for tag in tags):
         raise UserError(_spans(task, place))
     if len(tags) != len(words):
-        raise UserError(f"{place}: {len(words)} words but {len(tags)} tags ({task.text!r}, {task.label!r})")
+        raise UserError(
+            f"{place}: {len(words)} words but {len(tags)} tags ({task.text_column!r}, {task.label_column!r})"
+        )
     return words, [_name(tag, task, labels, place) for tag in tags]
 
 
@@ -196,8 +198,8 @@ def _one_label(label: Any, task: Task, labels: LabelReader, place: str) -> str:
         if len(label) != 1:
             what = f"{len(label)} labels in a list" if label else "an empty list"
             raise UserError(
-                f"{place}, column {task.label!r}: expected one label for the text, got {what}; a tag for each word "
-                "needs a list of words beside it"
+                f"{place}, column {task.label_column!r}: expected one label for the text, got {what}; a tag for each "
+                "word needs a list of words beside it"
             )
         label = label[0]
     return _name(label, task, labels, place)
@@ -205,18 +207,18 @@ def _one_label(label: Any, task: Task, labels: LabelReader, place: str) -> str:
 
 def _spans(task: Task, place: str) -> str:
     return (
-        f"{place}, column {task.label!r}: labels of spans (start, end, type) are not read; convert them to CoNLL (a "
-        "word and its tag a line), or to rows with a list of words and a list of tags"
+        f"{place}, column {task.label_column!r}: labels of spans (start, end, type) are not read; convert them to "
+        "CoNLL (a word and its tag a line), or to rows with a list of words and a list of tags"
     )
 
 
 def _name(value: Any, task: Task, labels: LabelReader, place: str) -> str:
     """A label's name. Raises UserError where there is none, or none that the recipe knows."""
     if value is not None and not isinstance(value, str | int | float | Decimal):
-        raise UserError(f"{place}, column {task.label!r}: expected a label, got {describe(value)}")
+        raise UserError(f"{place}, column {task.label_column!r}: expected a label, got {describe(value)}")
     name = labels.read(value)
     if name:
         return name
     if name is None:
         raise UserError(f"{place}: label {label_name(value)!r} is not among {', '.join(task.labels or ())}")
-    raise UserError(f"{place}, column {task.label!r}: the row has no label; add one, or remove the row")
+    raise UserError(f"{place}, column {task.label_column!r}: the row has no label; add one, or remove the row")

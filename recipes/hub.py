@@ -18,6 +18,23 @@ from .errors import UserError
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 TIMEOUT = 10  # seconds without an answer
+OFFLINE = "not in the local cache, and HF_HUB_OFFLINE forbids asking the hub"
+WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)  # in the order in which transformers takes them
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
+    "tokenizer.model",
+)
 WAITS = (1.0, 4.0)  # seconds before asking again
 PATIENCE = 60.0  # seconds for which a hub that did not answer is asked once only
 _down_until: dict[str, float] = {}  # endpoint -> time.monotonic()
@@ -180,12 +197,76 @@ def _names_within(feature: Any) -> list[str]:
     return next((found for key in ("dtype", "sequence", "list") if (found := _names_within(feature.get(key)))), [])
 
 
+@dataclass(frozen=True)
+class Model:
+    """What the hub, or the local cache, has of a model."""
+
+    weights: tuple[str, ...]
+    """The files of weights that transformers would load."""
+    tokenizer: tuple[str, ...]
+    size: int | None
+    """Bytes of these files; None where only the cache could be asked."""
+    licence: str
+    gated: bool
+    cached: bool
+
+
+def describe_model(name: str, revision: str) -> Model:
+    """What a model repository holds; only the local cache is asked while the hub cannot be reached.
+
+    Raises UserError where the hub refuses, or cannot be reached and the model is not cached.
+    """
+    from huggingface_hub import HfApi
+
+    try:
+        with hub_errors(name):
+            info = HfApi().model_info(name, revision=unquote(revision), files_metadata=True, timeout=TIMEOUT)
+    except UserError:
+        weights = [file for file in WEIGHTS if cached_file(name, file, revision, "model")]
+        tokenizer = [file for file in TOKENIZER_FILES if cached_file(name, file, revision, "model")]
+        if weights and tokenizer:
+            return Model(tuple(weights), tuple(tokenizer), None, "", gated=False, cached=True)
+        raise
+    sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
+    weights = next(([file] for file in WEIGHTS if file in sizes), [])
+    if weights and weights[0].endswith(".index.json"):
+        weights = [file for file in sizes if file.endswith((".safetensors", ".bin")) and "-of-" in file]
+    tokenizer = [file for file in TOKENIZER_FILES if file in sizes]
+    at = info.sha or revision
+    cached = all(cached_file(name, file, at, "model") for file in [*weights, *tokenizer[:1]])
+    size = sum(sizes[file] for file in [*weights, *tokenizer])
+    return Model(tuple(weights), tuple(tokenizer), size, _card(info).licence, bool(info.gated), cached)
+
+
+def check_online(what: str) -> None:
+    """Raise a UserError in offline mode, for `what` that is not cached."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise UserError(f"{what}: {OFFLINE}")
+
+
 def check_access(repo: str, repo_type: str = "dataset") -> None:
     """Raise a UserError where the hub would not let this user download files of a repository."""
     from huggingface_hub import HfApi
 
     with hub_errors(repo):
         HfApi().auth_check(repo, repo_type=repo_type)
+
+
+def is_gated(error: BaseException) -> bool:
+    """Whether a UserError of `hub_errors` means that conditions must be accepted first, or a token is needed."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    cause = error.__cause__
+    if isinstance(cause, RepositoryNotFoundError) and not isinstance(cause, GatedRepoError):
+        return False  # the hub answers 401 for a repository that does not exist, too
+    return isinstance(cause, GatedRepoError) or _status(cause) in (401, 403)
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether a UserError of `hub_errors` means that the hub did not answer, so that nothing is known."""
+    return error.__cause__ is not None and _may_pass(error.__cause__)
 
 
 class hub_errors:  # noqa: N801 - reads as a word in `with hub_errors(...)`
@@ -211,7 +292,7 @@ def _advice(error: Exception) -> str:
         errors.RepositoryNotFoundError: "no such repository on the hub, or it is private: set HF_TOKEN",
         errors.RevisionNotFoundError: "no such revision",
         errors.RemoteEntryNotFoundError: "no such file in the repository",
-        errors.OfflineModeIsEnabled: "not in the local cache, and HF_HUB_OFFLINE forbids asking the hub",
+        errors.OfflineModeIsEnabled: OFFLINE,
     }
     if advice := next((by_class[cls] for cls in type(error).__mro__ if cls in by_class), ""):
         return advice

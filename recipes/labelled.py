@@ -38,7 +38,7 @@ def read_split(
             account.dropped[OTHER_SPLITS] += whole - len(items)
         if not items:
             raise UserError(f"{paths[0]} is too small to be cut: nothing is left for {split}; give three files")
-        return items
+    return items
 
 
 def label_origin(name: str, task: Task, cache: Path) -> str:

@@ -7,6 +7,7 @@ a `Repository`. Ordinary downloads (ConceptNet's dump) are files under `web/`, s
 import base64
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -144,7 +145,9 @@ class Hub:
         self._send(request, Answer(200, json.dumps(answer).encode()), body=True)
 
     def _file(self, request: BaseHTTPRequestHandler, path: str) -> Answer:
-        """The content of `[/datasets]/OWNER/NAME/resolve/REVISION/FILE`, or of a file under `web/`."""
+        """The content of `[/datasets]/OWNER/NAME/resolve/REVISION/FILE`, of a file under `web/`, or the front page."""
+        if path == "/":
+            return Answer(200, b"a hub", {"Content-Type": "text/html"})
         path, elsewhere = path.removeprefix("/cdn"), path.startswith("/cdn")
         parts = path.strip("/").split("/")
         kind = "datasets" if parts[0] == "datasets" else "models"
@@ -277,6 +280,8 @@ def point_client_at(hub: Hub, caches: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     monkeypatch.setattr(hf_api.constants, "ENDPOINT", hub.address)
     monkeypatch.setattr(hf_api.api, "endpoint", hub.address)
+    if "transformers.utils.hub" in sys.modules:  # keeps a client of its own, with the address of an earlier test's hub
+        monkeypatch.setattr("transformers.utils.hub._hf_api", None)
 
 
 def card_data(card: Path) -> dict[str, Any]:

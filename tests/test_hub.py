@@ -101,6 +101,8 @@ def test_other_files_are_served_as_by_any_web_server(hub: Hub) -> None:
     dump = hub.folder / "web/downloads/dump.csv.gz"
     dump.parent.mkdir(parents=True)
     dump.write_bytes(b"0123456789")
+    with urllib.request.urlopen(hub.address) as front_page:
+        assert front_page.status == 200
     address = f"{hub.address}/downloads/dump.csv.gz"
     with urllib.request.urlopen(urllib.request.Request(address, method="HEAD")) as reply:
         etag = reply.headers["ETag"]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..recipes.cores import usable_cores
 from ..recipes.errors import UserError
 
 MODULE = "lrl_adapt.cli"
@@ -100,8 +101,19 @@ def processes(gpus: int | None) -> int:
 
 
 def command_of(count: int, arguments: Sequence[str]) -> list[str]:
-    """The torchrun command that does the same as `start`."""
+    """The torchrun command that does the same as `start`, given the environment of `threads_of`."""
     return ["torchrun", "--standalone", "--nproc-per-node", str(count), "-m", MODULE, *arguments]
+
+
+def threads_of(count: int, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment variable that divides the cores among `count` processes; empty where the user has set it.
+
+    By default each process would start as many threads as there are cores. Threads that wait for one another spin on
+    cores that others need, so that training becomes several times slower.
+    """
+    if "OMP_NUM_THREADS" in environment:
+        return {}
+    return {"OMP_NUM_THREADS": str(max(1, usable_cores() // count))}
 
 
 def start(count: int, arguments: Sequence[str]) -> None:
@@ -124,8 +136,9 @@ def start(count: int, arguments: Sequence[str]) -> None:
         max_restarts=0,
         monitor_interval=0.5,
     )
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     before = {number: signal.getsignal(number) for number in TAKEN}
+    threads = threads_of(count, os.environ)
+    os.environ.update(threads)
     try:
         elastic_launch(config, sys.executable)("-m", MODULE, *arguments)
     except SignalException as error:
@@ -136,6 +149,8 @@ def start(count: int, arguments: Sequence[str]) -> None:
             raise SystemExit(exit_code) from None
         raise UserError(_lost(error)) from None
     finally:
+        for name in threads:  # of those processes alone, not of what this one starts later
+            os.environ.pop(name, None)
         for number, handler in before.items():  # torchrun leaves its own
             signal.signal(number, handler)
 

@@ -124,6 +124,17 @@ def test_the_tokens_of_a_base_on_the_hub_are_known_once_it_is_here_and_nothing_i
     assert len(hub.requests) == fetched
 
 
+def test_planning_a_recipe_whose_base_and_data_are_on_the_hub_downloads_no_file(folder: Path, hub: Hub) -> None:
+    plan = Plan(folder / "runs")
+    recipe = load_recipe("mbert", ["language=mlt"])
+    plan.add_prepare(recipe)
+    plan.add_train(recipe)
+    plan.add_eval(recipe)
+    assert {step.kind for step in plan.steps} == {"corpus", "tokens", "adapter", "scores"}
+    assert {step.state for step in plan.steps} == {"to do"}
+    assert hub.fetched() == []  # listings alone, of which tasks there are for the language
+
+
 @pytest.mark.parametrize("command", ["run", "train", "prepare"])
 def test_a_run_that_cannot_be_planned_leaves_the_others_in_the_list(folder: Path, command: str) -> None:
     (folder / "text.txt").write_text(TEXT, encoding="utf-8")

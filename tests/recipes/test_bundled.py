@@ -23,7 +23,23 @@ def test_no_recipe_is_overlooked() -> None:
     others = ("data", "tasks", "templates")
     found = {file for file in BUNDLED.rglob("*.yaml") if not set(others) & set(file.relative_to(BUNDLED).parts)}
     assert found == set(bundled_recipes().values())
-    assert {"quickstart", "mbert", "xlmr", "conceptnet"} <= set(bundled_recipes())
+    assert {"quickstart", "mbert", "xlmr", "mmbert", "afroxlmr", "glot500", "conceptnet"} <= set(bundled_recipes())
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("xlmr", "FacebookAI/xlm-roberta-base"),
+        ("mmbert", "jhu-clsp/mmBERT-base"),
+        ("afroxlmr", "Davlan/afro-xlmr-base"),
+        ("glot500", "cis-lmu/glot500-base"),
+    ],
+)
+def test_recipes_of_other_bases_are_mberts_but_for_the_base(name: str, model: str) -> None:
+    recipe, mbert = load_recipe(name), load_recipe("mbert")
+    assert recipe.base.model == model
+    same = {"name": mbert.name, "base": mbert.base}
+    assert recipe.model_copy(update=same) == mbert
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))

@@ -63,15 +63,16 @@ def _of_location(location: str, about: Facts, file: str, where: str) -> Iterator
 
 def _of_addresses(facts: Facts) -> Iterator[str]:
     from lrl_adapt.recipes.loading import bundled_recipes, load_recipe
-    from lrl_adapt.recipes.schema import CONCEPTNET_DUMP, Corpus
+    from lrl_adapt.recipes.schema import CONCEPTNET_DUMP, SHA256, Corpus
 
     yield from _unequal(f"datasets/{Corpus().glotcc}", facts["glotcc"]["repository"], "GlotCC")
     yield from _unequal(CONCEPTNET_DUMP, facts["conceptnet"]["address"], "ConceptNet")
+    yield from _unequal(SHA256[CONCEPTNET_DUMP], facts["conceptnet"]["sha256"], "ConceptNet's SHA-256")
     told = bundled_recipes()["conceptnet"].read_text(encoding="utf-8")
     size = f"{facts['conceptnet']['bytes'] / 1e6:.0f} MB"
     if size not in told:
         yield f"ConceptNet: recipes/conceptnet.yaml does not say that it has {size}"
-    for name in bundled_recipes().keys() & set(RECIPES):
+    for name in RECIPES:
         yield from _unequal(f"models/{load_recipe(name).base.model}", facts[name]["repository"], name)
 
 
@@ -244,6 +245,7 @@ def _check_model(name: str, facts: Facts, cache: Path) -> None:
     config, tokenizer = AutoConfig.from_pretrained(repository), AutoTokenizer.from_pretrained(repository)
     assert (config.model_type, config.max_position_embeddings) == (about["family"], about["positions"])
     assert (tokenizer.mask_token, config.vocab_size) == (about["mask"], about.get("pieces", config.vocab_size))
+    assert len(tokenizer) <= config.vocab_size  # it takes a mask of its own where the vocabulary has none
 
 
 def notices(fact: str, folder: Path) -> bool:
@@ -268,6 +270,8 @@ def reading_from(folder: Path, facts: Facts, name: str) -> Iterator[Hub]:
     try:
         with pytest.MonkeyPatch.context() as patch:
             point_client_at(hub, folder, patch)
+            if facts[name].get("repository", "").startswith("models/"):
+                patch.setattr("transformers.utils.hub._hf_api", None)  # it remembers the first hub's address
             patch.setenv("HF_TOKEN", TOKEN)
             yield hub
     finally:

@@ -202,3 +202,26 @@ def test_metrics_go_to_the_tracker_too(base: Path, tmp_path: Path) -> None:
     events.Reload()
     assert [event.step for event in events.Scalars("loss")] == [1, 2, 3, 4]
     assert [event.step for event in events.Scalars("validation_loss")] == [0, 2, 4]
+
+
+def test_cores_are_divided_among_the_processes_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "usable_cores", lambda: 8)
+    assert [launch.threads_of(count, {})["OMP_NUM_THREADS"] for count in (2, 3, 8, 16)] == ["4", "2", "1", "1"]
+    assert launch.threads_of(2, {"OMP_NUM_THREADS": "7"}) == {}
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "3"), ("5", "5")])
+def test_each_process_has_its_part_of_the_cores(
+    given: str | None, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import os, pathlib; pathlib.Path(os.environ['RANK']).write_text(os.environ['OMP_NUM_THREADS'])"
+    (tmp_path / "writes_threads.py").write_text(code, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launch, "MODULE", "writes_threads")
+    monkeypatch.setattr(launch, "usable_cores", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    launch.start(2, [])
+    assert [Path(rank).read_text(encoding="utf-8") for rank in "01"] == [expected] * 2
+    assert os.environ.get("OMP_NUM_THREADS") == given  # as before

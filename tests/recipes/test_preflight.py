@@ -1,0 +1,168 @@
+"""What a recipe needs from elsewhere, asked before anything is downloaded."""
+
+import json
+from pathlib import Path
+
+import pytest
+from lrl_adapt.recipes import hub as hub_client
+from lrl_adapt.recipes.loading import load_recipe
+from lrl_adapt.recipes.preflight import Source, check_sources, unusable_sources
+from lrl_adapt.recipes.schema import Recipe
+
+from ..hub import COMMIT, Hub, Repository
+
+SIB = "datasets/Davlan/sib200"
+PINNED = "38977a667f6fc264d5c26ec57a01e16db040b358"
+MBERT = "models/google-bert/bert-base-multilingual-cased"
+CARD = "---\nlicense: cc-by-sa-4.0\n---\n"
+
+
+def put(hub: Hub, path: str, content: str = "x" * 100) -> Path:
+    file = hub.folder / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content, encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def full(hub: Hub) -> Hub:
+    """Everything that the recipe mbert needs for Maltese."""
+    hub.known[SIB] = Repository(commit=PINNED)
+    for split in ("train", "dev", "test"):
+        put(hub, f"{SIB}/data/mlt_Latn/{split}.tsv")
+    put(hub, f"{SIB}/README.md", CARD)
+    for split in ("train", "validation", "test"):
+        put(hub, f"datasets/unimelb-nlp/wikiann/mt/{split}-00000-of-00001.parquet")
+    for number in range(2):
+        put(hub, f"datasets/cis-lmu/GlotCC-V1/v1.0/mlt-Latn/mlt-Latn_{number}.parquet")
+    for name in ("model.safetensors", "config.json", "tokenizer.json"):
+        put(hub, f"{MBERT}/{name}")
+    put(hub, f"{MBERT}/README.md", "---\nlicense: apache-2.0\n---\n")
+    return hub
+
+
+def by_part(recipe: Recipe, folder: Path, finished: tuple[str, ...] = ()) -> dict[str, Source]:
+    return {source.part: source for source in check_sources(recipe, folder, finished)}
+
+
+def maltese(*changes: str) -> Recipe:
+    return load_recipe("mbert", ["language=mlt", *changes])
+
+
+def test_everything_is_there(full: Hub, tmp_path: Path) -> None:
+    sources = by_part(maltese(), tmp_path)
+    assert {part: (source.state, source.size, source.licence) for part, source in sources.items()} == {
+        "base": ("found", 200, "apache-2.0"),
+        "corpus": ("found", 200, ""),
+        "eval.mlm": ("found", 100, "cc-by-sa-4.0"),
+        "eval.topic": ("found", 300, "cc-by-sa-4.0"),
+        "eval.ner": ("found", 300, ""),
+    }
+    assert sources["corpus"].place == f"cis-lmu/GlotCC-V1 at {COMMIT[:8]}, v1.0/mlt-Latn (2 files)"
+    assert sources["eval.topic"].place == f"Davlan/sib200@{PINNED}/data/mlt_Latn/train.tsv and 2 more"
+    assert unusable_sources(sources.values()) == ""
+    assert not full.fetched()
+
+
+def test_what_is_cached_is_not_asked_for_again(full: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants, hf_hub_download
+    from lrl_adapt.recipes.sources import local_files
+
+    topic = maltese().eval.topic
+    assert topic is not None
+    for location in (topic.train, topic.validation, topic.test):
+        local_files(location or "", tmp_path)
+    for name in ("model.safetensors", "tokenizer.json"):
+        hf_hub_download(MBERT.removeprefix("models/"), name)
+    by_part(maltese(), tmp_path)  # the listings of the rest are kept
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    hub_client._list_folder.cache_clear()
+    asked = list(full.requests)
+    sources = by_part(maltese(), tmp_path)
+    assert full.requests == asked
+    assert [sources[part].state for part in ("base", "eval.mlm", "eval.topic")] == ["cached"] * 3
+    assert sources["eval.ner"].unusable
+    assert "not in the local cache, and HF_HUB_OFFLINE forbids" in sources["eval.ner"].note
+    assert sources["corpus"].unusable
+
+
+def test_what_the_user_must_do_for_a_gated_data_set(full: Hub, tmp_path: Path) -> None:
+    full.known["datasets/me/gated"] = Repository(gated="auto")
+    put(full, "datasets/me/gated/lines.txt")
+    recipe = maltese("eval.mlm.files=hf://datasets/me/gated/lines.txt")
+    mlm = by_part(recipe, tmp_path)["eval.mlm"]
+    assert (mlm.state, mlm.unusable) == ("gated", True)
+    assert "accept its conditions on the hub, then set HF_TOKEN" in mlm.note
+
+
+@pytest.mark.parametrize(
+    ("change", "part", "note"),
+    [
+        ("base=me/nothing", "base", "no such repository"),
+        ("corpus.glotcc=me/nothing", "corpus", "no such repository"),
+        (
+            "eval.mlm.files=hf://datasets/Davlan/sib200/data/mlt_Latn/tset.tsv",
+            "eval.mlm",
+            "has no tset.tsv; it holds test",
+        ),
+        ("eval.topic.test=hf://datasets/me/nothing/a.csv", "eval.topic", "no such repository"),
+    ],
+)
+def test_what_is_missing_is_named(full: Hub, tmp_path: Path, change: str, part: str, note: str) -> None:
+    sources = by_part(maltese(change), tmp_path)
+    assert [name for name, source in sources.items() if source.unusable] == [part]
+    assert sources[part].state == "missing"
+    assert note in sources[part].note
+    assert unusable_sources(sources.values()).startswith(f"{part}: ")
+
+
+def test_a_model_without_weights_or_tokenizer(full: Hub, tmp_path: Path) -> None:
+    (full.folder / MBERT / "tokenizer.json").unlink()
+    assert "no tokenizer files" in by_part(maltese(), tmp_path)["base"].note
+    (full.folder / MBERT / "model.safetensors").unlink()
+    put(full, f"{MBERT}/tf_model.h5")
+    assert "neither safetensors nor pytorch_model.bin" in by_part(maltese(), tmp_path)["base"].note
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_hub_that_is_down(full: Hub, tmp_path: Path) -> None:
+    full.status = 503
+    sources = by_part(maltese(), tmp_path)
+    assert {source.state for source in sources.values()} == {"unreachable"}
+
+
+def test_what_only_finished_steps_need_may_be_gone(full: Hub, tmp_path: Path) -> None:
+    recipe = maltese("base=me/nothing")
+    assert by_part(recipe, tmp_path)["base"].unusable
+    assert by_part(recipe, tmp_path, ("base",))["base"].state == "finished"
+
+
+def test_a_task_that_the_language_lacks_is_skipped(full: Hub, tmp_path: Path) -> None:
+    put(full, "datasets/cis-lmu/GlotCC-V1/v1.0/bre-Latn/bre-Latn_0.parquet")
+    sources = by_part(load_recipe("mbert", ["language=bre"]), tmp_path)
+    assert (sources["eval.topic"].state, sources["eval.topic"].note) == ("skipped", "SIB-200 has no bre_Latn")
+    assert sources["eval.mlm"].state == "skipped"
+    assert not sources["eval.topic"].unusable
+
+
+def test_a_language_without_text_is_told_before_the_download(full: Hub, tmp_path: Path) -> None:
+    corpus = by_part(load_recipe("mbert", ["language=kab"]), tmp_path)["corpus"]
+    assert (corpus.state, corpus.note) == (
+        "missing",
+        "GlotCC has no text for kab-Latn: name local files in corpus.files",
+    )
+
+
+def test_a_dump_over_http(full: Hub, tmp_path: Path) -> None:
+    put(full, "web/dump.gz", "y" * 1234)
+    recipe = maltese("graph={}", f"graph.conceptnet={full.address}/dump.gz")
+    assert (by_part(recipe, tmp_path)["graph"].state, by_part(recipe, tmp_path)["graph"].size) == ("found", 1234)
+    missing = maltese("graph={}", f"graph.conceptnet={full.address}/none.gz")
+    assert "no such file (404)" in by_part(missing, tmp_path)["graph"].note
+
+
+def test_local_files_need_nobody(hub: Hub, tmp_path: Path) -> None:
+    sources = check_sources(load_recipe("quickstart"), tmp_path)
+    assert {source.state for source in sources} == {"local"}
+    assert not hub.requests
+    assert json.dumps([source.note for source in sources]) == json.dumps([""] * len(sources))
