@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +214,7 @@ def _spans(task: Task, place: str) -> str:
 
 def _name(value: Any, task: Task, labels: LabelReader, place: str) -> str:
     """A label's name. Raises UserError where there is none, or none that the recipe knows."""
-    if value is not None and not isinstance(value, str | int | float):
+    if value is not None and not isinstance(value, str | int | float | Decimal):
         raise UserError(f"{place}, column {task.label_column!r}: expected a label, got {describe(value)}")
     name = labels.read(value)
     if name:

@@ -20,9 +20,7 @@ def label_name(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)
-    if not isinstance(value, str):
-        return str(value)
-    value = clean_line(value)
+    value = clean_line(str(value))  # of Decimal("1.0") too, which parquet may hold
     match = WHOLE.fullmatch(value)
     return match[1] if match else value
 

@@ -8,6 +8,7 @@ files and templates are YAML, where a key that stands twice is refused; cards ar
 
 import json
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def test_numbers_are_one_label_in_every_format(tmp_path: Path) -> None:
         jsonl(tmp_path / "a.jsonl", {"text": "a", "label": 1}, {"text": "b", "label": "0.0"}),
         parquet(tmp_path / "a.parquet", text=["a", "b"], label=[1.0, 0.0]),
         parquet(tmp_path / "b.parquet", text=["a", "b"], label=["1", "0"]),
+        parquet(tmp_path / "c.parquet", text=["a", "b"], label=[Decimal("1.0"), Decimal("0.0")]),
     ]
     for file in files:
         assert [item.label for item in read_items(file, task())] == ["1", "0"]

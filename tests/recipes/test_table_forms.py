@@ -26,7 +26,12 @@ LABELS = st.sampled_from(["hasi", "chanya", "habari njema", "bu\u0301buru\u0301"
 NUMBERS = st.one_of(st.integers(-3, 12), st.sampled_from([0.0, 1.0, 2.5, -1.0]))
 TABLES = st.lists(st.tuples(TEXTS, LABELS, NUMBERS), min_size=1, max_size=12)
 NAMES = ("text", "label", "id")
-TYPES = (pyarrow.string(), pyarrow.large_string(), pyarrow.dictionary(pyarrow.int32(), pyarrow.string()))
+TYPES = (
+    pyarrow.string(),
+    pyarrow.large_string(),
+    pyarrow.string_view(),
+    pyarrow.dictionary(pyarrow.int32(), pyarrow.string()),
+)
 
 Rows = list[tuple[str, str, float]]
 
