@@ -14,7 +14,7 @@ from ..recipes.artifacts import library_versions
 from .classes import class_results
 from .figures import Panel, curve_panel, gains_panel, read_curve, safe, score_panel
 from .pretraining import Correlation
-from .provenance import costs, licences, settings, show_time
+from .provenance import costs, licences, settings, show_time, skipped_tasks
 from .rows import UNREADABLE, Row, change, change_interval, named, show_change, show_change_interval, systems_of
 from .runs import Run, language_name
 from .scores import (
@@ -88,6 +88,7 @@ def render(content: Content, created: str) -> str:
         costs=costs(content.runs),
         settings=settings(content.runs),
         licences=licences(content.runs),
+        skipped=skipped_tasks(content.runs),
         versions=library_versions(),
         created=created,
     )

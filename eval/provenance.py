@@ -103,6 +103,16 @@ def licences(runs: Iterable[Run]) -> list[Licence]:
     return [Licence(data, terms, list(uses)) for (data, terms), uses in sorted(used.items())]
 
 
+def skipped_tasks(runs: Sequence[Run]) -> list[str]:
+    """A line for each task that was not scored because its data set lacks the language."""
+    several = len({run.about.language for run in runs}) > 1
+    lines: dict[str, None] = {}
+    for run in sorted(runs, key=lambda run: language_name(run.about.language)):
+        for line in run.manifest.get("facts", {}).get("skipped_tasks", {}).values():
+            lines[f"{language_name(run.about.language)}, {line}" if several else line] = None
+    return list(lines)
+
+
 def show_time(seconds: float | None) -> str:
     """A time as readers see it: "21 s", "3 min 20 s", "2 h 5 min"."""
     if seconds is None:
