@@ -13,7 +13,7 @@ from ..recipes.languages import find_language
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Corpus
 from ..recipes.sources import expand_files, unread_files
-from ..recipes.tables import column, is_text, open_table, open_text, text_in
+from ..recipes.tables import is_text, open_table, open_text, text_in
 from ..recipes.text import to_nfc
 
 TEXT_COLUMNS = ("content", "text")  # GlotCC's, and everybody else's
@@ -121,7 +121,7 @@ def read_documents(
         progress.say(f"read {path.name}: {note}")
     for number, row in table.rows:
         name = text_column or next((name for name in TEXT_COLUMNS if name in row), TEXT_COLUMNS[-1])
-        text = column(row, name, path)
+        text = table.value(number, row, name)
         if not isinstance(text, str):
             text = text_in(text, name, table.place(number))
         if not text or text.isspace():

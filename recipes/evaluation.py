@@ -84,7 +84,9 @@ class Task(Section):
         default="text", description="Column with the text, or the list of words; a list: the first that the file has."
     )
     label: ColumnName = Field(
-        default="label", description="Column with the label, or the list of tags; a list: the first that the file has."
+        default="label",
+        description="Column with the label, or the list of tags; a list: the first that the file has. In CoNLL files "
+        "its number, or its name in CoNLL-U (upos).",
     )
     labels: list[str] | None = Field(
         default=None,

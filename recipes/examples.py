@@ -12,7 +12,6 @@ from .labels import LabelReader, label_name
 from .tables import (
     NOT_WORDS,
     Table,
-    column,
     describe,
     is_conll,
     is_table,
@@ -134,12 +133,11 @@ def _column_of(path: Path, name: str, account: Account) -> Iterator[str]:
     table = open_table(path)
     account.notes += [(path.name, note) for note in table.notes]
     for number, row in table.rows:
-        yield text_in(column(row, name, path), name, table.place(number))
+        yield text_in(table.value(number, row, name), name, table.place(number))
 
 
 def _sentences(path: Path, task: Task, labels: LabelReader, account: Account) -> list[Item]:
-    names = (None if name in DEFAULT_COLUMNS else name for name in (task.text_column, task.label_column))
-    conll = read_conll(path, *names)
+    conll = read_conll(path, _named(task.text), _named(task.label))
     account.rows += len(conll.sentences)
     account.words.update(conll.dropped)
     account.notes += [(path.name, note) for note in conll.notes]
@@ -147,15 +145,19 @@ def _sentences(path: Path, task: Task, labels: LabelReader, account: Account) ->
     return [Item(words, [labels.read(tag) or tag for tag in tags]) for words, tags in conll.sentences]
 
 
+def _named(names: str | list[str]) -> str | None:
+    """The column of a CoNLL file that a task names; None for the defaults, and for alternatives, which tables have."""
+    return None if isinstance(names, list) or names in DEFAULT_COLUMNS else names
+
+
 def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> Iterator[Item]:
-    path = table.path
     wanted = [(name, label_name(value)) for name, value in task.where.items()]
     for number, row in table.rows:
         account.rows += 1
-        if any(not _is_same(column(row, name, path), value) for name, value in wanted):
+        if any(not _is_same(table.value(number, row, name), value) for name, value in wanted):
             account.dropped[OTHER_ROWS] += 1
             continue
-        text, label = column(row, task.text_column, path), column(row, task.label_column, path)
+        text, label = (table.value(number, row, name) for name in (task.text_column, task.label_column))
         place = table.place(number)
         if isinstance(text, list) and text:
             yield Item(*_tagged(text, label, task, labels, place))

@@ -81,7 +81,7 @@ class Corpus(Section):
     """Free text: local files, or GlotCC from the hub when no files are named."""
 
     files: Locations = Field(
-        default=[], description="Local txt, txt.gz, jsonl, csv, tsv or parquet files, folders or globs; empty: GlotCC."
+        default=[], description="Local txt, csv, tsv, jsonl, json or parquet files, folders or globs; empty: GlotCC."
     )
     glotcc: str = Field(default="cis-lmu/GlotCC-V1", description="Hub id of GlotCC, used when files is empty.")
     revision: str = Field(default="main", description="Branch, tag or commit of GlotCC.")

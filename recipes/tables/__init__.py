@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import UserError, nearest
 from .conll import NOT_WORDS, Conll, read_conll
 from .opening import inspect, open_text
+from .parquet_rows import class_names
 
 __all__ = [
     "NOT_WORDS",
@@ -49,9 +50,19 @@ class Table:
     notes: tuple[str, ...] = ()
     """What the file's name does not tell: other separators, encodings, compression."""
 
+    ragged: bool = False
+    """Whether each row has columns of its own, as in JSON."""
+
     def place(self, number: int) -> str:
         """A row's place for messages."""
         return f"{self.path}, {self.unit} {number}"
+
+    def value(self, number: int, row: Mapping[str, Any], name: str) -> Any:
+        """What a row has in a column. Raises ColumnError, with its place if the columns differ, where it has none."""
+        try:
+            return row[name]
+        except KeyError:
+            raise _no_column(row, name, self.place(number) if self.ragged else str(self.path)) from None
 
 
 def open_table(path: Path) -> Table:
@@ -72,7 +83,7 @@ def open_table(path: Path) -> Table:
     if ending in (".jsonl", ".json"):
         array = json_rows.is_array(path)
         rows = json_rows.array_rows(path) if array else json_rows.line_rows(path)
-        return Table(path, "row" if array else "line", rows, tuple(notes))
+        return Table(path, "row" if array else "line", rows, tuple(notes), ragged=True)
     tsv = ending == ".tsv"
     dialect = delimited.find_dialect(path, tsv=tsv)
     return Table(path, "line", delimited.delimited_rows(path, dialect), (*notes, *dialect.notes(tsv=tsv)))
@@ -82,21 +93,6 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a table as dictionaries, streamed. Raises UserError as `open_table` does."""
     for _, row in open_table(path).rows:
         yield row
-
-
-def choose_column(names: str | list[str], path: Path) -> str:
-    """The first of `names` that a table has, judged by its first row; the first name where it has none of them."""
-    if isinstance(names, str):
-        return names
-    columns = next(read_rows(path), {}) if is_table(path) else {}
-    return next((name for name in names if name in columns), names[0])
-
-
-def class_names(path: Path, name: str) -> list[str] | None:
-    """Names behind the numbers of a column, where the file holds them: ClassLabel in parquet files of `datasets`."""
-    from . import parquet_rows
-
-    return parquet_rows.class_names(path, name) if _ending(path) == ".parquet" else None
 
 
 def is_table(path: Path) -> bool:
@@ -123,9 +119,23 @@ def column(row: Mapping[str, Any], name: str, path: Path) -> Any:
     try:
         return row[name]
     except KeyError:
-        near = nearest(name, row)
-        hint = f"; did you mean {near}?" if near else f"; columns: {', '.join(map(str, row))}"
-        raise ColumnError(f"{path}: no column {name!r}{hint}") from None
+        raise _no_column(row, name, str(path)) from None
+
+
+def _no_column(row: Mapping[str, Any], name: str, place: str) -> ColumnError:
+    near = nearest(name, row)
+    hint = f"; did you mean {near}?" if near else f"; columns: {', '.join(map(str, row))}"
+    return ColumnError(f"{place}: no column {name!r}{hint}")
+
+
+def choose_column(names: str | list[str], path: Path) -> str:
+    """The first of `names` that a table has, judged by its first row; the first name where it has none of them."""
+    if isinstance(names, str):
+        return names
+    if not is_table(path):
+        return names[0]
+    columns = next(read_rows(path), {})
+    return next((name for name in names if name in columns), names[0])
 
 
 def text_in(value: Any, name: str, place: str) -> str:

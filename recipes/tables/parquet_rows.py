@@ -12,23 +12,6 @@ from .opening import inspect
 BATCH = 1024  # rows in memory at a time
 
 
-def class_names(path: Path, column: str) -> list[str] | None:
-    """Names behind the numbers of a parquet column, where `datasets` wrote them into the file (ClassLabel)."""
-    import pyarrow.parquet
-
-    metadata = pyarrow.parquet.read_schema(path).metadata or {}
-    try:
-        feature = json.loads(metadata[b"huggingface"])["info"]["features"][column]
-    except (KeyError, TypeError, ValueError):
-        return None
-    while isinstance(feature, list):  # [feature] is a list of it
-        feature = feature[0] if feature else None
-    while isinstance(feature, dict) and isinstance(feature.get("feature"), dict):  # Sequence, List
-        feature = feature["feature"]
-    names = feature.get("names") if isinstance(feature, dict) else None
-    return [str(name) for name in names] if isinstance(names, list) and names else None
-
-
 def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The rows of a parquet file, numbered from 1. Raises UserError for a broken file and two columns of one name."""
     import pyarrow
@@ -44,3 +27,22 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 first += batch.num_rows
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a readable parquet file ({error}); fetch or make it again") from error
+
+
+def class_names(path: Path, name: str) -> list[str] | None:
+    """Names behind the numbers of a parquet column, where `datasets` wrote them into the file (ClassLabel)."""
+    import pyarrow.parquet
+
+    if not path.name.lower().endswith(".parquet"):
+        return None
+    metadata = pyarrow.parquet.read_schema(path).metadata or {}
+    try:
+        feature = json.loads(metadata[b"huggingface"])["info"]["features"][name]
+    except (KeyError, TypeError, ValueError):
+        return None
+    while isinstance(feature, list):  # [feature] is a list of it
+        feature = feature[0] if feature else None
+    while isinstance(feature, dict) and isinstance(feature.get("feature"), dict):  # Sequence, List
+        feature = feature["feature"]
+    names = feature.get("names") if isinstance(feature, dict) else None
+    return [str(one) for one in names] if isinstance(names, list) and names else None
