@@ -124,6 +124,18 @@ def test_words_do_not_depend_on_how_accents_are_written(text: str) -> None:
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("text", ["❤\ufe0fAmina anaishi", "Ami\xadna ana\u200fishi", "\u200dAmina\xa0anaishi"])
+def test_known_words_beside_emoji_and_format_characters_are_no_unk(text: str) -> None:
+    tokenizer = TOKENIZERS["wordpiece"]
+    cleaned = clean_line(text)
+    pieces, units = label_units(cleaned, tokenizer)
+    words = {cleaned[unit.start : unit.end]: pieces[unit.place] for unit in units}
+    want = tokenizer("Amina anaishi", add_special_tokens=False)["input_ids"]
+    assert words["Amina"] == want[0]
+    assert tokenizer.unk_token_id not in (words["Amina"], words["anaishi"])
+    assert pieces[-len(want) :] == want
+
+
 def test_a_text_without_words_has_no_units() -> None:
     assert label_units(" \t\u200f", TOKENIZERS["wordpiece"]) == ([], [])
 
