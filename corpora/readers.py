@@ -91,7 +91,7 @@ def find_shards(corpus: Corpus, language: str, progress: Progress = QUIET) -> Sh
     if not shards:
         raise UserError(f"GlotCC has no text for {label}: name local files in corpus.files")
     if not COMMIT.fullmatch(corpus.revision):
-        progress.say(f"{corpus.glotcc}: {corpus.revision} is now {folder.commit}; corpus.revision pins it")
+        progress.say(f"{corpus.glotcc}: {corpus.revision} is at {folder.commit}; set corpus.revision to pin it")
     return Shards(corpus, folder=replace(folder, files=shards))
 
 

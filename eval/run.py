@@ -277,7 +277,10 @@ class Measurement:
                 progress.say(f"{self.task}: {split}: {loss}")
         guesses, gold = ({str(row[key]) for row in rows} for key in ("guess", "gold"))
         if len(guesses) < len(gold) and len(guesses) == 1 and not data.tags:
-            progress.say(f"{label}: says {guesses.pop()} of all {len(rows)} test items; more epochs, or another rate?")
+            only = guesses.pop()
+            progress.say(
+                f"{label}: predicts {only} for every one of {len(rows)} items; try more epochs or another learning rate"
+            )
         return rows, data.labels
 
     def _load(self, progress: Progress) -> Any:

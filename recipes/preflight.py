@@ -194,7 +194,7 @@ def _file(part: str, location: str, downloads: Path) -> Source:
             check_online(f"{files.repo}: {files.paths[0]}")
         if files.card.gated and not files.cached:
             check_access(files.repo)
-        place = files.addresses()[0].removeprefix("hf://datasets/")
+        place = f"{files.repo}{f' at {files.commit[:8]}' if files.commit else ''}, {files.paths[0]}"
         size = sum(files.sizes) if files.sizes else None
         return Source(part, place, "cached" if files.cached else "found", size, files.card.licence)
     if "://" in location:

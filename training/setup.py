@@ -175,7 +175,7 @@ def _tell_reading(tokens: list[Artifact], progress: Progress) -> dict[str, float
     facts = [artifact.manifest()["facts"]["train"] for artifact in tokens]
     words, pieces, unknown = (sum(f[name] for f in facts) for name in ("words", "pieces", "unknown_pieces"))
     per_word, share = pieces / max(1, words), unknown / max(1, pieces)
-    progress.say(f"the base's tokenizer: {per_word:.2f} tokens a word, {share:.1%} of them unknown")
+    progress.say(f"the base's tokenizer: {per_word:.2f} tokens per word, {share:.1%} of them unknown")
     if share > MOST_UNKNOWN:
         progress.say(
             f"WARNING: {share:.0%} of the text is [UNK] to this base: its vocabulary lacks the script. An adapter "
