@@ -96,6 +96,13 @@ class Hub:
         self.server.shutdown()
         self.server.server_close()
 
+    def put(self, path: str, content: str = "x" * 100) -> Path:
+        """Write a file of a repository: `datasets/OWNER/NAME/FILE`."""
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
+        return file
+
     def fetched(self) -> list[str]:
         """Paths of the files whose content was asked for."""
         return [line.split(" ", 1)[1] for line in self.requests if line.startswith("GET") and "/resolve/" in line]

@@ -19,13 +19,6 @@ SIB = "datasets/Davlan/sib200"
 PINNED = "38977a667f6fc264d5c26ec57a01e16db040b358"
 
 
-def put(hub: Hub, path: str, text: str) -> Path:
-    file = hub.folder / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
-    return file
-
-
 @pytest.fixture
 def sets(hub: Hub) -> Hub:
     """SIB-200 in Maltese alone, WikiANN in Breton and Maltese."""
@@ -33,10 +26,10 @@ def sets(hub: Hub) -> Hub:
 
     hub.known[SIB] = Repository(commit=PINNED)
     for split in ("train", "dev", "test"):
-        put(hub, f"{SIB}/data/mlt_Latn/{split}.tsv", f"index_id\tcategory\ttext\n1\tsports\tIl-{split}\n")
+        hub.put(f"{SIB}/data/mlt_Latn/{split}.tsv", f"index_id\tcategory\ttext\n1\tsports\tIl-{split}\n")
     for language in ("mt", "br"):
         for split in ("train", "validation", "test"):
-            put(hub, f"datasets/unimelb-nlp/wikiann/{language}/{split}-00000-of-00001.parquet", "")
+            hub.put(f"datasets/unimelb-nlp/wikiann/{language}/{split}-00000-of-00001.parquet", "")
     return hub
 
 
@@ -159,7 +152,7 @@ dataset_info:
 
 
 def test_the_card_names_the_labels_of_a_configuration(hub: Hub, tmp_path: Path) -> None:
-    put(hub, "datasets/me/topics/README.md", CARD)
+    hub.put("datasets/me/topics/README.md", CARD)
     for language in ("mlt_Latn", "swh_Latn", "ben_Beng"):
         parquet(hub.folder / f"datasets/me/topics/test/{language}.parquet")
 
@@ -177,8 +170,8 @@ def test_the_card_names_the_labels_of_a_configuration(hub: Hub, tmp_path: Path) 
 
 
 def test_columns_may_have_alternatives(hub: Hub, tmp_path: Path) -> None:
-    put(hub, "datasets/me/topics/a.csv", "text,label\nx,sports\n")
-    put(hub, "datasets/me/topics/b.csv", "sentence,category,label\ny,health,0\n")
+    hub.put("datasets/me/topics/a.csv", "text,label\nx,sports\n")
+    hub.put("datasets/me/topics/b.csv", "sentence,category,label\ny,health,0\n")
     for name, label in (("a", "sports"), ("b", "health")):
         address = f"hf://datasets/me/topics/{name}.csv"
         columns = {"text": ["sentence", "text"], "label": ["category", "label"]}

@@ -29,18 +29,12 @@ dataset_info:
 """
 
 
-def put(hub: Hub, path: str, text: str = "x") -> None:
-    file = hub.folder / "datasets" / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
-
-
 @pytest.fixture
 def sib(hub: Hub) -> Hub:
     for language in ("mlt_Latn", "swh_Latn", "ben_Beng"):
         for split in ("train", "dev", "test"):
-            put(hub, f"me/sib/data/{language}/{split}.tsv", f"{language} {split}")
-    put(hub, "me/sib/README.md", CARD)
+            hub.put(f"datasets/me/sib/data/{language}/{split}.tsv", f"{language} {split}")
+    hub.put("datasets/me/sib/README.md", CARD)
     return hub
 
 
@@ -76,9 +70,9 @@ def test_a_pattern_names_the_one_file_that_matches(sib: Hub) -> None:
 
 def test_all_shards_of_a_split_in_their_order(hub: Hub, tmp_path: Path) -> None:
     for number in range(11):
-        put(hub, f"me/wiki/mt/train-{number:05}-of-00011.parquet", str(number))
-        put(hub, f"me/glot/mlt-Latn_{number}.parquet", str(number))
-    put(hub, "me/wiki/mt/test-00000-of-00001.parquet")
+        hub.put(f"datasets/me/wiki/mt/train-{number:05}-of-00011.parquet", str(number))
+        hub.put(f"datasets/me/glot/mlt-Latn_{number}.parquet", str(number))
+    hub.put("datasets/me/wiki/mt/test-00000-of-00001.parquet")
     train = local_files("hf://datasets/me/wiki/mt/train-*.parquet", tmp_path)
     assert [path.read_text() for path in train] == [str(number) for number in range(11)]
     assert find_hub_files("hf://datasets/me/glot/*.parquet").paths[-1] == "mlt-Latn_10.parquet"
@@ -88,8 +82,8 @@ def test_files_that_are_no_shards_of_one_are_an_error(sib: Hub, hub: Hub) -> Non
     told = refusal("me/sib/data/mlt_Latn/*.tsv")
     assert told.startswith("me/sib: data/mlt_Latn/*.tsv names 3 files that are not shards of one: ")
     assert "data/mlt_Latn/dev.tsv" in told
-    put(hub, "me/half/train-00000-of-00003.parquet")
-    put(hub, "me/half/train-00002-of-00003.parquet")
+    hub.put("datasets/me/half/train-00000-of-00003.parquet")
+    hub.put("datasets/me/half/train-00002-of-00003.parquet")
     assert "not shards of one" in refusal("me/half/train-*.parquet")  # one of the three is not there
 
 
@@ -169,7 +163,7 @@ def test_the_card_tells_licence_and_names_of_labels(sib: Hub) -> None:
     ],
 )
 def test_licences_of_every_form(hub: Hub, card: str, licence: str) -> None:
-    put(hub, "me/other/README.md", card)
+    hub.put("datasets/me/other/README.md", card)
     assert list_folder("me/other", "", "main").card.licence == licence
 
 

@@ -17,27 +17,20 @@ MBERT = "models/google-bert/bert-base-multilingual-cased"
 CARD = "---\nlicense: cc-by-sa-4.0\n---\n"
 
 
-def put(hub: Hub, path: str, content: str = "x" * 100) -> Path:
-    file = hub.folder / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(content, encoding="utf-8")
-    return file
-
-
 @pytest.fixture
 def full(hub: Hub) -> Hub:
     """Everything that the recipe mbert needs for Maltese."""
     hub.known[SIB] = Repository(commit=PINNED)
     for split in ("train", "dev", "test"):
-        put(hub, f"{SIB}/data/mlt_Latn/{split}.tsv")
-    put(hub, f"{SIB}/README.md", CARD)
+        hub.put(f"{SIB}/data/mlt_Latn/{split}.tsv")
+    hub.put(f"{SIB}/README.md", CARD)
     for split in ("train", "validation", "test"):
-        put(hub, f"datasets/unimelb-nlp/wikiann/mt/{split}-00000-of-00001.parquet")
+        hub.put(f"datasets/unimelb-nlp/wikiann/mt/{split}-00000-of-00001.parquet")
     for number in range(2):
-        put(hub, f"datasets/cis-lmu/GlotCC-V1/v1.0/mlt-Latn/mlt-Latn_{number}.parquet")
+        hub.put(f"datasets/cis-lmu/GlotCC-V1/v1.0/mlt-Latn/mlt-Latn_{number}.parquet")
     for name in ("model.safetensors", "config.json", "tokenizer.json"):
-        put(hub, f"{MBERT}/{name}")
-    put(hub, f"{MBERT}/README.md", "---\nlicense: apache-2.0\n---\n")
+        hub.put(f"{MBERT}/{name}")
+    hub.put(f"{MBERT}/README.md", "---\nlicense: apache-2.0\n---\n")
     return hub
 
 
@@ -88,7 +81,7 @@ def test_what_is_cached_is_not_asked_for_again(full: Hub, tmp_path: Path, monkey
 
 def test_what_the_user_must_do_for_a_gated_data_set(full: Hub, tmp_path: Path) -> None:
     full.known["datasets/me/gated"] = Repository(gated="auto")
-    put(full, "datasets/me/gated/lines.txt")
+    full.put("datasets/me/gated/lines.txt")
     recipe = maltese("eval.mlm.files=hf://datasets/me/gated/lines.txt")
     mlm = by_part(recipe, tmp_path)["eval.mlm"]
     assert (mlm.state, mlm.unusable) == ("gated", True)
@@ -120,7 +113,7 @@ def test_a_model_without_weights_or_tokenizer(full: Hub, tmp_path: Path) -> None
     (full.folder / MBERT / "tokenizer.json").unlink()
     assert "no tokenizer files" in by_part(maltese(), tmp_path)["base"].note
     (full.folder / MBERT / "model.safetensors").unlink()
-    put(full, f"{MBERT}/tf_model.h5")
+    full.put(f"{MBERT}/tf_model.h5")
     assert "neither safetensors nor pytorch_model.bin" in by_part(maltese(), tmp_path)["base"].note
 
 
@@ -138,7 +131,7 @@ def test_what_only_finished_steps_need_may_be_gone(full: Hub, tmp_path: Path) ->
 
 
 def test_a_task_that_the_language_lacks_is_skipped(full: Hub, tmp_path: Path) -> None:
-    put(full, "datasets/cis-lmu/GlotCC-V1/v1.0/bre-Latn/bre-Latn_0.parquet")
+    full.put("datasets/cis-lmu/GlotCC-V1/v1.0/bre-Latn/bre-Latn_0.parquet")
     sources = by_part(load_recipe("mbert", ["language=bre"]), tmp_path)
     assert (sources["eval.topic"].state, sources["eval.topic"].note) == ("skipped", "SIB-200 has no bre_Latn")
     assert sources["eval.mlm"].state == "skipped"
@@ -154,7 +147,7 @@ def test_a_language_without_text_is_told_before_the_download(full: Hub, tmp_path
 
 
 def test_a_dump_over_http(full: Hub, tmp_path: Path) -> None:
-    put(full, "web/dump.gz", "y" * 1234)
+    full.put("web/dump.gz", "y" * 1234)
     recipe = maltese("graph={}", f"graph.conceptnet={full.address}/dump.gz")
     assert (by_part(recipe, tmp_path)["graph"].state, by_part(recipe, tmp_path)["graph"].size) == ("found", 1234)
     missing = maltese("graph={}", f"graph.conceptnet={full.address}/none.gz")
