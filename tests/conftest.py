@@ -1,9 +1,19 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .hub import Hub, point_client_at
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """What a command leaves in the environment (--cpu) ends with its test."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def write_labelled(folder: Path, facts: Facts, name: str) -> None:
             if file.suffix == ".parquet":
                 write_parquet(file, pyarrow.Table.from_pylist(rows), {} if by_name else {label: about["labels"]})
             else:
-                write_rows(file, rows, about.get("quoted", False))
+                write_rows(file, rows)
 
 
 def write_wikiann(folder: Path, facts: Facts) -> None:
@@ -141,7 +141,7 @@ def write_card(folder: Path, about: Facts) -> None:
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
-def write_rows(file: Path, rows: list[dict[str, Any]], quoted: bool = False) -> None:
+def write_rows(file: Path, rows: list[dict[str, Any]]) -> None:
     """Rows as csv, tsv, jsonl or parquet, as the name says."""
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.suffix == ".parquet":
@@ -151,7 +151,7 @@ def write_rows(file: Path, rows: list[dict[str, Any]], quoted: bool = False) -> 
         file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     else:
         tab = file.suffix == ".tsv"
-        quoting = csv.QUOTE_ALL if quoted else csv.QUOTE_NONE if tab else csv.QUOTE_MINIMAL
+        quoting = csv.QUOTE_NONE if tab else csv.QUOTE_MINIMAL
         with file.open("w", encoding="utf-8", newline="") as out:
             writer = csv.DictWriter(
                 out, list(rows[0]), delimiter="\t" if tab else ",", quoting=quoting, lineterminator="\n"
