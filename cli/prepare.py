@@ -49,7 +49,7 @@ def prepare_cmd(
     loaded = [run for overrides in named for run in load_runs(recipe, overrides)]
     runs = _with_different_data([(run_label(words), run) for words, run in loaded], workspace)
     failures = Failures(len(runs), terminal, debug=debug)
-    say_skipped(terminal, [run for _, run in runs])
+    say_skipped(terminal, [run for _, run in runs], workspace)
     if dry_run:
         plan = plan_runs(runs, workspace, failures, Plan.add_prepare)
         terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)

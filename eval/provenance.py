@@ -107,8 +107,11 @@ def skipped_tasks(runs: Sequence[Run]) -> list[str]:
     """A line for each task that was not scored because its data set lacks the language."""
     several = len({run.about.language for run in runs}) > 1
     lines: dict[str, None] = {}
+    scored = {(run.about.language, run.about.task) for run in runs}
     for run in sorted(runs, key=lambda run: language_name(run.about.language)):
-        for line in run.manifest.get("facts", {}).get("skipped_tasks", {}).values():
+        for task, line in run.manifest.get("facts", {}).get("skipped_tasks", {}).items():
+            if task != "mlm" and (run.about.language, task) in scored:
+                continue  # by another recipe, or since the data set has the language
             lines[f"{language_name(run.about.language)}, {line}" if several else line] = None
     return list(lines)
 

@@ -105,7 +105,7 @@ def test_a_bundled_task_without_a_code_for_the_language_is_skipped_later() -> No
     recipe = load_recipe("mbert", ["language=kab-Latn"])
     assert recipe.eval.ner is not None
     assert "{wikiann}" in str(recipe.eval.ner.test)
-    assert skipped_tasks(recipe)["ner"].reason == "WikiANN does not have Kabyle"
+    assert skipped_tasks(recipe, None)["ner"].reason == "WikiANN does not have Kabyle"
 
 
 @pytest.mark.parametrize(
