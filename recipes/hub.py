@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
@@ -345,12 +345,13 @@ def _advice(error: Exception) -> str:
     by_class = {
         errors.GatedRepoError: "access is gated: accept its conditions on the hub, then set HF_TOKEN",
         errors.RepositoryNotFoundError: "no such repository on the hub, or it is private: set HF_TOKEN",
-        errors.RevisionNotFoundError: "no such revision",
+        errors.RevisionNotFoundError: "no such revision (a / in a branch's name is written %2F)",
         errors.RemoteEntryNotFoundError: "no such file in the repository",
         errors.OfflineModeIsEnabled: OFFLINE,
     }
-    if advice := next((by_class[cls] for cls in type(error).__mro__ if cls in by_class), ""):
-        return advice
+    for cause in _causes(error):  # transformers wraps the client's errors
+        if advice := next((by_class[cls] for cls in type(cause).__mro__ if cls in by_class), ""):
+            return advice
     if status := _status(error):
         return f"{STATUS.get(status, 'the hub refuses')} ({status})"
     if isinstance(error, errors.LocalEntryNotFoundError):
@@ -378,7 +379,7 @@ def _trouble(error: Exception) -> str:
 
 STATUS = {
     401: "the hub wants a token: set HF_TOKEN",
-    403: "the hub refuses access: accept the data set's conditions there, then set HF_TOKEN",
+    403: "the hub refuses access: accept its conditions there, then set HF_TOKEN",
     429: "the hub has had too many requests: wait some minutes, or set HF_TOKEN",
     500: "the hub has a fault: try again later",
     502: "the hub is down: try again later",
@@ -387,14 +388,17 @@ STATUS = {
 }
 
 
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and those behind it, the outermost first."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def _status(error: BaseException | None) -> int:
     """The HTTP status behind an error, which the client may have wrapped; 0 if there is none."""
-    while error is not None:
-        response: Any = getattr(error, "response", None)
-        if response is not None:
-            return int(response.status_code)
-        error = error.__cause__ or error.__context__
-    return 0
+    responses: Iterator[Any] = (getattr(cause, "response", None) for cause in _causes(error))
+    return next((int(response.status_code) for response in responses if response is not None), 0)
 
 
 def _may_pass(error: BaseException | None) -> bool:
