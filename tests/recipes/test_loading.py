@@ -525,3 +525,8 @@ def test_without_labels_of_its_own_a_language_needs_a_test_file_alone() -> None:
 def test_transfer_and_seeds_that_make_no_sense(overrides: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_recipe("mbert", overrides)
+
+
+def test_a_branch_of_the_base_may_be_written_as_in_an_address() -> None:
+    recipe = load_recipe("mbert", ["base.revision=refs%2Fpr%2F3"])
+    assert recipe.base.revision == load_recipe("mbert", ["base.revision=refs/pr/3"]).base.revision == "refs/pr/3"
