@@ -41,6 +41,7 @@ def show_cmd(
 ) -> None:
     """Print a recipe as it stands, or resolved."""
     from ..recipes.loading import find_recipe, load_recipe
+    from ..recipes.placeholders import public_settings
     from .steps import as_yaml
 
     if not (resolved or as_json or changes):
@@ -48,7 +49,7 @@ def show_cmd(
         return
     loaded = load_recipe(recipe, options.overrides(changes))
     if as_json:
-        Terminal(as_json=True).result(loaded.model_dump(mode="json"))
+        Terminal(as_json=True).result(public_settings(loaded))
     else:
         typer.echo(as_yaml(loaded))
 
