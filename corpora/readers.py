@@ -60,6 +60,7 @@ class Shards:
             "glotcc": self.corpus.glotcc,
             "revision": self.corpus.revision,
             "commit": self.folder.commit,
+            "licence": self.folder.card.licence,
             "files": self.read,
             "of": len(self.folder.files),
         }
