@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from lrl_adapt.training.launch import join_slurm
 
+from ..hub import Hub, Repository
 from .small import SMALL, TEXT, invoke
 
 SINGLE = [
@@ -56,6 +57,31 @@ def test_only_train_runs_in_several_processes(
     assert refused.stderr.startswith(f"error: `lrl-adapt {words[0]}` runs in one process: start it without torchrun")
     assert refused.stdout == ""
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("variables", "count"),
+    [
+        ({}, 1),
+        (JOB | {"SLURM_PROCID": "0", "SLURM_LOCALID": "0"}, 1),
+        (JOB | {"SLURM_PROCID": "1", "SLURM_LOCALID": "1"}, 0),
+        (TORCHRUN | {"TORCHELASTIC_RUN_ID": "lrl-adapt"}, 0),  # started by `lrl-adapt train`, which has said it
+    ],
+)
+def test_skipped_tasks_are_told_by_one_process(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], count: int
+) -> None:
+    commit = "38977a667f6fc264d5c26ec57a01e16db040b358"  # the recipe's
+    hub.known["datasets/Davlan/sib200"] = Repository(commit=commit)
+    hub.put("datasets/Davlan/sib200/data/mlt_Latn/train.tsv")
+    monkeypatch.setattr("lrl_adapt.cli.guard.SECONDS_FOR_THE_FIRST", 0)
+    monkeypatch.setattr("lrl_adapt.cli.guard.SECONDS_TO_JOIN", 0)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    told = invoke("train", "mbert", "--language", "bre")
+    assert told.exit_code == 2  # nothing is prepared
+    assert told.stderr.count("topic: skipped, SIB-200 has no bre_Latn") == count
 
 
 def tasks_of_srun(folder: Path, ranks: Sequence[int]) -> list[tuple[int, str]]:
