@@ -61,7 +61,7 @@ def test_only_train_runs_in_several_processes(
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
-    ("environment", "count"),
+    ("variables", "count"),
     [
         ({}, 1),
         (JOB | {"SLURM_PROCID": "0", "SLURM_LOCALID": "0"}, 1),
@@ -70,14 +70,14 @@ def test_only_train_runs_in_several_processes(
     ],
 )
 def test_skipped_tasks_are_told_by_one_process(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], count: int
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], count: int
 ) -> None:
     commit = "38977a667f6fc264d5c26ec57a01e16db040b358"  # the recipe's
     hub.known["datasets/Davlan/sib200"] = Repository(commit=commit)
     hub.put("datasets/Davlan/sib200/data/mlt_Latn/train.tsv")
     monkeypatch.setattr("lrl_adapt.cli.guard.SECONDS_FOR_THE_FIRST", 0)
     monkeypatch.setattr("lrl_adapt.cli.guard.SECONDS_TO_JOIN", 0)
-    for name, value in environment.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     told = invoke("train", "mbert", "--language", "bre")
     assert told.exit_code == 2  # nothing is prepared
