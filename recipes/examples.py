@@ -103,8 +103,8 @@ def read_items(path: Path, task: Task, account: Account | None = None) -> list[I
         items = _sentences(path, task, labels, account)
     else:
         table = open_table(path)
-        account.notes += [(path.name, note) for note in table.notes]
         items = list(_rows(table, task, labels, account))
+        account.notes += [(path.name, note) for note in (*table.notes, *table.late_notes)]
     account.renamed.update(labels.renamed)
     return items
 
@@ -135,6 +135,7 @@ def _column_of(path: Path, name: str, account: Account) -> Iterator[str]:
     account.notes += [(path.name, note) for note in table.notes]
     for number, row in table.rows:
         yield text_in(table.value(number, row, name), name, table.place(number))
+    account.notes += [(path.name, note) for note in table.late_notes]
 
 
 def _sentences(path: Path, task: Task, labels: LabelReader, account: Account) -> list[Item]:
