@@ -171,7 +171,8 @@ def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> It
 
 def _is_same(value: Any, wanted: str) -> bool:
     name = label_name(value)
-    return name == wanted or (isinstance(value, bool) and name.lower() == wanted.lower())
+    truth = wanted.lower() in ("true", "false")  # pandas writes True
+    return name == wanted or (truth and name.lower() == wanted.lower())
 
 
 def _tagged(words: list[Any], tags: Any, task: Task, labels: LabelReader, place: str) -> tuple[list[str], list[str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..text import clean_line
 from .opening import open_text
 from .swallowed import Suspect, find_suspect, judge_suspects
 
@@ -119,8 +120,8 @@ class _Lines:
 
 
 def header(path: Path, names: list[str]) -> list[str]:
-    """The column names without white space around. Raises UserError where two are the same."""
-    names = [name.strip() for name in names]
+    """The column names in the form that all text gets. Raises UserError where two are the same."""
+    names = [clean_line(name) for name in names]
     for second, name in enumerate(names):
         first = names.index(name)
         if first < second and name:  # a spreadsheet's empty columns at the right have no name
