@@ -71,11 +71,14 @@ class Account:
         parts = {"dropped": self.dropped, "dropped_words": self.words}
         return facts | {name: dict(+counts) for name, counts in parts.items() if +counts}
 
-    def losses(self) -> list[str]:
-        """Sentences on rows and words that were left out though nobody asked for it, where these are many."""
+    def losses(self, limit: str = "eval.training.max_length") -> list[str]:
+        """Sentences on rows and words that were left out though nobody asked for it, where these are many.
+
+        `limit` is the recipe's field that says where rows are cut.
+        """
         told = [_loss(self.dropped, self.rows, "rows"), _loss(self.words, self.all_words, "words")]
         if not self.all_words and self.cut > MUCH * self.used:
-            told.append(f"{self.cut:,} of {self.used:,} rows are longer than eval.training.max_length and were cut")
+            told.append(f"{self.cut:,} of {self.used:,} rows are longer than {limit} and were cut")
         return [loss for loss in told if loss]
 
 
