@@ -118,6 +118,8 @@ def read_documents(
                 _names(row.get("categories")),
                 _number(row.get("identification-prob")),
             )
+    for note in table.late_notes:
+        progress.say(f"read {path.name}: {note}")
 
 
 def _names(value: Any) -> frozenset[str]:

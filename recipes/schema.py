@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
 
 from .evaluation import TASKS, Eval
-from .fields import Count, Location, Locations, Section, Seed, Share
+from .fields import Count, Location, Locations, Section, Seed, Share, Text
 from .languages import find_language
 from .training import Training
 
@@ -92,7 +92,7 @@ class Corpus(Section):
     )
     glotcc: str = Field(default="cis-lmu/GlotCC-V1", description="Hub id of GlotCC, used when files is empty.")
     revision: str = Field(default="main", description="Branch, tag or commit of GlotCC.")
-    text_column: str | None = Field(
+    text_column: Text | None = Field(
         default=None, description="Column with the text in csv, tsv, jsonl and parquet; default: content, else text."
     )
     sampling: Annotated[float, Field(gt=0, le=1)] = Field(

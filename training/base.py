@@ -33,7 +33,7 @@ def scratch_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
         workspace / "bases" / recipe.language,
         "scratch",
         "base",
-        {**recipe.base.from_scratch.model_dump(exclude=unread), "code": 2},
+        {**recipe.base.from_scratch.model_dump(exclude=unread), "code": 3},
         parents=prepared.all,
     )
 
