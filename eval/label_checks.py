@@ -63,7 +63,7 @@ def refuse_mismatches(field: str, counts: Counts, *, kind: str) -> None:
 def odd_labels(counts: Counts, *, kind: str) -> list[str]:
     """What to say of labels that cannot be learnt or tested, or that may be slips in train."""
     odd = [
-        f"{kind} {label!r} of {split} is not in train, so that no system can guess it"
+        f"{kind} {label!r} stands in {split} but not in train: it cannot be learnt"
         for split in ("validation", "test")
         for label in sorted(set(counts[split]) - set(counts["train"]))
     ]
