@@ -32,7 +32,7 @@ def require(artifacts: tuple[Artifact, ...], command: str, recipe: Recipe) -> No
     missing = [artifact.folder for artifact in artifacts if not artifact.exists]
     if missing:
         names = ", ".join(map(str, missing))
-        hint = " - a change of eval's data too makes another corpus: their lines are left out of the text"
+        hint = "; note: a change of eval's data also makes another corpus, as their lines are left out of the text"
         raise UserError(
             f"{names} is not there yet; run `lrl-adapt {command}` with the same options first ({recipe.name})"
             + (hint if any(artifact.kind == "corpus" for artifact in artifacts if not artifact.exists) else "")

@@ -285,7 +285,7 @@ class Measurement:
         rows = answer(learner, data, draft.folder, progress, label)
         draft.facts["data"] = {split: account.facts() for split, account in data.accounts.items()}
         for split, account in data.accounts.items() if self.seed == self.recipe.eval.seeds[0] else ():
-            for loss in account.losses():
+            for loss in account.losses(f"eval.training.max_length ({self.recipe.eval.training.max_length})"):
                 progress.say(f"{self.task}: {split}: {loss}")
         guesses, gold = ({str(row[key]) for row in rows} for key in ("guess", "gold"))
         if len(guesses) < len(gold) and len(guesses) == 1 and not data.tags:
