@@ -88,7 +88,7 @@ def test_a_mistyped_label_is_told(tmp_path: Path) -> None:
     good = ["negative", "positive"] * 20
     task = labelled(tmp_path, train=good, validation=good, test=[*good, "negatve"])
     assert read_task("mood", task, tmp_path).strange == (
-        "label 'negatve' of test is not in train, so that no system can guess it; a slip for 'negative'?",
+        "label 'negatve' stands in test but not in train: it cannot be learnt; a slip for 'negative'?",
     )
     named = task.model_copy(update={"labels": ["negative", "negatve", "positive"]})
     assert read_task("mood", named, tmp_path).strange == ()
