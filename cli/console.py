@@ -54,8 +54,8 @@ class Terminal:
         if self._live is not None:
             self._live.update(self._view())
 
-    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """A summary table on stdout; nothing under --json."""
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], legend: str = "") -> None:
+        """A summary table on stdout with a legend under it; nothing under --json."""
         if self._as_json or not self._results:
             return
         table = Table(title=title, title_justify="left")
@@ -64,6 +64,8 @@ class Terminal:
         for row in rows:
             table.add_row(*row)
         self._out.print(table)
+        if legend:
+            self._out.print(legend, markup=False, highlight=False)
 
     def result(self, value: dict[str, Any], path: Path | None = None) -> None:
         """End a command: its result as JSON, or the path of what it made as the last line."""

@@ -45,16 +45,13 @@ def doctor_cmd(
     facts = {"python": platform.python_version(), "platform": platform.platform(), **library_versions()}
     facts |= {"devices": _devices(), "disk": _disk(workspace), "hub": _hub(), "workspace": str(workspace.resolve())}
     terminal.table("lrl-adapt doctor", ("what", "found"), list(facts.items()))
+    if not runs:
+        terminal.result(facts)
+        return
     preflight = Preflight(runs, workspace)
-    if runs:
-        preflight.show(terminal)
-        say_skipped(terminal, [run for _, run in runs])
-    terminal.result(facts | (preflight.as_json if runs else {}))
-    failures = Failures(len(runs), terminal, debug=debug)
-    for label, _ in runs:
-        with failures.collect(label):
-            preflight.require(label)
-    failures.raise_if_any()
+    preflight.show(terminal)
+    say_skipped(terminal, [run for _, run in runs], workspace)
+    preflight.finish(facts, terminal, Failures(len(runs), terminal, debug=debug))
 
 
 def _runs(recipe: str, overrides: list[str]) -> list[tuple[str, Any]]:

@@ -80,7 +80,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     for _, run in runs:
         check_files(run)  # before hours of work, not after
     failures = Failures(len(runs), terminal, debug=debug)
-    say_skipped(terminal, [run for _, run in runs])
+    say_skipped(terminal, [run for _, run in runs], workspace)
     if dry_run:
         plan = plan_runs(runs, workspace, failures, lambda plan, run: plan.add_eval(run, folder))
         terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 EPILOG = examples("lrl-adapt languages", "lrl-adapt languages --search urdu", "lrl-adapt languages --paper --json")
 TITLE = "Languages, with their codes in FLORES and SIB-200"
 LISTED = ("ConceptNet, WikiANN", "class", "mBERT GB", "XLM-R GB", "GlotCC pages")
+LEGEND = (
+    "?: not known to lrl-adapt; no: not in the model's pre-training data; —: none. "
+    "class: resources, from 0 (fewest) to 5 (Joshi et al. 2020)."
+)
 SIDE_BY_SIDE = 3  # languages, shown in full; more become lines of a list
 
 
@@ -27,7 +31,7 @@ def languages_cmd(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Show languages with their codes, and what mBERT and XLM-R saw of them. Any GlotCC label works beside these."""
+    """Show languages with their codes, and what mBERT and XLM-R saw of them. Any other GlotCC label works too."""
     from ..recipes.errors import UserError
     from ..recipes.languages import all_languages, search_languages, suggestion
 
@@ -41,14 +45,14 @@ def languages_cmd(
     facts = [_facts(language) for language in found]
     if len(found) <= SIDE_BY_SIDE:
         columns = ("", *(language.code for language in found))
-        terminal.table(TITLE, columns, [(name, *(fact[name] for fact in facts)) for name in facts[0]])
+        terminal.table(TITLE, columns, [(name, *(fact[name] for fact in facts)) for name in facts[0]], LEGEND)
     else:
         rows = [
             (language.code, language.name, *(fact[name] for name in LISTED))
             for language, fact in zip(found, facts, strict=True)
         ]
         narrow = (name.replace(" ", "\n") for name in LISTED)
-        terminal.table(TITLE, ("code", "name", *narrow), rows)
+        terminal.table(TITLE, ("code", "name", *narrow), rows, LEGEND)
         for language in found if search else ():
             if language.note:
                 terminal.say(f"{language.code}: {language.note}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..recipes.errors import UserError
 from .console import Terminal
+from .runs import Failures
 
 if TYPE_CHECKING:
     from ..recipes.preflight import Source
@@ -19,14 +20,16 @@ class Preflight:
 
     def __init__(self, runs: "Sequence[tuple[str, Recipe]]", workspace: Path) -> None:
         from ..recipes.preflight import check_sources, unusable_sources
+        from .steps import prepared_data
 
+        self._labels = [label for label, _ in runs]
         self._errors: dict[str, UserError] = {}
         self._languages = len({recipe.language for _, recipe in runs})
         self._rows: dict[tuple[Any, ...], tuple[str, Source]] = {}
         for label, recipe in runs:
             try:
-                finished = finished_parts(recipe, workspace)
-                sources = check_sources(recipe, workspace, finished)
+                corpus = prepared_data(recipe, workspace).corpus
+                sources = check_sources(recipe, workspace, corpus, finished_parts(recipe, workspace))
             except UserError as error:
                 self._errors[label] = error
                 continue
@@ -42,14 +45,32 @@ class Preflight:
         rows = []
         for language, source in self._rows.values():
             part = source.part if self._languages == 1 else f"{language} {source.part}"
-            rows.append((part, source.place, source.state, show_size(source.size), source.licence))
-        columns = ("part", "place", "state", "size", "licence")
+            rows.append((part, source.place, source.state, show_size(source.size), source.licence, source.note))
+        columns = ("part", "place", "state", "size", "licence", "note")
+        if not any(row[-1] for row in rows):
+            columns, rows = columns[:-1], [row[:-1] for row in rows]
         terminal.table("Needed from elsewhere", columns, rows)
+
+    def refuses(self, label: str) -> bool:
+        """Whether the run cannot start."""
+        return label in self._errors
 
     def require(self, label: str) -> None:
         """Raise a UserError where the run cannot start."""
         if label in self._errors:
             raise self._errors[label]
+
+    def finish(self, result: dict[str, Any], terminal: Terminal, failures: Failures) -> None:
+        """End a command that only looks: its result with the table, then the errors of runs that could not start."""
+        single = len(self._labels) == 1
+        for label in () if single else self._labels:
+            if not failures.has(label):
+                with failures.collect(label):
+                    self.require(label)
+        terminal.result(result | self.as_json | failures.as_json)
+        if single:
+            self.require(self._labels[0])
+        failures.raise_if_any()
 
     @property
     def as_json(self) -> dict[str, Any]:
@@ -60,6 +81,7 @@ class Preflight:
 
 def finished_parts(recipe: "Recipe", workspace: Path) -> set[str]:
     """The parts of a recipe that only finished artifacts need, and that need not be had any more."""
+    from ..training.language import adapter_artifact
     from .evaluate import planned
     from .steps import prepared_data
 
@@ -69,6 +91,8 @@ def finished_parts(recipe: "Recipe", workspace: Path) -> set[str]:
         unfinished |= {"corpus", *(recipe.eval.configured if recipe.corpus and recipe.corpus.drop_task_lines else ())}
     if prepared.graph and not prepared.graph.exists and not all(edges.exists for edges in prepared.graph.parents):
         unfinished.add("graph")
+    if recipe.adapter.type != "none" and not adapter_artifact(recipe, workspace, prepared).exists:
+        unfinished.add("base")
     for measurement in planned(recipe, workspace, None):
         if not measurement.artifact.exists:
             unfinished |= {"base", measurement.task}
@@ -85,13 +109,15 @@ def show_size(size: int | None) -> str:
     return f"{size} B"
 
 
-def say_skipped(terminal: Terminal, recipes: "Iterable[Recipe]") -> None:
+def say_skipped(terminal: Terminal, recipes: "Iterable[Recipe]", workspace: Path) -> None:
     """One line for each task that a data set lacks in a recipe's language."""
     from ..recipes.availability import skipped_tasks
+    from .steps import prepared_data
 
     lines: dict[str, None] = {}
     for recipe in recipes:
         with suppress(UserError):  # reported when it is this recipe's turn
-            lines |= dict.fromkeys(str(skipped) for skipped in skipped_tasks(recipe).values())
+            skipped = skipped_tasks(recipe, prepared_data(recipe, workspace).corpus)
+            lines |= dict.fromkeys(map(str, skipped.values()))
     for line in lines:
         terminal.say(line)

@@ -49,7 +49,7 @@ def prepare_cmd(
     loaded = [run for overrides in named for run in load_runs(recipe, overrides)]
     runs = _with_different_data([(run_label(words), run) for words, run in loaded], workspace)
     failures = Failures(len(runs), terminal, debug=debug)
-    say_skipped(terminal, [run for _, run in runs])
+    say_skipped(terminal, [run for _, run in runs], workspace)
     if dry_run:
         plan = plan_runs(runs, workspace, failures, Plan.add_prepare)
         terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
@@ -147,9 +147,10 @@ def _empty_splits(artifact: Artifact, recipe: Any) -> str | None:
         return f"{problem}: {more}train on text alone (source: text, graph: null)"
     documents = sum(facts["documents"].values())
     left = left_out(facts.get("pages", {}), facts.get("counts", {}))
+    count = "only 1 document" if documents == 1 else f"{documents} documents"
     return (
-        f"{problem}: whole documents go to one split (80, 10 and 10 %), and there {'is' if documents == 1 else 'are'} "
-        f"{documents}; give 50 or more (each line of a txt file is one, each row of a csv, tsv, jsonl or parquet file)"
+        f"{problem}: whole documents go to one split (80, 10 and 10 %), and this text has {count}; give 50 or more (each "
+        "line of a txt file is one, each row of a csv, tsv, jsonl or parquet file)"
         + (f", or drop less: {left}" if left else "")
     )
 

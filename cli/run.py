@@ -61,9 +61,10 @@ def run_cmd(  # noqa: PLR0913, PLR0917
         failures.raise_if_any()
         return
     preflight.show(terminal)
-    say_skipped(terminal, [run for _, run in runs])
+    say_skipped(terminal, [run for _, run in runs], workspace)
     made = _Made()
-    edge_errors = extract_shared_edges([run for _, run in runs], workspace, terminal)
+    startable = [run for how, run in runs if not preflight.refuses(how.label)]
+    edge_errors = extract_shared_edges(startable, workspace, terminal)
     for number, (how, run) in enumerate(runs, 1):
         place = f" (run {number} of {len(runs)}: {how.label})" if len(runs) > 1 else ""
         with failures.collect(how.label):
@@ -93,13 +94,10 @@ def _plan(
 
     plan = plan_runs(runs, workspace, failures, add)
     plan.add_report(run for _, run in runs)
-    result = planned_work(terminal, runs, plan.steps) | preflight.as_json
+    result = planned_work(terminal, runs, plan.steps)
     preflight.show(terminal)
-    say_skipped(terminal, [run for _, run in runs])
-    terminal.result(result | failures.as_json)
-    for label, _ in runs:
-        with failures.collect(label):
-            preflight.require(label)
+    say_skipped(terminal, [run for _, run in runs], workspace)
+    preflight.finish(result, terminal, failures)
 
 
 @dataclass

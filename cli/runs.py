@@ -38,6 +38,10 @@ class Failures:
             self._exit_codes.add(exit_code_of(error))
             self._terminal.say(f"failed, {run}: {self._reasons[run]}")
 
+    def has(self, run: str) -> bool:
+        """Whether a run has failed already."""
+        return run in self._reasons
+
     @property
     def as_json(self) -> dict[str, Any]:
         """The failed runs as an entry of a command's --json object; empty if there are none."""

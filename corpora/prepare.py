@@ -2,7 +2,7 @@
 
 import importlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +13,9 @@ import pyarrow
 import pyarrow.parquet
 
 from ..recipes.artifacts import Artifact, Draft, file_hash
+from ..recipes.availability import FACT, missing_data
 from ..recipes.errors import UserError
+from ..recipes.glotcc import FETCHED
 from ..recipes.languages import find_language
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Corpus, Recipe
@@ -31,7 +33,6 @@ SPLITS = ("train", "validation", "test")
 SCHEMA = pyarrow.schema({"document": pyarrow.string(), "text": pyarrow.string()})
 BATCH = 2_000_000  # characters cleaned together
 MOST_PASSES = 100  # of a small file beside a large one
-FETCHED = 4  # times the cap is fetched from GlotCC before the rest of its shards is left alone
 
 
 def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
@@ -65,7 +66,8 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
     with TemporaryDirectory(dir=draft.folder) as folder:
         stage = Stage(Path(folder), corpus)
         if corpus.drop_task_lines:
-            for cleaned in _task_lines(recipe, workspace, progress):
+            skipped = draft.facts[FACT] = missing_data(recipe)
+            for cleaned in _task_lines(recipe, workspace, skipped, progress):
                 stage.add_task_lines(cleaned)
         files: list[int] = []
         batches = _sampled(_batches(source, corpus, files, tally, progress), stage, tally)
@@ -107,10 +109,10 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
     (draft.folder / "card.md").write_text(card(language, corpus, draft.facts), encoding="utf-8")
 
 
-def _task_lines(recipe: Recipe, workspace: Path, progress: Progress) -> Iterator[Cleaned]:
+def _task_lines(recipe: Recipe, workspace: Path, skipped: Collection[str], progress: Progress) -> Iterator[Cleaned]:
     """The texts of the task sets, whole, and cut as the corpus is: whatever their letters and script."""
     corpus, language = _section(recipe), find_language(recipe.language)
-    texts = [Document(text, text) for text in task_lines(recipe, workspace / "downloads", progress)]
+    texts = [Document(text, text) for text in task_lines(recipe, workspace / "downloads", skipped, progress)]
     whole = corpus.model_copy(
         update={"min_characters": 1, "max_characters": 10**9, "cut": "lines", "min_letters": 0.0, "min_script": 0.0}
         | {"drop_boilerplate": False, "min_probability": 0.0}

@@ -1,15 +1,13 @@
 """Documents from GlotCC or local files, streamed."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..recipes.errors import UserError
-from ..recipes.hub import COMMIT, HubFolder, hub_file, list_folder
-from ..recipes.languages import find_language
+from ..recipes.glotcc import glotcc_shards
+from ..recipes.hub import COMMIT, HubFolder, hub_file
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Corpus
 from ..recipes.sources import expand_files, unread_files
@@ -48,7 +46,7 @@ class Shards:
         for path in self.local:
             self.read.append(path.name)
             yield path
-        for name in self._names():
+        for name in self.folder.files if self.folder else ():
             assert self.folder is not None
             progress.say(f"shard {len(self.read) + 1} of {len(self.folder.files)}: {name}")
             self.read.append(name)
@@ -62,37 +60,23 @@ class Shards:
             "glotcc": self.corpus.glotcc,
             "revision": self.corpus.revision,
             "commit": self.folder.commit,
+            "licence": self.folder.card.licence,
             "files": self.read,
             "of": len(self.folder.files),
         }
 
-    def _names(self) -> list[str]:
-        """GlotCC's shards; in an order without meaning where a cap may leave some unread."""
-        names = sorted(self.folder.files if self.folder else [])
-        if self.corpus.max_bytes is None and self.corpus.max_documents is None:
-            return names
-        return sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
-
 
 def find_shards(corpus: Corpus, language: str, progress: Progress = QUIET) -> Shards:
-    """The files of a corpus, nothing fetched yet. Raises UserError where there are none.
-
-    GlotCC's parquet files are `v1.0/<label>/<label>_<i>.parquet`, never found by
-    config name: resolving one parses a card of 6,400 lines.
-    """
+    """The files of a corpus, nothing fetched yet. Raises UserError where there are none."""
     if corpus.files:
         for folder, endings in unread_files(corpus.files).items():
             told = ", ".join(f"{count} {ending}" for ending, count in endings.items())
             progress.say(f"{folder}: {endings.total()} files not read ({told})")
         return Shards(corpus, local=expand_files(corpus.files))
-    label = find_language(language).glotcc
-    folder = list_folder(corpus.glotcc, f"v1.0/{label}", corpus.revision)
-    shards = {name: size for name, size in folder.files.items() if name.endswith(".parquet")}
-    if not shards:
-        raise UserError(f"GlotCC has no text for {label}: name local files in corpus.files")
+    folder = glotcc_shards(corpus, language)
     if not COMMIT.fullmatch(corpus.revision):
         progress.say(f"{corpus.glotcc}: {corpus.revision} is at {folder.commit}; set corpus.revision to pin it")
-    return Shards(corpus, folder=replace(folder, files=shards))
+    return Shards(corpus, folder=folder)
 
 
 def read_documents(

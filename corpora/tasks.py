@@ -1,12 +1,13 @@
 """The lines of the task sets, which must not be trained on: whoever is tested on a sentence should not have read it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ..recipes import labelled
-from ..recipes.availability import sentence_settings, skipped_tasks
+from ..recipes.availability import sentence_settings
 from ..recipes.errors import UserError
 from ..recipes.evaluation import Eval, Task
+from ..recipes.hub_files import NotOnHubError
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Recipe
 from ..recipes.tables import ColumnError
@@ -24,28 +25,40 @@ def task_inputs(evaluation: Eval) -> dict[str, str]:
     return found | {f"mlm.{field}": column + what for field, what in sentences.items()}
 
 
-def task_lines(recipe: Recipe, cache: Path, progress: Progress = QUIET) -> list[str]:
+def task_lines(recipe: Recipe, cache: Path, skipped: Collection[str], progress: Progress = QUIET) -> list[str]:
     """Every text of every split of the tasks, and the sentences of the pseudo-perplexity, on one line each.
 
-    Tasks that have no data in the language are skipped. Raises UserError for a file that cannot be had or read.
+    Tasks that are `skipped`, since they have no data in the language, are left out. Raises UserError for a file that
+    cannot be had or read.
     """
     texts: dict[str, None] = {}
-    evaluation, skipped = recipe.eval, skipped_tasks(recipe)
+    evaluation = recipe.eval
     try:
         for name, task in evaluation.with_data.items():
             if name in skipped:
                 continue
             for split in _splits(evaluation, task):
-                for item in labelled.read_split(name, task, split, cache, progress):
-                    text = item.text if isinstance(item.text, str) else " ".join(item.text)
+                for text in _texts_of(evaluation, name, split, cache, progress):
                     texts[" ".join(text.split())] = None
-        for text in labelled.read_sentences(sentence_settings(recipe), cache, progress):
+        for text in labelled.read_sentences(sentence_settings(recipe, skipped), cache, progress):
             texts[" ".join(text.split())] = None
     except ColumnError:
         raise
     except UserError as error:
         raise UserError(f"{error}; corpus.drop_task_lines: false goes without it") from error
     return [text for text in texts if text]
+
+
+def _texts_of(evaluation: Eval, name: str, split: str, cache: Path, progress: Progress) -> list[str]:
+    """The texts of one split; with transfer, none where the hub has no training data in this language."""
+    task = evaluation.with_data[name]
+    try:
+        items = labelled.read_split(name, task, split, cache, progress)
+    except UserError as error:
+        if split != "test" and evaluation.transfer_from and isinstance(error.__cause__, NotOnHubError):
+            return []
+        raise
+    return [item.text if isinstance(item.text, str) else " ".join(item.text) for item in items]
 
 
 def _splits(evaluation: Eval, task: Task) -> Sequence[str]:

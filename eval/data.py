@@ -1,7 +1,7 @@
 """Labelled data of the tasks, ready for training: three splits, labels in a fixed order, tags in one scheme."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,10 +10,11 @@ from ..recipes.evaluation import Task
 from ..recipes.examples import SAMPLED, Account, Item, reading_notes
 from ..recipes.labelled import SPLITS, field_of, normal_text, read_split, sample
 from ..recipes.progress import QUIET, Progress
-from .label_checks import label_counts, odd_labels, poor_splits, refuse_mismatches
+from .label_checks import LISTED, Counts, label_counts, odd_labels, poor_splits, refuse_mismatches
 
 OUTSIDE = "O"
 TAG = re.compile(r"O|[BIESLUM]-.+")
+MISSING_VALUES = {"nan", "n/a", "#n/a", "<na>", "null"}  # as tables write them, in any case
 BEGINNING = {"B": "B", "I": "I", "S": "B", "U": "B", "E": "I", "L": "I", "M": "I"}  # BIOES and its cousins in IOB
 
 
@@ -83,15 +84,56 @@ def _have_tags(name: str, task: Task, splits: dict[str, list[Item]]) -> bool:
 
 
 def _check_names(name: str, task: Task, splits: dict[str, list[Item]], kind: str) -> tuple[str, ...]:
-    """What to say of the label names. Raises UserError where the splits seem to call one thing by two names.
+    """Notes on the label names.
 
-    Names that the recipe lists are meant.
+    Names that the recipe lists are meant. Raises UserError where the splits seem to call one thing by two names, or
+    where test has no label in common with train.
     """
     counts = label_counts(splits, entities=kind == "entity type")
+    if task.labels is None:
+        refuse_mismatches(field_of(name), counts, kind=kind)
+    if kind != "entity type":
+        _refuse_disjoint(name, counts, kind)
     if task.labels is not None:
         return tuple(poor_splits(counts, kind=kind))
-    refuse_mismatches(field_of(name), counts, kind=kind)
-    return (*poor_splits(counts, kind=kind), *odd_labels(counts, kind=kind))
+    missing = _missing_values(name, counts) if kind == "label" else []
+    return (*poor_splits(counts, kind=kind), *missing, *odd_labels(counts, kind=kind))
+
+
+def _refuse_disjoint(name: str, counts: Counts, kind: str) -> None:
+    """Raise a UserError where no label of test is in train: every answer would be wrong."""
+    if counts["train"].keys() & counts["test"].keys():
+        return
+    raise UserError(
+        f"{field_of(name)}: no {kind} of test is in train: test has {_shortened(counts['test'])}, "
+        f"train has {_shortened(counts['train'])}; do both files belong to one task?"
+    )
+
+
+def _shortened(labels: Iterable[str]) -> str:
+    """The first few labels, and how many more there are."""
+    names = sorted(labels)
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(map(repr, names[:LISTED])) + more
+
+
+def _missing_values(name: str, counts: Counts) -> list[str]:
+    """Notes on labels that look like the mark of a missing value, beside other labels."""
+    labels = {label for split in counts.values() for label in split}
+    found = sorted(label for label in labels if label == "None" or label.casefold() in MISSING_VALUES)
+    if len(found) == len(labels):
+        return []
+    return [
+        f"label {label!r} stands in {_places(label, counts)}: a missing value? Remove these rows, or list it in "
+        f"{field_of(name)}.labels"
+        for label in found
+    ]
+
+
+def _places(label: str, counts: Counts) -> str:
+    """How often a label stands in each split that has it."""
+    times = {split: labels[label] for split, labels in counts.items() if labels[label]}
+    return ", in ".join(f"{split} {count:,} time{'s' if count > 1 else ''}" for split, count in times.items())
 
 
 def to_iob2(tags: Sequence[str]) -> tuple[list[str], int]:

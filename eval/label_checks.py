@@ -67,7 +67,7 @@ def odd_labels(counts: Counts, *, kind: str) -> list[str]:
         for label in sorted(set(counts[split]) - set(counts["train"])):
             near = _near(label, counts[split][label], counts["train"])
             slip = f"; a slip for {near!r}?" if near else ""
-            odd.append(f"{kind} {label!r} of {split} is not in train, so that no system can guess it{slip}")
+            odd.append(f"{kind} {label!r} stands in {split} but not in train: it cannot be learnt{slip}")
     if untested := sorted(set(counts["train"]) - set(counts["test"])):
         more = f" and {len(untested) - LISTED} more" if len(untested) > LISTED else ""
         odd.append(f"train has {kind}s that test lacks: {', '.join(map(repr, untested[:LISTED]))}{more}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from heapq import nsmallest
 from itertools import islice
@@ -11,9 +12,9 @@ from typing import Any
 import torch
 
 from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash, write_json
-from ..recipes.availability import sentence_settings, skipped_tasks, tasks_to_run
+from ..recipes.availability import Skipped, sentence_settings, skipped_tasks, tasks_to_run
 from ..recipes.errors import UserError
-from ..recipes.evaluation import Task
+from ..recipes.evaluation import PseudoPerplexity, Task
 from ..recipes.examples import Account, reading_notes
 from ..recipes.labelled import label_origin, read_sentences, sentence_inputs, task_inputs
 from ..recipes.progress import QUIET, Progress, say_once
@@ -53,7 +54,7 @@ def measurements(
     """
     return [
         Measurement(recipe, workspace, prepared, system, task, seed)
-        for task in tasks_to_run(recipe)
+        for task in tasks_to_run(recipe, skipped_tasks(recipe, prepared.corpus))
         for system in (None, *([adapter] if adapter else []))
         for seed in (recipe.eval.seeds if task != "mlm" else [None])
     ]
@@ -97,7 +98,7 @@ class Measurement:
         if isinstance(self.adapter, Path):
             inputs["adapter"] = folder_hashes(self.adapter)
         if self.task == "mlm":
-            settings = sentence_settings(self.recipe)
+            settings = self._mlm
             unscored = {"files", "batch_tokens", "dataset", "skip_missing"}
             section: dict[str, Any] = settings.model_dump(mode="json", exclude=unscored)
             if settings.files:
@@ -129,10 +130,19 @@ class Measurement:
         """The language that the task is learnt in where it is another one."""
         return None if self.task == "mlm" else self.recipe.eval.transfer_from
 
+    @cached_property
+    def _skipped(self) -> dict[str, Skipped]:
+        return skipped_tasks(self.recipe, self.prepared.corpus)
+
+    @property
+    def _mlm(self) -> PseudoPerplexity:
+        """`eval.mlm`, without files that the hub does not have in the language."""
+        return sentence_settings(self.recipe, self._skipped)
+
     def _hub_files(self) -> dict[str, str]:
         """The files on the hub that the scores come from, at their commit, and the licence that their card states."""
         if self.task == "mlm":
-            return hub_licences(sentence_settings(self.recipe).files)
+            return hub_licences(self._mlm.files)
         task = self._labelled
         return hub_licences(location for location in (task.train, task.validation, task.test, task.file) if location)
 
@@ -166,7 +176,7 @@ class Measurement:
             rows, labels = self._answers(draft, progress)
         if files := self._hub_files():
             draft.facts["files_on_hub"] = files
-        if skipped := skipped_tasks(self.recipe):
+        if skipped := self._skipped:
             draft.facts["skipped_tasks"] = {name: str(one) for name, one in skipped.items()}
         measures = measures_of(rows, labels)
         if self.task != "mlm" and (primary := self._labelled.metric):
@@ -202,7 +212,7 @@ class Measurement:
         )
 
     def _sentences_scored(self, draft: Draft, progress: Progress) -> list[dict[str, Any]]:
-        settings = self.recipe.eval.mlm
+        settings = self._mlm
         account = Account()
         sentences = list(islice(self._sentences(progress, account), settings.max_sentences))
         if not sentences:
@@ -238,7 +248,7 @@ class Measurement:
         return rows
 
     def _sentences(self, progress: Progress, account: Account) -> Iterator[str]:
-        settings = sentence_settings(self.recipe)
+        settings = self._mlm
         if settings.files:
             return read_sentences(settings, self.workspace / "downloads", progress, account)
         # in an order of their own: the first lines of the split all come from a few pages
@@ -275,7 +285,7 @@ class Measurement:
         rows = answer(learner, data, draft.folder, progress, label)
         draft.facts["data"] = {split: account.facts() for split, account in data.accounts.items()}
         for split, account in data.accounts.items() if self.seed == self.recipe.eval.seeds[0] else ():
-            for loss in account.losses():
+            for loss in account.losses(f"eval.training.max_length ({self.recipe.eval.training.max_length})"):
                 progress.say(f"{self.task}: {split}: {loss}")
         guesses, gold = ({str(row[key]) for row in rows} for key in ("guess", "gold"))
         if len(guesses) < len(gold) and len(guesses) == 1 and not data.tags:

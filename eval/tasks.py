@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from transformers import PreTrainedModel
 
-from ..recipes.examples import Account, Item
+from ..recipes.examples import CUT_OFF, Account, Item
 from ..recipes.progress import QUIET, Progress
 from ..recipes.training import Precision, TaskTraining
 from ..training.masking import IGNORED
@@ -15,7 +15,7 @@ from ..training.task import Example, load_task, predict, save_task, train_task
 from .data import OUTSIDE, TaskData
 
 FOLDER = "task-adapter"
-CUT_OFF, UNREADABLE = "cut off by max_length", "no tokens"
+UNREADABLE = "no tokens"
 
 
 @dataclass(frozen=True)

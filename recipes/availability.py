@@ -5,9 +5,10 @@ Files and tasks that the user names must exist.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from .artifacts import Artifact
 from .errors import UserError
 from .evaluation import Eval, PseudoPerplexity, Task
 from .hub_files import NotOnHubError, find_hub_files
@@ -16,7 +17,9 @@ from .languages import Language, find_language
 from .schema import Recipe
 from .sources import alternatives
 
-UNKNOWN_CODE = re.compile(r"\{\w+\}")  # a placeholder that loading left, since the language has no such code
+UNKNOWN_CODE = re.compile(r"\{(language|glotcc|conceptnet|wikiann|sentiment)\}")
+"""A placeholder that loading left, since the language has no such code."""
+FACT = "skipped_tasks"
 
 
 @dataclass(frozen=True)
@@ -33,35 +36,45 @@ class Skipped:
         return f"{self.task}: skipped, {self.reason}"
 
 
-def skipped_tasks(recipe: Recipe) -> dict[str, Skipped]:
-    """The tasks without data in the recipe's language, by name; with mlm, its files are left out, not the task.
+def missing_data(recipe: Recipe) -> dict[str, str]:
+    """Why tasks (and mlm) have no data in the recipe's language, by name, as the hub says now.
 
-    Asks the hub for one listing of each folder (see `hub.list_folder`). Where it cannot be reached nothing is skipped.
-    Raises UserError for such a task that `eval.tasks` names.
+    Asks for one listing of each folder (see `hub.list_folder`). Where the hub cannot be reached nothing is missing.
     """
-    settings, missing = recipe.eval, {}
+    settings, reasons = recipe.eval, {}
     for name in settings.configured:
         section = settings.mlm if name == "mlm" else settings.with_data[name]
-        if not section.skip_missing or not (reason := _why_missing(section, recipe)):
-            continue
-        if name != "mlm" and name in (settings.tasks or []):
-            raise UserError(f"{field_of(name)}: {reason}; leave {name} out of eval.tasks (--task)")
-        missing[name] = Skipped(name, reason)
-    return missing
+        if section.skip_missing and (reason := _why_missing(section, recipe)):
+            reasons[name] = reason
+    return reasons
 
 
-def tasks_to_run(recipe: Recipe) -> list[str]:
-    """mlm and the tasks that are to be scored, each once, without those that are skipped."""
+def skipped_tasks(recipe: Recipe, corpus: Artifact | None) -> dict[str, Skipped]:
+    """The tasks without data in the recipe's language, by name; with mlm, its files are left out, not the task.
+
+    Decided once, when the recipe's corpus is made: what is scored does not depend on the network, and a task set that
+    came later, whose lines are in the text, is not scored on it. Raises UserError for one that `eval.tasks` names.
+    """
+    recorded = None
+    if corpus is not None and corpus.exists and recipe.corpus is not None and recipe.corpus.drop_task_lines:
+        recorded = corpus.manifest()["facts"].get(FACT)
+    reasons: dict[str, str] = missing_data(recipe) if recorded is None else recorded
+    for name in recipe.eval.tasks or []:
+        if name != "mlm" and name in reasons:
+            raise UserError(f"{field_of(name)}: {reasons[name]}; leave {name} out of eval.tasks (--task)")
+    return {name: Skipped(name, reason) for name, reason in reasons.items() if name in recipe.eval.configured}
+
+
+def tasks_to_run(recipe: Recipe, skipped: Collection[str]) -> list[str]:
+    """mlm and the tasks that are to be scored, each once, without those that are `skipped`."""
     settings = recipe.eval
-    left_out = {name for name in skipped_tasks(recipe) if name != "mlm"}
+    left_out = set(skipped) - {"mlm"}
     return [name for name in dict.fromkeys(settings.tasks or settings.configured) if name not in left_out]
 
 
-def sentence_settings(recipe: Recipe) -> PseudoPerplexity:
-    """`eval.mlm`, without its files where the data set lacks the language."""
-    if "mlm" in skipped_tasks(recipe):
-        return recipe.eval.mlm.model_copy(update={"files": []})
-    return recipe.eval.mlm
+def sentence_settings(recipe: Recipe, skipped: Collection[str]) -> PseudoPerplexity:
+    """`eval.mlm`, without its files where mlm is among the `skipped`."""
+    return recipe.eval.mlm.model_copy(update={"files": []}) if "mlm" in skipped else recipe.eval.mlm
 
 
 def _why_missing(section: Task | PseudoPerplexity, recipe: Recipe) -> str:

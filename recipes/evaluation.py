@@ -193,7 +193,8 @@ class Eval(Section):
             hint = f"did you mean {near}?" if near else f"known: {', '.join(self.configured)}"
             raise ValueError(f"tasks: no task {name!r} here; {hint}")
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds: one stands there twice")
+            twice = next(seed for seed in self.seeds if self.seeds.count(seed) > 1)
+            raise ValueError(f"seeds: {twice} is listed twice")
         return self
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
 """Rows of data files as examples of a task, and as sentences, with an account of those that were left out."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -23,8 +23,10 @@ from .tables import (
 )
 
 EMPTY, OTHER_ROWS, OTHER_SPLITS, SAMPLED = "empty text", "where", "other splits", "max_train"
+CUT_OFF = "cut off by max_length"  # words
 EXPECTED = {OTHER_ROWS, OTHER_SPLITS, SAMPLED}  # reasons that the recipe asks for
 MUCH = 0.01  # of the rows: then the loss is told
+LONG_FILE, LONG_SENTENCE = 200, 1000  # words in one sentence: of the whole file, of one among others
 DEFAULT_COLUMNS = {"text", "label"}  # of Task: CoNLL files are read without
 
 
@@ -75,9 +77,13 @@ class Account:
     def losses(self, limit: str = "eval.training.max_length") -> list[str]:
         """Sentences on rows and words that were left out though nobody asked for it, where these are many.
 
-        `limit` is the recipe's field that says where rows are cut.
+        `limit` is the recipe's field that says where rows and words are cut off.
         """
-        told = [_loss(self.dropped, self.rows, "rows"), _loss(self.words, self.all_words, "words")]
+        words = self.words.copy()
+        beyond = words.pop(CUT_OFF, 0)
+        told = [_loss(self.dropped, self.rows, "rows"), _loss(words, self.all_words, "words")]
+        if beyond > MUCH * self.all_words:
+            told.append(f"{beyond:,} of {self.all_words:,} words lie beyond {limit} and were left out")
         if not self.all_words and self.cut > MUCH * self.used:
             told.append(f"{self.cut:,} of {self.used:,} rows are longer than {limit} and were cut")
         return [loss for loss in told if loss]
@@ -146,9 +152,17 @@ def _sentences(path: Path, task: Task, labels: LabelReader, account: Account) ->
     conll = read_conll(path, _named(task.text), _named(task.label))
     account.rows += len(conll.sentences)
     account.lines.update(conll.dropped)
-    account.notes += [(path.name, note) for note in conll.notes]
+    account.notes += [(path.name, note) for note in (*conll.notes, *_long_sentences(path, conll.sentences))]
     # a tag that the recipe's labels lack may become one of them when it is put into IOB2
     return [Item(words, [labels.read(tag) or tag for tag in tags]) for words, tags in conll.sentences]
+
+
+def _long_sentences(path: Path, sentences: Sequence[tuple[list[str], list[str]]]) -> list[str]:
+    """A note on a sentence that is too long to be one. Raises UserError where such a sentence is the whole file."""
+    longest = max((len(words) for words, _ in sentences), default=0)
+    if len(sentences) == 1 and longest > LONG_FILE:
+        raise UserError(f"{path}: one sentence of {longest:,} words: are blank lines missing?")
+    return [f"one sentence of {longest:,} words: are blank lines missing?"] if longest > LONG_SENTENCE else []
 
 
 def _named(names: str | list[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Files of data sets on the hub, through its own client: resumed, checked, cached under HF_HOME, offline if asked."""
+"""The hub through its own client: listings, files, models and access; cached under HF_HOME, offline if asked."""
 
 import errno
 import hashlib
@@ -6,11 +6,12 @@ import json
 import os
 import re
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from .downloads import public_address
@@ -37,7 +38,10 @@ TOKENIZER_FILES = (
 )
 WAITS = (1.0, 4.0)  # seconds before asking again
 PATIENCE = 60.0  # seconds for which a hub that did not answer is asked once only
-_down_until: dict[str, float] = {}  # endpoint -> time.monotonic()
+MOST_EARLIER = 5  # commits
+_down: dict[str, tuple[float, UserError]] = {}  # endpoint -> when to ask again (time.monotonic()), what happened
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,10 @@ class HubFolder:
     card: Card = field(default_factory=Card)
     exists: bool = True
     """False where the repository has no such folder."""
+    earlier: tuple[str, ...] = ()
+    """Commits that were listed before, newest first: their files may still be cached."""
+    fresh: bool = field(default=True, compare=False)
+    """Whether the hub answered now; False for a kept answer."""
 
 
 def hub_file(repo: str, path: str, revision: str) -> Path:
@@ -79,10 +87,14 @@ def hub_file(repo: str, path: str, revision: str) -> Path:
 def cached_file(repo: str, path: str, revision: str, repo_type: str = "dataset") -> Path | None:
     """The local path of a file of the hub if it is cached; asks nobody."""
     from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    cached = try_to_load_from_cache(
-        repo, path, cache_dir=constants.HF_HUB_CACHE, revision=unquote(revision), repo_type=repo_type
-    )
+    try:
+        cached = try_to_load_from_cache(
+            repo, path, cache_dir=constants.HF_HUB_CACHE, revision=unquote(revision), repo_type=repo_type
+        )
+    except HFValidationError:  # no name that a repository can have
+        return None
     return Path(cached) if isinstance(cached, str) else None
 
 
@@ -99,27 +111,19 @@ def list_folder(repo: str, folder: str, revision: str) -> HubFolder:
 
 @lru_cache(maxsize=1024)
 def _list_folder(repo: str, folder: str, revision: str, _: str) -> HubFolder:
-    from huggingface_hub import constants
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
     kept = _listing_file(repo, folder, revision)
     record = _read_listing(kept)
     if record is not None and COMMIT.fullmatch(revision):
         return record
-    waits = [] if time.monotonic() < _down_until.get(constants.ENDPOINT, 0.0) else list(WAITS)
-    while True:
-        try:
-            listing = _ask_for_folder(repo, folder, unquote(revision))
-            break
-        except UserError as error:
-            if not _may_pass(error.__cause__):  # a repository that is gone or gated is no matter of patience
-                raise
-            if record is not None:
-                return record
-            if not waits or isinstance(error.__cause__, OfflineModeIsEnabled):
-                _down_until[constants.ENDPOINT] = time.monotonic() + PATIENCE
-                raise
-            time.sleep(waits.pop(0))
+    try:
+        listing = _ask(lambda: _ask_for_folder(repo, folder, unquote(revision)), patient=record is None)
+    except UserError as error:
+        if record is not None and is_unreachable(error):
+            return record
+        raise
+    if record is not None:
+        commits = (record.commit, *record.earlier)
+        listing = replace(listing, earlier=tuple(one for one in commits if one != listing.commit)[:MOST_EARLIER])
     with suppress(OSError):  # a listing that cannot be kept is still a listing
         kept.parent.mkdir(parents=True, exist_ok=True)
         partial = kept.with_name(f".{kept.name}.{os.getpid()}")
@@ -128,17 +132,49 @@ def _list_folder(repo: str, folder: str, revision: str, _: str) -> HubFolder:
     return listing
 
 
+def _ask(question: Callable[[], T], *, patient: bool = True) -> T:
+    """What the hub answers, asked again after some seconds where that may help.
+
+    A hub that did not answer is not asked again for PATIENCE seconds: a command asks many questions. Raises UserError.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    until, error = _down.get(constants.ENDPOINT, (0.0, None))
+    if error is not None and time.monotonic() < until:
+        raise error
+    waits = list(WAITS) if patient else []
+    while True:
+        try:
+            return question()
+        except UserError as error:
+            if not _may_pass(error.__cause__):  # a repository that is gone or gated is no matter of patience
+                raise
+            if not waits or isinstance(error.__cause__, OfflineModeIsEnabled):
+                _down[constants.ENDPOINT] = (time.monotonic() + PATIENCE, error)
+                raise
+            time.sleep(waits.pop(0))
+
+
+def forget_answers() -> None:
+    """Ask the hub anew, as a new process does."""
+    _list_folder.cache_clear()
+    _describe_model.cache_clear()
+    _down.clear()
+
+
 def _listing_file(repo: str, folder: str, revision: str) -> Path:
     from huggingface_hub import constants
 
-    name = hashlib.sha256(f"{repo}@{revision}/{folder}".encode()).hexdigest()[:16]
+    name = hashlib.sha256(f"{constants.ENDPOINT} {repo}@{revision}/{folder}".encode()).hexdigest()[:16]
     return Path(constants.HF_ASSETS_CACHE) / "lrl-adapt" / "listings" / f"{name}.json"
 
 
 def _read_listing(kept: Path) -> HubFolder | None:
     try:
         record = json.loads(kept.read_text(encoding="utf-8"))
-        return HubFolder(**record | {"card": Card(**record["card"]), "folders": tuple(record["folders"])})
+        lists = {name: tuple(record[name]) for name in ("folders", "earlier")}
+        return HubFolder(**record | lists | {"card": Card(**record["card"]), "fresh": False})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -216,11 +252,21 @@ def describe_model(name: str, revision: str) -> Model:
 
     Raises UserError where the hub refuses, or cannot be reached and the model is not cached.
     """
+    from huggingface_hub import constants
+
+    return _describe_model(name, revision, f"{constants.ENDPOINT} {constants.HF_HUB_CACHE}")
+
+
+@lru_cache(maxsize=64)
+def _describe_model(name: str, revision: str, _: str) -> Model:
     from huggingface_hub import HfApi
 
-    try:
+    def ask() -> Any:
         with hub_errors(name):
-            info = HfApi().model_info(name, revision=unquote(revision), files_metadata=True, timeout=TIMEOUT)
+            return HfApi().model_info(name, revision=unquote(revision), files_metadata=True, timeout=TIMEOUT)
+
+    try:
+        info = _ask(ask)
     except UserError:
         weights = [file for file in WEIGHTS if cached_file(name, file, revision, "model")]
         tokenizer = [file for file in TOKENIZER_FILES if cached_file(name, file, revision, "model")]
@@ -230,7 +276,8 @@ def describe_model(name: str, revision: str) -> Model:
     sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
     weights = next(([file] for file in WEIGHTS if file in sizes), [])
     if weights and weights[0].endswith(".index.json"):
-        weights = [file for file in sizes if file.endswith((".safetensors", ".bin")) and "-of-" in file]
+        suffix = Path(weights[0].removesuffix(".index.json")).suffix
+        weights = [file for file in sizes if re.fullmatch(rf"[^/]+-of-\d+{re.escape(suffix)}", file)]
     tokenizer = [file for file in TOKENIZER_FILES if file in sizes]
     at = info.sha or revision
     cached = all(cached_file(name, file, at, "model") for file in [*weights, *tokenizer[:1]])
@@ -238,11 +285,16 @@ def describe_model(name: str, revision: str) -> Model:
     return Model(tuple(weights), tuple(tokenizer), size, _card(info).licence, bool(info.gated), cached)
 
 
-def check_online(what: str) -> None:
-    """Raise a UserError in offline mode, for `what` that is not cached."""
+def is_offline() -> bool:
+    """Whether HF_HUB_OFFLINE forbids asking the hub."""
     from huggingface_hub import constants
 
-    if constants.HF_HUB_OFFLINE:
+    return constants.HF_HUB_OFFLINE
+
+
+def check_online(what: str) -> None:
+    """Raise a UserError in offline mode, for `what` that is not cached."""
+    if is_offline():
         raise UserError(f"{what}: {OFFLINE}")
 
 
@@ -250,8 +302,11 @@ def check_access(repo: str, repo_type: str = "dataset") -> None:
     """Raise a UserError where the hub would not let this user download files of a repository."""
     from huggingface_hub import HfApi
 
-    with hub_errors(repo):
-        HfApi().auth_check(repo, repo_type=repo_type)
+    def ask() -> None:
+        with hub_errors(repo):
+            HfApi().auth_check(repo, repo_type=repo_type)
+
+    _ask(ask)
 
 
 def is_gated(error: BaseException) -> bool:
@@ -290,12 +345,13 @@ def _advice(error: Exception) -> str:
     by_class = {
         errors.GatedRepoError: "access is gated: accept its conditions on the hub, then set HF_TOKEN",
         errors.RepositoryNotFoundError: "no such repository on the hub, or it is private: set HF_TOKEN",
-        errors.RevisionNotFoundError: "no such revision",
+        errors.RevisionNotFoundError: "no such revision (a / in a branch's name is written %2F)",
         errors.RemoteEntryNotFoundError: "no such file in the repository",
         errors.OfflineModeIsEnabled: OFFLINE,
     }
-    if advice := next((by_class[cls] for cls in type(error).__mro__ if cls in by_class), ""):
-        return advice
+    for cause in _causes(error):  # transformers wraps the client's errors
+        if advice := next((by_class[cls] for cls in type(cause).__mro__ if cls in by_class), ""):
+            return advice
     if status := _status(error):
         return f"{STATUS.get(status, 'the hub refuses')} ({status})"
     if isinstance(error, errors.LocalEntryNotFoundError):
@@ -323,7 +379,7 @@ def _trouble(error: Exception) -> str:
 
 STATUS = {
     401: "the hub wants a token: set HF_TOKEN",
-    403: "the hub refuses access: accept the data set's conditions there, then set HF_TOKEN",
+    403: "the hub refuses access: accept its conditions there, then set HF_TOKEN",
     429: "the hub has had too many requests: wait some minutes, or set HF_TOKEN",
     500: "the hub has a fault: try again later",
     502: "the hub is down: try again later",
@@ -332,14 +388,17 @@ STATUS = {
 }
 
 
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and those behind it, the outermost first."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def _status(error: BaseException | None) -> int:
     """The HTTP status behind an error, which the client may have wrapped; 0 if there is none."""
-    while error is not None:
-        response: Any = getattr(error, "response", None)
-        if response is not None:
-            return int(response.status_code)
-        error = error.__cause__ or error.__context__
-    return 0
+    responses: Iterator[Any] = (getattr(cause, "response", None) for cause in _causes(error))
+    return next((int(response.status_code) for response in responses if response is not None), 0)
 
 
 def _may_pass(error: BaseException | None) -> bool:

@@ -6,8 +6,8 @@ all the shards of one.
 
 import difflib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path, PurePosixPath
 
@@ -44,6 +44,8 @@ class HubFiles:
     sizes: tuple[int, ...]
     """In bytes; empty where only the cache could be asked."""
     card: Card = field(default_factory=Card)
+    fresh: bool = True
+    """Whether the hub answered now; False for what a kept listing says."""
 
     def download(self) -> list[Path]:
         """Local paths, each file downloaded unless it is cached. Raises UserError when one cannot be had."""
@@ -83,18 +85,30 @@ def find_hub_files(address: str) -> HubFiles:
 
 
 def _find(repo: str, revision: str, pattern: str) -> HubFiles:
+    if WILDCARD.search(pattern.rpartition("/")[0]):
+        raise UserError(f"{repo}: {pattern}: *, ? and [...] may stand in the name of the file only, not in its folders")
     listing, matches = HubFolder("", {}), dict[str, int]()
     for one in expand_braces(pattern):
-        listing = list_folder(repo, _fixed_folder(one), revision)
-        matches |= {path: size for path, size in listing.files.items() if _matches(path, one)}
+        folder = list_folder(repo, one.rpartition("/")[0], revision)
+        found = {path: size for path, size in folder.files.items() if _matches(path, one)}
+        listing = folder if found else listing
+        matches |= found
     if not matches:
         raise _nothing(repo, revision, pattern)
     paths = tuple(sorted(matches, key=_natural))
-    if len(paths) > 1 and not _are_shards(paths):
-        raise UserError(
-            f"{repo}: {pattern} names {len(paths)} files that are not shards of one: {_listed(paths)}; name one of them"
+    if (len(paths) > 1 or _is_pattern(pattern)) and not _is_whole(paths):
+        what = (
+            "is one of several shards, and the others are missing" if len(paths) == 1 else "are not shards of one file"
         )
-    return HubFiles(repo, revision, listing.commit, paths, tuple(matches[path] for path in paths), listing.card)
+        raise UserError(f"{repo}: {pattern} names {_listed(paths)}, which {what}; name the file")
+    files = HubFiles(
+        repo, revision, listing.commit, paths, tuple(matches[path] for path in paths), listing.card, listing.fresh
+    )
+    if not listing.fresh and not files.cached:
+        # The branch may have moved since the files were downloaded.
+        older = [replace(files, commit=commit) for commit in listing.earlier]
+        return next((candidate for candidate in older if candidate.cached), files)
+    return files
 
 
 def expand_braces(pattern: str) -> list[str]:
@@ -108,13 +122,6 @@ def _is_pattern(path: str) -> bool:
     return bool(WILDCARD.search(path) or BRACES.search(path))
 
 
-def _fixed_folder(pattern: str) -> str:
-    """The folders before the first wildcard."""
-    folders = pattern.split("/")[:-1]
-    fixed = next((number for number, part in enumerate(folders) if WILDCARD.search(part)), len(folders))
-    return "/".join(folders[:fixed])
-
-
 def _matches(path: str, pattern: str) -> bool:
     """Whether the pattern matches the whole path, folder by folder."""
     return path == pattern or PurePosixPath("/", path).match(f"/{pattern}")
@@ -125,21 +132,22 @@ def _natural(path: str) -> list[str | int]:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path)]
 
 
-def _are_shards(paths: Iterable[str]) -> bool:
-    """Whether paths are all the parts of one file: train-00000-of-00002, or NAME_0, NAME_1."""
-    paths = list(paths)
+def _is_whole(paths: Sequence[str]) -> bool:
+    """Whether paths are one file, or all parts of one: train-00000-of-00002, or NAME_0, NAME_1 counted from 0 or 1."""
     shards = [shard for path in paths if (shard := SHARD.fullmatch(path))]
     kinds = {(shard["stem"], shard["count"], shard["suffix"]) for shard in shards}
     if len(shards) < len(paths) or len(kinds) > 1:
-        return False
-    count = shards[0]["count"]
-    return count is None or int(count) == len(shards)
+        return len(paths) == 1
+    numbers, count = sorted(int(shard["number"]) for shard in shards), shards[0]["count"]
+    if count is not None:
+        return int(count) == len(shards)
+    return len(paths) == 1 or numbers in (list(range(len(paths))), list(range(1, len(paths) + 1)))
 
 
 def _nothing(repo: str, revision: str, pattern: str) -> NotOnHubError:
     """An error that names the first part of the path that is not there, and what stands in its place."""
     first = expand_braces(pattern)[0]
-    folder = _fixed_folder(first)
+    folder = first.rpartition("/")[0]
     listing = list_folder(repo, folder, revision)
     missing = pattern.rsplit("/", 1)[-1]
     while not listing.exists and folder:

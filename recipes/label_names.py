@@ -7,8 +7,8 @@ from typing import Literal
 from .errors import UserError
 from .hub import Card
 from .hub_files import find_hub_files
-from .sources import alternatives
-from .tables import class_names
+from .labels import label_name
+from .tables import class_names, read_rows
 from .text import clean_line
 
 
@@ -17,18 +17,20 @@ class LabelNames:
     """Names of the labels by their numbers, and how sure their order is."""
 
     names: list[str] | None
-    origin: Literal["file", "card", "recipe", "none"]
-    """recipe: nobody but the recipe says which number stands for which name."""
+    origin: Literal["names", "file", "card", "recipe", "none"]
+    """names: the column holds no numbers; recipe: nobody but the recipe says which number stands for which name."""
 
 
-def label_names(path: Path, column: str, labels: list[str] | None, location: str | list[str]) -> LabelNames:
-    """The names behind the numbers in a file's label column; `location` is where the recipe says it comes from.
+def label_names(path: Path, column_name: str, labels: list[str] | None, location: str) -> LabelNames:
+    """The names behind the numbers in a file's label column; `location` is the address or path that it came from.
 
     Raises UserError where the file or its card name other labels than the recipe's `labels`.
     """
-    names, origin = class_names(path, column), "file"
+    if not _holds_numbers(path, column_name, labels):
+        return LabelNames(labels, "names")
+    names, origin = class_names(path, column_name), "file"
     if names is None:
-        names, origin = _names_in_card(column, location), "card"
+        names, origin = _names_in_card(column_name, location), "card"
     if names is None:
         return LabelNames(labels, "none" if labels is None else "recipe")
     names = [clean_line(name) for name in names]
@@ -39,15 +41,23 @@ def label_names(path: Path, column: str, labels: list[str] | None, location: str
     return LabelNames(names, origin)
 
 
-def _names_in_card(column: str, location: str | list[str]) -> list[str] | None:
-    for address in alternatives(location):
-        if address.startswith("hf://"):
-            try:
-                files = find_hub_files(address)
-            except UserError:
-                continue
-            return _of_configuration(files.card, column, files.paths[0])
-    return None
+def _holds_numbers(path: Path, column_name: str, labels: list[str] | None) -> bool:
+    """Whether the first row's label, or first tag, is a number that is no label's name."""
+    label = next(read_rows(path), {}).get(column_name)
+    while isinstance(label, list) and label:
+        label = label[0]
+    name = label_name(label)
+    return name.isdecimal() and name not in (labels or ())
+
+
+def _names_in_card(column: str, address: str) -> list[str] | None:
+    if not address.startswith("hf://"):
+        return None
+    try:
+        files = find_hub_files(address)
+    except UserError:
+        return None
+    return _of_configuration(files.card, column, files.paths[0])
 
 
 def _of_configuration(card: Card, column: str, path: str) -> list[str] | None:

@@ -1,7 +1,6 @@
 """Examples of the tasks, and sentences for pseudo-perplexity, from the local and hub files that a recipe names."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +11,8 @@ from .evaluation import TASKS, PseudoPerplexity, Task
 from .examples import EMPTY, OTHER_SPLITS, Account, Item, read_items, read_texts
 from .label_names import label_names
 from .progress import QUIET, Progress, say_once
-from .sources import alternatives, expand_files, identity, local_files
-from .tables import ColumnError, choose_column, column, is_conll, read_rows
+from .sources import alternatives, expand_files, find_files, identity, local_files
+from .tables import ColumnError, choose_column, is_conll
 from .text import clean_field, clean_line, told
 
 SPLITS = ("train", "validation", "test")
@@ -30,8 +29,8 @@ def read_split(
     field, location = _location(task, split)
     account = account or Account()
     with _naming(name, field):
-        paths = local_files(location, cache, progress)
-        items = [item for path in paths for item in read_items(path, _settled(path, task, location), account)]
+        source, paths = find_files(location, cache, progress)
+        items = [item for path in paths for item in read_items(path, _settled(path, task, source), account)]
         items = clean_items(items, f"{field_of(name)}.{field}", account, progress)
         if not items:
             raise UserError(f"{paths[0]} holds no example" + (f" with {task.where}" if task.where else ""))
@@ -45,23 +44,13 @@ def read_split(
 
 
 def label_origin(name: str, task: Task, cache: Path) -> str:
-    """Who names the labels of a task: names (the files hold no numbers), file, card, or recipe.
-
-    With recipe, the files hold numbers and neither they nor the data set's card say what these stand for. Judged by the
-    first row of the test data, which must have been read before.
-    """
+    """Who names the labels of a task: see `LabelNames.origin`. Judged by the test data, which must have been read."""
     field, location = _location(task, "test")
     with _naming(name, field):
-        path = local_files(location, cache)[0]
-        if is_conll(path):
+        source, paths = find_files(location, cache)
+        if is_conll(paths[0]):
             return "names"
-        column_name = choose_column(task.label, path)
-        label = column(next(read_rows(path)), column_name, path)
-        while isinstance(label, list) and label:
-            label = label[0]
-        if str(label) in (task.labels or ()) or not re.fullmatch(r"\d+(\.0)?", str(label).strip()):
-            return "names"
-        return label_names(path, column_name, task.labels, location).origin
+        return label_names(paths[0], choose_column(task.label, paths[0]), task.labels, source).origin
 
 
 def clean_items(items: Sequence[Item], origin: str, account: Account, progress: Progress = QUIET) -> list[Item]:
@@ -192,7 +181,7 @@ def _naming(name: str, field: str) -> Iterator[None]:
         raise UserError(f"{field_of(name)}.{field}: {error}") from error
 
 
-def _settled(path: Path, task: Task, location: str | list[str]) -> Task:
+def _settled(path: Path, task: Task, location: str) -> Task:
     """The task with its alternative columns chosen, and its labels in the order of the numbers in this file."""
     if is_conll(path):
         return task

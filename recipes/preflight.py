@@ -4,21 +4,31 @@ One row for the base, the text, the graph and each task: found, cached, local, s
 with its size and the licence that its card states.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from .artifacts import Artifact
 from .availability import skipped_tasks
 from .downloads import UnreachableError, download_path, public_address, remote_size
 from .errors import UserError
-from .evaluation import Task
-from .hub import Model, cached_file, check_access, check_online, describe_model, is_gated, is_unreachable, list_folder
+from .evaluation import PseudoPerplexity, Task
+from .glotcc import glotcc_shards
+from .hub import (
+    Model,
+    cached_file,
+    check_access,
+    check_online,
+    describe_model,
+    is_gated,
+    is_offline,
+    is_unreachable,
+)
 from .hub_files import HubFiles, find_hub_files
 from .labelled import field_of
-from .languages import find_language
 from .schema import Base, Corpus, Recipe
-from .sources import NoSuchFileError, alternatives, expand_files
+from .sources import NoSuchFileError, alternatives, expand_files, first_that_exists
 
 State = Literal["found", "cached", "local", "finished", "skipped", "gated", "missing", "unreachable"]
 UNUSABLE = ("gated", "missing", "unreachable")
@@ -45,39 +55,60 @@ class Source:
         return self.state in UNUSABLE
 
 
-def check_sources(recipe: Recipe, workspace: Path, finished: Iterable[str] = ()) -> list[Source]:
+def check_sources(
+    recipe: Recipe, workspace: Path, corpus: Artifact | None = None, finished: Collection[str] = ()
+) -> list[Source]:
     """Ask for all that the recipe needs, except for the parts that are `finished` (base, corpus, graph, mlm, topic).
 
-    Asks the hub and other servers, a few requests each, and downloads nothing. Offline, the same from the cache.
+    `corpus` is the recipe's corpus, which may record which tasks are skipped. Asks the hub and other servers, a few
+    requests each, and downloads nothing. Offline, the same from the cache.
     """
-    finished, downloads = set(finished), workspace / "downloads"
-    checks: dict[str, Callable[[], Source]] = {}
-    if recipe.base.model is not None:
-        checks["base"] = lambda: _base(recipe.base, str(recipe.base.model))
-    if recipe.corpus is not None:
-        checks["corpus"] = lambda: _corpus(recipe.corpus, recipe.language)  # type: ignore[arg-type]
-    if recipe.graph is not None:
-        checks["graph"] = lambda: _graph(recipe.graph.conceptnet, downloads)  # type: ignore[union-attr]
-    checks |= _task_checks(recipe, downloads)
-    sources = []
-    for part, check in checks.items():
-        source = _checked(part, check)
-        sources.append(replace(source, state="finished", note="") if part in finished and source.unusable else source)
-    return sources
+    downloads = workspace / "downloads"
+    checks: dict[str, tuple[str, Callable[[], Source]]] = {}  # part -> place, what to ask
+    base, text, graph = recipe.base, recipe.corpus, recipe.graph
+    if base.model is not None:
+        name = base.model
+        checks["base"] = (name, lambda: _base(base, name))
+    if text is not None:
+        checks["corpus"] = (", ".join(text.files) or text.glotcc, lambda: _corpus(text, recipe.language))
+    if graph is not None:
+        place = public_address(graph.conceptnet)
+        checks["graph"] = (place, lambda: _file("graph", graph.conceptnet, downloads))
+    checks |= _task_checks(recipe, corpus, downloads)
+    return [
+        Source(_field(part), place, "finished") if part in finished else _checked(part, place, check)
+        for part, (place, check) in checks.items()
+    ]
 
 
-def _task_checks(recipe: Recipe, downloads: Path) -> dict[str, Callable[[], Source]]:
+def _task_checks(
+    recipe: Recipe, corpus: Artifact | None, downloads: Path
+) -> dict[str, tuple[str, Callable[[], Source]]]:
     settings = recipe.eval
+    try:
+        skipped = skipped_tasks(recipe, corpus)
+    except UserError as error:
+        refusal = error
+        return {"tasks": ("", lambda: _refuse(refusal))}
     names = dict.fromkeys(settings.tasks or settings.configured)
     # all task sets are read: their lines are dropped from the text
     everything = settings.configured if recipe.corpus and recipe.corpus.drop_task_lines else names
-    files: dict[str, list[str | list[str]]] = {}
-    for name in [*names, *(name for name in everything if name not in names)]:
-        if name != "mlm":
-            files[name] = _locations(settings.learnt(name) if name in names else settings.with_data[name])
-        elif settings.mlm.files:
-            files[name] = list(settings.mlm.files)
-    return {name: lambda name=name: _task(recipe, name, files[name], downloads) for name in files}
+    checks: dict[str, tuple[str, Callable[[], Source]]] = {}
+    for name in dict.fromkeys([*names, *everything]):
+        section = settings.mlm if name == "mlm" else settings.with_data[name]
+        if name in skipped:
+            row = Source(field_of(name), section.dataset, "skipped", note=skipped[name].reason)
+            checks[name] = (section.dataset, lambda row=row: row)
+            continue
+        task = settings.learnt(name) if name in names and name != "mlm" else section
+        if files := list(task.files) if isinstance(task, PseudoPerplexity) else _locations(task):
+            place = public_address(alternatives(files[0])[0]).removeprefix("hf://datasets/")
+            checks[name] = (place, lambda name=name, files=files: _task(name, files, downloads))
+    return checks
+
+
+def _refuse(error: UserError) -> Source:
+    raise error
 
 
 def unusable_sources(sources: Iterable[Source]) -> str:
@@ -93,7 +124,7 @@ def unusable_sources(sources: Iterable[Source]) -> str:
     return "\n  ".join(lines)
 
 
-def _checked(part: str, check: Callable[[], Source]) -> Source:
+def _checked(part: str, place: str, check: Callable[[], Source]) -> Source:
     """What a check says, or the row for what it raises."""
     try:
         return check()
@@ -103,11 +134,11 @@ def _checked(part: str, check: Callable[[], Source]) -> Source:
             state = "unreachable"
         elif is_gated(error):
             state = "gated"
-        return Source(_field(part), getattr(error, "place", ""), state, note=str(error))
+        return Source(_field(part), place, state, note=str(error))
 
 
 def _field(part: str) -> str:
-    return part if part in ("base", "corpus", "graph") else field_of(part)
+    return part if part in ("base", "corpus", "graph", "tasks") else field_of(part)
 
 
 def _base(base: Base, name: str) -> Source:
@@ -123,8 +154,8 @@ def _base(base: Base, name: str) -> Source:
         raise UserError(f"{name} has no tokenizer files: choose another base or revision")
     if not model.cached:
         check_online(name)
-    if model.gated and not model.cached:
-        check_access(name, "model")
+        if model.gated:
+            check_access(name, "model")
     return Source("base", place, "cached" if model.cached else "found", model.size, model.licence)
 
 
@@ -133,24 +164,31 @@ def _corpus(corpus: Corpus, language: str) -> Source:
         files = expand_files(corpus.files)
         place = ", ".join(corpus.files)
         return Source("corpus", place, "local", sum(file.stat().st_size for file in files))
-    label = find_language(language).glotcc
-    listing = list_folder(corpus.glotcc, f"v1.0/{label}", corpus.revision)
-    shards = {path: size for path, size in listing.files.items() if path.endswith(".parquet")}
-    if not shards:
-        raise UserError(f"GlotCC has no text for {label}: name local files in corpus.files")
-    cached = all(cached_file(corpus.glotcc, path, listing.commit) for path in shards)
+    listing = glotcc_shards(corpus, language)
+    capped = corpus.max_bytes is not None or corpus.max_documents is not None
+    cached = [cached_file(corpus.glotcc, path, listing.commit) is not None for path in listing.files]
+    enough = cached[0] if capped else all(cached)  # with a cap, the first shards in this order may be all that is read
+    if not all(cached):
+        _check_may_download(corpus.glotcc, listing.card.gated, listing.fresh, cached=enough)
+    count = "1 file" if len(listing.files) == 1 else f"{len(listing.files)} files"
+    most = ", as far as the cap needs" if capped and len(listing.files) > 1 else ""
+    folder = next(iter(listing.files)).rpartition("/")[0]
+    place = f"{corpus.glotcc} at {listing.commit[:8]}, {folder} ({count}{most})"
+    size = sum(listing.files.values())
+    return Source("corpus", place, "cached" if all(cached) else "found", size, listing.card.licence)
+
+
+def _check_may_download(repo: str, gated: bool, fresh: bool, *, cached: bool) -> None:
+    """Raise a UserError where files of a repository that are not cached cannot be downloaded.
+
+    A kept listing says nothing of that, so the hub is asked; offline, nobody is, and what is `cached` has to do.
+    """
     if not cached:
-        check_online(corpus.glotcc)
-    if listing.card.gated and not cached:
-        check_access(corpus.glotcc)
-    count = "1 file" if len(shards) == 1 else f"{len(shards)} files"
-    place = f"{corpus.glotcc} at {listing.commit[:8]}, v1.0/{label} ({count})"
-    state: State = "cached" if cached else "found"
-    return Source("corpus", place, state, sum(shards.values()), listing.card.licence)
-
-
-def _graph(location: str, downloads: Path) -> Source:
-    return _file("graph", location, downloads)
+        check_online(repo)
+    elif is_offline():
+        return
+    if gated or not fresh:
+        check_access(repo)
 
 
 def _locations(task: Task) -> list[str | list[str]]:
@@ -158,12 +196,9 @@ def _locations(task: Task) -> list[str | list[str]]:
     return [location for split in splits if (location := getattr(task, split)) is not None]
 
 
-def _task(recipe: Recipe, name: str, locations: list[str | list[str]], downloads: Path) -> Source:
-    section = recipe.eval.mlm if name == "mlm" else recipe.eval.with_data[name]
+def _task(name: str, locations: Sequence[str | list[str]], downloads: Path) -> Source:
     part = field_of(name)
-    if skipped := skipped_tasks(recipe).get(name):
-        return Source(part, section.dataset, "skipped", note=skipped.reason)
-    files = [_first_that_exists(part, location, downloads) for location in locations]
+    files = [first_that_exists(place, lambda one: _file(part, one, downloads)) for place in locations]
     places = list(dict.fromkeys(source.place for source in files))
     sizes = [source.size for source in files]
     order: list[State] = ["found", "cached", "local"]
@@ -176,24 +211,12 @@ def _task(recipe: Recipe, name: str, locations: list[str | list[str]], downloads
     )
 
 
-def _first_that_exists(part: str, location: str | list[str], downloads: Path) -> Source:
-    *first, last = alternatives(location)
-    for candidate in first:
-        try:
-            return _file(part, candidate, downloads)
-        except UserError:
-            continue
-    return _file(part, last, downloads)
-
-
 def _file(part: str, location: str, downloads: Path) -> Source:
     """One file, or the shards of one. Raises UserError where it cannot be had."""
     if location.startswith("hf://"):
         files: HubFiles = find_hub_files(location)
         if not files.cached:
-            check_online(f"{files.repo}: {files.paths[0]}")
-        if files.card.gated and not files.cached:
-            check_access(files.repo)
+            _check_may_download(files.repo, files.card.gated, files.fresh, cached=False)
         place = f"{files.repo}{f' at {files.commit[:8]}' if files.commit else ''}, {files.paths[0]}"
         size = sum(files.sizes) if files.sizes else None
         return Source(part, place, "cached" if files.cached else "found", size, files.card.licence)
@@ -202,10 +225,10 @@ def _file(part: str, location: str, downloads: Path) -> Source:
         if target.is_file():
             return Source(part, place, "cached", target.stat().st_size)
         return Source(part, place, "found", remote_size(location))
-    paths = expand_files([location])
-    if not paths:
+    path = Path(location)
+    if not path.is_file():
         raise NoSuchFileError(f"no such file: {location}")
-    return Source(part, location, "local", sum(path.stat().st_size for path in paths))
+    return Source(part, location, "local", path.stat().st_size)
 
 
 def _size_of_folder(folder: Path) -> int:

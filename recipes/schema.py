@@ -2,6 +2,7 @@
 
 import json
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
 from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
 
@@ -69,6 +70,12 @@ class Base(Section):
     from_scratch: FromScratch | None = Field(
         default=None, description="Make a small random BERT instead of loading one."
     )
+
+    @field_validator("revision")
+    @classmethod
+    def _as_the_hub_names_it(cls, revision: str) -> str:
+        """A branch's name may hold a /, which hf:// addresses write as %2F."""
+        return unquote(revision)
 
     @model_validator(mode="after")
     def _one_of(self) -> "Base":

@@ -3,20 +3,26 @@
 import glob
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from .artifacts import file_hash
-from .downloads import download, public_address
+from .downloads import NotThereError, download, public_address
 from .errors import UserError
 from .hub_files import NotOnHubError, find_hub_files
 from .progress import QUIET, Progress
 from .schema import SHA256
 from .tables import is_table, is_text
 
+T = TypeVar("T")
+
 
 class NoSuchFileError(UserError):
     """A local file does not exist."""
+
+
+MISSING = (NotOnHubError, NotThereError, NoSuchFileError)
 
 
 def alternatives(locations: str | Sequence[str]) -> list[str]:
@@ -30,13 +36,26 @@ def local_files(locations: str | Sequence[str], cache: Path, progress: Progress 
     Of several locations, alternatives to each other, the first that exists counts. Hub files go to the Hugging Face
     cache (HF_HOME), others to `cache`. Raises UserError when none can be had.
     """
+    return find_files(locations, cache, progress)[1]
+
+
+def find_files(locations: str | Sequence[str], cache: Path, progress: Progress = QUIET) -> tuple[str, list[Path]]:
+    """The same, with the one of the locations that the files come from."""
+    return first_that_exists(locations, lambda location: (location, _local_files(location, cache, progress)))
+
+
+def first_that_exists(locations: str | Sequence[str], use: Callable[[str], T]) -> T:
+    """What `use` gives for the first of several alternatives that exists.
+
+    Only that a file does not exist leads to the next alternative; any other error of `use` is raised.
+    """
     *first, last = alternatives(locations)
     for location in first:
         try:
-            return _local_files(location, cache, progress)
-        except (NotOnHubError, NoSuchFileError):
+            return use(location)
+        except MISSING:
             continue
-    return _local_files(last, cache, progress)
+    return use(last)
 
 
 def local_file(location: str, cache: Path, progress: Progress = QUIET) -> Path:
@@ -66,6 +85,8 @@ def hub_licences(locations: Iterable[str | Sequence[str]]) -> dict[str, str]:
     for location in locations:
         for address in alternatives(location):
             if not address.startswith("hf://"):
+                if "://" not in address and not Path(address).is_file():
+                    continue
                 break
             try:
                 files = find_hub_files(address)
@@ -79,16 +100,18 @@ def hub_licences(locations: Iterable[str | Sequence[str]]) -> dict[str, str]:
 def identity(locations: str | Sequence[str]) -> str:
     """What decides the data at a location: the content's hash of a local file, the address (no secrets) of another.
 
-    Of alternatives, the first local file that exists, else all addresses: which of them exists is not asked, since
+    Of alternatives, all addresses up to the first local file that exists: which of them exist is not asked, since
     nothing is fetched. Raises UserError where a local file is missing.
     """
     if isinstance(locations, str):
         return _identity(locations)
-    remote = [location for location in locations if "://" in location]
-    if len(remote) == len(locations):
-        return " | ".join(map(_identity, locations))
-    existing = [location for location in locations if "://" not in location and Path(location).is_file()]
-    return _identity(next(iter(existing or remote), locations[-1]))
+    parts = []
+    for location in locations:
+        if "://" in location:
+            parts.append(_identity(location))
+        elif Path(location).is_file():
+            return " | ".join([*parts, _identity(location)])  # those behind it are never read
+    return " | ".join(parts) or _identity(locations[-1])
 
 
 def _identity(location: str) -> str:

@@ -3,8 +3,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from lrl_adapt.recipes.downloads import remote_size
 
 from .hub import Hub, point_client_at
+
+settings.register_profile("busy", deadline=None)  # other work on the machine must not fail a test
+settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +26,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A loopback hub with an empty folder and an empty client cache."""
     server = Hub(tmp_path / "hub")
     point_client_at(server, tmp_path, monkeypatch)
+    remote_size.cache_clear()  # an earlier test's hub may have had this port
     yield server
     server.close()
 

@@ -27,6 +27,7 @@ IMPOSTORS = (
     (rb"\xfd7zXZ\x00", "compressed with xz: unpack it"),
     (rb"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it"),
     (rb"%PDF-", "a PDF document: extract its text"),
+    (rb"\{\\rtf", "an RTF document: save it as plain text (UTF-8)"),
     (
         rb"(?i)\s*<(!doctype html|html)",
         "a web page, not data: is the address that of the file itself, and are you logged in?",

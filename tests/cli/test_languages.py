@@ -25,6 +25,13 @@ def test_unseen_and_unknown_are_told_apart() -> None:
     assert (unknown["mBERT GB"], unknown["GlotCC"], unknown["GlotCC pages"]) == ("?", "aab-Latn", "?")
 
 
+def test_the_signs_in_the_table_are_explained_under_it() -> None:
+    for words in (["--search", "urdu"], ["--paper"]):
+        told = " ".join(invoke(*words).stdout.splitlines()[-2:])
+        assert told.startswith("?: not known to lrl-adapt; no: not in the model's pre-training data; —: none. class: ")
+    assert "not known" not in invoke("--paper", "--json").stdout
+
+
 def test_the_list_fits_a_narrow_terminal() -> None:
     lines = invoke("--paper").stdout.splitlines()
     assert max(map(len, lines)) <= 80

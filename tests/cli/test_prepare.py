@@ -41,7 +41,7 @@ def test_a_corpus_with_an_empty_split_is_refused_with_what_to_do(folder: Path) -
         assert result.exit_code == 2
         (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
         assert "corpus for swh_Latn has no train and no test text (0 train, 1 validation, 0 test sentences)" in line
-        assert "there is 1; give 50 or more (each line of a txt file is one" in line
+        assert "this text has only 1 document; give 50 or more (each line of a txt file is one" in line
         assert "or drop less: too short 2 (corpus.min_characters)" in line
     assert list((folder / "runs").glob("data/swh_Latn/corpus-*/manifest.json"))
     (folder / "text.txt").write_text("\n".join(ENOUGH), encoding="utf-8")
@@ -54,7 +54,7 @@ def test_one_long_document_is_refused_however_many_lines_it_has(folder: Path) ->
     assert result.exit_code == 2
     assert "whole documents go to one split" in result.stderr
     assert "(200 train, 0 validation, 0 test sentences)" in result.stderr
-    assert "there is 1; give 50 or more" in result.stderr
+    assert "this text has only 1 document; give 50 or more" in result.stderr
 
 
 def test_a_graph_with_an_empty_split_is_refused(folder: Path) -> None:

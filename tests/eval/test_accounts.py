@@ -63,8 +63,11 @@ def test_words_of_sentences(tmp_path: Path) -> None:
     assert set(dropped) == {"no tokens", "cut off by max_length"}
     assert dropped["no tokens"] == 1
     assert dropped["cut off by max_length"] > 8
-    told = f"{dropped['cut off by max_length'] + 1} of 22 words left out: "
-    assert f"pos: test: {told}" in said
+    beyond = (
+        f"{dropped['cut off by max_length']} of 22 words lie beyond eval.training.max_length (10) and were left out"
+    )
+    assert f"pos: test: {beyond}" in said
+    assert "pos: test: 1 of 22 words left out: no tokens 1" in said
 
 
 def test_sentences_of_language_modelling(tmp_path: Path) -> None:

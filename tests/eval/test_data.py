@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,7 @@ def test_labels_that_only_look_alike_are_not_refused(tmp_path: Path, label: str)
     good = ["relevant", "class 1", "zho_Hans"] * 20
     task = labelled(tmp_path, train=good, validation=good, test=[*good, *[label] * 4])
     assert read_task("mood", task, tmp_path).strange == (
-        f"label {label.strip()!r} of test is not in train, so that no system can guess it",
+        f"label {label.strip()!r} stands in test but not in train: it cannot be learnt",
     )
 
 
@@ -108,11 +109,49 @@ def test_labels_that_cannot_be_learnt_or_may_be_slips_are_told(tmp_path: Path) -
     good = ["negative", "positive"] * 20
     task = labelled(tmp_path, train=[*good, "negatve", "class 1"], validation=good, test=[*good, "mixed", "class 2"])
     assert read_task("mood", task, tmp_path).strange == (
-        "label 'class 2' of test is not in train, so that no system can guess it",
-        "label 'mixed' of test is not in train, so that no system can guess it",
+        "label 'class 2' stands in test but not in train: it cannot be learnt",
+        "label 'mixed' stands in test but not in train: it cannot be learnt",
         "train has labels that test lacks: 'class 1', 'negatve'",
         "label 'negatve' stands in train 1 times, 'negative' 20 times: a slip?",
     )
+
+
+@pytest.mark.parametrize("labels", [None, ["hasi", "chanya", "good", "bad"]])
+def test_splits_without_a_common_label_are_refused(tmp_path: Path, labels: list[str] | None) -> None:
+    task = labelled(tmp_path, train=["hasi", "chanya"], validation=["hasi", "chanya"], test=["good", "bad"])
+    told = "eval.others.mood: no label of test is in train: test has 'bad', 'good', train has 'chanya', 'hasi'; "
+    with pytest.raises(UserError, match=f"^{re.escape(told)}"):
+        read_task("mood", task.model_copy(update={"labels": labels}), tmp_path)
+
+
+def test_labels_that_mark_missing_values_are_told_unless_the_recipe_lists_them(tmp_path: Path) -> None:
+    good = ["negative", "positive"] * 20
+    task = labelled(tmp_path, train=[*good, *["NaN"] * 20], validation=good, test=[*good, "NaN"])
+    told = (
+        "label 'NaN' stands in train 20 times, in test 1 time: a missing value? Remove these rows, or list it in "
+        "eval.topic.labels"
+    )
+    assert read_task("topic", task, tmp_path).strange == (told,)
+    listed = task.model_copy(update={"labels": ["NaN", "negative", "positive"]})
+    assert read_task("topic", listed, tmp_path).strange == ()
+    for label in ("None", "#N/A", "NULL"):
+        told = read_task(
+            "topic", labelled(tmp_path, train=[*good, label], validation=good, test=good), tmp_path
+        ).strange
+        assert told[0].startswith(f"label {label!r} stands in train 1 time: a missing value?")
+
+
+def test_a_conll_file_that_is_one_long_sentence_is_refused(tmp_path: Path) -> None:
+    task = write(tmp_path, ".txt", "Asha B-PER\nanaishi O\n" * 1001)
+    told = r"eval\.ner\.train: .*train\.txt: one sentence of 2,002 words: are blank lines missing\?"
+    with pytest.raises(UserError, match=told):
+        read_task("ner", task, tmp_path)
+    task = write(tmp_path, ".txt", "Asha B-PER\nanaishi O\n" * 100)
+    assert read_task("ner", task, tmp_path).notes == []
+    task = write(tmp_path, ".txt", "Asha B-PER\n\n" + "Asha B-PER\nanaishi O\n" * 501)
+    assert read_task("ner", task, tmp_path).notes == [
+        "read train.txt, validation.txt, test.txt: one sentence of 1,002 words: are blank lines missing?"
+    ]
 
 
 def test_a_missing_file_names_its_place_in_the_recipe(tmp_path: Path) -> None:

@@ -55,13 +55,13 @@ def test_types_of_entities_under_other_names_than_in_train_are_refused(
 def test_types_that_stand_in_one_split_alone_are_told(tmp_path: Path) -> None:
     task = tagged(tmp_path, train=("PER", "LOC"), validation=("PER", "LOC"), test=("PER", "DATE"))
     assert read_task("ner", task, tmp_path).strange == (
-        "entity type 'DATE' of test is not in train, so that no system can guess it",
+        "entity type 'DATE' stands in test but not in train: it cannot be learnt",
         "train has entity types that test lacks: 'LOC'",
     )
     # a scheme with both is no other name for one
     both = tagged(tmp_path, train=("PER", "LOC"), validation=("PER", "LOC"), test=("LOC", "GPE"))
     assert (
-        "entity type 'GPE' of test is not in train, so that no system can guess it"
+        "entity type 'GPE' stands in test but not in train: it cannot be learnt"
         in read_task("ner", both, tmp_path).strange
     )
 

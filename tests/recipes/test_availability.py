@@ -36,34 +36,35 @@ def sets(hub: Hub) -> Hub:
 @pytest.mark.usefixtures("sets")
 def test_a_language_that_the_data_sets_have() -> None:
     recipe = load_recipe("mbert", ["language=mlt"])
-    assert skipped_tasks(recipe) == {}
-    assert tasks_to_run(recipe) == ["mlm", "topic", "ner"]
-    assert sentence_settings(recipe).files[0].endswith("/data/mlt_Latn/test.tsv")
+    assert skipped_tasks(recipe, None) == {}
+    assert tasks_to_run(recipe, skipped_tasks(recipe, None)) == ["mlm", "topic", "ner"]
+    assert sentence_settings(recipe, skipped_tasks(recipe, None)).files[0].endswith("/data/mlt_Latn/test.tsv")
 
 
 @pytest.mark.usefixtures("sets")
 def test_a_language_that_one_of_them_lacks() -> None:
     recipe = load_recipe("mbert", ["language=bre"])
-    assert {name: str(skipped) for name, skipped in skipped_tasks(recipe).items()} == {
+    assert {name: str(skipped) for name, skipped in skipped_tasks(recipe, None).items()} == {
         "mlm": "mlm: SIB-200 has no bre_Latn; the prepared test split is scored instead",
         "topic": "topic: skipped, SIB-200 has no bre_Latn",
     }
-    assert tasks_to_run(recipe) == ["mlm", "ner"]
-    assert sentence_settings(recipe).files == []
+    assert tasks_to_run(recipe, skipped_tasks(recipe, None)) == ["mlm", "ner"]
+    assert sentence_settings(recipe, skipped_tasks(recipe, None)).files == []
 
 
 @pytest.mark.usefixtures("sets")
 def test_a_task_that_the_user_asks_for_is_not_skipped() -> None:
     recipe = load_recipe("mbert", ["language=bre", "eval.tasks=[topic]"])
     with pytest.raises(UserError, match=r"^eval\.topic: SIB-200 has no bre_Latn; leave topic out of eval\.tasks"):
-        tasks_to_run(recipe)
-    assert tasks_to_run(load_recipe("mbert", ["language=bre", "eval.tasks=[mlm, ner]"])) == ["mlm", "ner"]
+        tasks_to_run(recipe, skipped_tasks(recipe, None))
+    others = load_recipe("mbert", ["language=bre", "eval.tasks=[mlm, ner]"])
+    assert tasks_to_run(others, skipped_tasks(others, None)) == ["mlm", "ner"]
 
 
 def test_files_of_the_users_own_are_not_skipped(sets: Hub, tmp_path: Path) -> None:
     own = "hf://datasets/Davlan/sib200/data/bre_Latn/test.tsv"
     recipe = load_recipe("mbert", ["language=bre", f"eval.topic.test={own}", f"eval.mlm.files={own}"])
-    assert skipped_tasks(recipe) == {}
+    assert skipped_tasks(recipe, None) == {}
     assert recipe.eval.topic is not None
     with pytest.raises(UserError, match=r"eval\.topic\.test: Davlan/sib200/data has no bre_Latn; it holds mlt_Latn"):
         read_split("topic", recipe.eval.topic, "test", tmp_path)
@@ -72,7 +73,7 @@ def test_files_of_the_users_own_are_not_skipped(sets: Hub, tmp_path: Path) -> No
 def test_another_layout_than_expected_is_an_error_not_a_skip(sets: Hub, tmp_path: Path) -> None:
     (sets.folder / SIB / "data").rename(sets.folder / SIB / "annotated")
     recipe = load_recipe("mbert", ["language=mlt"])
-    assert skipped_tasks(recipe) == {}
+    assert skipped_tasks(recipe, None) == {}
     assert recipe.eval.topic is not None
     with pytest.raises(UserError, match=r"eval\.topic\.train: Davlan/sib200 has no data; it holds annotated"):
         read_split("topic", recipe.eval.topic, "train", tmp_path)
@@ -83,7 +84,7 @@ def test_another_layout_than_expected_is_an_error_not_a_skip(sets: Hub, tmp_path
 def test_a_missing_file_of_a_language_that_is_there_is_an_error(sets: Hub, tmp_path: Path) -> None:
     (sets.folder / SIB / "data/mlt_Latn/dev.tsv").unlink()
     recipe = load_recipe("mbert", ["language=mlt"])
-    assert skipped_tasks(recipe) == {}
+    assert skipped_tasks(recipe, None) == {}
     assert recipe.eval.topic is not None
     with pytest.raises(UserError, match=r"data/mlt_Latn has no dev\.tsv; it holds test\.tsv, train\.tsv"):
         read_split("topic", recipe.eval.topic, "validation", tmp_path)
@@ -92,14 +93,14 @@ def test_a_missing_file_of_a_language_that_is_there_is_an_error(sets: Hub, tmp_p
 @pytest.mark.usefixtures("no_waiting")
 def test_nothing_is_skipped_while_the_hub_cannot_be_asked(sets: Hub) -> None:
     sets.status = 503
-    assert skipped_tasks(load_recipe("mbert", ["language=bre"])) == {}
+    assert skipped_tasks(load_recipe("mbert", ["language=bre"]), None) == {}
 
 
 @pytest.mark.usefixtures("sets")
 def test_transfer_needs_the_test_data_alone_in_the_own_language(sets: Hub) -> None:
     for split in ("train", "validation"):
         (sets.folder / f"datasets/unimelb-nlp/wikiann/br/{split}-00000-of-00001.parquet").unlink()
-    assert "ner" not in skipped_tasks(load_recipe("mbert", ["language=bre", "eval.transfer_from=mlt"]))
+    assert "ner" not in skipped_tasks(load_recipe("mbert", ["language=bre", "eval.transfer_from=mlt"]), None)
 
 
 NUMBERS = {"text": ["a", "b", "c"], "label": [0, 2, 1]}

@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from lrl_adapt.recipes import hub as hub_client
 from lrl_adapt.recipes.errors import UserError
-from lrl_adapt.recipes.hub import list_folder
+from lrl_adapt.recipes.hub import forget_answers, list_folder
 from lrl_adapt.recipes.hub_files import NotOnHubError, expand_braces, find_hub_files
 from lrl_adapt.recipes.sources import hub_licences, identity, local_files
 
-from ..hub import COMMIT, Hub
+from ..hub import COMMIT, Hub, Repository
 
 CARD = """---
 license: cc-by-sa-4.0
@@ -80,11 +79,17 @@ def test_all_shards_of_a_split_in_their_order(hub: Hub, tmp_path: Path) -> None:
 
 def test_files_that_are_no_shards_of_one_are_an_error(sib: Hub, hub: Hub) -> None:
     told = refusal("me/sib/data/mlt_Latn/*.tsv")
-    assert told.startswith("me/sib: data/mlt_Latn/*.tsv names 3 files that are not shards of one: ")
+    assert told.startswith("me/sib: data/mlt_Latn/*.tsv names ")
+    assert told.endswith(", which are not shards of one file; name the file")
     assert "data/mlt_Latn/dev.tsv" in told
     hub.put("datasets/me/half/train-00000-of-00003.parquet")
     hub.put("datasets/me/half/train-00002-of-00003.parquet")
-    assert "not shards of one" in refusal("me/half/train-*.parquet")  # one of the three is not there
+    assert "are not shards of one file" in refusal("me/half/train-*.parquet")  # one of the three is not there
+    hub.put("datasets/me/one/train-00000-of-00002.parquet")
+    assert "the others are missing" in refusal("me/one/train-*.parquet")
+    hub.put("datasets/me/years/x-2019.csv")
+    hub.put("datasets/me/years/x-2020.csv")
+    assert "are not shards of one file" in refusal("me/years/x-*.csv")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +137,36 @@ def test_a_server_that_fails_is_no_reason_to_take_the_next_alternative(sib: Hub,
         local_files(["hf://datasets/me/sib/data/mlt_Latn/dev.tsv", str(tmp_path)], tmp_path)
 
 
+def test_wildcards_stand_in_the_files_name_alone(sib: Hub) -> None:
+    assert refusal("me/sib/data/*/dev.tsv").startswith(
+        "me/sib: data/*/dev.tsv: *, ? and [...] may stand in the name of"
+    )
+
+
+def test_a_name_that_no_repository_can_have_is_an_error_not_a_bug(sib: Hub) -> None:
+    assert "me/my--data" in refusal("me/my--data/a.csv")
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_files_of_an_older_commit_serve_while_the_hub_is_down(sib: Hub, tmp_path: Path) -> None:
+    address = "hf://datasets/me/sib/data/mlt_Latn/dev.tsv"
+    (old,) = local_files(address, tmp_path)
+    sib.known["datasets/me/sib"] = Repository(commit="f" * 40)  # the branch moves on, and its listing is seen
+    forget_answers()
+    assert find_hub_files(address).commit == "f" * 40
+    sib.close()
+    forget_answers()
+    assert find_hub_files(address).commit == COMMIT
+    assert local_files(address, tmp_path) == [old]
+
+
+def test_what_stands_before_the_first_local_file_counts(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("own")
+    own = str(tmp_path / "own.csv")
+    assert identity(["hf://datasets/a/b/c.csv", own]) == f"hf://datasets/a/b/c.csv | {identity(own)}"
+    assert identity([str(tmp_path / "none.csv"), "hf://datasets/a/b/c.csv"]) == "hf://datasets/a/b/c.csv"
+
+
 @pytest.mark.parametrize(
     "revision", ["refs/convert/parquet", "refs/pr/3", "refs%2Fpr%2F3", "release%2f1", "main", COMMIT]
 )
@@ -173,17 +208,13 @@ def test_one_request_for_a_listing_and_one_for_the_card(sib: Hub) -> None:
     assert len(sib.requests) == 2
 
 
-def new_process() -> None:
-    hub_client._list_folder.cache_clear()
-
-
 def test_a_listing_of_a_commit_is_asked_for_once_ever(sib: Hub) -> None:
     for _ in range(2):
         find_hub_files(f"hf://datasets/me/sib@{COMMIT}/data/mlt_Latn/dev.tsv")
-        new_process()
+        forget_answers()
     assert len(sib.requests) == 2
     find_hub_files("hf://datasets/me/sib/data/mlt_Latn/dev.tsv")
-    new_process()
+    forget_answers()
     find_hub_files("hf://datasets/me/sib/data/mlt_Latn/dev.tsv")
     assert len(sib.requests) == 6  # a branch may move
 
@@ -194,7 +225,7 @@ def test_a_listing_serves_while_the_hub_cannot_be_reached(sib: Hub) -> None:
     assert sorted(before.files) == [f"data/mlt_Latn/{split}.tsv" for split in ("dev", "test", "train")]
     assert not list_folder("me/sib", "none", "main").exists
     sib.close()
-    new_process()
+    forget_answers()
     assert list_folder("me/sib", "data/mlt_Latn", "main") == before
     assert not list_folder("me/sib", "none", "main").exists
     with pytest.raises(UserError, match="cannot be reached"):
@@ -204,7 +235,7 @@ def test_a_listing_serves_while_the_hub_cannot_be_reached(sib: Hub) -> None:
 @pytest.mark.parametrize(("error", "told"), [("GatedRepo", "access is gated"), ("RepoNotFound", "no such repository")])
 def test_an_old_listing_does_not_stand_for_a_repository_that_is_closed_now(sib: Hub, error: str, told: str) -> None:
     list_folder("me/sib", "data", "main")
-    new_process()
+    forget_answers()
     sib.status, sib.error = 403, error
     with pytest.raises(UserError, match=told):
         list_folder("me/sib", "data", "main")
@@ -218,11 +249,12 @@ def test_a_broken_listing_counts_for_none(sib: Hub, tmp_path: Path, content: str
     before = list_folder("me/sib", "data", "main")
     (kept,) = (tmp_path / "assets").rglob("*.json")
     kept.write_text(content)
-    new_process()
+    forget_answers()
     sib.status = 503
     with pytest.raises(UserError, match="the hub is down"):
         list_folder("me/sib", "data", "main")
     sib.status = None
+    forget_answers()
     assert list_folder("me/sib", "data", "main") == before
 
 
@@ -234,6 +266,7 @@ def test_a_hub_that_is_down_is_waited_for_once(sib: Hub, monkeypatch: pytest.Mon
         with pytest.raises(UserError, match="the hub is down"):
             list_folder("me/sib", folder, "main")
     assert waits == [1.0, 4.0]
+    assert len(sib.requests) == 3  # and not asked again for each folder
 
 
 def test_a_cached_file_is_found_offline_without_a_listing(

@@ -59,6 +59,7 @@ def zipped() -> bytes:
         (LFS, "is a Git LFS pointer, not the data: run `git lfs pull`"),
         (zipped(), "is a zip archive or an Excel workbook"),
         (bz2.compress(CSV.encode()), "is compressed with bzip2"),
+        (rb"{\rtf1\ansi Habari ya leo.\par}", "is an RTF document: save it as plain text"),
         (lzma.compress(CSV.encode()), "is compressed with xz"),
         (b"<!DOCTYPE html>\n<html><head></head></html>", "is a web page, not data"),
     ],

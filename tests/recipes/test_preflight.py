@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from lrl_adapt.recipes import hub as hub_client
+from lrl_adapt.recipes.hub import forget_answers
 from lrl_adapt.recipes.loading import load_recipe
 from lrl_adapt.recipes.preflight import Source, check_sources, unusable_sources
 from lrl_adapt.recipes.schema import Recipe
@@ -35,7 +35,7 @@ def full(hub: Hub) -> Hub:
 
 
 def by_part(recipe: Recipe, folder: Path, finished: tuple[str, ...] = ()) -> dict[str, Source]:
-    return {source.part: source for source in check_sources(recipe, folder, finished)}
+    return {source.part: source for source in check_sources(recipe, folder, None, finished)}
 
 
 def maltese(*changes: str) -> Recipe:
@@ -51,7 +51,10 @@ def test_everything_is_there(full: Hub, tmp_path: Path) -> None:
         "eval.topic": ("found", 300, "cc-by-sa-4.0"),
         "eval.ner": ("found", 300, ""),
     }
-    assert sources["corpus"].place == f"cis-lmu/GlotCC-V1 at {COMMIT[:8]}, v1.0/mlt-Latn (2 files)"
+    assert (
+        sources["corpus"].place
+        == f"cis-lmu/GlotCC-V1 at {COMMIT[:8]}, v1.0/mlt-Latn (2 files, as far as the cap needs)"
+    )
     assert sources["eval.topic"].place == f"Davlan/sib200 at {PINNED[:8]}, data/mlt_Latn/train.tsv and 2 more"
     assert unusable_sources(sources.values()) == ""
     assert not full.fetched()
@@ -69,7 +72,7 @@ def test_what_is_cached_is_not_asked_for_again(full: Hub, tmp_path: Path, monkey
         hf_hub_download(MBERT.removeprefix("models/"), name)
     by_part(maltese(), tmp_path)  # the listings of the rest are kept
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    hub_client._list_folder.cache_clear()
+    forget_answers()
     asked = list(full.requests)
     sources = by_part(maltese(), tmp_path)
     assert full.requests == asked
@@ -112,6 +115,7 @@ def test_what_is_missing_is_named(full: Hub, tmp_path: Path, change: str, part: 
 def test_a_model_without_weights_or_tokenizer(full: Hub, tmp_path: Path) -> None:
     (full.folder / MBERT / "tokenizer.json").unlink()
     assert "no tokenizer files" in by_part(maltese(), tmp_path)["base"].note
+    forget_answers()
     (full.folder / MBERT / "model.safetensors").unlink()
     full.put(f"{MBERT}/tf_model.h5")
     assert "neither safetensors nor pytorch_model.bin" in by_part(maltese(), tmp_path)["base"].note

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.evaluation import PseudoPerplexity
-from lrl_adapt.recipes.hub import hub_errors
+from lrl_adapt.recipes.hub import forget_answers, hub_errors
 from lrl_adapt.recipes.labelled import read_sentences
 from lrl_adapt.recipes.sources import expand_files, identity, local_file
 
@@ -109,6 +109,7 @@ def test_what_the_hub_refuses(hub: Hub, tmp_path: Path, status: int, error: str,
     assert told.startswith("mteb/sib200: ")
     assert message in told
     hub.status = None
+    forget_answers()
     assert local_file("hf://datasets/mteb/sib200/test/mlt_Latn.csv", tmp_path).read_text() == TABLE
 
 
