@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, nearest
-from .conll import NOT_WORDS, Conll, read_conll
+from .conll import Conll, read_conll
 from .opening import inspect, open_text
 from .parquet_rows import class_names
 
 __all__ = [
-    "NOT_WORDS",
     "ColumnError",
     "Conll",
     "Table",

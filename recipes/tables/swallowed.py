@@ -1,5 +1,6 @@
 """Stray quotes in csv files: one that opens by mistake swallows the rows up to the next one, line ends and all."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 from ..errors import UserError
 
+LINE_END = re.compile(r"\r\n?|\n")
 FEW = 0.5  # of the rows: a column with fewer different values has classes, not texts
 STRONG = 3  # rows that were surely swallowed: then the file is refused
 NUMBER_WEIGHT = 0.5  # of a class that is a number: numbers stand in texts too
@@ -53,7 +55,7 @@ def find_suspect(first: int, last: int, fields: Sequence[str], reader: Callable[
     `first` and `last` are the lines of the record; `reader` splits lines into fields.
     """
     for number, field in enumerate(fields):
-        if len(fields) > 1 and "\n" in field and (rows := _rows_in(field, number, len(fields), reader)):
+        if len(fields) > 1 and LINE_END.search(field) and (rows := _rows_in(field, number, len(fields), reader)):
             spaced = all(part[:1] == " " for row in rows for part in row[1:])
             rows[0] = [*fields[:number], *rows[0]]
             rows[-1] = [*rows[-1], *fields[number + 1 :]]
@@ -67,11 +69,11 @@ def _rows_in(field: str, number: int, width: int, reader: Callable[..., Any]) ->
 
     The first line begins in column `number`, the last one ends in it.
     """
-    lines = field.split("\n")
+    lines = LINE_END.split(field)
     rows = []
     for place, line in enumerate(lines):
         before, after = number * (place == 0), (width - number - 1) * (place == len(lines) - 1)
-        row = next(reader([line.replace("\r", " ")], strict=False), [])
+        row = next(reader([line], strict=False), [])
         if len(row) != width - before - after:
             return None
         rows.append(row)
@@ -120,7 +122,7 @@ def _read_others(suspects: Sequence[Suspect], reader: Any, skipped: int) -> _Oth
         if (last := reader.line_num - skipped) in places:
             waiting = last
             others.neighbours[waiting] = [before, []]
-        if not any("\n" in field for field in row):
+        if not any(map(LINE_END.search, row)):
             for column, values in others.seen.items():
                 values[row[column].strip()] += 1
             count += 1

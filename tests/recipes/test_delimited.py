@@ -148,12 +148,13 @@ def test_prices_in_a_list_are_a_text(tmp_path: Path) -> None:
     assert texts[5].splitlines()[1:3] == ["10,000 shilingi", "20,000 shilingi"]
 
 
-def test_fourteen_swallowed_rows_with_numbers_for_labels_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_fourteen_swallowed_rows_with_numbers_for_labels_are_refused(tmp_path: Path, end: str) -> None:
     rows = [f"Hoteli hii ni nzuri {number}.,{number % 3}" for number in range(60)]
     rows[5] = f'"{rows[5]}'
     rows[19] = rows[19].replace(".,", '.",')
     with pytest.raises(UserError, match=r"line 7: .*swallows the rows up to line 21; .*write the table as \.jsonl"):
-        list(read_rows(write(tmp_path / "a.csv", "\n".join(["text,label", *rows]))))
+        list(read_rows(write(tmp_path / "a.csv", end.join(["text,label", *rows]))))
 
 
 def test_text_that_begins_with_a_quote_behind_a_space_keeps_its_spaces(tmp_path: Path) -> None:
