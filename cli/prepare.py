@@ -146,10 +146,11 @@ def _empty_splits(artifact: Artifact, recipe: Any) -> str | None:
         more = "" if recipe.graph.languages == "all" else "use more of its edges with graph.languages=all, or "
         return f"{problem}: {more}train on text alone (source: text, graph: null)"
     documents = sum(facts["documents"].values())
+    held = "only 1 document" if documents == 1 else f"{documents} documents"
     left = left_out(facts.get("pages", {}), facts.get("counts", {}))
     return (
-        f"{problem}: whole documents go to one split (80, 10 and 10 %), and this text has "
-        f"{'only 1 document' if documents == 1 else f'{documents} documents'}; give 50 or more (each line of a txt file is one, each row of a csv, tsv, jsonl or parquet file)"
+        f"{problem}: whole documents go to one split (80, 10 and 10 %), and this text has {held}; give 50 or more "
+        "(each line of a txt file is one, each row of a csv, tsv, jsonl or parquet file)"
         + (f", or drop less: {left}" if left else "")
     )
 

@@ -232,7 +232,7 @@ class Measurement:
                 max_length=settings.max_length,
                 batch_tokens=settings.batch_tokens_on(device.type),
                 progress=progress,
-                label=f"pseudo-perplexity of {self.system}",
+                label=f"pseudo-perplexity of {self.system}, masked copies",
             )
         rows = [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True) if score.tokens]
         if not rows:
