@@ -67,7 +67,9 @@ def _devices() -> str:
     import torch
 
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-    return ", ".join(gpus) or f"no GPU; {os.cpu_count()} CPU cores, {torch.get_num_threads()} threads"
+    cores, threads = os.cpu_count() or 1, torch.get_num_threads()
+    processor = f"{cores} CPU core{'s' if cores > 1 else ''}, {threads} thread{'s' if threads > 1 else ''}"
+    return ", ".join(gpus) or f"no GPU; {processor}"
 
 
 def _disk(workspace: Path) -> str:

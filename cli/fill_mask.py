@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
+from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,8 @@ EPILOG = examples(
     'lrl-adapt fill-mask --adapter none --adapter my-swahili --top 3 "Watoto wanasoma {mask} shuleni"',
     'lrl-adapt fill-mask --adapter my-swahili --json "Habari ya <mask> na <mask>"',
 )
+
+SMALL = 0.001  # a probability that would be shown as 0.0 %
 
 
 def fill_mask_cmd(  # noqa: PLR0913, PLR0917
@@ -85,9 +88,16 @@ def _show(terminal: Terminal, found: Iterable[Any]) -> None:
     """For each gap a table with a column for each adapter."""
     for (text, mask), group in groupby(found, key=lambda filled: (filled.text, filled.mask)):
         systems = list(group)
-        columns = [[f"{filler.piece}  {filler.probability:.1%}" for filler in filled.fillers] for filled in systems]
+        columns = [
+            [f"{filler.piece}  {_percent(filler.probability)}" for filler in filled.fillers] for filled in systems
+        ]
         names = _short([filled.adapter for filled in systems])
         terminal.table(f"{text}: mask {mask}", names, zip(*columns, strict=True))
+
+
+def _percent(share: float) -> str:
+    """A probability in percent: one decimal, below 0.1 % two significant digits."""
+    return f"{share:.1%}" if share >= SMALL else f"{Decimal(f'{100 * share:.2g}'):f}%"
 
 
 def _short(adapters: list[str]) -> list[str]:

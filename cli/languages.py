@@ -17,8 +17,8 @@ EPILOG = examples("lrl-adapt languages", "lrl-adapt languages --search urdu", "l
 TITLE = "Languages, with their codes in FLORES and SIB-200"
 LISTED = ("ConceptNet, WikiANN", "class", "mBERT GB", "XLM-R GB", "GlotCC pages")
 LEGEND = (
-    "?: not known to lrl-adapt; no: not in the model's pre-training data; —: none. "
-    "class: resources, from 0 (fewest) to 5 (Joshi et al. 2020)."
+    "?: not known to lrl-adapt; no: not in the model's pre-training data; —: none\n"
+    "class: resources, from 0 (fewest) to 5 (Joshi et al. 2020)"
 )
 SIDE_BY_SIDE = 3  # languages, shown in full; more become lines of a list
 

@@ -146,10 +146,10 @@ def _empty_splits(artifact: Artifact, recipe: Any) -> str | None:
         more = "" if recipe.graph.languages == "all" else "use more of its edges with graph.languages=all, or "
         return f"{problem}: {more}train on text alone (source: text, graph: null)"
     documents = sum(facts["documents"].values())
+    held = "only 1 document" if documents == 1 else f"{documents} documents"
     left = left_out(facts.get("pages", {}), facts.get("counts", {}))
-    count = "only 1 document" if documents == 1 else f"{documents} documents"
     return (
-        f"{problem}: whole documents go to one split (80, 10 and 10 %), and this text has {count}; give 50 or more "
+        f"{problem}: whole documents go to one split (80, 10 and 10 %), and this text has {held}; give 50 or more "
         "(each line of a txt file is one, each row of a csv, tsv, jsonl or parquet file)"
         + (f", or drop less: {left}" if left else "")
     )

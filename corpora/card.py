@@ -1,6 +1,7 @@
 """The corpus's data card, in Markdown."""
 
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 from ..recipes.languages import Language
@@ -69,13 +70,20 @@ def _filters(facts: dict[str, Any]) -> list[str]:
     counts, sizes = facts["counts"], facts["bytes_by_outcome"]
     lines, size = sum(counts.values()), sum(sizes.values())
     table = ["| filter | lines dropped | lines left | MB left |", "|---|---|---|---|"]
-    table.append(f"| (lines cut from the pages) | | {lines:,} | {size / MB:,.1f} |")
+    table.append(f"| (lines cut from the pages) | | {lines:,} | {_megabytes(size)} |")
     for reason, count in counts.items():
         if reason == "kept" or not count:
             continue
         lines, size = lines - count, size - sizes[reason]
-        table.append(f"| {reason} | {count:,} | {lines:,} | {size / MB:,.1f} |")
+        table.append(f"| {reason} | {count:,} | {lines:,} | {_megabytes(size)} |")
     return table
+
+
+def _megabytes(size: int) -> str:
+    """Bytes in MB; two digits of a small corpus, and nothing where nothing is left."""
+    if not size:
+        return ""
+    return f"{size / MB:,.1f}" if size >= MB / 10 else f"{Decimal(f'{size / MB:.2g}'):f}"
 
 
 def _rules(corpus: Corpus, language: Language) -> list[str]:

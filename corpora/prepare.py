@@ -25,7 +25,7 @@ from .card import card
 from .clean import Cleaned, Tally, clean, clean_all
 from .readers import Document, Shards, find_shards, read_documents
 from .reasons import left_out
-from .stage import KEPT, NOT_SAMPLED, OUTCOMES, OVER_CAP, Stage
+from .stage import KEPT, NEAR, NOT_SAMPLED, OUTCOMES, OVER_CAP, REPEATED, Stage
 from .tasks import task_inputs, task_lines
 
 CODE = 3  # goes up when the same text is to give other files
@@ -88,7 +88,8 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
                 if reasons
                 else f"no line of text is left for {recipe.language}: the files are empty; give others in corpus.files"
             )
-        if tally.lines[OUTCOMES[NOT_SAMPLED]] and not tally.lines[OUTCOMES[OVER_CAP]]:
+        repeats = tally.lines[OUTCOMES[REPEATED]] + tally.lines[OUTCOMES[NEAR]]
+        if tally.lines[OUTCOMES[NOT_SAMPLED]] and not tally.lines[OUTCOMES[OVER_CAP]] and repeats:
             progress.say("fewer than max_bytes or max_documents are kept: repeats took more than expected")
         times = (outcome == KEPT).astype(numpy.uint16)
         if corpus.sampling < 1:

@@ -140,13 +140,18 @@ class _System:
 
     def _filler(self, piece: int, share: float) -> Filler:
         return Filler(
-            self.tokenizer.convert_ids_to_tokens(piece), self.tokenizer.decode([piece]).strip(), round(share, DIGITS)
+            self.tokenizer.convert_ids_to_tokens(piece), self.tokenizer.decode([piece]).strip(), _rounded(share)
         )
 
     @property
     def _bare(self) -> Any:
         adapted: Any = self.model.model
         return adapted.get_base_model() if isinstance(adapted, PeftModel) else adapted
+
+
+def _rounded(share: float) -> float:
+    """Six decimals, or two significant digits where these are fewer."""
+    return round(share, DIGITS) if share >= 10 ** (1 - DIGITS) else float(f"{share:.2g}")
 
 
 def _systems(adapters: Sequence[str], base: str | None) -> Iterator[_System]:

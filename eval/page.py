@@ -109,8 +109,8 @@ def summary(rows: Sequence[Row]) -> list[str]:
     order = ["better", "worse", "no clear difference", UNREADABLE, "not comparable", alone]
     scored = {system for row in rows for system in row.systems}
     adapters = [system for system in systems_of(rows) if system in scored and system != rows[0].against]
-    what = "the base without it" if rows[0].against == BASE else other
-    sentences = [f"{adapters[0]} against {what}."] if len(adapters) == 1 else []
+    what = "the base alone" if rows[0].against == BASE else other
+    sentences = [f"{adapters[0]}, compared with {what}."] if len(adapters) == 1 else []
     for verdict in (verdict for verdict in order if verdict in found):
         some = found[verdict]
         if len(adapters) == 1:

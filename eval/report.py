@@ -65,7 +65,9 @@ def write_page(
     if out:
         _check(folder)
     number = len({run.about.language for run in runs})
-    progress.say(f"report on {len(runs)} runs" + (f" in {number} languages" if number > 1 else ""))
+    progress.say(
+        f"report on {len(runs)} run{'s' if len(runs) != 1 else ''}" + (f" in {number} languages" if number > 1 else "")
+    )
     content = _content(results, paper)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # what a killed command left

@@ -105,7 +105,7 @@ def compared(rows: Sequence[Row], progress: Progress = QUIET, against: str = BAS
     """
     rows = [replace(row, against=against) for row in rows]
     pairs = [(n, system) for n, row in enumerate(rows) for system in row.systems]
-    for n, system in progress.track(pairs, f"compare with {named(against)}", len(pairs)):
+    for n, system in progress.track(pairs, f"compare with {named(against)}, comparisons", len(pairs)):
         cell = _tested(rows[n], system)
         rows[n] = replace(rows[n], systems=rows[n].systems | {system: cell})
     families: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)

@@ -229,7 +229,7 @@ class Measurement:
                 max_length=settings.max_length,
                 batch_tokens=settings.batch_tokens_on(device.type),
                 progress=progress,
-                label=f"pseudo-perplexity of {self.system}",
+                label=f"pseudo-perplexity of {self.system}, masked copies",
             )
         account.cut = perplexity.count_cut(scores, sentences)
         for note in [*reading_notes([account]), *account.losses("eval.mlm.max_length")]:

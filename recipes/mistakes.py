@@ -34,7 +34,7 @@ def _expected(detail: Mapping[str, Any], loc: Sequence[str]) -> str:
     """What should stand in place of a value."""
     if detail["type"] == "model_type" and (section := _section_at(loc)) is not None:
         fields = {name: "..." if field.is_required() else field.default for name, field in section.model_fields.items()}
-        example = next(f"{name}={value}" for name, value in fields.items() if value is not None)
+        example = next(f"{name}={value}" for name, value in fields.items() if value)
         return f"expected fields, such as {'.'.join(loc)}.{example}"
     message = detail["msg"].partition(", unable to ")[0]  # "... parse string as an integer"
     message = message.replace("Input should be", "expected").replace("a valid integer", "a whole number")

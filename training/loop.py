@@ -78,7 +78,7 @@ def fit(
                 model.train()
             if run.stopping:
                 run.save()
-                raise Stopped(f"stopped after step {run.step}{run.advice}")
+                raise Stopped(f"{watch.label}: stopped after step {run.step}; {run.advice}")
             if checkpoints is not None and run.step % checkpoints.every == 0 and not run.finished:
                 run.save()
     watch.finish()
@@ -205,8 +205,8 @@ class _Run:
 
     @property
     def advice(self) -> str:
-        """How to go on after a stop."""
-        return "; the same command goes on from there" if self.checkpoints else ""
+        """What to do after a stop."""
+        return f"run the same command again to {'resume' if self.checkpoints else 'start this again'}"
 
     def outcome(self) -> Outcome:
         """What to tell of the run."""

@@ -46,7 +46,7 @@ def tokenise(artifact: Artifact, tokenizer: Any, progress: Progress = QUIET) -> 
     def make(draft: Draft) -> None:
         for split in SPLITS:
             facts = {"sequences": 0, "tokens": 0, "words": 0, "pieces": 0, "unknown_pieces": 0}
-            lines = progress.track(_read_lines(artifact.parents, split), f"tokenise {split}")
+            lines = progress.track(_read_lines(artifact.parents, split), f"tokenise {split}, lines")
             pieces = _counted(_pieces(lines, tokenizer), tokenizer.unk_token_id, facts)
             cut = (ids[:room] for _, ids in pieces) if by_line else _joined(pieces, room)
             with pyarrow.ipc.new_stream(draft.folder / f"{split}.arrow", schema) as writer:

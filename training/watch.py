@@ -45,7 +45,7 @@ class Watch:
         """Start, or go on after `step`, with the losses not yet written; what was written of later steps goes."""
         self.losses = list(losses)
         self.counts_flops = self.peak > 0
-        self._bar = self.progress.track(range(self.steps), self.label, self.steps)
+        self._bar = self.progress.track(range(self.steps), f"{self.label}, steps", self.steps)
         for _ in range(step + 1):
             next(self._bar, None)
         if self.file is not None:

@@ -27,8 +27,10 @@ def test_unseen_and_unknown_are_told_apart() -> None:
 
 def test_the_signs_in_the_table_are_explained_under_it() -> None:
     for words in (["--search", "urdu"], ["--paper"]):
-        told = " ".join(invoke(*words).stdout.splitlines()[-2:])
-        assert told.startswith("?: not known to lrl-adapt; no: not in the model's pre-training data; —: none. class: ")
+        assert invoke(*words).stdout.splitlines()[-2:] == [
+            "?: not known to lrl-adapt; no: not in the model's pre-training data; —: none",
+            "class: resources, from 0 (fewest) to 5 (Joshi et al. 2020)",
+        ]
     assert "not known" not in invoke("--paper", "--json").stdout
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from lrl_adapt.cli.app import app
+from lrl_adapt.cli.fill_mask import _percent
 from typer.testing import CliRunner
 
 from ..eval.made import TAGS, TEXTS, TOPICS, make_adapter, make_base, make_scores
@@ -64,6 +65,17 @@ def test_a_score_folder_needs_no_task(workspace: Path) -> None:
     for place in (folder, folder / "task-adapter"):
         (row,) = rows(invoke("predict", "--adapter", str(place), TEXTS[0]).stdout)
         assert set(row["probabilities"]) == set(TOPICS)
+
+
+def test_small_probabilities_keep_two_digits() -> None:
+    assert [_percent(share) for share in (0.25, 0.001, 0.0005, 0.000014, 1.2e-9, 0.0)] == [
+        "25.0%",
+        "0.1%",
+        "0.05%",
+        "0.0014%",
+        "0.00000012%",
+        "0%",
+    ]
 
 
 def test_fillers_side_by_side_or_as_json(workspace: Path) -> None:

@@ -78,7 +78,7 @@ def test_against_another_system(tmp_path: Path) -> None:
     path = write_report(small(tmp_path), against="seq_bn/text")
     assert path.parent == tmp_path / "reports" / "swh_Latn-against-seq_bn-text"
     text = text_of(path.read_text(encoding="utf-8"))
-    assert "base against seq_bn/text. Worse: masked language modelling (401.9 → 812.3, +102.1 %)." in text
+    assert "base, compared with seq_bn/text. Worse: masked language modelling (401.9 → 812.3, +102.1 %)." in text
     assert "Changes are against seq_bn/text" in text
     lines = (path.parent / "comparisons.csv").read_text(encoding="utf-8").splitlines()
     assert lines[1].startswith("swh_Latn,xlm-r,mlm,base,seq_bn/text,pseudo_perplexity,,401.9,812.3,")
@@ -157,7 +157,7 @@ def test_the_page_tells_values_intervals_and_changes(tmp_path: Path) -> None:
 def test_the_opening_tells_the_verdicts_and_stays_short(tmp_path: Path) -> None:
     text = text_of(page(small(tmp_path / "one")))
     assert (
-        "seq_bn/text against the base without it. Better: masked language modelling (812.3 → 401.9, −50.5 %)." in text
+        "seq_bn/text, compared with the base alone. Better: masked language modelling (812.3 → 401.9, −50.5 %)." in text
     )
     assert "No clear difference: topic classification (" in text
     for n in range(9):

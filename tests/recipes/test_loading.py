@@ -418,11 +418,10 @@ def test_a_base_in_the_command_takes_the_place_of_a_random_one() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("training=3", ": expected fields, such as training.max_steps=1000"),
+        ("training=3", ": expected fields, such as training.max_steps=1000, got 3"),
         ("base=null", ": the value is missing"),
         ("training.max_steps=", ": the value is missing"),
         ("training.max_steps=1e3", ": expected a whole number, got '1e3'"),
-        ("training=5", ": expected fields, such as training.max_steps=1000, got 5"),
         ("eval.seeds=1", ": expected a list, got 1; write [1]"),
         ("max_steps=5", ": unknown key; did you mean training.max_steps?"),
         ("max_step=5", ": unknown key; did you mean training.max_steps?"),
@@ -552,7 +551,7 @@ def test_without_labels_of_its_own_a_language_needs_a_test_file_alone() -> None:
             "name the file",
         ),
         (["language=mlt", "eval.transfer_from=eng", "eval.transfer_adapter=hf://a/b"], "a folder on this machine"),
-        (["language=mlt", "eval.seeds=[1,1]"], "1 is listed twice"),
+        (["language=mlt", "eval.seeds=[1,1]"], "seeds=.*: 1 is listed twice"),
     ],
 )
 def test_transfer_and_seeds_that_make_no_sense(overrides: list[str], message: str) -> None:

@@ -139,6 +139,14 @@ def test_steps_whose_loss_is_no_number_are_left_out_and_counted() -> None:
     assert not torch.equal(model.weight, clean.weight)
 
 
+def test_a_stop_without_checkpoints_says_that_the_work_starts_again() -> None:
+    interrupt = Points(then=lambda step: os.kill(os.getpid(), signal.SIGTERM) if step == 25 else None)
+    with pytest.raises(
+        Stopped, match=r"^train: stopped after step .*; run the same command again to start this again$"
+    ):
+        run(Linear(), schedule(), interrupt)
+
+
 def test_too_many_of_them_stop_the_run_with_advice() -> None:
     with pytest.raises(
         UserError, match=rf"{MOST_SKIPPED} steps .* the last one {MOST_SKIPPED}: lower training.learning"
@@ -151,7 +159,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights_to_the_bit(moment: int, tmp_p
     straight, broken = Linear(dropout=0.2), Linear(dropout=0.2)
     expected, entries = run(straight, schedule())
     interrupt = Points(then=lambda step: os.kill(os.getpid(), signal.SIGTERM) if step == moment else None)
-    with pytest.raises(Stopped, match="stopped after step"):
+    with pytest.raises(Stopped, match=r"^train: stopped after step .*; run the same command again to resume$"):
         run(broken, schedule(), interrupt, folder=tmp_path)
     resumed = Linear(dropout=0.2)
     outcome, rest = run(resumed, schedule(), folder=tmp_path)
