@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import typer
 
 from ..recipes.errors import UserError
-from ..training.launch import is_main, reports_result
+from ..training.launch import is_main, main_process_runs, reports_result
 
 USER, OURS, INTERRUPTED = 2, 1, 130
 SECONDS_FOR_THE_FIRST = 3
+SECONDS_TO_JOIN = 7
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -44,8 +45,10 @@ def guarded(command: F) -> F:
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives until exit
             raise typer.Exit(0) from None
         except Exception as error:
-            if not is_main():  # the first process says the same, and the launcher then ends this one
-                time.sleep(SECONDS_FOR_THE_FIRST)
+            if not is_main():
+                time.sleep(SECONDS_FOR_THE_FIRST)  # it mostly prints the same error, and torchrun then ends this one
+                if not main_process_runs(SECONDS_TO_JOIN):
+                    raise typer.Exit(exit_code_of(error)) from None
             if kwargs.get("debug") and not isinstance(error, RunsFailedError):  # those of the runs have been shown
                 traceback.print_exception(error)
             typer.echo(f"error: {summary_of(error)}", err=True)

@@ -1,6 +1,7 @@
 """`lrl-adapt recipes`: list, show, copy, check the bundled recipes and write their JSON schema."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,7 @@ def show_cmd(
 ) -> None:
     """Print a recipe as it stands, or resolved."""
     from ..recipes.loading import find_recipe, load_recipe
+    from ..recipes.placeholders import public_settings
     from .steps import as_yaml
 
     if not (resolved or as_json or changes):
@@ -48,7 +50,7 @@ def show_cmd(
         return
     loaded = load_recipe(recipe, options.overrides(changes))
     if as_json:
-        Terminal(as_json=True).result(loaded.model_dump(mode="json"))
+        Terminal(as_json=True).result(public_settings(loaded))
     else:
         typer.echo(as_yaml(loaded))
 
@@ -58,10 +60,11 @@ def show_cmd(
 def copy_cmd(
     recipe: Annotated[str, typer.Argument(help="Bundled name or path.")],
     target: Annotated[Path, typer.Argument(help="File to write.")] = Path("recipe.yaml"),
+    language: options.Language = None,
     force: Force = False,
     debug: options.Debug = False,
 ) -> None:
-    """Copy a recipe to edit, with the schema that lets editors complete it."""
+    """Copy a recipe to edit, for --language if given, with the schema that lets editors complete it."""
     from ..recipes.errors import UserError
     from ..recipes.loading import find_recipe
     from ..recipes.schema import json_schema
@@ -74,10 +77,18 @@ def copy_cmd(
     lines = source.read_text(encoding="utf-8").split("\n")
     if lines[0].startswith(EDITOR_LINE):
         lines[0] = f"{EDITOR_LINE}{SCHEMA_FILE}"
+    code = options.language_code(language)
+    places = [number for number, line in enumerate(lines) if re.match(r"language:\s", line)]
+    if code and places:
+        lines[places[0]] = f"language: {code}"
+    elif code:
+        lines.append(f"language: {code}\n")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text("\n".join(lines), encoding="utf-8")
     (target.parent / SCHEMA_FILE).write_text(json_schema(), encoding="utf-8")
     typer.echo(target)
+    if code is None and places:
+        typer.echo(f"note: {lines[places[0]].partition('#')[0].strip()}; change it to yours", err=True)
 
 
 @app.command("schema", epilog=examples("lrl-adapt recipes schema", "lrl-adapt recipes schema recipe.schema.json"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..recipes.artifacts import Artifact, Prepared
 from ..recipes.errors import UserError
+from ..recipes.placeholders import public_settings
 from ..recipes.schema import Recipe
 from .console import Terminal
 
@@ -64,16 +65,16 @@ def planned_work(terminal: Terminal, runs: Sequence[tuple[str, Recipe]], steps: 
         terminal.say(as_yaml(runs[0][1]))
     rows = [(step.kind, step.details, step.state, str(step.folder or "")) for step in steps]
     terminal.table("Dry run: nothing was done", ("step", "details", "state", "folder"), rows)
-    recipes = [{"run": label, "recipe": recipe.model_dump(mode="json")} for label, recipe in runs]
+    recipes = [{"run": label, "recipe": public_settings(recipe)} for label, recipe in runs]
     about = {"recipe": recipes[0]["recipe"]} if len(runs) == 1 else {"runs": recipes}
     return about | {"artifacts": [step.as_json() for step in steps]}
 
 
 def as_yaml(recipe: Recipe) -> str:
-    """The resolved recipe, defaults filled in."""
+    """The resolved recipe, defaults filled in and secrets of addresses left out."""
     import yaml
 
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120).rstrip()
+    return yaml.safe_dump(public_settings(recipe), sort_keys=False, allow_unicode=True, width=120).rstrip()
 
 
 def describe(artifact: Artifact) -> dict[str, Any]:

@@ -63,7 +63,8 @@ def train_cmd(  # noqa: PLR0913, PLR0917
         )
     _join_slurm()
     failures = Failures(len(runs), terminal, debug=debug)
-    say_skipped(terminal, [run for _, run in runs], workspace)
+    if reports_result():
+        say_skipped(terminal, [run for _, run in runs], workspace)
     if dry_run:
         _plan([(run_label(words), run) for words, run in runs], workspace, terminal, failures, gpus)
         failures.raise_if_any()

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..recipes.languages import Language
+from ..recipes.licences import glotcc_terms
 from ..recipes.schema import Corpus
 from ..recipes.text import told
 
@@ -50,7 +51,7 @@ def _source(source: dict[str, Any]) -> str:
     return (
         f"From {source['glotcc']} at revision {source['revision']} (commit {source['commit']}), "
         f"{len(source['files'])} of {source['of']} shards: {', '.join(source['files'])}. "
-        "GlotCC-V1: packaging CC0 1.0, the text under Common Crawl's terms of use."
+        f"Licence: {glotcc_terms(source)}."
     )
 
 

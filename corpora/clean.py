@@ -23,7 +23,7 @@ from ..recipes.languages import Language
 from ..recipes.schema import Corpus
 from ..recipes.text import clean_pages, to_nfc, to_nfc_all
 from .measure import Array, Measures, measure, near_hashes, suspects
-from .readers import Document
+from .readers import EMPTY, Document
 
 RELIGIOUS = frozenset({"religious", "associations_religieuses"})  # GlotCC's categories for it
 KEPT = "kept"
@@ -72,6 +72,9 @@ def clean(documents: list[Document], corpus: Corpus, language: Language) -> Clea
     pages = [document for document in documents if _judge_page(document, corpus, tally)]
     texts = [page.text for page in pages]
     texts = mend(texts, tally, repair=corpus.repair)
+    blank = sum(not text.strip() for text in texts)  # the rules for all text left nothing
+    tally.pages[KEPT] -= blank
+    tally.pages[EMPTY] += blank
     owners: list[int] = []
     lines: list[str] = []
     for index, text in enumerate(texts):

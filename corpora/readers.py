@@ -60,6 +60,7 @@ class Shards:
             "glotcc": self.corpus.glotcc,
             "revision": self.corpus.revision,
             "commit": self.folder.commit,
+            "licence": self.folder.card.licence,
             "files": self.read,
             "of": len(self.folder.files),
         }
@@ -117,6 +118,8 @@ def read_documents(
                 _names(row.get("categories")),
                 _number(row.get("identification-prob")),
             )
+    for note in table.late_notes:
+        progress.say(f"read {path.name}: {note}")
 
 
 def _names(value: Any) -> frozenset[str]:

@@ -29,7 +29,7 @@ NEAR_TYPES = (  # some schemes have both
 LOOK_ALIKES = str.maketrans(
     "авекмнорстухіјѕАВЕКМНОРСТУХІЈЅαοινΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "abekmhopctyxijsABEKMHOPCTYXIJSaoivABEZHIKMNOPTYX"
 )
-INVISIBLE_OR_PARTING = re.compile(r"[\s_\-\u200c\u200d]+")
+INVISIBLE_OR_PARTING = re.compile(r"[\s\u200c\u200d]+|(?<=[^\W\d_])[_\-]+(?=[^\W\d_])")  # a hyphen before 1 is a minus
 
 Counts = Mapping[str, Counter[str]]
 
@@ -44,7 +44,7 @@ def label_counts(splits: Mapping[str, Sequence[Item]], *, entities: bool) -> dic
 
 
 def refuse_mismatches(field: str, counts: Counts, *, kind: str) -> None:
-    """Raise a UserError for a label that train has under another name, or, if rare, but for a letter or two.
+    """Raise a UserError for a label that train has under another name.
 
     It would silently be a class of its own that no system can learn. `kind` is what the labels are, `field` the
     recipe's field of the task.
@@ -62,17 +62,20 @@ def refuse_mismatches(field: str, counts: Counts, *, kind: str) -> None:
 
 def odd_labels(counts: Counts, *, kind: str) -> list[str]:
     """What to say of labels that cannot be learnt or tested, or that may be slips in train."""
-    odd = [
-        f"{kind} {label!r} stands in {split} but not in train: it cannot be learnt"
-        for split in ("validation", "test")
-        for label in sorted(set(counts[split]) - set(counts["train"]))
-    ]
+    odd = []
+    for split in ("validation", "test"):
+        for label in sorted(set(counts[split]) - set(counts["train"])):
+            near = _near(label, counts[split][label], counts["train"])
+            slip = f"; a slip for {near!r}?" if near else ""
+            odd.append(f"{kind} {label!r} stands in {split} but not in train: it cannot be learnt{slip}")
     if untested := sorted(set(counts["train"]) - set(counts["test"])):
         more = f" and {len(untested) - LISTED} more" if len(untested) > LISTED else ""
         odd.append(f"train has {kind}s that test lacks: {', '.join(map(repr, untested[:LISTED]))}{more}")
+    told: set[frozenset[str]] = set()
     for label, count in sorted(counts["train"].items()):
-        near = _slip_of(label, count, counts["train"])
-        if near:
+        near = _look_alike(label, count, counts["train"]) or _near(label, count, counts["train"])
+        if near and {label, near} not in told:
+            told.add(frozenset((label, near)))
             odd.append(
                 f"{kind} {_shown(label, near)} stands in train {count} times, {near!r} {counts['train'][near]} times: "
                 "a slip?"
@@ -100,21 +103,25 @@ def _other_name(label: str, counts: Counter[str], known: Counter[str], *, entiti
             # of both names in one split each may mean something of its own
             if label.upper() in group and (same := [name for name in _members(group, known) if name not in counts]):
                 return same[0]
-    return _slip_of(label, counts[label], known)
+    return _look_alike(label, counts[label], known)
 
 
 def _members(group: set[str], names: Counter[str]) -> list[str]:
     return [name for name, _ in names.most_common() if name.upper() in group]
 
 
-def _slip_of(label: str, count: int, known: Counter[str]) -> str | None:
-    """The known label that this one looks like, or, if it is rare beside that one, differs from by a letter or two.
+def _look_alike(label: str, count: int, known: Counter[str]) -> str | None:
+    """The known label, at least as frequent, that looks like this one."""
+    alike = [other for other in known if other != label and skeleton(other) == skeleton(label)]
+    return next((other for other in alike if known[other] >= count), None)
 
-    Those that differ by digits alone, or of which one holds the other, are meant.
+
+def _near(label: str, count: int, known: Counter[str]) -> str | None:
+    """The known label that this one, if it is rare beside that one, differs from by a letter or two: maybe a slip.
+
+    It need not be: PRON and PROPN are near. Those that differ by digits alone, or of which one holds the other, are
+    meant.
     """
-    for other in known:
-        if other != label and skeleton(other) == skeleton(label) and known[other] >= count:
-            return other
     others = [other for other in known if known[other] >= MANY_TIMES * count]
     near = nearest(label, others, cutoff=0.8) if count <= RARE else None
     if near is None or near in label or label in near:
@@ -125,7 +132,7 @@ def _slip_of(label: str, count: int, known: Counter[str]) -> str | None:
 def skeleton(label: str) -> str:
     """What is left of a label for the eye: without case, invisible and parting signs, look-alike letters made Latin.
 
-    Names of signs alone stay as they are.
+    Hyphens and underscores part only letters; names of signs alone stay as they are.
     """
     plain = unicodedata.normalize("NFKC", label).translate(LOOK_ALIKES).casefold()
     return INVISIBLE_OR_PARTING.sub("", plain) or label

@@ -73,8 +73,8 @@ def score_sentences(
     scores = []
     for row, text in enumerate(sentences):
         places = [place for place, of_model in enumerate(special[row]) if not of_model]
-        cut = max((encoded["offset_mapping"][row][place][1] for place in places), default=0)
-        covered = text if len(ids[row]) < max_length else text[:cut]
+        end = max((encoded["offset_mapping"][row][place][1] for place in places), default=0)
+        covered = text[:end] if encoded.encodings[row].overflowing else text
         scores.append(
             SentenceScore(
                 nll[row][0],
@@ -87,6 +87,11 @@ def score_sentences(
             )
         )
     return scores
+
+
+def count_cut(scores: Sequence[SentenceScore], sentences: Sequence[str]) -> int:
+    """Sentences of which the end was left out because they are longer than `max_length`."""
+    return sum(score.characters < len(text) for score, text in zip(scores, sentences, strict=True))
 
 
 def from_row(row: dict[str, Any]) -> SentenceScore:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..recipes.licences import glotcc_terms
 from .runs import Run, flat, language_name, manifest_of, parents_of, short
 from .scores import MISSING, in_order
 
-GLOTCC = "Common Crawl's terms of use"
 CONCEPTNET = "CC BY-SA 4.0"
 LOCAL = "local files: your own to know"
 TRAINING = "training"
@@ -218,7 +218,10 @@ def _prepared(folder: Path, workspace: Path, use: str) -> Iterator[tuple[str, st
         files = source.get("files", [])
         some = ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
         commit = source.get("commit") or source.get("revision")
-        yield (f"GlotCC ({source['glotcc']}, {commit})", GLOTCC, use) if "glotcc" in source else (some, LOCAL, use)
+        if "glotcc" in source:
+            yield f"GlotCC ({source['glotcc']}, {commit})", glotcc_terms(source), use
+        else:
+            yield some, LOCAL, use
     elif kind == "graph":
         kept = ", ".join(facts.get("licenses", {}))
         yield f"ConceptNet ({facts.get('dump', 'dump')})", CONCEPTNET + (f"; its edges: {kept}" if kept else ""), use

@@ -31,7 +31,7 @@ from .data import read_task
 from .metrics import Measure
 from .predictions import details, measures_of, write_predictions
 from .scores import BASE, FILE, Score, read_scores, write_scores
-from .tasks import Learner, answer
+from .tasks import UNREADABLE, Learner, answer
 
 FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
 NOT_SCORED = FILES | {"dataset", "skip_missing"}  # of a task
@@ -217,10 +217,7 @@ class Measurement:
         sentences = list(islice(self._sentences(progress, account), settings.max_sentences))
         if not sentences:
             raise UserError("eval.mlm: no sentence to score: name files, or prepare more text")
-        if settings.files:
-            draft.facts["data"] = {"sentences": account.facts()}
-            for note in [*reading_notes([account]), *account.losses()]:
-                progress.say(f"mlm: {note}")
+        account.rows = account.rows or len(sentences)  # of the prepared test split
         base, tokenizer = self._load(progress)
         device = use_device()
         model = MaskedLM(load_adapter(base, self._folder) if self._folder else base).to(device)
@@ -234,15 +231,20 @@ class Measurement:
                 progress=progress,
                 label=f"pseudo-perplexity of {self.system}, masked copies",
             )
+        account.cut = perplexity.count_cut(scores, sentences)
+        for note in [*reading_notes([account]), *account.losses("eval.mlm.max_length")]:
+            say_once(progress, f"mlm: {note}")
         rows = [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True) if score.tokens]
         if not rows:
             raise UserError(f"eval.mlm: the tokenizer of {base_name(self.recipe.base)} keeps nothing of any sentence")
         if left_out := len(sentences) - len(rows):
-            draft.facts["sentences_without_tokens"] = left_out
+            draft.facts["sentences_without_tokens"] = account.dropped[UNREADABLE] = left_out
             say_once(
                 progress,
                 f"mlm: {left_out} of {len(sentences)} sentences left out: the tokenizer keeps nothing of them",
             )
+        if settings.files or account.cut:
+            draft.facts["data"] = {"sentences": account.facts()}
         return rows
 
     def _sentences(self, progress: Progress, account: Account) -> Iterator[str]:
@@ -283,7 +285,7 @@ class Measurement:
         rows = answer(learner, data, draft.folder, progress, label)
         draft.facts["data"] = {split: account.facts() for split, account in data.accounts.items()}
         for split, account in data.accounts.items() if self.seed == self.recipe.eval.seeds[0] else ():
-            for loss in account.losses(self.recipe.eval.training.max_length):
+            for loss in account.losses(f"eval.training.max_length ({self.recipe.eval.training.max_length})"):
                 progress.say(f"{self.task}: {split}: {loss}")
         guesses, gold = ({str(row[key]) for row in rows} for key in ("guess", "gold"))
         if len(guesses) < len(gold) and len(guesses) == 1 and not data.tags:

@@ -229,10 +229,10 @@ def _base(folder: Path, artifact: _Artifact) -> BaseAt:
     """What the manifest tells of the base, or else PEFT's configuration in `folder`."""
     if (told := artifact.base) is not None:
         return told
-    name = read_config(folder).base_model_name_or_path
-    if not name:
+    config = read_config(folder)
+    if not config.base_model_name_or_path:
         raise UserError(f"{folder} does not tell its base: give it with --base")
-    return BaseAt(name)
+    return BaseAt(config.base_model_name_or_path, config.revision)
 
 
 def _artifacts(workspace: Path, kind: str, language: str | None) -> list[Path]:

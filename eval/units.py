@@ -18,25 +18,11 @@ from typing import Any
 
 import regex
 
+from ..recipes.scripts import TIBETAN, is_unspaced
+
 TSHEG = "\u0f0b\u0f0c"  # ends a syllable in Tibetan
 JOINERS = "\u200c\u200d"  # zero width, inside words of Persian, Sinhala and others
 TURNED_COMMA, LOW_COMMA = "\u2018", "\u201a"
-TIBETAN = range(0x0F00, 0x1000)
-UNSPACED = (
-    range(0x0E00, 0x0F00),  # Thai, Lao
-    range(0x1000, 0x10A0),  # Myanmar
-    range(0x1780, 0x1800),  # Khmer
-    range(0x2E80, 0x2FE0),  # Han radicals
-    range(0x3005, 0x3008),  # Han marks of iteration, zero
-    range(0x3040, 0x3100),  # Kana
-    range(0x31F0, 0x3200),
-    range(0x3400, 0xA000),  # Han, with some signs that are no letters
-    range(0xA9E0, 0xAA00),  # Myanmar
-    range(0xAA60, 0xAA80),
-    range(0xF900, 0xFB00),  # Han
-    range(0xFF66, 0xFFA0),  # Kana, half width
-    range(0x20000, 0x32400),  # Han
-)
 GAP, WORD, SIGN, RUN = "gap", "word", "sign", "run"
 BOUNDARY = regex.compile(r"(?V1w)\b")  # w: the boundaries of UAX 29
 
@@ -138,7 +124,7 @@ def _goes_on(text: str, start: int, kind: str, before: str) -> bool:
 def _kind(segment: str) -> str:
     for sign in segment:
         if unicodedata.category(sign)[0] in "LN":
-            return RUN if any(ord(sign) in some for some in UNSPACED) else WORD
+            return RUN if is_unspaced(sign) else WORD
     group = unicodedata.category(segment[0])[0]
     return WORD if group == "M" else SIGN if group in "PS" else GAP
 

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ LONGEST_WAIT = 30.0  # seconds before another attempt
 TIMEOUT = 60  # seconds without a byte
 HEAD_TIMEOUT = 10  # seconds
 PASSING = (408, 416, 429, 500, 502, 503, 504)
+NOT_THERE = (404, 410)
+REFUSES_HEAD = (401, 403, 405, 501)  # addresses signed for GET alone answer 403 to HEAD; others do not know HEAD
 STATUS = {
     401: "wants a login",
     403: "refuses access",
@@ -67,34 +70,72 @@ def download_path(address: str, cache: Path) -> Path:
     return folder / (urllib.parse.unquote(parts.path).rsplit("/", 1)[-1] or "file")
 
 
+class UnreachableError(UserError):
+    """A server does not answer, or is busy, so that nothing is known of what it has."""
+
+
+class NotThereError(UserError):
+    """The server answers that it has no such file."""
+
+
+@lru_cache(maxsize=1024)
 def remote_size(address: str) -> int | None:
     """Size in bytes of the file at an https address, without downloading it; None where the server does not tell.
 
-    Raises UserError where the server refuses or cannot be reached.
+    Each address is asked once in a process. Raises NotThereError where the file does not exist, UnreachableError where
+    the server cannot be reached or is busy, and UserError where it refuses.
     """
     shown = public_address(address)
-    request = _request(address, 0, "")
-    request.method = "HEAD"
     try:
-        with urllib.request.urlopen(request, timeout=HEAD_TIMEOUT) as reply:  # noqa: S310 - http(s) only
-            length = reply.headers["Content-Length"] or ""
-            return int(length) if length.isdecimal() else None
+        try:
+            return _size_told(address, "HEAD")
+        except urllib.error.HTTPError as error:
+            if error.code not in REFUSES_HEAD:
+                raise
+            return _size_told(address, "GET")
     except urllib.error.HTTPError as error:
-        raise UserError(f"{shown}: {STATUS.get(error.code, 'cannot be downloaded')} ({error.code})") from error
+        raise _refusal(error, shown) from error
+    except http.client.InvalidURL as error:
+        raise UserError(f"{shown}: not an address") from error  # the error's text holds the query
     except (OSError, http.client.HTTPException) as error:
         raise UnreachableError(f"{shown}: cannot be reached ({getattr(error, 'reason', error)})") from error
 
 
-class UnreachableError(UserError):
-    """A server does not answer, so that nothing is known of what it has."""
+def _size_told(address: str, method: str) -> int | None:
+    """The size in the headers of an answer; a GET asks for one byte, and where all are sent, they are not read."""
+    request = _request(address, 0, "")
+    request.method = method
+    if method == "GET":
+        request.add_header("Range", "bytes=0-0")
+    try:
+        with urllib.request.urlopen(request, timeout=HEAD_TIMEOUT) as reply:  # noqa: S310 - http(s) only
+            status, headers = reply.status, reply.headers
+    except urllib.error.HTTPError as error:
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+        status, headers = error.code, error.headers  # an empty file has no first byte
+    if status == http.HTTPStatus.OK:
+        size = headers["Content-Length"] or ""
+    else:
+        size = (headers["Content-Range"] or "").rpartition("/")[2]
+    return int(size) if size.isdecimal() else None
+
+
+def _refusal(error: urllib.error.HTTPError, shown: str) -> UserError:
+    """The error to raise for an HTTP status."""
+    message = f"{shown}: {STATUS.get(error.code, 'cannot be downloaded')} ({error.code})"
+    if error.code in NOT_THERE:
+        return NotThereError(message)
+    return UnreachableError(message) if error.code in PASSING else UserError(message)
 
 
 def download(address: str, cache: Path, progress: Progress = QUIET, *, sha256: str | None = None) -> Path:
     """Fetch an address into `cache` under its own name unless it is there; a second process waits for the first.
 
-    Each address has a folder of its own: many are called train.csv. Raises UserError when the file cannot be had whole;
-    what has come stays, and the next call goes on from there if the server lets it. With `sha256` (hex) the content is
-    checked before it gets its name; UserError where it differs, and nothing of it stays.
+    Each address has a folder of its own: many are called train.csv. Raises NotThereError where the server has no such
+    file, and UserError when it cannot be had whole; what has come stays, and the next call goes on from there if the
+    server lets it. With `sha256` (hex) the content is checked before it gets its name; UserError where it differs, and
+    nothing of it stays.
     """
     shown = public_address(address)
     target = download_path(address, cache)
@@ -131,7 +172,7 @@ def _fetch(address: str, target: Path, progress: Progress, sha256: str | None) -
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 partial.unlink(missing_ok=True)  # it is no part of what is there now
             elif error.code not in PASSING:
-                raise UserError(f"{shown}: {told}") from error
+                raise _refusal(error, shown) from error
         except http.client.InvalidURL as error:
             raise UserError(f"{shown}: not an address") from error  # the error's text holds the query
         except (_BrokeOffError, http.client.IncompleteRead):

@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from .errors import nearest
-from .fields import Alternatives, ColumnName, Count, Location, Locations, Section, Seed
+from .fields import Alternatives, ColumnName, Count, Location, Locations, Section, Seed, Text
 from .languages import find_language
-from .text import clean_line
 from .training import TaskTraining
 
 TASKS = ("topic", "sentiment", "ner")
@@ -79,7 +78,9 @@ class Task(Section):
     file: Alternatives | None = Field(
         default=None, description="Instead of the three, one file; 70/10/20 % of it by a hash of each text."
     )
-    where: dict[str, str] = Field(default={}, description="Keep the rows whose column has this value, {Maltese: '1'}.")
+    where: dict[Text, Text] = Field(
+        default={}, description="Keep the rows whose column has this value, {Maltese: '1'}."
+    )
     text: ColumnName = Field(
         default="text", description="Column with the text, or the list of words; a list: the first that the file has."
     )
@@ -88,7 +89,7 @@ class Task(Section):
         description="Column with the label, or the list of tags; a list: the first that the file has. In CoNLL files "
         "its number, or its name in CoNLL-U (upos).",
     )
-    labels: list[str] | None = Field(
+    labels: list[Text] | None = Field(
         default=None,
         description="Names of the labels, in the order of their numbers where the files hold numbers.",
     )
@@ -99,12 +100,6 @@ class Task(Section):
     metric: Literal["macro_f1", "entity_f1", "accuracy"] | None = Field(
         default=None, description="The task's figure; null: macro_f1 for a label a text, entity_f1 for tags."
     )
-
-    @field_validator("labels")
-    @classmethod
-    def _labels_as_in_files(cls, labels: list[str] | None) -> list[str] | None:
-        """In the form that the labels in files get."""
-        return None if labels is None else [clean_line(label) for label in labels]
 
     @model_validator(mode="after")
     def _has_all_splits(self) -> "Task":

@@ -11,7 +11,6 @@ from .errors import UserError
 from .evaluation import Task
 from .labels import LabelReader, label_name
 from .tables import (
-    NOT_WORDS,
     Table,
     describe,
     is_conll,
@@ -25,7 +24,7 @@ from .tables import (
 
 EMPTY, OTHER_ROWS, OTHER_SPLITS, SAMPLED = "empty text", "where", "other splits", "max_train"
 CUT_OFF = "cut off by max_length"  # words
-EXPECTED = {OTHER_ROWS, OTHER_SPLITS, SAMPLED, NOT_WORDS}  # reasons that the recipe or the format asks for
+EXPECTED = {OTHER_ROWS, OTHER_SPLITS, SAMPLED}  # reasons that the recipe asks for
 MUCH = 0.01  # of the rows: then the loss is told
 LONG_FILE, LONG_SENTENCE = 200, 1000  # words in one sentence: of the whole file, of one among others
 DEFAULT_COLUMNS = {"text", "label"}  # of Task: CoNLL files are read without
@@ -49,6 +48,8 @@ class Account:
     """Rows left out, by reason."""
     words: Counter[str] = field(default_factory=Counter)
     """Words left out of the rows that are used, by reason."""
+    lines: Counter[str] = field(default_factory=Counter)
+    """Lines of CoNLL files that are no words, by reason; of the whole file, whatever part of it is used."""
     all_words: int = 0
     """Words of the rows that are used, with those left out; of tasks with tags alone."""
     cut: int = 0
@@ -70,22 +71,21 @@ class Account:
             facts["cut"] = self.cut
         if self.all_words:
             facts["words"] = self.all_words
-        parts = {"dropped": self.dropped, "dropped_words": self.words}
+        parts = {"dropped": self.dropped, "dropped_words": self.words, "dropped_lines": self.lines}
         return facts | {name: dict(+counts) for name, counts in parts.items() if +counts}
 
-    def losses(self, max_length: int | None = None) -> list[str]:
+    def losses(self, limit: str = "eval.training.max_length") -> list[str]:
         """Sentences on rows and words that were left out though nobody asked for it, where these are many.
 
-        `max_length` is the `eval.training.max_length` that words were cut off by.
+        `limit` is the recipe's field that says where rows and words are cut off.
         """
         words = self.words.copy()
         beyond = words.pop(CUT_OFF, 0)
         told = [_loss(self.dropped, self.rows, "rows"), _loss(words, self.all_words, "words")]
         if beyond > MUCH * self.all_words:
-            limit = f"eval.training.max_length ({max_length})" if max_length else "eval.training.max_length"
             told.append(f"{beyond:,} of {self.all_words:,} words lie beyond {limit} and were left out")
         if not self.all_words and self.cut > MUCH * self.used:
-            told.append(f"{self.cut:,} of {self.used:,} rows are longer than eval.training.max_length and were cut")
+            told.append(f"{self.cut:,} of {self.used:,} rows are longer than {limit} and were cut")
         return [loss for loss in told if loss]
 
 
@@ -113,8 +113,8 @@ def read_items(path: Path, task: Task, account: Account | None = None) -> list[I
         items = _sentences(path, task, labels, account)
     else:
         table = open_table(path)
-        account.notes += [(path.name, note) for note in table.notes]
         items = list(_rows(table, task, labels, account))
+        account.notes += [(path.name, note) for note in (*table.notes, *table.late_notes)]
     account.renamed.update(labels.renamed)
     return items
 
@@ -145,12 +145,13 @@ def _column_of(path: Path, name: str, account: Account) -> Iterator[str]:
     account.notes += [(path.name, note) for note in table.notes]
     for number, row in table.rows:
         yield text_in(table.value(number, row, name), name, table.place(number))
+    account.notes += [(path.name, note) for note in table.late_notes]
 
 
 def _sentences(path: Path, task: Task, labels: LabelReader, account: Account) -> list[Item]:
     conll = read_conll(path, _named(task.text), _named(task.label))
     account.rows += len(conll.sentences)
-    account.words.update(conll.dropped)
+    account.lines.update(conll.dropped)
     account.notes += [(path.name, note) for note in (*conll.notes, *_long_sentences(path, conll.sentences))]
     # a tag that the recipe's labels lack may become one of them when it is put into IOB2
     return [Item(words, [labels.read(tag) or tag for tag in tags]) for words, tags in conll.sentences]
@@ -188,7 +189,8 @@ def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> It
 
 def _is_same(value: Any, wanted: str) -> bool:
     name = label_name(value)
-    return name == wanted or (isinstance(value, bool) and name.lower() == wanted.lower())
+    truth = wanted.lower() in ("true", "false")  # pandas writes True
+    return name == wanted or (truth and name.lower() == wanted.lower())
 
 
 def _tagged(words: list[Any], tags: Any, task: Task, labels: LabelReader, place: str) -> tuple[list[str], list[str]]:

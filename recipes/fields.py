@@ -4,7 +4,18 @@ import re
 from collections.abc import Collection
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+
+from .text import clean_line
 
 Count = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -59,5 +70,21 @@ Location = Annotated[str, LocationMark(), BeforeValidator(_no_number)]
 Locations = Annotated[list[str], LocationMark(), BeforeValidator(_as_list), BeforeValidator(_no_number)]
 Alternatives = Annotated[str | Annotated[list[str], Field(min_length=1)], LocationMark(), BeforeValidator(_no_number)]
 """A location, or a list of which the first that exists counts."""
-ColumnName = str | Annotated[list[str], Field(min_length=1)]
-"""A column's name, or a list of which the first that the file has counts."""
+
+
+def _as_text(value: Any) -> Any:
+    """What YAML made a number or a boolean of, as files write it: 3, true."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+Text = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    AfterValidator(clean_line),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+"""A name or value as data files have it, in the form that all text gets; it may look like a number."""
+ColumnName = Text | Annotated[list[Text], Field(min_length=1)]
+"""A column's name, or a list of which the first that the file has counts; a number counts the columns of CoNLL."""

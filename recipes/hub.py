@@ -1,6 +1,5 @@
 """The hub through its own client: listings, files, models and access; cached under HF_HOME, offline if asked."""
 
-import errno
 import hashlib
 import json
 import os
@@ -14,12 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from .downloads import public_address
 from .errors import UserError
+from .hub_errors import OFFLINE, hub_errors, is_unreachable, may_pass
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 TIMEOUT = 10  # seconds without an answer
-OFFLINE = "not in the local cache, and HF_HUB_OFFLINE forbids asking the hub"
 WEIGHTS = (
     "model.safetensors",
     "model.safetensors.index.json",
@@ -148,7 +146,7 @@ def _ask(question: Callable[[], T], *, patient: bool = True) -> T:
         try:
             return question()
         except UserError as error:
-            if not _may_pass(error.__cause__):  # a repository that is gone or gated is no matter of patience
+            if not may_pass(error.__cause__):  # a repository that is gone or gated is no matter of patience
                 raise
             if not waits or isinstance(error.__cause__, OfflineModeIsEnabled):
                 _down[constants.ENDPOINT] = (time.monotonic() + PATIENCE, error)
@@ -307,100 +305,3 @@ def check_access(repo: str, repo_type: str = "dataset") -> None:
             HfApi().auth_check(repo, repo_type=repo_type)
 
     _ask(ask)
-
-
-def is_gated(error: BaseException) -> bool:
-    """Whether a UserError of `hub_errors` means that conditions must be accepted first, or a token is needed."""
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-
-    cause = error.__cause__
-    if isinstance(cause, RepositoryNotFoundError) and not isinstance(cause, GatedRepoError):
-        return False  # the hub answers 401 for a repository that does not exist, too
-    return isinstance(cause, GatedRepoError) or _status(cause) in (401, 403)
-
-
-def is_unreachable(error: BaseException) -> bool:
-    """Whether a UserError of `hub_errors` means that the hub did not answer, so that nothing is known."""
-    return error.__cause__ is not None and _may_pass(error.__cause__)
-
-
-class hub_errors:  # noqa: N801 - reads as a word in `with hub_errors(...)`
-    """Context manager that turns what the hub client raises into one UserError line about `what`."""
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, UserError) and (advice := _advice(error)):
-            raise UserError(f"{self.what}: {advice}") from error
-
-
-def _advice(error: Exception) -> str:
-    """One line on what to do; "" for an error that did not come from the hub."""
-    from huggingface_hub import errors
-
-    by_class = {
-        errors.GatedRepoError: "access is gated: accept its conditions on the hub, then set HF_TOKEN",
-        errors.RepositoryNotFoundError: "no such repository on the hub, or it is private: set HF_TOKEN",
-        errors.RevisionNotFoundError: "no such revision",
-        errors.RemoteEntryNotFoundError: "no such file in the repository",
-        errors.OfflineModeIsEnabled: OFFLINE,
-    }
-    if advice := next((by_class[cls] for cls in type(error).__mro__ if cls in by_class), ""):
-        return advice
-    if status := _status(error):
-        return f"{STATUS.get(status, 'the hub refuses')} ({status})"
-    if isinstance(error, errors.LocalEntryNotFoundError):
-        return "not in the local cache and the hub cannot be reached (offline?)"
-    return _trouble(error)
-
-
-def _trouble(error: Exception) -> str:
-    """`_advice` for an error that is no answer of the hub."""
-    from huggingface_hub.errors import HFValidationError
-
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full: make room, or set HF_HOME to a folder on another disk"
-    message = (str(error).strip() or type(error).__name__).splitlines()[0]
-    # addresses of a CDN carry signatures
-    message = re.sub(r"\w+://[^\s'\"]+", lambda match: public_address(match[0]), message)
-    if "Consistency check failed" in message or "peer closed connection" in message:
-        return "the download broke off; run the command again"
-    if isinstance(error, OSError | HFValidationError):
-        return message
-    if type(error).__module__.startswith("http"):  # httpx or whatever the hub's client speaks through
-        return f"the hub cannot be reached ({message}); HF_HUB_OFFLINE=1 uses cached files"
-    return ""
-
-
-STATUS = {
-    401: "the hub wants a token: set HF_TOKEN",
-    403: "the hub refuses access: accept the data set's conditions there, then set HF_TOKEN",
-    429: "the hub has had too many requests: wait some minutes, or set HF_TOKEN",
-    500: "the hub has a fault: try again later",
-    502: "the hub is down: try again later",
-    503: "the hub is down: try again later",
-    504: "the hub is down: try again later",
-}
-
-
-def _status(error: BaseException | None) -> int:
-    """The HTTP status behind an error, which the client may have wrapped; 0 if there is none."""
-    while error is not None:
-        response: Any = getattr(error, "response", None)
-        if response is not None:
-            return int(response.status_code)
-        error = error.__cause__ or error.__context__
-    return 0
-
-
-def _may_pass(error: BaseException | None) -> bool:
-    """Whether asking again later, or elsewhere, may help: the hub is not there, or busy."""
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
-    status = _status(error)
-    unreachable = status == 0 and type(error).__module__.startswith("http")
-    return unreachable or status in (408, 429, 500, 502, 503, 504) or isinstance(error, OfflineModeIsEnabled)

@@ -12,12 +12,14 @@ WHOLE = re.compile(r"(-?\d+)\.0+")  # pandas writes a column of numbers so when 
 
 
 def label_name(value: Any) -> str:
-    """The name of a label: 1, 1.0 and "1.0" are "1"; "" for a missing one.
+    """The name of a label: 1, 1.0 and "1.0" are "1", True is "true"; "" for a missing one.
 
     Text comes in the form that all text has here (`recipes.text`).
     """
     if is_missing(value):
         return ""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)
     value = clean_line(str(value))  # of Decimal("1.0") too, which parquet may hold

@@ -26,6 +26,7 @@ from .yaml_files import expand_home, override_value, read_yaml
 DEFAULT_FILE = Path("recipe.yaml")
 DEFAULT_NAME = "quickstart"
 OWN_TRAINING = re.compile(r"eval\..*\.(train|validation)")
+TASK_FIELD = re.compile(r"eval\.(others\.)?[^.]+\.")  # eval.topic.label, but not eval.topic
 LISTS = ("files",)  # fields whose locations are all read
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
@@ -249,20 +250,25 @@ def _nested(field: str, value: Any, folder: Path | None = None) -> dict[str, Any
     """The mapping that a dotted field and its value stand for; paths in it start from `folder` (none: here)."""
     for part in reversed(field.split(".")):
         value = {part: value}
-    _anchor(value, folder or Path.cwd())
+    _anchor(value, folder or Path.cwd(), whole_tasks=not TASK_FIELD.match(field))
     return value
 
 
-def _anchor(raw: dict[str, Any], folder: Path) -> None:
-    """Make the relative paths of a raw recipe absolute; plain strings as base and tasks become mappings."""
+def _anchor(raw: dict[str, Any], folder: Path, *, whole_tasks: bool = True) -> None:
+    """Make the relative paths of a raw recipe absolute; plain strings as base and tasks become mappings.
+
+    With `whole_tasks` a task that names all its files replaces the one below it; without, it changes fields of that.
+    """
     if isinstance(raw.get("base"), str):
         raw["base"] = {"model": raw["base"], "from_scratch": None}
     evaluation = raw.get("eval")
     if isinstance(evaluation, dict):
-        _put_task_files(evaluation, TASKS, folder)
         own = evaluation.get("others")
-        if isinstance(own, dict):
-            _put_task_files(own, tuple(own), folder)
+        for tasks, names in ((evaluation, TASKS), (own, tuple(own) if isinstance(own, dict) else ())):
+            if isinstance(tasks, dict):
+                _put_task_files(tasks, names, folder)
+                if whole_tasks:
+                    _complete_tasks(tasks, names)
     for dotted, section, key in list(location_fields(raw, Recipe)):
         if dotted.startswith("eval.") and key != "transfer_adapter":
             section.setdefault("skip_missing", False)  # files that the user names must exist
@@ -275,6 +281,14 @@ def _put_task_files(tasks: dict[str, Any], names: Iterable[str], folder: Path) -
     for name in names:
         if isinstance(tasks.get(name), str):
             tasks[name] = _read_task(tasks[name], folder)
+
+
+def _complete_tasks(tasks: dict[str, Any], names: Iterable[str]) -> None:
+    """Give tasks that name all their files every other field too, so that nothing of one below them remains."""
+    for name in names:
+        task = tasks.get(name)
+        if isinstance(task, dict) and ("file" in task or {"train", "validation", "test"} <= task.keys()):
+            tasks[name] = Task.model_construct().model_dump() | task
 
 
 def _read_task(reference: str, folder: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from .downloads import public_address
 from .evaluation import TASKS
 from .fields import LocationMark
 from .languages import UnknownLanguageError, find_language
@@ -109,6 +110,17 @@ def location_fields(raw: Any, model: type[BaseModel], above: str = "") -> Iterat
             yield from location_fields(raw[key], section, f"{above}{key}.")
         elif any(isinstance(mark, LocationMark) for mark in _marks(field.annotation, field.metadata)):
             yield f"{above}{key}", raw, key
+
+
+def public_settings(recipe: Recipe) -> dict[str, Any]:
+    """The resolved recipe, JSON-ready, to show or pass on: without the user, password and query of its addresses.
+
+    These may be secrets, filled in from environment variables.
+    """
+    settings = recipe.model_dump(mode="json")
+    for _, section, key in location_fields(settings, Recipe):
+        section[key] = each_string(section[key], public_address)
+    return settings
 
 
 def _marks(annotation: Any, metadata: Sequence[Any]) -> Iterator[Any]:

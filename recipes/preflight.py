@@ -21,10 +21,9 @@ from .hub import (
     check_access,
     check_online,
     describe_model,
-    is_gated,
     is_offline,
-    is_unreachable,
 )
+from .hub_errors import is_gated, is_unreachable
 from .hub_files import HubFiles, find_hub_files
 from .labelled import field_of
 from .schema import Base, Corpus, Recipe

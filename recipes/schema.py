@@ -2,11 +2,12 @@
 
 import json
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
 from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
 
 from .evaluation import TASKS, Eval
-from .fields import Count, Location, Locations, Section, Seed, Share
+from .fields import Count, Location, Locations, Section, Seed, Share, Text
 from .languages import find_language
 from .training import Training
 
@@ -70,6 +71,12 @@ class Base(Section):
         default=None, description="Make a small random BERT instead of loading one."
     )
 
+    @field_validator("revision")
+    @classmethod
+    def _as_the_hub_names_it(cls, revision: str) -> str:
+        """A branch's name may hold a /, which hf:// addresses write as %2F."""
+        return unquote(revision)
+
     @model_validator(mode="after")
     def _one_of(self) -> "Base":
         if (self.model is None) == (self.from_scratch is None):
@@ -85,7 +92,7 @@ class Corpus(Section):
     )
     glotcc: str = Field(default="cis-lmu/GlotCC-V1", description="Hub id of GlotCC, used when files is empty.")
     revision: str = Field(default="main", description="Branch, tag or commit of GlotCC.")
-    text_column: str | None = Field(
+    text_column: Text | None = Field(
         default=None, description="Column with the text in csv, tsv, jsonl and parquet; default: content, else text."
     )
     sampling: Annotated[float, Field(gt=0, le=1)] = Field(

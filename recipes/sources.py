@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from .artifacts import file_hash
-from .downloads import download, public_address
+from .downloads import NotThereError, download, public_address
 from .errors import UserError
 from .hub_files import NotOnHubError, find_hub_files
 from .progress import QUIET, Progress
@@ -22,7 +22,7 @@ class NoSuchFileError(UserError):
     """A local file does not exist."""
 
 
-MISSING = (NotOnHubError, NoSuchFileError)
+MISSING = (NotOnHubError, NotThereError, NoSuchFileError)
 
 
 def alternatives(locations: str | Sequence[str]) -> list[str]:

@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
+from .scripts import TIBETAN, UNSPACED
+
 NFC = "NFC"
 LINE_BREAKS = "line breaks"
 NOTHING_LEFT = "texts of which nothing is left"
@@ -36,13 +38,8 @@ _SELECTORS = "\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"  # the firs
 _TAGS = "\U000e0020-\U000e007f"  # of the flags of England, Scotland and Wales, after a black flag
 _BREAKS = "\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"  # where str.splitlines cuts
 _SPACES = "\x1f\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
-_UNSPACED = (
-    "\u0e00-\u0fff"  # Thai, Lao, Tibetan
-    "\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f"  # Myanmar
-    "\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf"  # Khmer, Tai Le, New Tai Lue, Tai Tham
-    "\u1b00-\u1b7f\ua980-\ua9df\uaa80-\uaadf"  # Balinese, Javanese, Tai Viet
-    "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Kana, Han
-)
+_UNSPACED = "".join(f"{chr(part.start)}-{chr(part.stop - 1)}" for part in (TIBETAN, *UNSPACED))
+_NO_CHARACTERS = "\ufdd0-\ufdef" + "".join(f"{chr(end - 1)}{chr(end)}" for end in range(0xFFFF, 0x110000, 0x10000))
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ class Rule:
 # In this order: each rule sees what those before it left. Possessive runs (*+) are judged as a whole by what is around.
 # In (?<!\S.) the dot is the character found: it tells what stands before that one.
 RULES = (
-    Rule("control characters", "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufdd0-\ufdef\ufffe\uffff"),
+    Rule("control characters", "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f" + _NO_CHARACTERS),
     Rule("byte-order marks", "\ufeff"),
     Rule("soft hyphens", "\xad"),
     Rule("direction marks", "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"),
@@ -86,6 +83,8 @@ RULES = (
     ),
     Rule("unusual spaces", _SPACES, replacement=" "),
 )
+DROPPED = "".join(rule.characters for rule in RULES if not rule.where and not rule.replacement)
+"""Characters that never stay, as what stands between the brackets of a regular expression."""
 NAMES = (NFC, *dict.fromkeys(rule.name for rule in RULES), LINE_BREAKS)
 _BREAK = Rule(LINE_BREAKS, _BREAKS, r"(?:(?<=\r)\n)?+", " ")
 _WHITE = re.compile(r"\s+")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from lrl_adapt.recipes.downloads import remote_size
 
 from .hub import Hub, point_client_at
 
@@ -25,6 +26,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A loopback hub with an empty folder and an empty client cache."""
     server = Hub(tmp_path / "hub")
     point_client_at(server, tmp_path, monkeypatch)
+    remote_size.cache_clear()  # an earlier test's hub may have had this port
     yield server
     server.close()
 

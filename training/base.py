@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, PreTrainedModel
 
 from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash
 from ..recipes.errors import UserError
-from ..recipes.hub import hub_errors
+from ..recipes.hub_errors import hub_errors
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Base, FromScratch, Recipe
 from .families import check_family, family_of
@@ -33,7 +33,7 @@ def scratch_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
         workspace / "bases" / recipe.language,
         "scratch",
         "base",
-        {**recipe.base.from_scratch.model_dump(exclude=unread), "code": 2},
+        {**recipe.base.from_scratch.model_dump(exclude=unread), "code": 3},
         parents=prepared.all,
     )
 

@@ -10,6 +10,7 @@ from peft import PeftConfig
 
 from ..recipes.artifacts import Artifact
 from ..recipes.languages import find_language
+from ..recipes.licences import glotcc_terms
 from ..recipes.schema import Recipe
 from .adapters.bottleneck import BottleneckConfig
 
@@ -138,6 +139,6 @@ def _data_lines(parent: Artifact) -> list[str]:
     if parent.kind == "corpus":
         source = facts["source"]
         where = source.get("glotcc") or ", ".join(source.get("files", ()))
-        licence = "Common Crawl's terms of use" if "glotcc" in source else "those of the files"
+        licence = glotcc_terms(source) if "glotcc" in source else "those of the files"
         return [line, f"  - source: {where}; licences: {licence}"]
     return [line]

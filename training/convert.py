@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from peft import PeftConfig
 from safetensors.torch import save_file
 
+from ..recipes.artifacts import MANIFEST, read_manifest
 from ..recipes.errors import UserError
 from .adapters.adapterhub import export_adapterhub, import_adapterhub
 from .adapters.bottleneck import BottleneckConfig
@@ -52,11 +54,11 @@ def export_adapter(
     if bits is not None and (form != "peft" or bits not in BITS):
         raise UserError(f"--bits is {', '.join(map(str, BITS))}, with --format peft; got {bits} with {form}")
     config = read_config(source)
-    base = base or config.base_model_name_or_path
+    at = _base_of(source, config, base)
     if form == "peft":
         with _new_folder(out) as folder:
-            return _plain(source, folder, bits, CardBase(base, config.revision))
-    if base is None:
+            return _plain(source, folder, bits, at)
+    if at.name is None:
         raise UserError(f"{source} does not tell its base: give it with --base")
     if form == "merged" and isinstance(config, BottleneckConfig):
         raise UserError(
@@ -64,15 +66,30 @@ def export_adapter(
         )
     if form == "adapterhub" and (not name or not name.replace("-", "").replace("_", "").isalnum()):
         raise UserError(f"--name {name!r}: use letters, digits, - and _ only")
-    model: Any = load_adapter(load_masked_lm(base, None, "--base"), source)
+    model: Any = load_adapter(load_masked_lm(at.name, at.revision, "--base"), source)
     with _new_folder(out) as folder:
         notes = []
         if form == "adapterhub":
             notes = export_adapterhub(model, name, folder)
         else:
             merge_adapter(model).save_pretrained(str(folder))
-            load_tokenizer(base, None, "--base").save_pretrained(str(folder))
+            load_tokenizer(at.name, at.revision, "--base").save_pretrained(str(folder))
         return {"form": form, "bytes": _size(folder), "notes": notes}
+
+
+def _base_of(source: Path, config: PeftConfig, given: str | None) -> CardBase:
+    """The base that the user gives, else the one that the adapter names, at the revision that it was trained on.
+
+    That stands in the adapter's configuration, or, where an earlier version saved it, in the manifest alone.
+    """
+    name = config.base_model_name_or_path
+    if given not in (None, name):
+        return CardBase(given)
+    revision = config.revision
+    if revision is None and (source / MANIFEST).is_file():
+        base = read_manifest(source).get("inputs", {}).get("base", {})
+        revision = base.get("revision") if base.get("model") == name else None
+    return CardBase(name, revision)
 
 
 def _plain(source: Path, folder: Path, bits: int | None, base: CardBase) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Training a language adapter: prepared text in, adapter artifact out."""
 
+import json
 import shutil
 import time
 from contextlib import nullcontext
@@ -13,6 +14,7 @@ from accelerate.utils import broadcast_object_list
 
 from ..recipes.artifacts import Artifact, Draft, Prepared
 from ..recipes.errors import UserError
+from ..recipes.placeholders import public_settings
 from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Recipe
 from .adapters.files import save_adapter
@@ -233,5 +235,5 @@ def _accelerator(recipe: Recipe, workspace: Path) -> tuple[Accelerator, str]:
         raise UserError(f"training.tracker {tracker} is not installed: run `pip install {tracker}`")
     folder = workspace / "trackers"
     accelerator, reason = make_accelerator(recipe.training.precision, log_with=tracker, project_dir=folder)
-    accelerator.init_trackers("lrl-adapt", {"recipe": recipe.model_dump_json()})
+    accelerator.init_trackers("lrl-adapt", {"recipe": json.dumps(public_settings(recipe))})
     return accelerator, reason

@@ -3,9 +3,12 @@
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +79,27 @@ def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
         "MASTER_ADDR": first,
         "MASTER_PORT": str(20000 + (int(given["SLURM_JOB_ID"]) * 7 + int(given["SLURM_STEP_ID"])) % 20000),
     }
+
+
+def main_process_runs(seconds: float) -> bool:
+    """Whether the main process has joined the group, or waits within `seconds` for this process to do so.
+
+    False where it seems to have ended before, with the error that this process has met as well.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        return True
+    try:
+        given = {**os.environ, **join_slurm(os.environ, 0)}
+        address = (given["MASTER_ADDR"], int(given["MASTER_PORT"]))
+    except (UserError, KeyError, ValueError):
+        return False
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with suppress(OSError), socket.create_connection(address, timeout=1):
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def visible_gpus() -> int:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
@@ -22,7 +23,8 @@ def load_weights(name: str, revision: str | None, option: str, loader: Any = Aut
     """The model `name` (hub id or folder) with every weight from its checkpoint.
 
     transformers draws missing weights at random and only logs it; here that is an error. `option` is what the user
-    called the model by, `loader` a class with `from_pretrained`.
+    called the model by, `loader` a class with `from_pretrained`. The model gets the attribute `base_revision`, the
+    revision of the hub's model, for the configurations of adapters that are saved with it.
 
     Raises:
         UserError: The checkpoint cannot be read, lacks weights or holds them in other shapes.
@@ -40,6 +42,7 @@ def load_weights(name: str, revision: str | None, option: str, loader: Any = Aut
         raise UserError(
             f"{what}: its weights cannot be read ({_first_line(error)}): download or save them again"
         ) from error
+    model.base_revision = None if Path(name).is_dir() else revision
     if problem := _missing(model, report["missing_keys"]) or _mismatched(report["mismatched_keys"]):
         raise UserError(f"{what}: {problem}")
     return model

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
+from ..recipes import text
+
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUED = "##"
-# What BERT drops too: control characters (not those that are white space), all format characters but ZWNJ and ZWJ.
-DROPPED = r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd]|[\p{Cf}&&[^\u200c\u200d]]"
+# What all text loses (`recipes.text`), the rest of what BERT drops as controls, and the tags of flags. Other format
+# characters are letters' companions: signs of the Qur'an (U+06DD), of Syriac, Kaithi and Mongolian.
+DROPPED = f"[{text.DROPPED}\x1c-\x1f\ufffd\U000e0020-\U000e007f]"
 
 Pair = tuple[str, str]
 
@@ -29,8 +32,8 @@ def train_tokenizer(texts: Iterable[str], size: int, alphabet: str = "") -> Any:
 
     normal, split = _normalizer(), pre_tokenizers.BertPreTokenizer()
     words: Counter[str] = Counter()
-    for text in texts:
-        words.update(word for word, _ in split.pre_tokenize_str(normal.normalize_str(text)))
+    for line in texts:
+        words.update(word for word, _ in split.pre_tokenize_str(normal.normalize_str(line)))
     letters = dict.fromkeys(normal.normalize_str(alphabet).replace(" ", ""))
     spelled = [piece for letter in letters for piece in (letter, CONTINUED + letter)]
     pieces = [*SPECIALS, *learn_pieces(words, size - len(SPECIALS), spelled)]

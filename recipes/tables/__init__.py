@@ -5,17 +5,16 @@ What a file is read as is decided by the ending of its name, in any case; how, b
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError, nearest
-from .conll import NOT_WORDS, Conll, read_conll
+from .conll import Conll, read_conll
 from .opening import inspect, open_text
 from .parquet_rows import class_names
 
 __all__ = [
-    "NOT_WORDS",
     "ColumnError",
     "Conll",
     "Table",
@@ -50,6 +49,8 @@ class Table:
     notes: tuple[str, ...] = ()
     """What the file's name does not tell: other separators, encodings, compression."""
 
+    late_notes: list[str] = field(default_factory=list)
+    """What shows only when all rows were gone through."""
     ragged: bool = False
     """Whether each row has columns of its own, as in JSON."""
 
@@ -86,7 +87,9 @@ def open_table(path: Path) -> Table:
         return Table(path, "row" if array else "line", rows, tuple(notes), ragged=True)
     tsv = ending == ".tsv"
     dialect = delimited.find_dialect(path, tsv=tsv)
-    return Table(path, "line", delimited.delimited_rows(path, dialect), (*notes, *dialect.notes(tsv=tsv)))
+    late_notes: list[str] = []
+    rows = delimited.delimited_rows(path, dialect, late_notes)
+    return Table(path, "line", rows, (*notes, *dialect.notes(tsv=tsv)), late_notes)
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from ..errors import UserError
 from .opening import open_text
 
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+CONLLU_ENDINGS = (".conllu", ".conllup", ".conllu.gz", ".conllup.gz")
 ENTITY_TAG = re.compile(r"O|[BIESLUM]-.+")
 NAMED_COLUMNS = re.compile(r"# ?global\.columns = (.+)")  # CoNLL-U Plus
 COMMENT = re.compile(r"# ?(newdoc|newpar|[\w.:]+ =)( |$)")
@@ -18,6 +19,8 @@ RANGE_OR_EMPTY = re.compile(r"\d+[-.]\d+")  # 2-3: a contraction, its parts foll
 LANGUAGE_PREFIX = re.compile(r"[a-z]{2,3}(-[a-z]+)*:")  # WikiANN's first release writes en:Paris
 NOT_WORDS = "multiword ranges and empty nodes"
 LONGEST_WORD = 60  # characters; where most are longer or hold spaces, they are texts
+NEARLY_ALL = 0.9  # of the lines begin with a number: then the numbers count the words
+LONG_SENTENCE = 20  # words; more lines without a blank one among them may be texts of one word
 OUTSIDE = "O"
 
 
@@ -40,6 +43,19 @@ class Line(NamedTuple):
     fields: list[str]
 
 
+@dataclass(frozen=True)
+class _Content:
+    """The lines of a file, before the meaning of the columns is known."""
+
+    sentences: list[list[Line]]
+    names: tuple[str, ...] | None
+    """The column names of CoNLL-U Plus."""
+    comments: list[int]
+    """Line numbers."""
+    parted: bool
+    """Whether the file has a blank line."""
+
+
 def read_conll(path: Path, word_column: str | None = None, label_column: str | None = None) -> Conll:
     """Read a CoNLL file: tabs part the columns of a line that has tabs, else white space.
 
@@ -47,31 +63,33 @@ def read_conll(path: Path, word_column: str | None = None, label_column: str | N
     second column holds the words and the third the tags; for CoNLL-U `label_column` is needed, and may name a feature
     in MISC too. Tags stay as they are: IOB, BIOES or any other. Raises UserError for a line of another form.
     """
-    sentences, names, comments = _read_lines(path)
+    content = _read_content(path)
+    sentences = content.sentences
     if not sentences:
         return Conll([])
     lines = [line for sentence in sentences for line in sentence]
     _check_widths(path, lines)
-    numbered = len(lines[0].fields) > 2 and all(map(_is_numbered, sentences))
-    if names is None and len(lines[0].fields) == len(CONLLU) and numbered:
-        names = CONLLU
+    numbered = len(lines[0].fields) > 2 and _are_numbered([line.fields for line in lines])
+    names = content.names or _conllu_names(path, lines, numbered=numbered)
+    if names:
+        _check_named_width(path, lines[0], names)
+    numbers = _number_column(names, numbered=numbered)
     dropped: Counter[str] = Counter()
-    if numbered or names:
-        dropped[NOT_WORDS] = sum(bool(RANGE_OR_EMPTY.fullmatch(line.fields[0])) for line in lines)
-        lines = [line for line in lines if not RANGE_OR_EMPTY.fullmatch(line.fields[0])]
+    if numbers is not None:
+        _check_numbers(path, sentences, numbers)
         sentences = [
-            [line for line in sentence if not RANGE_OR_EMPTY.fullmatch(line.fields[0])] for sentence in sentences
+            [line for line in sentence if not RANGE_OR_EMPTY.fullmatch(line.fields[numbers])] for sentence in sentences
         ]
+        dropped[NOT_WORDS] = len(lines) - sum(map(len, sentences))
+        lines = [line for sentence in sentences for line in sentence]
     if names:
         words, labels = _named_columns(path, lines, names, word_column, label_column)
     else:
         words, labels = _counted_columns(path, lines, word_column, label_column, numbered=numbered)
     _refuse_texts(path, words)
-    notes = ["CoNLL-U columns" if names == CONLLU else "named columns"] if names else []
-    if not names and numbered:
-        notes.append("word numbers in the first column")
-    if comments and not names and not numbered:  # there a comment cannot be a word
-        notes.append(f"{len(comments)} comment lines skipped, the first is line {comments[0]}")
+    if numbers is None and not content.parted:
+        _refuse_short_texts(path, labels)
+    notes = _notes(content, names, numbered=numbered)
     if prefix := _common_prefix(words):
         words = [word.removeprefix(prefix) for word in words]
         notes.append(f"prefix {prefix!r} removed from every word")
@@ -80,38 +98,79 @@ def read_conll(path: Path, word_column: str | None = None, label_column: str | N
     return Conll([([word for word, _ in s], [tag for _, tag in s]) for s in cut if s], +dropped, tuple(notes))
 
 
-def _read_lines(path: Path) -> tuple[list[list[Line]], tuple[str, ...] | None, list[int]]:
-    """The lines of each sentence, the column names of CoNLL-U Plus, and the numbers of the lines with comments."""
+def _notes(content: _Content, names: tuple[str, ...] | None, *, numbered: bool) -> list[str]:
+    if names:
+        return ["CoNLL-U columns" if names == CONLLU else "named columns"]
+    if numbered:
+        return ["word numbers in the first column"]
+    if comments := content.comments:
+        return [f"{len(comments)} comment lines skipped, the first is line {comments[0]}"]
+    return []
+
+
+def _read_content(path: Path) -> _Content:
     names = None
-    lines: list[Line | None] = []  # None: the end of a sentence
-    hashes: list[tuple[int, str]] = []
+    texts: list[tuple[int, str]] = []  # number and text of each line, "" for the end of a sentence
     with open_text(path, newline="\n") as file:
-        for number, raw in enumerate(file, 1):
-            text = raw.strip(" \r\n").rstrip("\t")
+        for number, text in enumerate(_lines(file), 1):
             if match := NAMED_COLUMNS.match(text):
                 names = tuple(name.split(":")[-1].lower() for name in match[1].split())
-            elif not text or text.startswith("-DOCSTART-"):
-                lines.append(None)
             else:
-                if text[0] == "#":
-                    hashes.append((len(lines), text))
-                lines.append(Line(number, _split(text)))
-    comments = {place for place, _ in hashes}
-    width = next((len(line.fields) for place, line in enumerate(lines) if line and place not in comments), 0)
-    # a hash that has as many columns as the words is a word: "#<tab>O", "#Nairobi B-LOC"
-    comments -= {
-        place
-        for place, text in hashes
-        if (line := lines[place]) and len(line.fields) == width < len(CONLLU) and not COMMENT.match(text)
-    }
+                texts.append((number, "" if text.startswith("-DOCSTART-") else text))
+    comments = _find_comments([text for _, text in texts])
     sentences: list[list[Line]] = [[]]
-    for place, line in enumerate(lines):
-        if line is None:
+    for place, (number, text) in enumerate(texts):
+        if not text:
             sentences.append([])
         elif place not in comments:
-            sentences[-1].append(line)
-    numbers = [line.number for place in sorted(comments) if (line := lines[place])]
-    return [sentence for sentence in sentences if sentence], names, numbers
+            sentences[-1].append(Line(number, _split(text)))
+    return _Content(
+        [sentence for sentence in sentences if sentence],
+        names,
+        [texts[place][0] for place in sorted(comments)],
+        len(sentences) > 1,
+    )
+
+
+def _lines(file: Iterable[str]) -> Iterator[str]:
+    """The lines of a file that is cut at line feeds: a bare carriage return ends a line too, U+2028 and U+0085 do not.
+
+    Carriage returns before a line feed belong to it.
+    """
+    for part in file:
+        for line in part.rstrip("\r\n").split("\r"):
+            yield line.strip(" ").rstrip("\t")
+
+
+def _find_comments(texts: Sequence[str]) -> set[int]:
+    """The places of the lines that are comments: of those that begin with a hash, all that cannot be words."""
+    hashes = {place for place, text in enumerate(texts) if text[:1] == "#"}
+    words = [_split(text) for text in texts if text and text[0] != "#"]
+    width = len(words[0]) if words else 0
+    if width > 2 and _are_numbered(words):
+        return hashes
+    tabs = any("\t" in text for text in texts if text[:1] != "#")
+    tags = {fields[-1] for fields in words}
+    comments: set[int] = set()
+    for place in sorted(hashes):
+        text = texts[place]
+        begins = place == 0 or not texts[place - 1] or place - 1 in comments
+        if not _may_be_word(text, width, tabs=tabs) or (
+            begins and not tabs and text.startswith("# ") and not _is_tag(_split(text)[-1], tags)
+        ):
+            comments.add(place)
+    return comments
+
+
+def _may_be_word(text: str, width: int, *, tabs: bool) -> bool:
+    """Whether a line that begins with a hash has as many columns as the words: "#<tab>O", "#Nairobi B-LOC"."""
+    if COMMENT.match(text) or (tabs and "\t" not in text):
+        return False
+    return len(_split(text)) == width < len(CONLLU)
+
+
+def _is_tag(text: str, tags: Collection[str]) -> bool:
+    return text in tags or bool(ENTITY_TAG.fullmatch(text))
 
 
 def _split(text: str) -> list[str]:
@@ -136,17 +195,61 @@ def _check_widths(path: Path, lines: Sequence[Line]) -> None:
             )
 
 
-def _is_numbered(sentence: Sequence[Line]) -> bool:
-    ids = [line.fields[0] for line in sentence if not RANGE_OR_EMPTY.fullmatch(line.fields[0])]
-    return ids == [str(number) for number in range(1, len(ids) + 1)]
+def _check_named_width(path: Path, line: Line, names: Sequence[str]) -> None:
+    if len(line.fields) != len(names):
+        other = "; if it is not CoNLL-U, give it the ending .conll" if names == CONLLU else ""
+        raise UserError(
+            f"{path}, line {line.number}: expected {len(names)} columns, {', '.join(names)}, found "
+            f"{len(line.fields)}{other}"
+        )
+
+
+def _conllu_names(path: Path, lines: Sequence[Line], *, numbered: bool) -> tuple[str, ...] | None:
+    """The column names of CoNLL-U if the file's name says so, or it has ten columns and the words are numbered."""
+    named = path.name.lower().endswith(CONLLU_ENDINGS)
+    return CONLLU if named or (numbered and len(lines[0].fields) == len(CONLLU)) else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() or bool(RANGE_OR_EMPTY.fullmatch(text))
+
+
+def _are_numbered(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether nearly all lines begin with a number, however the numbers run: from 0, or on through the document."""
+    return sum(_is_number(row[0]) for row in rows) >= NEARLY_ALL * len(rows)
+
+
+def _number_column(names: Sequence[str] | None, *, numbered: bool) -> int | None:
+    """The place of the column with the word numbers; None where there is none."""
+    if names:
+        return names.index("id") if "id" in names else None
+    return 0 if numbered else None
+
+
+def _check_numbers(path: Path, sentences: Sequence[Sequence[Line]], column: int) -> None:
+    """Raise a UserError for the first line without a word number, or with one that does not follow the one before."""
+    for sentence in sentences:
+        before = -1
+        for line in sentence:
+            text = line.fields[column]
+            if not _is_number(text):
+                raise UserError(
+                    f"{path}, line {line.number}: expected the number of a word in column {column + 1} as in other "
+                    f"lines, got {text!r}"
+                )
+            if text.isdecimal():
+                if int(text) <= before:
+                    raise UserError(
+                        f"{path}, line {line.number}: the number of the word is {text}, but {before} stands before it; "
+                        "is the blank line between two sentences missing?"
+                    )
+                before = int(text)
 
 
 def _named_columns(
     path: Path, lines: Sequence[Line], names: Sequence[str], word_column: str | None, label_column: str | None
 ) -> tuple[list[str], list[str]]:
     """Words and labels by column name, or a feature of MISC. Raises UserError where a column is not filled in."""
-    if len(lines[0].fields) != len(names):
-        raise UserError(f"{path}, line {lines[0].number}: expected {len(names)} columns, {', '.join(names)}")
     if label_column is None:
         others = ", ".join(name for name in names if name not in ("id", "form"))
         raise UserError(
@@ -220,6 +323,19 @@ def _refuse_texts(path: Path, words: Sequence[str]) -> None:
         raise UserError(
             f"{path} has a text and a label on each line, not a word and its tag (“Amina⇥B-PER”, a blank line after "
             "each sentence); for labels of whole texts write a .tsv whose first line is “text⇥label”"
+        )
+
+
+def _refuse_short_texts(path: Path, labels: Sequence[str]) -> None:
+    """Raise a UserError where many lines, with no blank one among them, have labels that are no entity tags.
+
+    In scripts without spaces a text looks like a word.
+    """
+    if len(labels) > LONG_SENTENCE and not any(map(ENTITY_TAG.fullmatch, labels)):
+        raise UserError(
+            f"{path}: {len(labels)} lines without a blank line, and no tag is O or like B-PER. Words with tags (parts "
+            "of speech) need a blank line after each sentence; for labels of whole texts write a .tsv whose first line "
+            "is “text⇥label”"
         )
 
 

@@ -4,20 +4,22 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..text import clean_line
 from .opening import open_text
-from .swallowed import Suspect, find_suspect, refuse_swallowed
+from .swallowed import Suspect, find_suspect, judge_suspects
 
 SAMPLE = 2**18  # characters that the dialect is told from
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 UNCLOSED = "unexpected end"  # in the message of csv.Error
 DOUBLED = re.compile(r'(?:^|\t)"[^\t]*""[^\t]*"(?=\t|\r?$)', re.MULTILINE)
 QUOTED_HEADER = re.compile(r'"[^"\t\n]+"(\t"[^"\t\n]+")*\r?\n')
+CARRIAGE_RETURN = "; a carriage return ends this line: if it is part of a text, put that in quotes or remove it"
 SEP_LINE = re.compile(r"sep=(.)\r?\n")  # Excel's first line, which names the separator
 
 
@@ -63,13 +65,13 @@ def find_dialect(path: Path, *, tsv: bool) -> Dialect:
     if separator == "\t":
         return Dialect(separator, quoted=_is_quoted(sample, cut=cut), skip_lines=skip_lines)
     plain = Dialect(separator)
-    header, *rows = _records(sample, plain, cut=cut) or [[]]
-    spaced = any(name[:1] == " " for name in header[1:]) or any(field[:2] == ' "' for row in rows for field in row)
+    header = next(iter(_records(sample, plain, cut=cut)), [])
+    spaced = any(name[:1] == " " for name in header[1:]) or _quotes_after_spaces(sample, separator, cut=cut)
     return Dialect(separator, skip_spaces=spaced, skip_lines=skip_lines)
 
 
-def delimited_rows(path: Path, dialect: Dialect) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The line on which each row begins, and the row.
+def delimited_rows(path: Path, dialect: Dialect, notes: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The line on which each row begins, and the row; `notes` gets what is told once all are read.
 
     Raises UserError with the line for two columns of one name, a row with more or fewer fields than the header, and
     quotes that are not closed or that swallow the rows after them.
@@ -81,7 +83,8 @@ def delimited_rows(path: Path, dialect: Dialect) -> Iterator[tuple[int, dict[str
     with open_text(path) as file:
         for _ in range(dialect.skip_lines):
             file.readline()
-        reader = dialect.reader(file)
+        lines = _Lines(file)
+        reader = dialect.reader(lines)
         try:
             for fields in reader:
                 line, last = last + 1, reader.line_num
@@ -92,22 +95,53 @@ def delimited_rows(path: Path, dialect: Dialect) -> Iterator[tuple[int, dict[str
                         suspects.append(suspect)
                     yield line + dialect.skip_lines, dict(zip(names, fields, strict=True))
                 elif fields:
-                    raise UserError(_wrong_width(path, line + dialect.skip_lines, len(names), len(fields)))
+                    told = _wrong_width(path, line + dialect.skip_lines, len(names), len(fields))
+                    raise UserError(told + (CARRIAGE_RETURN if lines.last.endswith("\r") else ""))
         except csv.Error as error:
             raise UserError(_misquoted(path, last + 1 + dialect.skip_lines, str(error))) from error
     if suspects:
         with open_text(path) as file:
-            refuse_swallowed(path, suspects, dialect.reader(file), skipped=dialect.skip_lines)
+            notes += judge_suspects(path, suspects, dialect.reader(file), skipped=dialect.skip_lines)
+
+
+class _Lines:
+    """The lines of a file, and the last one read."""
+
+    def __init__(self, file: Iterable[str]) -> None:
+        self._file = iter(file)
+        self.last = ""
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        self.last = next(self._file)
+        return self.last
 
 
 def header(path: Path, names: list[str]) -> list[str]:
-    """The column names without white space around. Raises UserError where two are the same."""
-    names = [name.strip() for name in names]
+    """The column names in the form that all text gets. Raises UserError where two are the same."""
+    names = [clean_line(name) for name in names]
     for second, name in enumerate(names):
         first = names.index(name)
         if first < second and name:  # a spreadsheet's empty columns at the right have no name
             raise UserError(f"{path}: columns {first + 1} and {second + 1} are both called {name!r}; rename one")
     return names
+
+
+def _quotes_after_spaces(sample: str, separator: str, *, cut: bool) -> bool:
+    """Whether fields stand in quotes behind a space, and the rows can be read so.
+
+    In a quoted field a quote is doubled, or the closing one: neither counts.
+    """
+    part = re.escape(separator)
+    if not re.search(rf'{part} +"[^"{part}\r\n]', sample):
+        return False
+    try:
+        _records(sample, Dialect(separator, skip_spaces=True), cut=cut, strict=True)
+    except csv.Error:
+        return False
+    return True
 
 
 def _separator(sample: str, *, cut: bool, usual: str) -> str:
@@ -158,5 +192,6 @@ def _misquoted(path: Path, line: int, error: str) -> str:
     if UNCLOSED in error:
         return f"{path}, line {line}: a quote opens in this row and is never closed; remove it, or double it"
     return (
-        f"{path}, line {line}: quotes out of place in the row that begins here ({error}); double quotes inside fields"
+        f"{path}, line {line}: quotes out of place in the row that begins here (text behind a closing one); double "
+        "those inside fields"
     )

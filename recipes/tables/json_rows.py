@@ -1,11 +1,13 @@
 """Rows of JSON files: an object on each line, or an array of objects."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..text import clean_line
 from .opening import open_text
 
 HEAD = 4096  # characters, to see whether the file is an array
@@ -25,6 +27,8 @@ def array_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         values = json.loads(text)
     except json.JSONDecodeError as error:
         raise UserError(f"{path}, line {error.lineno}: not JSON ({error.msg}, column {error.colno})") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: {_unreadable(error)}") from error
     _refuse_repeated_keys(path, text[: text.find("}") + 1].lstrip()[1:], "row 1")
     for number, value in enumerate(values, 1):
         place = f"{path}, row {number}"
@@ -45,6 +49,8 @@ def line_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             except json.JSONDecodeError as error:
                 hint = "; expected an object on each line, or an array of objects" if first else ""
                 raise UserError(f"{path}, line {number}: not JSON ({error}){hint}") from error
+            except (ValueError, RecursionError) as error:
+                raise UserError(f"{path}, line {number}: {_unreadable(error)}") from error
             place = f"{path}, line {number}"
             if r"\u" in line:
                 _refuse_surrogates(row, place)
@@ -54,10 +60,24 @@ def line_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, _object(row, place)
 
 
+def _unreadable(error: Exception) -> str:
+    """What is wrong with JSON that Python cannot hold."""
+    if isinstance(error, RecursionError):
+        return "lists or objects are nested too deeply; make them flat"
+    return "a number with too many digits; put it in quotes"
+
+
 def _object(value: Any, place: str) -> dict[str, Any]:
+    """An object with its names in the form that all text gets. Raises UserError where two become the same."""
     if not isinstance(value, dict):
         raise UserError(f"{place}: expected an object with a name for each value, got {str(value)[:40]!r}")
-    return value
+    names = {name: clean_line(name) for name in value}
+    if all(name == clean for name, clean in names.items()):
+        return value
+    if len(set(names.values())) < len(names):
+        twice = next(name for name, count in Counter(names.values()).items() if count > 1)
+        raise UserError(f"{place}: two values are both called {twice!r}")
+    return {names[name]: part for name, part in value.items()}
 
 
 def _refuse_surrogates(value: Any, place: str) -> None:
@@ -82,5 +102,5 @@ def _refuse_repeated_keys(path: Path, text: str, place: str) -> None:
 
     try:
         json.loads(text, object_pairs_hook=check)
-    except json.JSONDecodeError:  # an array's first object that holds others is not cut out whole
+    except (ValueError, RecursionError):  # an array's first object that holds others is not cut out whole
         return

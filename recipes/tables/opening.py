@@ -73,6 +73,9 @@ def inspect(path: Path, *, parquet: bool = False) -> Content:
             encoding = codec
             notes.append(f"in {name}")
             break
+    else:
+        if b"\0" in head and not parquet:
+            raise UserError(f"{path}: UTF-16 without a byte-order mark, or a binary file: save it as UTF-8")
     return Content(gzipped, encoding, " and ".join(notes) or None)
 
 

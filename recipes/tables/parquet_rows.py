@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..text import clean_line
 from .delimited import header
 from .opening import inspect
 
@@ -20,10 +21,10 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     inspect(path, parquet=True)
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            header(path, file.schema_arrow.names)
+            names = header(path, file.schema_arrow.names)
             first = 1
             for batch in file.iter_batches(BATCH):
-                yield from enumerate(batch.to_pylist(), first)
+                yield from enumerate(batch.rename_columns(names).to_pylist(), first)
                 first += batch.num_rows
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a readable parquet file ({error}); fetch or make it again") from error
@@ -37,8 +38,9 @@ def class_names(path: Path, name: str) -> list[str] | None:
         return None
     metadata = pyarrow.parquet.read_schema(path).metadata or {}
     try:
-        feature = json.loads(metadata[b"huggingface"])["info"]["features"][name]
-    except (KeyError, TypeError, ValueError):
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        feature = {clean_line(column): found for column, found in features.items()}[name]
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
     while isinstance(feature, list):  # [feature] is a list of it
         feature = feature[0] if feature else None

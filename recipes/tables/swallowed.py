@@ -1,15 +1,19 @@
 """Stray quotes in csv files: one that opens by mistake swallows the rows up to the next one, line ends and all."""
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
 
+LINE_END = re.compile(r"\r\n?|\n")
 FEW = 0.5  # of the rows: a column with fewer different values has classes, not texts
+STRONG = 3  # rows that were surely swallowed: then the file is refused
+NUMBER_WEIGHT = 0.5  # of a class that is a number: numbers stand in texts too
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,30 @@ class Suspect:
     first: int
     last: int
     """Lines of the file."""
-    values: list[tuple[int, str]]
-    """The columns' numbers and the values they would have in the rows swallowed."""
+    rows: int
+    """Rows that it would be instead of one."""
+    columns: dict[int, list[str]]
+    """By the columns' numbers, what these rows would have in them."""
+    within: int
+    """The number of the column that the field stands in."""
+    spaced: bool
+    """Whether a space follows every separator in the field, as in prose."""
+
+    def swallowed(self, column: int) -> list[str]:
+        """The values of the rows swallowed: the row's own is the first before the field, and the last behind it."""
+        return self.columns[column][1:] if column < self.within else self.columns[column][:-1]
+
+
+@dataclass
+class _Others:
+    """What the other rows of the file hold."""
+
+    seen: dict[int, Counter[str]]
+    """By column, how often each value stands in the rows without line ends in them."""
+    neighbours: dict[int, list[list[str]]]
+    """By the last line of a suspect, the rows before and after it; no fields where there is none."""
+    spaced: float = 0
+    """Share of the rows with a space behind a separator."""
 
 
 def find_suspect(first: int, last: int, fields: Sequence[str], reader: Callable[..., Any]) -> Suspect | None:
@@ -29,63 +55,115 @@ def find_suspect(first: int, last: int, fields: Sequence[str], reader: Callable[
     `first` and `last` are the lines of the record; `reader` splits lines into fields.
     """
     for number, field in enumerate(fields):
-        if len(fields) > 1 and "\n" in field and (rows := _rows_in(field, number, len(fields), reader)):
-            return Suspect(first, last, list(_values(rows, number, len(fields))))
+        if len(fields) > 1 and LINE_END.search(field) and (rows := _rows_in(field, number, len(fields), reader)):
+            spaced = all(part[:1] == " " for row in rows for part in row[1:])
+            rows[0] = [*fields[:number], *rows[0]]
+            rows[-1] = [*rows[-1], *fields[number + 1 :]]
+            columns = {column: [row[column] for row in rows] for column in range(len(fields)) if column != number}
+            return Suspect(first, last, len(rows), columns, number, spaced)
     return None
 
 
 def _rows_in(field: str, number: int, width: int, reader: Callable[..., Any]) -> list[list[str]] | None:
-    """The lines of a field as rows of `width` columns; None where one has more or fewer.
+    """The fields of each line of a field, as of rows of `width` columns; None where one has more or fewer.
 
     The first line begins in column `number`, the last one ends in it.
     """
-    lines = field.split("\n")
+    lines = LINE_END.split(field)
     rows = []
     for place, line in enumerate(lines):
         before, after = number * (place == 0), (width - number - 1) * (place == len(lines) - 1)
         row = next(reader([line], strict=False), [])
         if len(row) != width - before - after:
             return None
-        rows.append([""] * before + row + [""] * after)
+        rows.append(row)
     return rows
 
 
-def _values(rows: list[list[str]], within: int, width: int) -> Iterator[tuple[int, str]]:
-    """What stands in the other columns; in the first and the last row only on one side of the field."""
-    for place, row in enumerate(rows):
-        for column in range(width):
-            before, after = column < within, column > within
-            if (before and place > 0) or (after and place < len(rows) - 1):
-                yield column, row[column]
+def judge_suspects(path: Path, suspects: Sequence[Suspect], reader: Any, *, skipped: int) -> list[str]:
+    """Notes on suspects that may be honest texts. Raises UserError for the first one that surely is none.
 
-
-def refuse_swallowed(path: Path, suspects: list[Suspect], rows: Iterable[list[str]], *, skipped: int) -> None:
-    """Raise a UserError for the first suspect whose lines hold what the same columns hold in the other rows.
-
-    `rows` are those of the file once more, with `skipped` lines and the header in front. That a text has as many
-    separators in each line as the table can be chance; that known labels or numbers stand behind them is none.
+    That a text has as many separators in each line as the table can be chance, and so can a number in front of one.
+    That three or more rows hold the classes of the other rows, or numbers between those of the rows around, is none.
+    `reader` gives the rows of the file once more, with `skipped` lines and the header in front.
     """
-    seen: dict[int, Counter[str]] = {column: Counter() for suspect in suspects for column, _ in suspect.values}
-    for row in islice(rows, skipped + 1, None):
-        if row and not any("\n" in field for field in row):
-            for column, values in seen.items():
-                values[row[column].strip()] += 1
+    others = _read_others(suspects, reader, skipped)
+    doubtful = []
     for suspect in suspects:
-        known = [_is_known(value.strip(), seen[column]) for column, value in suspect.values]
-        if known.count(True) > known.count(False):
+        evidence, known, unknown = _weigh(suspect, others)
+        prose = suspect.spaced and others.spaced < FEW
+        if suspect.rows > STRONG and evidence >= STRONG and not unknown and not prose:
             raise UserError(
                 f"{path}, line {suspect.first + skipped}: a quote that opens here swallows the rows up to line "
-                f"{suspect.last + skipped}; remove the stray quote, or double it inside a quoted field"
+                f"{suspect.last + skipped}; remove the stray quote, or double it inside a quoted field (if these lines "
+                "are one text, write the table as .jsonl)"
             )
+        if known > unknown:
+            doubtful.append(suspect)
+    if not doubtful:
+        return []
+    more = f", and {len(doubtful) - 1} more" if len(doubtful) > 1 else ""
+    return [
+        f"the quoted field at line {doubtful[0].first + skipped} holds {doubtful[0].rows} lines that look like rows"
+        f"{more}; if they are rows, a stray quote opens there"
+    ]
 
 
-def _is_known(value: str, seen: Counter[str]) -> bool | None:
-    """Whether a value fits a column of numbers or of few classes; None where the column has neither."""
-    if not seen:
-        return None
-    if all(map(_is_number, seen)):
-        return _is_number(value)
-    return value in seen if len(seen) <= FEW * seen.total() else None
+def _read_others(suspects: Sequence[Suspect], reader: Any, skipped: int) -> _Others:
+    others = _Others({column: Counter() for suspect in suspects for column in suspect.columns}, {})
+    places = {suspect.last for suspect in suspects}
+    before: list[str] = []
+    waiting = None
+    count = spaced = 0
+    for row in _data_rows(reader, skipped):
+        if waiting is not None:
+            others.neighbours[waiting][1] = row
+            waiting = None
+        if (last := reader.line_num - skipped) in places:
+            waiting = last
+            others.neighbours[waiting] = [before, []]
+        if not any(map(LINE_END.search, row)):
+            for column, values in others.seen.items():
+                values[row[column].strip()] += 1
+            count += 1
+            spaced += any(field[:1] == " " for field in row[1:])
+        before = row
+    others.spaced = spaced / max(1, count)
+    return others
+
+
+def _data_rows(reader: Any, skipped: int) -> Iterator[list[str]]:
+    for number, row in enumerate(reader):
+        if number > skipped and row:
+            yield row
+
+
+def _weigh(suspect: Suspect, others: _Others) -> tuple[float, int, int]:
+    """How sure it is that rows were swallowed, in rows, and how many values the other rows know and do not know."""
+    evidence, known, unknown = 0.0, 0, 0
+    for column in suspect.columns:
+        seen = others.seen[column]
+        values = [value.strip() for value in suspect.swallowed(column)]
+        numbers = all(map(_is_number, seen))
+        if seen and len(seen) <= FEW * seen.total():
+            found = sum(value in seen for value in values)
+            evidence += found * (NUMBER_WEIGHT if numbers else 1)
+        elif seen and numbers:
+            found = sum(map(_is_number, values))
+            evidence += found if _in_order(suspect, column, others.neighbours[suspect.last]) else 0
+        else:
+            continue
+        known, unknown = known + found, unknown + len(values) - found
+    return evidence, known, unknown
+
+
+def _in_order(suspect: Suspect, column: int, around: Sequence[Sequence[str]]) -> bool:
+    """Whether the numbers of a column go on from the row before to the row after, up or down."""
+    texts = [*around[0][column : column + 1], *suspect.columns[column], *around[1][column : column + 1]]
+    if not all(_is_number(text.strip()) for text in texts):
+        return False
+    pairs = list(pairwise(map(float, texts)))
+    return all(one < other for one, other in pairs) or all(one > other for one, other in pairs)
 
 
 def _is_number(value: str) -> bool:

@@ -132,3 +132,9 @@ def test_lines_are_in_the_form_that_task_texts_have(text: str) -> None:
 
 def test_repair_may_be_left_off() -> None:
     assert cleaned("Tom &amp; Jerry waliondoka", repair=False).lines == ["Tom &amp; Jerry waliondoka"]
+
+
+def test_pages_of_which_nothing_is_left_are_empty() -> None:
+    found = cleaned("\xad\u200b", "\x07 \ufeff\n", "Habari ya leo ni nzuri sana", **LOOSE)
+    assert found.lines == ["Habari ya leo ni nzuri sana"]
+    assert (found.tally.pages["kept"], found.tally.pages["empty"]) == (1, 2)

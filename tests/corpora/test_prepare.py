@@ -210,6 +210,7 @@ def test_glotcc_is_prepared_once_and_then_needs_no_hub(hub: Hub, tmp_path: Path)
     for number in range(2):
         shard = hub.folder / f"datasets/cis-lmu/GlotCC-V1/v1.0/swh-Latn/swh-Latn_{number}.parquet"
         write_pages(shard, range(number * 50, number * 50 + 50))
+    hub.put("datasets/cis-lmu/GlotCC-V1/README.md", "---\nlicense: cc0-1.0\n---\n")
     section = {"drop_near_duplicates": False}
     glotcc = Recipe.model_validate({"language": "swh_Latn", "base": {"from_scratch": {}}, "corpus": section})
     artifact = prepare_corpus(glotcc, tmp_path / "runs")
@@ -217,7 +218,10 @@ def test_glotcc_is_prepared_once_and_then_needs_no_hub(hub: Hub, tmp_path: Path)
     assert artifact.manifest()["inputs"] == {"glotcc": "cis-lmu/GlotCC-V1", "revision": "main", "tasks": {}}
     source = artifact.manifest()["facts"]["source"]
     assert (source["commit"], source["of"], len(source["files"])) == (COMMIT, 2, 2)
-    assert f"cis-lmu/GlotCC-V1 at revision main (commit {COMMIT})" in (artifact.folder / "card.md").read_text()
+    card = (artifact.folder / "card.md").read_text()
+    assert f"cis-lmu/GlotCC-V1 at revision main (commit {COMMIT})" in card
+    assert source["licence"] == "cc0-1.0"
+    assert "Licence: packaging cc0-1.0, the text under Common Crawl's terms of use." in card
     hub.close()
     assert prepare_corpus(glotcc, tmp_path / "runs").folder == artifact.folder
 

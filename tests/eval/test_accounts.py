@@ -58,8 +58,9 @@ def test_words_of_sentences(tmp_path: Path) -> None:
     task = f"eval.others={{pos: {{{files}, label: upos, metric: accuracy}}}}"
     data, said = evaluate(tmp_path / "runs", "pos", task, "eval.training.max_length=10")
     dropped = data[0]["test"].pop("dropped_words")
-    assert data[0]["test"] == {"rows": 2, "used": 2, "cut": 1, "words": 22}
-    assert dropped["multiword ranges and empty nodes"] == 1
+    lines = {"multiword ranges and empty nodes": 1}
+    assert data[0]["test"] == {"rows": 2, "used": 2, "cut": 1, "words": 22, "dropped_lines": lines}
+    assert set(dropped) == {"no tokens", "cut off by max_length"}
     assert dropped["no tokens"] == 1
     assert dropped["cut off by max_length"] > 8
     beyond = (

@@ -135,3 +135,30 @@ def test_tags_of_no_scheme_say_what_to_do(tmp_path: Path, tags: list[str], told:
 def test_skeletons_keep_what_tells_labels_apart() -> None:
     assert skeleton("Very_Negative") == skeleton("very negative") == "verynegative"
     assert len({skeleton(label) for label in ("1", "2", "+", "-", "B", "c", "5 stars", "4 stars")}) == 8
+    assert skeleton("-1") != skeleton("1") != skeleton("_1")
+
+
+def test_labels_of_signed_numbers_are_different(tmp_path: Path) -> None:
+    labels = ["1", "0"] * 5
+    data = read_task("mood", classes(tmp_path, train=labels, validation=labels, test=[*labels, "-1"]), tmp_path)
+    assert data.strange == ("label '-1' of test is not in train, so that no system can guess it",)
+    signed = ["1", "0", "-1"] * 5
+    assert read_task("mood", classes(tmp_path, train=signed, validation=signed, test=signed), tmp_path).strange == ()
+
+
+@pytest.mark.parametrize(
+    ("rare", "frequent"),
+    [("PROPN", "PRON"), ("nummod", "nmod"), ("alarm_get", "alarm_set"), ("cash_arrival", "card_arrival")],
+)
+def test_names_that_are_merely_near_are_told_and_not_refused(tmp_path: Path, rare: str, frequent: str) -> None:
+    train = [frequent, "x"] * 30
+    data = read_task("mood", classes(tmp_path, train=train, validation=train, test=[*train, rare]), tmp_path)
+    assert data.strange == (
+        f"label {rare!r} of test is not in train, so that no system can guess it; a slip for {frequent!r}?",
+    )
+
+
+def test_two_names_that_look_alike_in_train_are_told_once(tmp_path: Path) -> None:
+    labels = ["afya", "Afya"] * 5
+    data = read_task("mood", classes(tmp_path, train=labels, validation=labels, test=labels), tmp_path)
+    assert data.strange == ("label 'Afya' stands in train 5 times, 'afya' 5 times: a slip?",)

@@ -258,6 +258,17 @@ def test_licences_of_all_data_are_told(tmp_path: Path) -> None:
     assert "someone/something scoring of own see the page of the data set" in text
 
 
+def test_the_licence_that_a_corpus_recorded_is_told(tmp_path: Path) -> None:
+    adapter = add_adapter(tmp_path, "x-text-seq_bn-1a")
+    file = tmp_path / "data/swh_Latn/corpus-1a/manifest.json"
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    manifest["facts"]["source"]["licence"] = "cc0-1.0"
+    file.write_text(json.dumps(manifest), encoding="utf-8")
+    add_mlm(tmp_path, ADAPTER, 9.0, parents=(adapter,), inputs={"files": ["0" * 64]})
+    text = text_of(page(tmp_path)).replace("&#39;", "'")
+    assert "training packaging cc0-1.0, the text under Common Crawl's terms of use" in text
+
+
 def test_the_papers_numbers_are_shown_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lrl_adapt.eval.tables.paper_score", lambda *_: 0.5)
     text = text_of(write_report(small(tmp_path), paper=True).read_text(encoding="utf-8"))

@@ -16,6 +16,7 @@ from lrl_adapt.cli.app import app
 from lrl_adapt.corpora.clean import clean
 from lrl_adapt.corpora.readers import read_documents
 from lrl_adapt.eval.data import read_task
+from lrl_adapt.eval.tasks import UNREADABLE
 from lrl_adapt.eval.units import label_units
 from lrl_adapt.recipes.evaluation import PseudoPerplexity, Task
 from lrl_adapt.recipes.labelled import read_sentences
@@ -81,9 +82,23 @@ def test_lines_of_which_the_tokenizer_keeps_nothing_are_left_out_and_counted(sco
     assert "texts of which nothing is left: 4" in told
     assert "mlm: 1 of 4 sentences left out: the tokenizer keeps nothing of them" in told
     assert facts["sentences_without_tokens"] == 1
+    assert facts["data"]["sentences"] == {
+        "rows": 8,
+        "used": 3,
+        "dropped": {"empty text": 4, UNREADABLE: 1},
+    }
     code, _, told, _ = scored("\u200d\u200d\n\ufffd\n")
     assert code == 2
     assert "error: eval.mlm: the tokenizer of base-mini keeps nothing of any sentence" in told
+
+
+def test_sentences_that_are_cut_are_counted_and_told(scored) -> None:
+    short = scored("\n".join(SWAHILI))
+    code, _, told, facts = scored("\n".join([*SWAHILI, " ".join(SWAHILI * 40)]))
+    assert code == 0
+    assert facts["data"]["sentences"] == {"rows": 4, "used": 4, "cut": 1}
+    assert "mlm: 1 of 4 rows are longer than eval.mlm.max_length and were cut" in told
+    assert "were cut" not in short[2]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

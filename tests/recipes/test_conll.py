@@ -1,6 +1,9 @@
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.tables import read_conll
 
@@ -144,3 +147,105 @@ def test_files_without_words_and_with_windows_line_ends(tmp_path: Path) -> None:
     assert read_conll(write(tmp_path / "a.txt", "\n\n# tupu\n")).sentences == []
     conll = read_conll(write(tmp_path / "b.txt", "\ufeffJuma O\r\n\r\nyuko O\r\n"))
     assert conll.sentences == [(["Juma"], ["O"]), (["yuko"], ["O"])]
+
+
+ENDS = {"LF": "\n", "CR LF": "\r\n", "CR": "\r", "CR CR LF": "\r\r\n"}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_every_line_end_ends_a_line(tmp_path: Path, end: str) -> None:
+    lines = ["Juma B-PER", "yuko O", "", "Dar\u2028es\x85Salaam B-LOC", "leo O", ""]
+    expected = [(["Juma", "yuko"], ["B-PER", "O"]), (["Dar\u2028es\x85Salaam", "leo"], ["B-LOC", "O"])]
+    for separator in (" ", "\t"):
+        content = end.join(lines).replace(" ", separator)
+        assert read_conll(write(tmp_path / "a.conll", content)).sentences == expected
+
+
+def test_line_ends_may_be_mixed(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.conll", "Juma B-PER\ryuko O\r\rhapa O\nleo O\r\n\r\nNairobi B-LOC\r")
+    assert [words for words, _ in read_conll(path).sentences] == [["Juma", "yuko"], ["hapa", "leo"], ["Nairobi"]]
+
+
+@pytest.mark.parametrize("second", [(0, 1), (3, 4), (1, 3), (7, 8)])
+def test_numbers_of_any_run_are_never_words(tmp_path: Path, second: tuple[int, int]) -> None:
+    numbers = [1, 2, *second]
+    lines = [f"{n}\t{word}\tO" for n, word in zip(numbers, ["Juma", "yuko", "hapa", "leo"], strict=True)]
+    conll = read_conll(write(tmp_path / "a.conll", "\n".join([*lines[:2], "", *lines[2:]])))
+    assert conll.sentences == [(["Juma", "yuko"], ["O", "O"]), (["hapa", "leo"], ["O", "O"])]
+    rest = "\t_" * 6
+    lines = [f"{n}\tneno\t_\tNOUN{rest}" for n in numbers]
+    conll = read_conll(write(tmp_path / "b.conll", "\n".join([*lines[:2], "", *lines[2:]])), label_column="upos")
+    assert conll.sentences == [(["neno", "neno"], ["NOUN", "NOUN"])] * 2
+
+
+def test_a_missing_blank_line_between_numbered_sentences_is_refused(tmp_path: Path) -> None:
+    lines = ["1\tJuma\tO", "2\tyuko\tO", "1\thapa\tO", "2\tleo\tO"]
+    with pytest.raises(UserError, match="line 3: the number of the word is 1, but 2 stands before it; is the blank"):
+        read_conll(write(tmp_path / "a.conll", "\n".join(lines)))
+
+
+def test_a_line_without_its_number_is_refused(tmp_path: Path) -> None:
+    lines = [f"{n}\tneno\tO" for n in range(1, 20)]
+    with pytest.raises(UserError, match=r"line 20: expected the number of a word in column 1 .*, got 'x'"):
+        read_conll(write(tmp_path / "a.conll", "\n".join([*lines, "x\tneno\tO"])))
+
+
+def test_the_endings_of_conllu_ask_for_its_columns(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"expected 10 columns, id, form.*found 2; .*give it the ending \.conll"):
+        read_conll(write(tmp_path / "a.conllu", "Juma\tO\n"), label_column="upos")
+
+
+@pytest.mark.parametrize(
+    "comment", ["# sentensi ya kwanza", "# maelezo mafupi", "# a b\n# c d", "# sent_id = 4\n# maelezo mafupi"]
+)
+@pytest.mark.parametrize("separator", ["\t", " "])
+def test_comments_with_as_many_fields_as_the_words_are_no_words(tmp_path: Path, comment: str, separator: str) -> None:
+    words = [f"Juma{separator}B-PER", f"#{separator}O", ""]
+    conll = read_conll(write(tmp_path / "a.conll", "\n".join([comment, *words, comment, *words])))
+    assert conll.sentences == [(["Juma", "#"], ["B-PER", "O"])] * 2
+
+
+def test_a_hash_may_begin_a_sentence(tmp_path: Path) -> None:
+    conll = read_conll(write(tmp_path / "a.conll", "# O\nNairobi B-LOC\nleo O\n"))
+    assert conll.sentences == [(["#", "Nairobi", "leo"], ["O", "B-LOC", "O"])]
+
+
+def test_labelled_texts_of_one_word_are_refused(tmp_path: Path) -> None:
+    texts = "".join(f"สวัสดีครับ{number}\tpositive\n" for number in range(21))
+    with pytest.raises(UserError, match=r"21 lines without a blank line.*need a blank line after.*write a \.tsv"):
+        read_conll(write(tmp_path / "a.txt", texts))
+    assert len(read_conll(write(tmp_path / "b.txt", texts + "\n")).sentences[0][0]) == 21  # parts of speech
+    assert len(read_conll(write(tmp_path / "c.txt", texts.replace("positive", "O"))).sentences[0][0]) == 21
+
+
+WORDS = st.one_of(
+    st.sampled_from(["#", "5", "1998", "#Nairobi", "Juma", "ẹjọ́", "ab\u2028c"]), st.text("abọ漢#", min_size=1)
+)
+TAGS = st.sampled_from(["O", "B-PER", "I-PER", "B-LOC"])
+SENTENCES = st.lists(st.lists(st.tuples(WORDS, TAGS), min_size=1, max_size=6), min_size=1, max_size=6)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    SENTENCES,
+    st.sampled_from(list(ENDS.values())),
+    st.sampled_from([" ", "  ", "\t"]),
+    st.sampled_from([None, "sentence", "zero", "document"]),
+    st.sampled_from([None, "# sent_id = 1", "# maelezo ya sentensi", "# maelezo mafupi", "# newdoc"]),
+)
+def test_sentences_are_the_same_in_every_form(
+    sentences: list[list[tuple[str, str]]], end: str, separator: str, numbering: str | None, comment: str | None
+) -> None:
+    sentences = [[("Juma", "B-PER")], *sentences]  # a file of hashes alone has only comments
+    lines: list[str] = []
+    count = 0
+    for sentence in sentences:
+        count = {"document": count, "zero": -1}.get(numbering or "", 0)
+        lines += [comment] if comment else []
+        for word, tag in sentence:
+            count += 1
+            lines.append(separator.join([*([str(count)] if numbering else []), word, tag]))
+        lines.append("")
+    with TemporaryDirectory() as folder:
+        path = write(Path(folder) / "a.conll", end.join(lines))
+        assert read_conll(path).sentences == [tuple(map(list, zip(*s, strict=True))) for s in sentences]

@@ -1,8 +1,11 @@
 import csv
+import random
 from pathlib import Path
 
 import pytest
 from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.recipes.evaluation import Task
+from lrl_adapt.recipes.examples import Account, read_items
 from lrl_adapt.recipes.tables import open_table, read_rows
 
 
@@ -80,7 +83,7 @@ def reviews(count: int) -> list[str]:
     return [f"Hoteli hii ni nzuri {number}.,{'hasi' if number % 3 else 'chanya'}" for number in range(count)]
 
 
-@pytest.mark.parametrize(("opens", "closes"), [(0, 39), (5, 6), (5, 19), (38, 39)])
+@pytest.mark.parametrize(("opens", "closes"), [(0, 39), (5, 8), (5, 19), (36, 39)])
 def test_a_stray_quote_that_swallows_rows_is_told_with_its_line(tmp_path: Path, opens: int, closes: int) -> None:
     rows = reviews(60)
     rows[opens] = f'"{rows[opens]}'
@@ -92,6 +95,83 @@ def test_a_stray_quote_that_swallows_rows_is_told_with_its_line(tmp_path: Path, 
     told = f"line {opens + 2}: a quote that opens here swallows the rows up to line {closes + 2};"
     with pytest.raises(UserError, match=told):
         list(read_rows(path))
+
+
+@pytest.mark.parametrize(("opens", "closes"), [(5, 6), (38, 39), (5, 7)])
+def test_one_or_two_rows_in_quotes_are_told_in_a_note(tmp_path: Path, opens: int, closes: int) -> None:
+    rows = reviews(60)
+    rows[opens] = f'"{rows[opens]}'
+    text, _, label = rows[closes].rpartition(",")
+    rows[closes] = f'{text}",{label}'
+    path = write(tmp_path / "a.csv", "\n".join(["text,label", *rows, ""]))
+    account = Account()
+    assert len(read_items(path, Task(file="unread"), account)) == 60 - (closes - opens)
+    assert account.notes == [
+        (
+            "a.csv",
+            f"the quoted field at line {opens + 2} holds {closes - opens + 1} lines that look like rows; if they are "
+            "rows, a stray quote opens there",
+        )
+    ]
+
+
+NEARLY_ROWS = ("{n},000 shilingi", "{letter}, nzuri", "{n},{n}", "{letter}, {n}", "bei:", "tarehe {n}, saa {n}")
+
+
+@pytest.mark.parametrize("columns", ["id,text", "text,label", "label,text", "id,text,label", "text,id"])
+def test_texts_whose_lines_look_like_rows_are_read(tmp_path: Path, columns: str) -> None:
+    names = columns.split(",")
+    for seed in range(40):
+        rng = random.Random(seed)
+        rows = []
+        for number in range(1, 31):
+            form = rng.choice(NEARLY_ROWS)
+            lines = [
+                form.format(n=rng.choice([5, 10, 20, 100, 1500]), letter=rng.choice("ABC"))
+                for _ in range(rng.randint(1, 6))
+            ]
+            values = {"id": str(number), "text": "\n".join(lines), "label": rng.choice("ABC")}
+            rows.append({name: values[name] for name in names})
+        path = tmp_path / f"{seed}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(rows)
+        assert list(read_rows(path)) == rows
+
+
+def test_prices_in_a_list_are_a_text(tmp_path: Path) -> None:
+    rows = [f"{number},neno {number}" for number in range(1, 20)]
+    rows.insert(5, '50,"bei:\n10,000 shilingi\n20,000 shilingi\n30,000 shilingi\n40,000 shilingi"')
+    content = "\n".join(["id,text", *rows])
+    texts = [row["text"] for row in read_rows(write(tmp_path / "a.csv", content))]
+    assert texts[5].splitlines()[1:3] == ["10,000 shilingi", "20,000 shilingi"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_fourteen_swallowed_rows_with_numbers_for_labels_are_refused(tmp_path: Path, end: str) -> None:
+    rows = [f"Hoteli hii ni nzuri {number}.,{number % 3}" for number in range(60)]
+    rows[5] = f'"{rows[5]}'
+    rows[19] = rows[19].replace(".,", '.",')
+    with pytest.raises(UserError, match=r"line 7: .*swallows the rows up to line 21; .*write the table as \.jsonl"):
+        list(read_rows(write(tmp_path / "a.csv", end.join(["text,label", *rows]))))
+
+
+def test_text_that_begins_with_a_quote_behind_a_space_keeps_its_spaces(tmp_path: Path) -> None:
+    content = 'label,text\nx," ""Ndiyo"" alisema"\ny," mwisho, "\nz, hapana\n'
+    table = open_table(write(tmp_path / "a.csv", content))
+    assert [row["text"] for _, row in table.rows] == [' "Ndiyo" alisema', " mwisho, ", " hapana"]
+    assert table.notes == ()
+    quoted = open_table(write(tmp_path / "b.csv", 'label,text\nx, "moja, mbili"\n'))
+    assert [row["text"] for _, row in quoted.rows] == ["moja, mbili"]
+
+
+def test_carriage_returns_in_quotes_are_text_and_outside_them_told(tmp_path: Path) -> None:
+    content = 'text,label\n"moja\rmbili, x\ntatu\rnne, y",x\n'
+    assert next(read_rows(write(tmp_path / "a.csv", content)))["text"] == "moja\rmbili, x\ntatu\rnne, y"
+    with pytest.raises(UserError, match=r"line 2: expected 2 columns .*; a carriage return ends this line"):
+        list(read_rows(write(tmp_path / "b.csv", "text,label\nmoja\rmbili,x\n")))
+    assert len(list(read_rows(write(tmp_path / "c.csv", "text,label\rmoja,x\rmbili,y\r")))) == 2
 
 
 def test_numbers_before_a_text_give_swallowed_rows_away_too(tmp_path: Path) -> None:

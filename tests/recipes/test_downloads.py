@@ -13,7 +13,7 @@ from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
-from lrl_adapt.recipes.downloads import download, public_address
+from lrl_adapt.recipes.downloads import NotThereError, UnreachableError, download, public_address, remote_size
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import CONCEPTNET_DUMP, SHA256
 from lrl_adapt.recipes.sources import local_file
@@ -70,6 +70,48 @@ def refusal(address: str, cache: Path) -> str:
 def whole(folder: Path) -> list[Path]:
     """The files that a later command could take for downloaded ones."""
     return [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("refused", ["401 Unauthorized", "403 Forbidden", "405 Not Allowed", "501 Not Implemented"])
+@pytest.mark.parametrize(
+    ("reply", "size"),
+    [
+        (b"206 Partial Content\r\nContent-Range: bytes 0-0/7340032\r\nContent-Length: 1\r\n\r\nx", 7340032),
+        (b"206 Partial Content\r\nContent-Range: bytes 0-0/*\r\nContent-Length: 1\r\n\r\nx", None),
+        (b"200 OK\r\nContent-Length: 7340032\r\n\r\nthe first bytes", 7340032),  # a body that never comes whole
+        (b"416 Range Not Satisfiable\r\nContent-Range: bytes */0\r\nContent-Length: 0\r\n\r\n", 0),
+    ],
+)
+def test_the_size_is_asked_with_get_where_head_is_refused(
+    answering: Callable[..., str], refused: str, reply: bytes, size: int | None
+) -> None:
+    head = f"HTTP/1.1 {refused}\r\nContent-Length: 0\r\n\r\n".encode()
+    assert remote_size(answering(head, b"HTTP/1.1 " + reply) + "/signed.csv?X-Amz-Signature=hush") == size
+
+
+def test_the_size_is_asked_once(hub: Hub, dump: str) -> None:
+    assert [remote_size(dump) for _ in range(3)] == [len(CONTENT)] * 3
+    assert hub.requests == ["HEAD /datasets/a/b/resolve/main/dump.csv.gz"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(404, NotThereError), (410, NotThereError), (429, UnreachableError), (503, UnreachableError), (403, UserError)],
+)
+def test_a_refused_size_tells_files_that_do_not_exist_from_servers_that_are_busy(
+    hub: Hub, dump: str, status: int, kind: type[UserError]
+) -> None:
+    hub.status = status
+    with pytest.raises(UserError, match=rf"^{dump}: .* \({status}\)$") as error:
+        remote_size(f"{dump}?token=hush")
+    assert type(error.value) is kind
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_download_of_what_does_not_exist(hub: Hub, dump: str, tmp_path: Path, status: int) -> None:
+    hub.status = status
+    with pytest.raises(NotThereError, match=rf"\({status}\)$"):
+        download(dump, tmp_path)
 
 
 def test_once_is_enough(hub: Hub, dump: str, tmp_path: Path) -> None:

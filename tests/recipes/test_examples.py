@@ -47,7 +47,7 @@ def parquet(path: Path, **columns: Any) -> Path:
         ("1.5", "1.5"),
         ("01", "01"),
         ("v1.0", "v1.0"),
-        (True, "True"),
+        (True, "true"),
         (None, ""),
         (float("nan"), ""),
         ("bu\u0301buru\u0301", "b\u00fabur\u00fa"),
@@ -219,3 +219,27 @@ def test_sentences_come_from_lines_and_tables_and_blank_ones_are_counted(tmp_pat
         list(read_texts(parquet(tmp_path / "a.parquet", text=[["moja"]]), "text"))
     with pytest.raises(UserError, match="a CoNLL file; expected sentences"):
         list(read_texts(tmp_path / "a.conllu", "text"))
+
+
+@pytest.mark.parametrize("settings", [{"n": 1}, {"n": 1.0}, {"ok": True}, {"e\u0301": "x"}, {"\u00e9": "x"}])
+def test_numbers_booleans_and_forms_of_names_in_where(tmp_path: Path, settings: dict[str, object]) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        '{"text": "moja", "label": true, "n": 1, "ok": true, "e\u0301": "x"}\n'
+        '{"text": "mbili", "label": false, "n": 2, "ok": false, "\u00e9": "y"}\n',
+        encoding="utf-8",
+    )
+    task = Task.model_validate({"file": "unread", "where": settings, "labels": [False, True]})
+    assert read_items(path, task) == [Item("moja", "true")]
+    table = tmp_path / "a.csv"
+    table.write_text("text,label,n,ok,e\u0301\nmoja,true,1,True,x\nmbili,false,2,False,y\n", encoding="utf-8")
+    assert read_items(table, task) == [Item("moja", "true")]
+
+
+def test_the_number_of_a_column_needs_no_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text("Juma\tPROPN\tB-PER\nyuko\tVERB\tO\n", encoding="utf-8")
+    task = Task.model_validate({"file": "unread", "label": 2, "labels": [1, 2.5, True]})
+    assert (task.label, task.labels) == ("2", ["1", "2.5", "true"])
+    assert read_items(path, task)[0].label == ["PROPN", "VERB"]
+    assert Task.model_validate({"file": "unread", "label": [3, "ner"]}).label == ["3", "ner"]

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from lrl_adapt.recipes.availability import skipped_tasks
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.loading import BUNDLED, check_files, find_recipe, load_recipe
@@ -106,6 +107,27 @@ def test_a_bundled_task_without_a_code_for_the_language_is_skipped_later() -> No
     assert recipe.eval.ner is not None
     assert "{wikiann}" in str(recipe.eval.ner.test)
     assert skipped_tasks(recipe, None)["ner"].reason == "WikiANN does not have Kabyle"
+
+
+def test_a_task_that_names_all_its_files_keeps_nothing_of_the_one_it_replaces() -> None:
+    own = {"train": "a.csv", "validation": "b.csv", "test": "c.csv"}
+    write("recipe.yaml", yaml.safe_dump({"extends": "mbert", "eval": {"topic": own}}))
+    by_file = load_recipe("recipe.yaml").eval.topic
+    by_option = load_recipe("mbert", [f"eval.topic={own}"]).eval.topic
+    for topic in (by_file, by_option):
+        assert topic is not None
+        assert (topic.label, topic.labels, topic.dataset, topic.skip_missing) == ("label", None, "", False)
+    one = load_recipe("mbert", ["eval.topic={file: a.csv}"]).eval.topic
+    assert one is not None
+    assert (one.train, one.labels) == (None, None)
+
+
+def test_single_fields_of_a_task_change_that_task() -> None:
+    topic = load_recipe("mbert", ["eval.topic.label=other", "eval.topic.test=c.csv"]).eval.topic
+    assert topic is not None
+    assert topic.label == "other"
+    assert topic.labels is not None
+    assert str(topic.train).startswith("hf://")
 
 
 @pytest.mark.parametrize(
@@ -535,3 +557,8 @@ def test_without_labels_of_its_own_a_language_needs_a_test_file_alone() -> None:
 def test_transfer_and_seeds_that_make_no_sense(overrides: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_recipe("mbert", overrides)
+
+
+def test_a_branch_of_the_base_may_be_written_as_in_an_address() -> None:
+    recipe = load_recipe("mbert", ["base.revision=refs%2Fpr%2F3"])
+    assert recipe.base.revision == load_recipe("mbert", ["base.revision=refs/pr/3"]).base.revision == "refs/pr/3"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
+from lrl_adapt.cli.texts import read_texts
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.tables import open_table, open_text, read_rows
 
@@ -104,3 +105,14 @@ def test_endings_in_capitals(tmp_path: Path) -> None:
     ):
         assert list(read_rows(write(tmp_path / name, content.encode()))) == ROWS
         assert list(read_rows(write(tmp_path / f"{name}.GZ", gzip.compress(content.encode(), mtime=0)))) == ROWS
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_utf16_without_a_mark_is_refused(tmp_path: Path, encoding: str) -> None:
+    content = CSV.encode(encoding)
+    for name in ("a.csv", "a.tsv", "a.jsonl"):
+        for packed in (content, gzip.compress(content, mtime=0)):
+            with pytest.raises(UserError, match="UTF-16 without a byte-order mark, or a binary file: save it as UTF-8"):
+                open_table(write(tmp_path / name, packed))
+    with pytest.raises(UserError, match="UTF-16 without a byte-order mark"):
+        list(read_texts(None, write(tmp_path / "a.txt", content)))  # predict --file

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.evaluation import PseudoPerplexity
-from lrl_adapt.recipes.hub import forget_answers, hub_errors
+from lrl_adapt.recipes.hub import forget_answers
+from lrl_adapt.recipes.hub_errors import hub_errors
 from lrl_adapt.recipes.labelled import read_sentences
 from lrl_adapt.recipes.sources import expand_files, identity, local_file
 

@@ -20,8 +20,7 @@ from lrl_adapt.recipes.tables import read_rows
 
 # Letters of several scripts, marks, and every sign that a format gives a meaning to.
 SIGNS = "abẹọ́ңשภ漢😀 ,;|\t\n\"'#\\/_-.=[]{}:0159\u2028\x85\u200d\ufeff\u00a0"
-# A text begins with a letter: what is blank is left out, and a cell that begins with a blank is another matter.
-TEXTS = st.text(SIGNS, max_size=30).map(lambda text: f"a{text}")
+TEXTS = st.text(SIGNS, min_size=1, max_size=30).filter(lambda text: text.strip())  # what is blank is left out
 LABELS = st.sampled_from(["hasi", "chanya", "habari njema", "bu\u0301buru\u0301", "b, c", 'd"e', "-"])
 NUMBERS = st.one_of(st.integers(-3, 12), st.sampled_from([0.0, 1.0, 2.5, -1.0]))
 TABLES = st.lists(st.tuples(TEXTS, LABELS, NUMBERS), min_size=1, max_size=12)
@@ -50,6 +49,13 @@ def plain_tsv(rows: Rows) -> bytes | None:
     return "\n".join("\t".join(map(str, row)) for row in (NAMES, *rows)).encode()
 
 
+def quoted_tsv(rows: Rows) -> bytes:
+    """With every field in quotes, which R writes, the header's too."""
+    file = io.StringIO()
+    csv.writer(file, delimiter="\t", quoting=csv.QUOTE_ALL).writerows([NAMES, *rows])
+    return file.getvalue().encode()
+
+
 def parquet(rows: Rows, kind: pyarrow.DataType) -> bytes:
     text, label, number = zip(*rows, strict=True)
     columns = [pyarrow.array(text, pyarrow.string()).cast(kind), pyarrow.array(label, kind)]
@@ -66,6 +72,7 @@ def forms(rows: Rows) -> Iterator[tuple[str, bytes]]:
     yield "c.csv", b"\xef\xbb\xbf" + delimited(rows, ",", "\n")
     yield "d.csv", delimited(rows, ",").decode().encode("utf-16")
     yield "e.CSV", gzip.compress(delimited(rows, ","))
+    yield "c.tsv", quoted_tsv(rows)
     if (content := plain_tsv(rows)) is not None:
         yield "a.tsv", content
         yield "b.tsv.gz", gzip.compress(content)

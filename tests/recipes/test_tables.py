@@ -1,4 +1,5 @@
 import gzip
+import json
 from pathlib import Path
 
 import pyarrow
@@ -42,7 +43,7 @@ def test_jsonl_parquet_and_gzip(tmp_path: Path) -> None:
         ("a.jsonl", '{"a": 1}\n{"a": \n', "line 2: not JSON"),
         ("a.tsv", "text\tlabel\na\tb\tc\n", "line 2: expected 2 columns"),
         ("a.csv", 'text,label\n"a\nb",c\n"d"\n', "line 4: expected 2 columns"),  # lines of the file, not records
-        ("a.csv", 'text,label\n"a"b,c\n', "expected after"),
+        ("a.csv", 'text,label\n"a"b,c\n', "quotes out of place"),
         ("a.csv.gz", gzip.compress("text\né\n".encode("latin1"), mtime=0), "not UTF-8"),
         ("a.jsonl", '{"a": "\\ud83d"}\n', "line 1: half a surrogate pair"),
         ("a.jsonl", "[1]\n", "row 1: expected an object"),
@@ -100,3 +101,43 @@ def test_text_is_read_without_a_byte_order_mark(tmp_path: Path) -> None:
     for name, content in (("a.txt", "\ufeffmoja\n".encode()), ("a.txt.gz", gzip.compress("\ufeffmoja\n".encode()))):
         with open_text(write(tmp_path / name, content)) as text:
             assert text.read() == "moja\n"
+
+
+NAMES_ALIKE = ("\u00e9", "e\u0301")
+
+
+def test_columns_that_differ_only_in_their_form_are_two_of_one_name(tmp_path: Path) -> None:
+    first, second = NAMES_ALIKE
+    contents = {
+        "a.csv": f"{first},{second}\nx,y\n",
+        "a.tsv": f"{first}\t{second}\nx\ty\n",
+        "a.jsonl": json.dumps({first: "x", second: "y"}),
+        "a.json": json.dumps([{first: "x", second: "y"}]),
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    pyarrow.parquet.write_table(pyarrow.table({first: ["x"], second: ["y"]}), tmp_path / "a.parquet")
+    for name in (*contents, "a.parquet"):
+        with pytest.raises(UserError, match="are both called"):
+            list(read_rows(tmp_path / name))
+
+
+def test_column_names_come_in_the_form_of_all_text(tmp_path: Path) -> None:
+    name = "te\u0301xt\u200e"
+    (tmp_path / "a.csv").write_text(f"{name},label\nx,y\n", encoding="utf-8")
+    (tmp_path / "a.jsonl").write_text(json.dumps({name: "x", "label": "y"}), encoding="utf-8")
+    pyarrow.parquet.write_table(pyarrow.table({name: ["x"], "label": ["y"]}), tmp_path / "a.parquet")
+    for file in ("a.csv", "a.jsonl", "a.parquet"):
+        assert list(read_rows(tmp_path / file)) == [{"t\u00e9xt": "x", "label": "y"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("[" * 100_000 + "]" * 100_000, "nested too deeply; make them flat"), ("9" * 5_000, "too many digits; put it in")],
+    ids=["nested", "digits"],
+)
+def test_json_that_python_cannot_hold_is_told_in_one_line(tmp_path: Path, value: str, told: str) -> None:
+    for name, content in (("a.jsonl", f'{{"text": {value}}}\n'), ("a.json", f'[{{"text": {value}}}]')):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        with pytest.raises(UserError, match=told):
+            list(read_rows(tmp_path / name))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lrl_adapt.recipes.scripts import is_unspaced
 from lrl_adapt.recipes.text import NAMES, NOTHING_LEFT, align, clean_field, clean_line, clean_page, clean_pages, told
 
 # Characters that the rules are about stand beside others far more often than in random text.
@@ -113,3 +114,21 @@ def test_a_word_is_found_again_with_what_was_dropped_in_it() -> None:
 def test_the_documentation_has_every_rule() -> None:
     table = (Path(__file__).parents[2] / "docs" / "text.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)[1:] == list(NAMES)
+
+
+def test_code_points_that_are_no_characters_are_dropped_in_every_plane() -> None:
+    for plane in range(17):
+        for code in (0xFFFE, 0xFFFF):
+            counts: Counter[str] = Counter()
+            assert clean_line(f"a{chr(plane * 0x10000 + code)}b", counts) == "ab"
+            assert counts == {"control characters": 1}
+    assert clean_line("a\ufdd0b\ufdefc") == "abc"
+
+
+def test_zero_width_spaces_part_words_of_the_scripts_that_units_take_for_unspaced() -> None:
+    for sign in ("ก", "ក", "ꦏ", "漢", "ｶ"):
+        assert clean_line(f"{sign}\u200b{sign}") == f"{sign}\u200b{sign}"
+        assert is_unspaced(sign)
+    assert clean_line("ཀ\u200bཀ") == "ཀ\u200bཀ"
+    assert not is_unspaced("ཀ")
+    assert not is_unspaced("a")

@@ -177,8 +177,8 @@ def play(track: Track, report: "Report") -> None:
     """The steps of a track, one after the other."""
     own_text = track.folder / "here" / "my-texts"
     own_text.mkdir(parents=True)
-    text = "\n".join(page["text"] for page in pages("swh_Latn", 0))
-    (own_text / "swahili.txt").write_text(text, encoding="utf-8")
+    text = "\n".join(page["text"] for page in pages("mlt_Latn", 0))
+    (own_text / "maltese.txt").write_text(text, encoding="utf-8")
     for step in track.steps:
         report.add(track, perform(step, track))
 

@@ -12,7 +12,7 @@ NOT_REHEARSED = {
     "lrl-adapt import-adapter FOLDER --base google-bert/bert-base-multilingual-cased --out my-adapter": "no FOLDER",
     "lrl-adapt export-adapter my-adapter --format adapterhub --out for-adapterhub": "asks nobody",
     "lrl-adapt train --dry-run": "in a sentence",
-    "lrl-adapt doctor": "in a sentence",
+    "lrl-adapt recipes list": "asks nobody",
 }
 """Commands of the README that the rehearsal leaves out, and why."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lrl_adapt.eval.trained import BaseAt, language_base
 from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import fuse_adapters, language_adapter, load_adapter
@@ -24,6 +25,8 @@ from tokenizers.models import WordLevel
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
+from .. import bases
+from ..hub import COMMIT, Hub, Repository
 from .models import batch, shake, tiny
 
 FIXTURES = Path(__file__).parents[1] / "parity" / "fixtures"
@@ -115,6 +118,49 @@ def test_merged(base: Path, kind: str, tmp_path: Path) -> None:
     torch.testing.assert_close(
         base_model(str(tmp_path / "merged")).eval()(**batch()).logits, want, atol=1e-4, rtol=1e-4
     )
+
+
+def trained_on_hub(folder: Path, revision: str | None) -> None:
+    """An adapter for owner/base on the hub at a revision."""
+    model = language_adapter(load_masked_lm("owner/base", revision, "base"), Adapter(type="lora"))
+    folder.mkdir()
+    save_adapter(model, folder)
+
+
+@pytest.mark.parametrize("revision", [None, "main", COMMIT])
+def test_an_adapter_notes_the_revision_of_its_base(hub: Hub, revision: str | None, tmp_path: Path) -> None:
+    bases.write_mmbert(hub.folder / "models/owner/base")
+    trained_on_hub(tmp_path / "own", revision)
+    pinned = COMMIT if revision == COMMIT else None
+    config = json.loads((tmp_path / "own" / "adapter_config.json").read_text(encoding="utf-8"))
+    assert (config["base_model_name_or_path"], config["revision"]) == ("owner/base", pinned)
+    assert language_base(tmp_path / "own") == BaseAt("owner/base", pinned)
+    export_adapter(tmp_path / "own", tmp_path / "small", form="peft", bits=8)
+    card = (tmp_path / "small" / "README.md").read_text(encoding="utf-8")
+    assert (f'"owner/base", revision="{COMMIT}")' in card) == (pinned is not None)
+    hub.requests.clear()
+    export_adapter(tmp_path / "own", tmp_path / "merged", form="merged")
+    assert {path.split("/")[4] for path in hub.fetched()} <= {pinned or "main", COMMIT}
+
+
+def test_an_adapter_is_merged_into_the_revision_that_it_was_trained_on_or_not_at_all(hub: Hub, tmp_path: Path) -> None:
+    bases.write_mmbert(hub.folder / "models/owner/base")
+    trained_on_hub(tmp_path / "own", COMMIT)
+    hub.known["models/owner/base"] = Repository(commit="f" * 40)  # main has moved, and the old commit is not there
+    shutil.rmtree(tmp_path / "cache")
+    with pytest.raises(UserError, match=r"^--base owner/base: no such revision"):
+        export_adapter(tmp_path / "own", tmp_path / "merged", form="merged")
+    assert not (tmp_path / "merged").exists()
+    export_adapter(tmp_path / "own", tmp_path / "merged", form="merged", base=str(hub.folder / "models/owner/base"))
+
+
+def test_the_manifest_tells_the_revision_where_an_earlier_version_saved_the_adapter(hub: Hub, tmp_path: Path) -> None:
+    bases.write_mmbert(hub.folder / "models/owner/base")
+    trained_on_hub(tmp_path / "own", None)
+    manifest = {"kind": "adapter", "inputs": {"base": {"model": "owner/base", "revision": "refs/pr/3"}}}
+    (tmp_path / "own" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(UserError, match=r"^--base owner/base: no such revision"):
+        export_adapter(tmp_path / "own", tmp_path / "merged", form="merged")
 
 
 @pytest.mark.parametrize("bits", [8, 4, 1])

@@ -1,6 +1,7 @@
 """Stand-ins with the files of published bases, from the hub on loopback, through the bundled recipes."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,14 @@ import pytest
 import sentencepiece
 import torch
 from lrl_adapt.recipes.artifacts import Prepared
+from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.training.base import load_base, load_masked_lm, load_tokenizer, tokenizer_hash
 from lrl_adapt.training.masking import Masking
 from lrl_adapt.training.tokens import Sequences, special_tokens, tokenise, tokens_artifact
 from transformers import modeling_utils
 
 from .. import bases
-from ..hub import COMMIT, Hub
+from ..hub import COMMIT, Hub, Repository
 from .test_base import recipe
 from .test_batches import prepared
 
@@ -81,3 +83,23 @@ def test_mmbert_has_8192_positions_and_bytes_for_what_its_vocabulary_lacks(hub: 
     assert tokenizer.unk_token_id not in ids
     assert tokenizer.decode(ids, skip_special_tokens=True) == "ħobż ལྷ་ས"
     assert special_tokens(tokenizer, ["habari"]) == ([tokenizer.cls_token_id], [tokenizer.sep_token_id])
+
+
+@pytest.mark.parametrize("load", [load_masked_lm, load_tokenizer])
+@pytest.mark.parametrize(
+    ("name", "revision", "advice"),
+    [
+        ("owner/gone", None, "no such repository on the hub, or it is private: set HF_TOKEN"),
+        ("owner/base", "old", "no such revision (a / in a branch's name is written %2F)"),
+        ("owner/gated", None, "access is gated: accept its conditions on the hub, then set HF_TOKEN"),
+    ],
+)
+def test_a_base_that_the_hub_does_not_give(
+    hub: Hub, load: Callable[..., object], name: str, revision: str | None, advice: str
+) -> None:
+    for repository in ("base", "gated"):
+        bases.write_mmbert(hub.folder / "models" / "owner" / repository)
+    hub.known["models/owner/gated"] = Repository(gated="manual")
+    with pytest.raises(UserError) as error:
+        load(name, revision, "base.model")
+    assert str(error.value) == f"base.model {name}: {advice}"

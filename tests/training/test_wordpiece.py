@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from lrl_adapt.recipes.text import clean_line
 from lrl_adapt.training.base import load_tokenizer
 from lrl_adapt.training.wordpiece import train_tokenizer
 from transformers import AutoTokenizer, BertConfig
@@ -33,3 +34,19 @@ def test_an_alphabet_may_hold_joiners() -> None:
 def test_normal_forms_give_the_same_pieces(text: str) -> None:
     composed, decomposed = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
     assert TOKENIZER(composed)["input_ids"] == TOKENIZER(decomposed)["input_ids"]
+
+
+def test_format_characters_that_texts_keep_stay() -> None:
+    signs = "\u06dd\u070f\U000110bd\u180e"
+    tokenizer = train_tokenizer([f"a{sign}b" for sign in signs] * 9, 64)
+    for sign in signs:
+        assert clean_line(f"a{sign}b") == f"a{sign}b"
+        assert tokenizer.backend_tokenizer.normalizer.normalize_str(f"a{sign}b") == f"a{sign}b"
+        assert tokenizer.decode(tokenizer(f"a{sign}b", add_special_tokens=False)["input_ids"]) == f"a{sign}b"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_what_all_text_loses_is_lost_here_too(text: str) -> None:
+    for sign in text:
+        kept = TOKENIZER.backend_tokenizer.normalizer.normalize_str(f"a{sign}b")
+        assert kept != f"a{sign}b" or clean_line(f"a{sign}b") == f"a{sign}b" or sign.isspace()

@@ -23,11 +23,14 @@ PICKLE = "adapter_model.bin"  # of PEFT before 0.6, and with save_pretrained(saf
 def save_adapter(model: PeftModel | PreTrainedModel, folder: Path, name: str = LANGUAGE) -> None:
     """Write the adapter's files into `folder` itself, where PEFT puts a named adapter into a folder below.
 
-    A bare model (`full`) is written whole. The card is the caller's: PEFT's empty form is not kept.
+    Its configuration names the base and, unless that is main, the base's revision. A bare model (`full`) is written
+    whole. The card is the caller's: PEFT's empty form is not kept.
     """
     if not isinstance(model, PeftModel):
         model.save_pretrained(str(folder))
         return
+    if (revision := getattr(model.get_base_model(), "base_revision", None)) not in (None, "main"):
+        model.peft_config[name].revision = revision
     # embeddings are the base's and stay out; to find out whether they are, PEFT would ask the hub for the base
     model.save_pretrained(str(folder), selected_adapters=[name], save_embedding_layers=False)
     for file in (folder / name).iterdir():
