@@ -141,7 +141,7 @@ def test_skeletons_keep_what_tells_labels_apart() -> None:
 def test_labels_of_signed_numbers_are_different(tmp_path: Path) -> None:
     labels = ["1", "0"] * 5
     data = read_task("mood", classes(tmp_path, train=labels, validation=labels, test=[*labels, "-1"]), tmp_path)
-    assert data.strange == ("label '-1' of test is not in train, so that no system can guess it",)
+    assert data.strange == ("label '-1' stands in test but not in train: it cannot be learnt",)
     signed = ["1", "0", "-1"] * 5
     assert read_task("mood", classes(tmp_path, train=signed, validation=signed, test=signed), tmp_path).strange == ()
 
@@ -154,7 +154,7 @@ def test_names_that_are_merely_near_are_told_and_not_refused(tmp_path: Path, rar
     train = [frequent, "x"] * 30
     data = read_task("mood", classes(tmp_path, train=train, validation=train, test=[*train, rare]), tmp_path)
     assert data.strange == (
-        f"label {rare!r} of test is not in train, so that no system can guess it; a slip for {frequent!r}?",
+        f"label {rare!r} stands in test but not in train: it cannot be learnt; a slip for {frequent!r}?",
     )
 
 
