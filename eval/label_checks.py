@@ -77,8 +77,8 @@ def odd_labels(counts: Counts, *, kind: str) -> list[str]:
         if near and {label, near} not in told:
             told.add(frozenset((label, near)))
             odd.append(
-                f"{kind} {_shown(label, near)} stands in train {count} times, {near!r} {counts['train'][near]} times: "
-                "a slip?"
+                f"{kind} {_shown(label, near)} stands in train {count} time{'s' if count > 1 else ''}, "
+                f"{near!r} {counts['train'][near]} times: a slip?"
             )
     return odd
 

@@ -206,7 +206,7 @@ class _Run:
     @property
     def advice(self) -> str:
         """What to do after a stop."""
-        return f"run the same command again to {'resume' if self.checkpoints else 'start this again'}"
+        return f"run the same command again to {'resume' if self.checkpoints else 'start this task again'}"
 
     def outcome(self) -> Outcome:
         """What to tell of the run."""

@@ -112,7 +112,7 @@ def test_labels_that_cannot_be_learnt_or_may_be_slips_are_told(tmp_path: Path) -
         "label 'class 2' stands in test but not in train: it cannot be learnt",
         "label 'mixed' stands in test but not in train: it cannot be learnt",
         "train has labels that test lacks: 'class 1', 'negatve'",
-        "label 'negatve' stands in train 1 times, 'negative' 20 times: a slip?",
+        "label 'negatve' stands in train 1 time, 'negative' 20 times: a slip?",
     )
 
 

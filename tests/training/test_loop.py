@@ -142,7 +142,7 @@ def test_steps_whose_loss_is_no_number_are_left_out_and_counted() -> None:
 def test_a_stop_without_checkpoints_says_that_the_work_starts_again() -> None:
     interrupt = Points(then=lambda step: os.kill(os.getpid(), signal.SIGTERM) if step == 25 else None)
     with pytest.raises(
-        Stopped, match=r"^train: stopped after step .*; run the same command again to start this again$"
+        Stopped, match=r"^train: stopped after step .*; run the same command again to start this task again$"
     ):
         run(Linear(), schedule(), interrupt)
 
