@@ -2,7 +2,7 @@
 
     python benchmarks/linear.py
 
-On processors where ours does not pay (training/linear.py) it is PyTorch's, and the ratio is 1.
+On processors where ours does not pay (training/fast/linear.py) it is PyTorch's, and the ratio is 1.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 import torch
-from lrl_adapt.training import linear
+from lrl_adapt.training.fast import linear
 from torch import Tensor, nn
 
 SHAPES = [

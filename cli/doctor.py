@@ -38,7 +38,7 @@ def doctor_cmd(
     With RECIPE, also check that its model, text, graph and task data can be downloaded: size, licence, and what to do
     where access is refused. Nothing is downloaded.
     """
-    from ..recipes.artifacts import library_versions
+    from ..workspace.artifacts import library_versions
 
     terminal = Terminal(as_json=as_json)
     runs = _runs(recipe, options.overrides(changes, language=language)) if recipe else []

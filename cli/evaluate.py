@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..recipes.errors import UserError
+from ..workspace.errors import UserError
 from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
@@ -106,8 +106,8 @@ def evaluate(recipe: Any, workspace: Path, terminal: Terminal, folder: Path | No
 
 def planned(recipe: Any, workspace: Path, folder: Path | None, needs: Terminal | None = None) -> list[Any]:
     """What is to be measured; where it `needs` to be done now, a UserError says what has to be run first."""
-    from ..eval.run import measurements
-    from ..training.language import adapter_artifact
+    from ..eval.evaluator import measurements
+    from ..training.language_adapter import adapter_artifact
     from .steps import prepared_data, require
 
     quiet_libraries()
@@ -127,7 +127,7 @@ def planned(recipe: Any, workspace: Path, folder: Path | None, needs: Terminal |
 
 def _tell_other_base(recipe: Any, folder: Path, terminal: Terminal) -> None:
     """An adapter may fit a base in shape that it was not trained on; its scores then mean nothing."""
-    from ..eval.trained import other_base
+    from ..eval.inference.find_adapters import other_base
 
     if recipe.base.model and (own := other_base(folder, recipe.base.model)):
         terminal.say(f"note: {folder} was trained on {own}, and is scored on {recipe.base.model}")
@@ -150,7 +150,7 @@ def score_json(score: Any) -> dict[str, Any]:
 
 def data_json(scores: Mapping[Path, Sequence[Any]]) -> list[dict[str, Any]]:
     """What became of the rows of each task's files, by split, from the manifests of the scores in these folders."""
-    from ..recipes.artifacts import read_manifest
+    from ..workspace.artifacts import read_manifest
 
     accounts = {}
     for folder, records in scores.items():
@@ -161,8 +161,8 @@ def data_json(scores: Mapping[Path, Sequence[Any]]) -> list[dict[str, Any]]:
 
 def compare(scores: Iterable[Any], workspace: Path, terminal: Terminal) -> Any:
     """The compared results of every run in the workspace in the languages of these scores, as a report shows them."""
-    from ..eval.results import compare_runs
-    from ..eval.runs import gather
+    from ..eval.report.compared_results import compare_runs
+    from ..eval.report.results import gather
 
     languages = list(dict.fromkeys(score.language for score in scores))
     return compare_runs(gather([workspace], languages), terminal)
@@ -173,7 +173,7 @@ def show_scores(terminal: Terminal, folders: Iterable[Path], results: Any) -> No
 
     Values and verdicts are those of `results`, so that they agree with a report page on the same `results`.
     """
-    from ..eval.results import folders_of, rows_from
+    from ..eval.report.compared_results import folders_of, rows_from
 
     shown_folders = {folder.resolve() for folder in folders}
     rows = rows_from(results.rows, shown_folders)
@@ -185,7 +185,7 @@ def show_scores(terminal: Terminal, folders: Iterable[Path], results: Any) -> No
 
 def _show_language(terminal: Terminal, language: str, rows: Sequence[Any]) -> None:
     """One language's results: tasks down, systems across, changes with their verdicts."""
-    from ..eval.rows import change, show_change, systems_of
+    from ..eval.report.comparison import change, show_change, systems_of
     from ..eval.scores import BASE, metric_name, show_interval, show_value
 
     systems = systems_of(rows)

@@ -39,7 +39,7 @@ def export_cmd(
     debug: options.Debug = False,
 ) -> None:
     """Write an adapter in another form, or smaller."""
-    from ..training.convert import export_adapter
+    from ..training.import_export import export_adapter
     from .steps import require_single_process
 
     require_single_process("export-adapter")

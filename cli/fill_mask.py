@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..recipes.errors import UserError
+from ..workspace.errors import UserError
 from . import options
 from .console import Terminal, json_line, quiet_libraries
 from .guard import guarded
@@ -60,9 +60,9 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     given = [text for text in read_texts(texts, file) if text.strip()]
-    from ..eval.fill_mask import fill_masks
-    from ..eval.trained import NONE, newest_adapter
-    from ..recipes.text import clean_line, told
+    from ..eval.inference.fill_mask import fill_masks
+    from ..eval.inference.find_adapters import NONE, newest_adapter
+    from ..workspace.text import clean_line, told
 
     quiet_libraries()
     if not adapters and base:

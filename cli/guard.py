@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import typer
 
-from ..recipes.errors import UserError
 from ..training.launch import is_main, main_process_runs, reports_result
+from ..workspace.errors import UserError
 
 USER, OURS, INTERRUPTED = 2, 1, 130
 SECONDS_FOR_THE_FIRST = 3

@@ -37,7 +37,7 @@ def import_cmd(
     debug: options.Debug = False,
 ) -> None:
     """Convert an AdapterHub adapter (pytorch_adapter.bin or safetensors, with or without head) to PEFT's form."""
-    from ..training.convert import import_adapter
+    from ..training.import_export import import_adapter
     from .steps import require_single_process
 
     require_single_process("import-adapter")

@@ -32,8 +32,8 @@ def languages_cmd(
     debug: options.Debug = False,
 ) -> None:
     """Show languages with their codes, and what mBERT and XLM-R saw of them. Any other GlotCC label works too."""
-    from ..recipes.errors import UserError
     from ..recipes.languages import all_languages, search_languages, suggestion
+    from ..workspace.errors import UserError
 
     terminal = Terminal(as_json=as_json)
     matching = search_languages(search) if search else all_languages()

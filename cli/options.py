@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from ..recipes.errors import UserError
+from ..workspace.errors import UserError
 
 RecipeArgument = Annotated[
     str | None,

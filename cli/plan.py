@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..recipes.artifacts import Artifact
 from ..recipes.schema import Recipe
+from ..workspace.artifacts import Artifact
 from .runs import Failures
 from .steps import prepared_data
 
@@ -61,7 +61,7 @@ class Plan:
 
     def add_train(self, recipe: Recipe) -> None:
         """A random base, the tokenised text, and the adapter, after those that it fuses; nothing for adapter none."""
-        from ..training.language import adapter_artifact
+        from ..training.language_adapter import adapter_artifact
 
         if recipe.adapter.type == "none":
             return

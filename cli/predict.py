@@ -10,7 +10,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from ..recipes.errors import UserError
+from ..workspace.errors import UserError
 from . import options
 from .console import Terminal, json_line, quiet_libraries
 from .guard import guarded
@@ -84,7 +84,7 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
         for row in found.predict(chain([first], given), counts):
             print(json_line(row, lines), file=lines)
     if counts:
-        from ..recipes.text import told
+        from ..workspace.text import told
 
         Terminal().say(f"texts as the model reads them: {told(counts)}")
     Terminal().result({}, out)
@@ -99,8 +99,8 @@ def _load(
     base: str | None,
 ) -> Any:
     """The task model, named on stderr."""
-    from ..eval.predict import load_predictor
-    from ..eval.trained import find_task_adapter, newest_scores
+    from ..eval.inference.find_adapters import find_task_adapter, newest_scores
+    from ..eval.inference.predict import load_predictor
 
     quiet_libraries()
     if adapter is None:
@@ -115,7 +115,7 @@ def _load(
 @contextmanager
 def _opened(out: Path | None) -> Iterator[TextIO]:
     """`out`, whole or not there; standard output where there is none."""
-    from ..recipes.artifacts import replace_with
+    from ..workspace.artifacts import replace_with
 
     if out is None:
         yield sys.stdout

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..recipes.errors import UserError
+from ..workspace.errors import UserError
 from .console import Terminal
 from .runs import Failures
 
@@ -81,7 +81,7 @@ class Preflight:
 
 def finished_parts(recipe: "Recipe", workspace: Path) -> set[str]:
     """The parts of a recipe that only finished artifacts need, and that need not be had any more."""
-    from ..training.language import adapter_artifact
+    from ..training.language_adapter import adapter_artifact
     from .evaluate import planned
     from .steps import prepared_data
 

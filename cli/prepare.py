@@ -8,9 +8,9 @@ from typing import Any
 
 import typer
 
-from ..recipes.artifacts import Artifact
-from ..recipes.cores import usable_cores
-from ..recipes.errors import UserError
+from ..workspace.artifacts import Artifact
+from ..workspace.cores import usable_cores
+from ..workspace.errors import UserError
 from . import options
 from .console import Terminal
 from .guard import guarded

@@ -65,9 +65,9 @@ def copy_cmd(
     debug: options.Debug = False,
 ) -> None:
     """Copy a recipe to edit, for --language if given, with the schema that lets editors complete it."""
-    from ..recipes.errors import UserError
     from ..recipes.loading import find_recipe
     from ..recipes.schema import json_schema
+    from ..workspace.errors import UserError
 
     source = find_recipe(recipe)
     if target.is_dir():

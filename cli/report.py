@@ -59,9 +59,9 @@ def report_cmd(
     debug: options.Debug = False,
 ) -> None:
     """Gather scores into one HTML page, with the same tables as CSV, Markdown and LaTeX, and the figures as files."""
-    from ..eval.report import write_report
-    from ..recipes.errors import UserError
+    from ..eval.report.writer import write_report
     from ..recipes.languages import UnknownLanguageError, find_language
+    from ..workspace.errors import UserError
     from .steps import require_single_process
 
     require_single_process("report")
@@ -84,7 +84,7 @@ def report_cmd(
 
 def report(results: Any, workspace: Path, terminal: Terminal) -> Path:
     """Write the report on compared results; returns its page."""
-    from ..eval.report import write_page
+    from ..eval.report.writer import write_page
 
     return write_page(results, workspace, progress=terminal)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from ..recipes.artifacts import Artifact
+from ..workspace.artifacts import Artifact
 from . import options
 from .console import Terminal
 from .evaluate import compare, data_json, evaluate, score_json, show_scores

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..recipes.artifacts import Artifact, Prepared
-from ..recipes.errors import UserError
 from ..recipes.placeholders import public_settings
 from ..recipes.schema import Recipe
+from ..workspace.artifacts import Artifact, Prepared
+from ..workspace.errors import UserError
 from .console import Terminal
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ..recipes.errors import UserError
+from ..workspace.errors import UserError
 
 Texts = Annotated[
     list[str] | None,
@@ -27,7 +27,7 @@ def read_texts(texts: Sequence[str] | None, file: Path | None) -> Iterator[str]:
 
     Raises UserError where there is nothing to read, both texts and a file are given, or something else than UTF-8.
     """
-    from ..recipes.tables import is_table, open_text
+    from ..workspace.tables import is_table, open_text
 
     if texts and file:
         raise UserError("give texts, or --file, not both")

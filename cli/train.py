@@ -8,8 +8,8 @@ from typing import Any
 
 import typer
 
-from ..recipes.artifacts import Artifact
-from ..recipes.errors import UserError
+from ..workspace.artifacts import Artifact
+from ..workspace.errors import UserError
 from . import options
 from .console import Terminal, quiet_libraries
 from .guard import guarded
@@ -143,7 +143,7 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
     prepared = prepared_data(recipe, workspace)
     require(prepared.all, "prepare", recipe)
     from ..training import launch
-    from ..training.language import adapter_artifact, train_adapter
+    from ..training.language_adapter import adapter_artifact, train_adapter
 
     quiet_libraries()
     artifact = adapter_artifact(recipe, workspace, prepared)
@@ -190,7 +190,7 @@ def _plan(
 
 def _estimate(recipe: Any, workspace: Path, terminal: Terminal, place: str, processes: int) -> dict[str, Any]:
     """Show what training would take on this machine; empty for a finished adapter, or where something is missing."""
-    from ..training.language import adapter_artifact, estimate
+    from ..training.language_adapter import adapter_artifact, estimate
     from ..training.launch import leave
     from .steps import prepared_data
 

@@ -7,7 +7,7 @@ from typing import Any
 from ..recipes.languages import Language
 from ..recipes.licences import glotcc_terms
 from ..recipes.schema import Corpus
-from ..recipes.text import told
+from ..workspace.text import told
 
 SPLITS = ("train", "validation", "test")
 MB = 1e6

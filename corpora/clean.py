@@ -18,10 +18,10 @@ from typing import Any
 import numpy
 import sentencex
 
-from ..recipes.errors import UserError
 from ..recipes.languages import Language
 from ..recipes.schema import Corpus
-from ..recipes.text import clean_pages, to_nfc, to_nfc_all
+from ..workspace.errors import UserError
+from ..workspace.text import clean_pages, to_nfc, to_nfc_all
 from .measure import Array, Measures, measure, near_hashes, suspects
 from .readers import EMPTY, Document
 

@@ -12,15 +12,15 @@ import numpy
 import pyarrow
 import pyarrow.parquet
 
-from ..recipes.artifacts import Artifact, Draft, file_hash
 from ..recipes.availability import FACT, missing_data
-from ..recipes.errors import UserError
 from ..recipes.glotcc import FETCHED
 from ..recipes.languages import find_language
-from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Corpus, Recipe
-from ..recipes.sources import expand_files
-from ..recipes.text import told
+from ..workspace.artifacts import Artifact, Draft, file_hash
+from ..workspace.errors import UserError
+from ..workspace.locations import expand_files
+from ..workspace.progress import QUIET, Progress
+from ..workspace.text import told
 from .card import card
 from .clean import Cleaned, Tally, clean, clean_all
 from .readers import Document, Shards, find_shards, read_documents

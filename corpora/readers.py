@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..recipes.glotcc import glotcc_shards
-from ..recipes.hub import COMMIT, HubFolder, hub_file
-from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Corpus
-from ..recipes.sources import expand_files, unread_files
-from ..recipes.tables import is_text, open_table, open_text, text_in
-from ..recipes.text import to_nfc
+from ..workspace.hub import COMMIT, HubFolder, hub_file
+from ..workspace.locations import expand_files, unread_files
+from ..workspace.progress import QUIET, Progress
+from ..workspace.tables import is_text, open_table, open_text, text_in
+from ..workspace.text import to_nfc
 
 TEXT_COLUMNS = ("content", "text")  # GlotCC's, and everybody else's
 ID_COLUMN = "warc-record-id"

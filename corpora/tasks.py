@@ -3,14 +3,14 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from ..recipes import labelled
+from ..recipes import task_files
 from ..recipes.availability import sentence_settings
-from ..recipes.errors import UserError
 from ..recipes.evaluation import Eval, Task
-from ..recipes.hub_files import NotOnHubError
-from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Recipe
-from ..recipes.tables import ColumnError
+from ..workspace.errors import UserError
+from ..workspace.hub_files import NotOnHubError
+from ..workspace.progress import QUIET, Progress
+from ..workspace.tables import ColumnError
 
 
 def task_inputs(evaluation: Eval) -> dict[str, str]:
@@ -18,9 +18,9 @@ def task_inputs(evaluation: Eval) -> dict[str, str]:
     found = {}
     for name, task in evaluation.with_data.items():
         read = f"{task.text} {sorted(task.where.items())}" if task.where else task.text
-        parts = labelled.task_inputs(name, task, _splits(evaluation, task))
+        parts = task_files.task_inputs(name, task, _splits(evaluation, task))
         found |= {f"{name}.{field}": f"{read} {what}" for field, what in parts.items()}
-    sentences = labelled.sentence_inputs(evaluation.mlm)
+    sentences = task_files.sentence_inputs(evaluation.mlm)
     column = "" if evaluation.mlm.text == "text" else f"{evaluation.mlm.text} "
     return found | {f"mlm.{field}": column + what for field, what in sentences.items()}
 
@@ -40,7 +40,7 @@ def task_lines(recipe: Recipe, cache: Path, skipped: Collection[str], progress: 
             for split in _splits(evaluation, task):
                 for text in _texts_of(evaluation, name, split, cache, progress):
                     texts[" ".join(text.split())] = None
-        for text in labelled.read_sentences(sentence_settings(recipe, skipped), cache, progress):
+        for text in task_files.read_sentences(sentence_settings(recipe, skipped), cache, progress):
             texts[" ".join(text.split())] = None
     except ColumnError:
         raise
@@ -53,7 +53,7 @@ def _texts_of(evaluation: Eval, name: str, split: str, cache: Path, progress: Pr
     """The texts of one split; with transfer, none where the hub has no training data in this language."""
     task = evaluation.with_data[name]
     try:
-        items = labelled.read_split(name, task, split, cache, progress)
+        items = task_files.read_split(name, task, split, cache, progress)
     except UserError as error:
         if split != "test" and evaluation.transfer_from and isinstance(error.__cause__, NotOnHubError):
             return []
@@ -64,5 +64,7 @@ def _texts_of(evaluation: Eval, name: str, split: str, cache: Path, progress: Pr
 def _splits(evaluation: Eval, task: Task) -> Sequence[str]:
     """With transfer from another language the training files in this one need not be there; those that are count."""
     return (
-        labelled.splits_there(task) if evaluation.transfer_from or (task.lacking and not task.file) else labelled.SPLITS
+        task_files.splits_there(task)
+        if evaluation.transfer_from or (task.lacking and not task.file)
+        else task_files.SPLITS
     )

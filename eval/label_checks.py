@@ -5,8 +5,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ..recipes.errors import UserError, nearest
 from ..recipes.examples import Item
+from ..workspace.errors import UserError, nearest
 
 MANY_TIMES = 20  # as often as a label that is like it: then the rare one may be a slip
 RARE = 3  # items: a slip does not come often

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..recipes.progress import QUIET, Progress
 from ..training.batches import collate
-from ..training.head import LOGITS_BYTES
+from ..training.fast.fused_cross_entropy import LOGITS_BYTES
 from ..training.mlm import MaskedLM
+from ..workspace.progress import QUIET, Progress
 from .metrics import RESAMPLES, Measure, percentiles
 
 _NUMBERS = ("nll", "tokens", "unknown", "characters", "bytes")

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..recipes.artifacts import MANIFEST, write_json
-from ..recipes.errors import UserError
+from ..workspace.artifacts import MANIFEST, write_json
+from ..workspace.errors import UserError
 
 SCHEMA_VERSION = 2
 READABLE = (1, SCHEMA_VERSION)  # 1 had no transfer_from

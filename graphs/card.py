@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from ..recipes.artifacts import Draft
 from ..recipes.languages import Language
 from ..recipes.schema import Graph
+from ..workspace.artifacts import Draft
 
 CREDIT = "ConceptNet 5, CC BY-SA 4.0, Speer et al. 2017"
 WORDS = {

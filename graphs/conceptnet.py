@@ -20,9 +20,9 @@ from urllib.parse import unquote
 import numpy
 from isal import igzip_threaded
 
-from ..recipes.errors import UserError
-from ..recipes.progress import QUIET, Progress
-from ..recipes.text import clean_line
+from ..workspace.errors import UserError
+from ..workspace.progress import QUIET, Progress
+from ..workspace.text import clean_line
 
 MARKUP, BRACKETS, NO_WEIGHT = "markup in a term", "a bracket in a term lacks its pair", "weight not above 0"
 COUNTS = (

@@ -9,14 +9,14 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 
-from ..recipes.artifacts import Artifact, Draft
-from ..recipes.errors import UserError
 from ..recipes.languages import find_language
-from ..recipes.parquet import RowWriter
-from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Graph, Recipe
-from ..recipes.sources import identity, local_file
-from ..recipes.text import told
+from ..workspace.artifacts import Artifact, Draft
+from ..workspace.errors import UserError
+from ..workspace.locations import identity, local_file
+from ..workspace.parquet import RowWriter
+from ..workspace.progress import QUIET, Progress
+from ..workspace.text import told
 from .conceptnet import COUNTS, Edge, Node, read_edges
 
 CODE = 2  # goes up when the same dump is to give other edges

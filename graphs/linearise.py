@@ -19,10 +19,10 @@ from typing import Any, Literal
 
 import yaml
 
-from ..recipes.errors import UserError
 from ..recipes.loading import nearest, read_yaml
 from ..recipes.schema import Graph
-from ..recipes.text import clean_line, to_nfc
+from ..workspace.errors import UserError
+from ..workspace.text import clean_line, to_nfc
 from .conceptnet import Edge
 
 Split = Literal["train", "validation", "test"]

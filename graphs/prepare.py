@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pyarrow
 
-from ..recipes.artifacts import Artifact, Draft
-from ..recipes.errors import UserError
 from ..recipes.languages import find_language
-from ..recipes.parquet import RowWriter
-from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Recipe
+from ..workspace.artifacts import Artifact, Draft
+from ..workspace.errors import UserError
+from ..workspace.parquet import RowWriter
+from ..workspace.progress import QUIET, Progress
 from .card import write_card
 from .edges import conceptnet_code, edges_artifact, extract_edges, graph_section, load_edges
 from .graph import build_graph, statistics

@@ -1,1 +1,1 @@
-"""Recipes: what is to be done, in one typed YAML file, and where its artifacts lie."""
+"""Recipes: what is to be done, in one typed YAML file."""

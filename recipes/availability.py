@@ -8,14 +8,14 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from .artifacts import Artifact
-from .errors import UserError
+from ..workspace.artifacts import Artifact
+from ..workspace.errors import UserError
+from ..workspace.hub_files import NotOnHubError, find_hub_files
+from ..workspace.locations import alternatives
 from .evaluation import Eval, PseudoPerplexity, Task
-from .hub_files import NotOnHubError, find_hub_files
-from .labelled import field_of
 from .languages import Language, find_language
 from .schema import Recipe
-from .sources import alternatives
+from .task_files import field_of
 
 UNKNOWN_CODE = re.compile(r"\{(language|glotcc|conceptnet|wikiann|sentiment)\}")
 """A placeholder that loading left, since the language has no such code."""

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from .errors import nearest
-from .fields import Alternatives, ColumnName, Count, Location, Locations, Section, Seed, Text
+from ..workspace.errors import nearest
+from .field_types import Alternatives, ColumnName, Count, Location, Locations, Section, Seed, Text
 from .languages import find_language
 from .training import TaskTraining
 

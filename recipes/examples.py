@@ -7,20 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from .errors import UserError
+from ..workspace.errors import UserError
+from ..workspace.tables import Table, describe, is_conll, is_table, is_text, open_table, open_text, read_conll, text_in
 from .evaluation import Task
 from .labels import LabelReader, label_name
-from .tables import (
-    Table,
-    describe,
-    is_conll,
-    is_table,
-    is_text,
-    open_table,
-    open_text,
-    read_conll,
-    text_in,
-)
 
 EMPTY, OTHER_ROWS, OTHER_SPLITS, SAMPLED = "empty text", "where", "other splits", "max_train"
 CUT_OFF = "cut off by max_length"  # words

@@ -3,8 +3,8 @@
 import hashlib
 from dataclasses import replace
 
-from .errors import UserError
-from .hub import HubFolder, list_folder
+from ..workspace.errors import UserError
+from ..workspace.hub import HubFolder, list_folder
 from .languages import find_language
 from .schema import Corpus
 

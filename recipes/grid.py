@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from .errors import UserError
+from ..workspace.errors import UserError
 from .languages import UnknownLanguageError, find_language
 from .schema import RESOLVED
 

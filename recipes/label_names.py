@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .errors import UserError
-from .hub import Card
-from .hub_files import find_hub_files
+from ..workspace.errors import UserError
+from ..workspace.hub import Card
+from ..workspace.hub_files import find_hub_files
+from ..workspace.tables import class_names, read_rows
+from ..workspace.text import clean_line
 from .labels import label_name
-from .tables import class_names, read_rows
-from .text import clean_line
 
 
 @dataclass(frozen=True)

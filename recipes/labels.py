@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from .tables import is_missing
-from .text import clean_line
+from ..workspace.tables import is_missing
+from ..workspace.text import clean_line
 
 WHOLE = re.compile(r"(-?\d+)\.0+")  # pandas writes a column of numbers so when one row had none
 

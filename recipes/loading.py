@@ -13,14 +13,14 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from .errors import UserError, nearest
+from ..workspace.errors import UserError, nearest
+from ..workspace.locations import glob_files
 from .evaluation import TASKS, Task
 from .grid import FIELD, grid_cells, language_sections, leaves, open_fields
-from .mistakes import explain
 from .overrides import Override, Setting, origin_of, report_problems
 from .placeholders import BUNDLED, TRANSFERRED, codes, each_string, fill_placeholders, location_fields
 from .schema import RESOLVED, Recipe
-from .sources import glob_files
+from .validation_messages import explain
 from .yaml_files import expand_home, override_value, read_yaml
 
 DEFAULT_FILE = Path("recipe.yaml")

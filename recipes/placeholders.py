@@ -8,12 +8,12 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from .downloads import public_address
+from ..workspace.downloads import public_address
 from .evaluation import TASKS
-from .fields import LocationMark
+from .field_types import LocationMark
 from .languages import UnknownLanguageError, find_language
-from .mistakes import section_of
 from .schema import Recipe
+from .validation_messages import section_of
 
 BUNDLED = Path(__file__).parent
 SAMPLE_ONLY = "the sample data that come along are in Swahili (swh_Latn) alone"

@@ -9,25 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .artifacts import Artifact
+from ..workspace.artifacts import Artifact
+from ..workspace.downloads import UnreachableError, download_path, public_address, remote_size
+from ..workspace.errors import UserError
+from ..workspace.hub import Model, cached_file, check_access, check_online, describe_model, is_offline
+from ..workspace.hub_errors import is_gated, is_unreachable
+from ..workspace.hub_files import HubFiles, find_hub_files
+from ..workspace.locations import NoSuchFileError, alternatives, expand_files, first_that_exists
 from .availability import skipped_tasks
-from .downloads import UnreachableError, download_path, public_address, remote_size
-from .errors import UserError
 from .evaluation import PseudoPerplexity, Task
 from .glotcc import glotcc_shards
-from .hub import (
-    Model,
-    cached_file,
-    check_access,
-    check_online,
-    describe_model,
-    is_offline,
-)
-from .hub_errors import is_gated, is_unreachable
-from .hub_files import HubFiles, find_hub_files
-from .labelled import field_of
 from .schema import Base, Corpus, Recipe
-from .sources import NoSuchFileError, alternatives, expand_files, first_that_exists
+from .task_files import field_of
 
 State = Literal["found", "cached", "local", "finished", "skipped", "gated", "missing", "unreachable"]
 UNUSABLE = ("gated", "missing", "unreachable")

@@ -6,14 +6,11 @@ from urllib.parse import unquote
 
 from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
 
+from ..workspace.checksums import CONCEPTNET_DUMP
 from .evaluation import TASKS, Eval
-from .fields import Count, Location, Locations, Section, Seed, Share, Text
+from .field_types import Count, Location, Locations, Section, Seed, Share, Text
 from .languages import find_language
 from .training import Training
-
-CONCEPTNET_DUMP = "https://s3.amazonaws.com/conceptnet/downloads/2019/edges/conceptnet-assertions-5.7.0.csv.gz"
-SHA256 = {CONCEPTNET_DUMP: "accd65fe94038584295574ddc26e1500c1919c8c4532bf771811cafd0948af7e"}
-"""Checksums of files at https addresses that are not expected to change; the dump has 497,963,447 bytes."""
 
 Source = Literal["text", "graph", "both", "fusion"]
 AdapterType = Literal["seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3", "full", "none"]

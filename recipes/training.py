@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from .fields import Count, Rate, Section, Seed, at_default
+from .field_types import Count, Rate, Section, Seed, at_default
 
 Precision = Literal["auto", "fp32", "bf16"]
 CPU_DEVICE_TOKENS = 4096  # a CPU gains nothing from more at once, and has no error to tell that memory is out

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from .errors import UserError
+from ..workspace.errors import UserError
 from .evaluation import TASKS
 from .placeholders import location_fields
 from .schema import Recipe

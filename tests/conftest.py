@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from lrl_adapt.recipes.downloads import remote_size
+from lrl_adapt.workspace.downloads import remote_size
 
 from .hub import Hub, point_client_at
 

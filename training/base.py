@@ -8,11 +8,11 @@ from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 from transformers import AutoTokenizer, PreTrainedModel
 
-from ..recipes.artifacts import Artifact, Draft, Prepared, file_hash
-from ..recipes.errors import UserError
-from ..recipes.hub_errors import hub_errors
-from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Base, FromScratch, Recipe
+from ..workspace.artifacts import Artifact, Draft, Prepared, file_hash
+from ..workspace.errors import UserError
+from ..workspace.hub_errors import hub_errors
+from ..workspace.progress import QUIET, Progress
 from .families import check_family, family_of
 from .tensors import refuse_pointers
 from .tokens import read_texts

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from .families import family_of
+from .fast.packing import ATTENTION, Packing
 from .masking import IGNORED, Masking, random_for
-from .packing import ATTENTION, Packing
 from .tokens import Sequences
 
 WINDOW = 64  # batches whose sequences are sorted by length together: short enough to keep the order random

@@ -8,10 +8,10 @@ from typing import Any
 import yaml
 from peft import PeftConfig
 
-from ..recipes.artifacts import Artifact
 from ..recipes.languages import find_language
 from ..recipes.licences import glotcc_terms
 from ..recipes.schema import Recipe
+from ..workspace.artifacts import Artifact
 from .adapters.bottleneck import BottleneckConfig
 
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")

@@ -14,9 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..recipes.artifacts import replace_with
-from ..recipes.errors import UserError
-from ..recipes.progress import QUIET, Progress
+from ..workspace.artifacts import replace_with
+from ..workspace.errors import UserError
+from ..workspace.progress import QUIET, Progress
 
 UNREADABLE = (SafetensorError, OSError, KeyError, TypeError, ValueError)
 

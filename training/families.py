@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from ..recipes.errors import UserError
+from ..workspace.errors import UserError
 
 
 @dataclass(frozen=True)

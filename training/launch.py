@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..recipes.cores import usable_cores
-from ..recipes.errors import UserError
+from ..workspace.cores import usable_cores
+from ..workspace.errors import UserError
 
 MODULE = "lrl_adapt.cli"
 RUN_ID = "lrl-adapt"  # torchrun passes it on to the processes of `start`
@@ -106,7 +106,7 @@ def visible_gpus() -> int:
     """GPUs with CUDA that this process may use."""
     import torch
 
-    from .device import has_gpu
+    from .precision import has_gpu
 
     return torch.cuda.device_count() if has_gpu() else 0
 

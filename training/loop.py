@@ -13,14 +13,14 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..recipes.errors import UserError
+from ..workspace.errors import UserError
 from .batches import Batch, Feed, Step, ahead, to_device
 from .checkpoint import Checkpoint, Checkpoints
-from .device import trim_memory
+from .lr_scheduler import Schedule
 from .masking import IGNORED
-from .schedule import Schedule
+from .memory import trim_memory
+from .metrics_logger import Watch
 from .signals import StopRequest
-from .watch import Watch
 
 MOST_SKIPPED = 20  # steps whose loss was no number, before the run gives up
 TRIM_EVERY = 10  # steps

@@ -12,10 +12,10 @@ from transformers import PreTrainedModel
 from .adapters.bottleneck.fusion import fusion_penalty
 from .batches import lay_out
 from .families import block_number, family_of
-from .head import linear_cross_entropy, passed_by
+from .fast.fast_layers import quicken
+from .fast.fused_cross_entropy import linear_cross_entropy, passed_by
+from .fast.packing import Packing, encode
 from .masking import IGNORED
-from .packing import Packing, encode
-from .quicken import quicken
 
 
 class MaskedLM(nn.Module):

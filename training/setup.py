@@ -12,19 +12,19 @@ from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedModel
 
-from ..recipes.artifacts import Artifact, Prepared
-from ..recipes.errors import UserError
-from ..recipes.progress import QUIET, Progress
 from ..recipes.schema import Recipe
 from ..recipes.training import Training
+from ..workspace.artifacts import Artifact, Prepared
+from ..workspace.errors import UserError
+from ..workspace.progress import QUIET, Progress
 from .adapters import language_adapter
 from .base import load_base, tokenizer_hash
 from .batches import Batch, MaskedSteps, Sampler, plan_batches
-from .device import autocast_dtype
+from .lr_scheduler import Schedule
 from .masking import IGNORED, Masking, random_for
+from .memory_fit import find_device_tokens
 from .mlm import MaskedLM
-from .room import find_device_tokens
-from .schedule import Schedule
+from .precision import autocast_dtype
 from .tokens import Sequences, tokenise, tokens_artifact
 
 VALIDATION_SEED = 0  # the same masks at every look, whatever the run's seed

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..recipes.errors import UserError
+from ..workspace.errors import UserError
 
 POINTERS = {  # what stands in a file's place before its content is fetched
     b"version https://git-lfs": "a Git LFS pointer: run `git lfs pull` in its folder",

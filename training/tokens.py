@@ -12,8 +12,8 @@ import pyarrow.ipc
 import pyarrow.parquet
 from datasets import Dataset
 
-from ..recipes.artifacts import Artifact, Draft
-from ..recipes.progress import QUIET, Progress
+from ..workspace.artifacts import Artifact, Draft
+from ..workspace.progress import QUIET, Progress
 
 ROWS = 1000  # texts tokenised at a time, in parallel by the tokenizer itself
 SPLITS = ("train", "validation")

@@ -8,7 +8,7 @@ from typing import Any
 from safetensors import SafetensorError
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 
-from ..recipes.errors import UserError
+from ..workspace.errors import UserError
 from .families import FAMILIES
 
 # For a checkpoint that is a pickle transformers starts a thread that asks the hub to convert it, and reads this

@@ -7,12 +7,12 @@ import torch
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import language_adapter
 from lrl_adapt.training.batches import Step
-from lrl_adapt.training.device import make_accelerator
 from lrl_adapt.training.loop import fit
+from lrl_adapt.training.lr_scheduler import Schedule
+from lrl_adapt.training.metrics_logger import Watch
 from lrl_adapt.training.mlm import MaskedLM
-from lrl_adapt.training.schedule import Schedule
+from lrl_adapt.training.precision import make_accelerator
 from lrl_adapt.training.setup import freeze_in
-from lrl_adapt.training.watch import Watch
 
 
 class Given:

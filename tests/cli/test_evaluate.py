@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from lrl_adapt.cli.console import Terminal
 from lrl_adapt.cli.evaluate import compare, show_scores
-from lrl_adapt.eval.report import write_report
-from lrl_adapt.eval.results import compare_runs
-from lrl_adapt.eval.runs import gather
+from lrl_adapt.eval.report.compared_results import compare_runs
+from lrl_adapt.eval.report.results import gather
+from lrl_adapt.eval.report.writer import write_report
 from lrl_adapt.eval.scores import read_scores
 
-from ..eval.results import ADAPTER, add_topic
+from ..eval.report.made_results import ADAPTER, add_topic
 
 
 def test_the_table_has_what_was_asked_for_and_nothing_with_the_same_figures(

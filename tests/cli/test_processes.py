@@ -141,7 +141,7 @@ def test_an_error_of_a_started_process_keeps_its_exit_code_and_is_printed_once(
     package = folder / "failing"
     package.mkdir()
     (package / "__main__.py").write_text(
-        "from lrl_adapt.cli.guard import guarded\nfrom lrl_adapt.recipes.errors import UserError\nimport typer\n"
+        "from lrl_adapt.cli.guard import guarded\nfrom lrl_adapt.workspace.errors import UserError\nimport typer\n"
         f"@guarded\ndef command():\n    {code}\n"
         "typer.run(command)\n",
         encoding="utf-8",

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from lrl_adapt.cli.steps import prepared_data
-from lrl_adapt.eval.run import measurements
+from lrl_adapt.eval.evaluator import measurements
 from lrl_adapt.graphs.edges import edges_artifact
 from lrl_adapt.recipes.loading import load_recipe
-from lrl_adapt.training.language import _accelerator, adapter_artifact
+from lrl_adapt.training.language_adapter import _accelerator, adapter_artifact
 
 from ..hub import Hub
 from .small import SMALL, TEXT, invoke

@@ -5,7 +5,7 @@ from lrl_adapt.corpora.clean import Cleaned, Tally, clean, lines_of, mend
 from lrl_adapt.corpora.readers import Document
 from lrl_adapt.recipes.languages import find_language
 from lrl_adapt.recipes.schema import Corpus
-from lrl_adapt.recipes.text import clean_line
+from lrl_adapt.workspace.text import clean_line
 
 LOOSE = {"min_characters": 1, "min_letters": 0, "min_script": 0, "drop_boilerplate": False}
 

@@ -14,9 +14,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from lrl_adapt.corpora.prepare import SPLITS, corpus_artifact, passes_of, prepare_corpus
-from lrl_adapt.recipes.artifacts import Artifact
-from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import Eval, Recipe
+from lrl_adapt.workspace.artifacts import Artifact
+from lrl_adapt.workspace.errors import UserError
 from pydantic import ValidationError
 
 from ..hub import COMMIT, Hub

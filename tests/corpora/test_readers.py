@@ -10,9 +10,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from lrl_adapt.corpora.readers import Document, find_shards, read_documents
-from lrl_adapt.recipes.errors import UserError
-from lrl_adapt.recipes.progress import Quiet
 from lrl_adapt.recipes.schema import Corpus
+from lrl_adapt.workspace.errors import UserError
+from lrl_adapt.workspace.progress import Quiet
 
 from ..hub import COMMIT, Hub
 from .pages import write_pages

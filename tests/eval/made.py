@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lrl_adapt.recipes.artifacts import Artifact, Draft
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import language_adapter, stack_task_adapter
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.base import load_masked_lm
-from lrl_adapt.training.task import TaskModel, save_task
+from lrl_adapt.training.task_adapter import TaskModel, save_task
+from lrl_adapt.workspace.artifacts import Artifact, Draft
 from transformers import BertConfig, BertForMaskedLM
 
 from .tokenizers import unigram, wordpiece

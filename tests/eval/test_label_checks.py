@@ -3,10 +3,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from lrl_adapt.eval.data import read_task
 from lrl_adapt.eval.label_checks import skeleton
-from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.eval.task_data import read_task
 from lrl_adapt.recipes.evaluation import Task
+from lrl_adapt.workspace.errors import UserError
 
 SENTENCE = "Juma B-{0}\nanaishi O\nNairobi B-{1}\nleo O\n\n"
 

@@ -14,7 +14,7 @@ from lrl_adapt.eval.scores import (
     task_order,
     write_scores,
 )
-from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.workspace.errors import UserError
 
 MLM = Score("mlm", "base", "pseudo_perplexity", 800.0, (700.0, 900.0), 200, None, "swh_Latn", "xlm-r")
 TOPIC = Score("topic", "base", "macro_f1", 0.6, (0.5, 0.7), 204, 1, "swh_Latn", "xlm-r")

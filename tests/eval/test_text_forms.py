@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from lrl_adapt.cli.app import app
 from lrl_adapt.corpora.clean import clean
 from lrl_adapt.corpora.readers import read_documents
-from lrl_adapt.eval.data import read_task
-from lrl_adapt.eval.tasks import UNREADABLE
-from lrl_adapt.eval.units import label_units
+from lrl_adapt.eval.segmentation import label_units
+from lrl_adapt.eval.task_data import read_task
+from lrl_adapt.eval.task_eval import UNREADABLE
 from lrl_adapt.recipes.evaluation import PseudoPerplexity, Task
-from lrl_adapt.recipes.labelled import read_sentences
 from lrl_adapt.recipes.languages import find_language
 from lrl_adapt.recipes.schema import Corpus
+from lrl_adapt.recipes.task_files import read_sentences
 from typer.testing import CliRunner
 
 from .tokenizers import unigram, wordpiece

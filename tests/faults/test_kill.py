@@ -22,7 +22,12 @@ SETTINGS = (
     *("training.max_steps=120", "training.checkpoint_every=4", "training.eval_every=30", "training.batch_tokens=600"),
     *("eval.training.epochs=4", "eval.mlm.max_sentences=60"),
 )
-PRELOAD = ["lrl_adapt.cli.app", "lrl_adapt.training.language", "lrl_adapt.eval.run", "lrl_adapt.corpora.prepare"]
+PRELOAD = [
+    "lrl_adapt.cli.app",
+    "lrl_adapt.training.language_adapter",
+    "lrl_adapt.eval.evaluator",
+    "lrl_adapt.corpora.prepare",
+]
 
 
 def work(words: list[str], home: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lrl_adapt.graphs.conceptnet import COUNTS, Edge, Node, parse_node, read_edges
-from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.workspace.errors import UserError
 
 DETAILS = json.dumps({"license": "cc:by-sa/4.0", "weight": 2.0})
 

@@ -12,8 +12,8 @@ import pytest
 from lrl_adapt.graphs.conceptnet import Edge, Node
 from lrl_adapt.graphs.graph import build_graph, statistics
 from lrl_adapt.graphs.linearise import SPLITS, linearise, load_templates, pair_id, select, sentence, split_of
-from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import Graph
+from lrl_adapt.workspace.errors import UserError
 from pydantic import ValidationError
 
 NATIVE = ("cym_Latn", "ind_Latn", "mlt_Latn", "swh_Latn", "zsm_Latn")

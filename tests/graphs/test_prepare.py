@@ -10,9 +10,9 @@ import pyarrow.parquet
 import pytest
 from lrl_adapt.graphs.edges import edges_artifact, extract_edges, try_extract_edges
 from lrl_adapt.graphs.prepare import graph_artifact, prepare_graph
-from lrl_adapt.recipes.errors import UserError
-from lrl_adapt.recipes.progress import Quiet
 from lrl_adapt.recipes.schema import Recipe
+from lrl_adapt.workspace.errors import UserError
+from lrl_adapt.workspace.progress import Quiet
 
 from ..hub import Hub
 

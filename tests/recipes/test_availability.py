@@ -7,11 +7,11 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from lrl_adapt.recipes.availability import sentence_settings, skipped_tasks, tasks_to_run
-from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.evaluation import Task
 from lrl_adapt.recipes.label_names import label_names
-from lrl_adapt.recipes.labelled import label_origin, read_split
 from lrl_adapt.recipes.loading import load_recipe
+from lrl_adapt.recipes.task_files import label_origin, read_split
+from lrl_adapt.workspace.errors import UserError
 
 from ..hub import Hub
 

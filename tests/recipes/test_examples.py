@@ -15,10 +15,10 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
-from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.evaluation import Task
 from lrl_adapt.recipes.examples import Account, Item, read_items, read_texts, reading_notes
 from lrl_adapt.recipes.labels import label_name
+from lrl_adapt.workspace.errors import UserError
 
 
 def task(**changes: Any) -> Task:

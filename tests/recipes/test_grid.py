@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.grid import grid_cells
 from lrl_adapt.recipes.loading import load_recipe, load_runs
+from lrl_adapt.workspace.errors import UserError
 
 RECIPE = """
 base: {from_scratch: {}}

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 import yaml
 from lrl_adapt.recipes.availability import skipped_tasks
-from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.loading import BUNDLED, check_files, find_recipe, load_recipe
 from lrl_adapt.recipes.overrides import Override
+from lrl_adapt.workspace.errors import UserError
 
 PLAIN = "language: sw\nbase: {from_scratch: {}}\ncorpus: {files: texts/*.txt}\n"
 

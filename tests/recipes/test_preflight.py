@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from lrl_adapt.recipes.hub import forget_answers
 from lrl_adapt.recipes.loading import load_recipe
 from lrl_adapt.recipes.preflight import Source, check_sources, unusable_sources
 from lrl_adapt.recipes.schema import Recipe
+from lrl_adapt.workspace.hub import forget_answers
 
 from ..hub import COMMIT, Hub, Repository
 
@@ -62,7 +62,7 @@ def test_everything_is_there(full: Hub, tmp_path: Path) -> None:
 
 def test_what_is_cached_is_not_asked_for_again(full: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants, hf_hub_download
-    from lrl_adapt.recipes.sources import local_files
+    from lrl_adapt.workspace.locations import local_files
 
     topic = maltese().eval.topic
     assert topic is not None

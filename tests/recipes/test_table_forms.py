@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lrl_adapt.recipes.evaluation import Task
 from lrl_adapt.recipes.examples import Item, read_items
 from lrl_adapt.recipes.labels import label_name
-from lrl_adapt.recipes.tables import read_rows
+from lrl_adapt.workspace.tables import read_rows
 
 # Letters of several scripts, marks, and every sign that a format gives a meaning to.
 SIGNS = "abẹọ́ңשภ漢😀 ,;|\t\n\"'#\\/_-.=[]{}:0159\u2028\x85\u200d\ufeff\u00a0"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.workspace.errors import UserError
 
 from ..hub import Hub, point_client_at
 from .facts import Facts, all_facts, load_facts
@@ -49,7 +49,7 @@ def _of_tasks(facts: Facts) -> Iterator[str]:
 
 def _of_location(location: str, about: Facts, file: str, where: str) -> Iterator[str]:
     """Whether a recipe's location names the table's file in the table's repository at its revision."""
-    from lrl_adapt.recipes.hub_files import ADDRESS, expand_braces
+    from lrl_adapt.workspace.hub_files import ADDRESS, expand_braces
 
     match = ADDRESS.fullmatch(location)
     if match is None:
@@ -63,7 +63,8 @@ def _of_location(location: str, about: Facts, file: str, where: str) -> Iterator
 
 def _of_addresses(facts: Facts) -> Iterator[str]:
     from lrl_adapt.recipes.loading import bundled_recipes, load_recipe
-    from lrl_adapt.recipes.schema import CONCEPTNET_DUMP, SHA256, Corpus
+    from lrl_adapt.recipes.schema import Corpus
+    from lrl_adapt.workspace.checksums import CONCEPTNET_DUMP, SHA256
 
     yield from _unequal(f"datasets/{Corpus().glotcc}", facts["glotcc"]["repository"], "GlotCC")
     yield from _unequal(CONCEPTNET_DUMP, facts["conceptnet"]["address"], "ConceptNet")
@@ -114,7 +115,7 @@ def check_reading(name: str, facts: Facts, cache: Path) -> None:
     special |= {"flores": _check_texts, "fineweb2": _check_texts}
     special.get(name, _check_model)(name, facts, cache)
     if name in special and name != "conceptnet":
-        from lrl_adapt.recipes.hub import list_folder
+        from lrl_adapt.workspace.hub import list_folder
 
         card = list_folder(facts[name]["repository"].removeprefix("datasets/"), "", "main").card
         assert (card.licence, card.gated) == (facts[name]["licence"], facts[name]["gated"])
@@ -144,7 +145,7 @@ def _religious(document: Any) -> bool:
 
 
 def _check_labelled(name: str, facts: Facts, cache: Path) -> None:
-    from lrl_adapt.recipes.labelled import read_sentences, read_split
+    from lrl_adapt.recipes.task_files import read_sentences, read_split
 
     for language in facts[name]["languages"]:
         recipe = recipe_for(language, TASKS[name])
@@ -159,7 +160,7 @@ def _check_labelled(name: str, facts: Facts, cache: Path) -> None:
 def _check_mteb(name: str, facts: Facts, cache: Path) -> None:
     """No recipe reads these; a recipe of one's own may, and finds the labels' names in the files or the card."""
     from lrl_adapt.recipes.evaluation import Task
-    from lrl_adapt.recipes.labelled import read_split
+    from lrl_adapt.recipes.task_files import read_split
 
     about = facts[name]
     for language, code in about["languages"].items():
@@ -176,7 +177,7 @@ def _check_mteb(name: str, facts: Facts, cache: Path) -> None:
 
 
 def _check_wikiann(name: str, facts: Facts, cache: Path) -> None:
-    from lrl_adapt.recipes.labelled import read_split
+    from lrl_adapt.recipes.task_files import read_split
 
     for language in facts[name]["languages"]:
         task = recipe_for(language).eval.ner
@@ -188,7 +189,7 @@ def _check_wikiann(name: str, facts: Facts, cache: Path) -> None:
 def _check_texts(name: str, facts: Facts, cache: Path) -> None:
     """No recipe reads these either: as text for pseudo-perplexity."""
     from lrl_adapt.recipes.evaluation import PseudoPerplexity
-    from lrl_adapt.recipes.labelled import read_sentences
+    from lrl_adapt.recipes.task_files import read_sentences
 
     about = facts[name]
     for language, code in about["languages"].items():
@@ -204,7 +205,7 @@ def _check_conceptnet(name: str, facts: Facts, cache: Path) -> None:
 
     from huggingface_hub import constants
     from lrl_adapt.graphs.conceptnet import read_edges
-    from lrl_adapt.recipes.downloads import download
+    from lrl_adapt.workspace.downloads import download
 
     about = facts[name]
     file = download(f"{constants.ENDPOINT}{urlsplit(about['address']).path}", cache)

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 from huggingface_hub import HfApi
-from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import BottleneckConfig, language_adapter, load_adapter, stack_task_adapter
 from lrl_adapt.training.adapters.build import LANGUAGE, merge_adapter
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.families import FAMILIES, check_family, family_of
 from lrl_adapt.training.mlm import MaskedLM
+from lrl_adapt.workspace.errors import UserError
 from peft import PeftModel, get_peft_model
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForMaskedLM

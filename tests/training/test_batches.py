@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
-from lrl_adapt.recipes.artifacts import Artifact
 from lrl_adapt.training.base import tokenizer_hash
 from lrl_adapt.training.batches import Layout, MaskedSteps, Sampler, ahead, collate, plan_batches, share
+from lrl_adapt.training.fast.packing import GROUP_PADDING, Packing
 from lrl_adapt.training.masking import IGNORED, Masking
-from lrl_adapt.training.packing import GROUP_PADDING, Packing
 from lrl_adapt.training.tokens import Sequences, tokenise, tokens_artifact
 from lrl_adapt.training.wordpiece import train_tokenizer
+from lrl_adapt.workspace.artifacts import Artifact
 
 TEXTS = ["Paka wanalala.", "Mbwa anabweka usiku kucha karibu na nyumba yetu.", "Ndege huruka."] * 20
 DOCUMENTS = [f"page {number // 4}" for number in range(len(TEXTS))]

@@ -7,13 +7,13 @@ import pytest
 import torch
 import yaml
 from huggingface_hub import ModelCard
-from lrl_adapt.recipes.artifacts import Artifact
 from lrl_adapt.recipes.schema import Adapter, Recipe
 from lrl_adapt.training.adapters import language_adapter, load_adapter
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.base import load_masked_lm
 from lrl_adapt.training.card import CardBase, trained_card
-from lrl_adapt.training.convert import export_adapter, import_adapter
+from lrl_adapt.training.import_export import export_adapter, import_adapter
+from lrl_adapt.workspace.artifacts import Artifact
 
 from ..hub import COMMIT, Hub
 from .models import batch, shake, tiny

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from lrl_adapt.cli.app import app
-from lrl_adapt.training import language, launch
+from lrl_adapt.training import language_adapter, launch
 from typer.testing import CliRunner
 
 from .processes import prepare, words
@@ -38,8 +38,8 @@ def test_the_estimate_is_for_all_processes(
         shares.append(sum(batch["input_ids"].numel() for batch in step.batches) / step.tokens)
         return fit(model, feed, *more)
 
-    fit = language.fit
-    monkeypatch.setattr(language, "fit", record)
+    fit = language_adapter.fit
+    monkeypatch.setattr(language_adapter, "fit", record)
     one = dry_run()
     monkeypatch.setattr(launch, "processes", lambda gpus: 4)
     four = dry_run()

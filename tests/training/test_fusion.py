@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import fuse_adapters, language_adapter, load_adapter, stack_task_adapter
 from lrl_adapt.training.adapters.bottleneck.fusion import Fusion, fusion_penalty
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.masking import IGNORED
 from lrl_adapt.training.mlm import MaskedLM
+from lrl_adapt.workspace.errors import UserError
 from torch import nn
 
 from .models import batch, shake, tiny

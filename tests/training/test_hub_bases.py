@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import sentencepiece
 import torch
-from lrl_adapt.recipes.artifacts import Prepared
-from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.training.base import load_base, load_masked_lm, load_tokenizer, tokenizer_hash
 from lrl_adapt.training.masking import Masking
 from lrl_adapt.training.tokens import Sequences, special_tokens, tokenise, tokens_artifact
+from lrl_adapt.workspace.artifacts import Prepared
+from lrl_adapt.workspace.errors import UserError
 from transformers import modeling_utils
 
 from .. import bases

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.training import launch
+from lrl_adapt.workspace.errors import UserError
 
 from .processes import prepare, same, until, words
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from lrl_adapt.recipes.errors import UserError
-from lrl_adapt.recipes.progress import Quiet
-from lrl_adapt.training import device
+from lrl_adapt.training import precision
 from lrl_adapt.training.batches import Step
 from lrl_adapt.training.checkpoint import Checkpoint, Checkpoints
-from lrl_adapt.training.curve import draw_curve
 from lrl_adapt.training.loop import MOST_SKIPPED, Stopped, fit
-from lrl_adapt.training.schedule import Schedule
-from lrl_adapt.training.watch import Watch
+from lrl_adapt.training.lr_scheduler import Schedule
+from lrl_adapt.training.metrics_logger import Watch
+from lrl_adapt.training.plot_loss import draw_curve
+from lrl_adapt.workspace.errors import UserError
+from lrl_adapt.workspace.progress import Quiet
 from torch import Tensor, nn
 
 TRUE = torch.tensor([1.0, -2.0, 0.5, 3.0])
@@ -240,12 +240,12 @@ def test_metrics_of_steps_that_are_made_again_are_written_once(tmp_path: Path) -
 
 def test_precision_is_chosen_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(device, "_processor_flags", lambda: {"avx512_bf16"})
-    assert device.choose_precision("auto") == ("no", "fp32: no GPU, and this processor has no AMX")
-    monkeypatch.setattr(device, "_processor_flags", lambda: {"amx_bf16"})
-    assert device.choose_precision("auto") == ("bf16", "bf16: this processor has AMX")
-    assert device.choose_precision("fp32") == ("no", "fp32: as asked")
-    assert device.choose_precision("bf16") == ("bf16", "bf16: as asked")
+    monkeypatch.setattr(precision, "_processor_flags", lambda: {"avx512_bf16"})
+    assert precision.choose_precision("auto") == ("no", "fp32: no GPU, and this processor has no AMX")
+    monkeypatch.setattr(precision, "_processor_flags", lambda: {"amx_bf16"})
+    assert precision.choose_precision("auto") == ("bf16", "bf16: this processor has AMX")
+    assert precision.choose_precision("fp32") == ("no", "fp32: as asked")
+    assert precision.choose_precision("bf16") == ("bf16", "bf16: as asked")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H200")
     for capability, expected in (
@@ -253,9 +253,9 @@ def test_precision_is_chosen_with_its_reason(monkeypatch: pytest.MonkeyPatch) ->
         ((7, 5), "fp32: compute capability 7.5"),
     ):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda c=capability: c)
-        assert device.choose_precision("auto")[1].startswith(expected)
+        assert precision.choose_precision("auto")[1].startswith(expected)
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
-    assert device.choose_precision("auto")[1] == "bf16: this processor has AMX"
+    assert precision.choose_precision("auto")[1] == "bf16: this processor has AMX"
 
 
 def test_a_first_validation_that_is_no_number_is_beaten() -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from lrl_adapt.recipes.schema import Adapter
-from lrl_adapt.training import head
 from lrl_adapt.training.adapters import language_adapter
 from lrl_adapt.training.batches import to_device
 from lrl_adapt.training.families import FAMILIES as KNOWN
+from lrl_adapt.training.fast import fused_cross_entropy
 from lrl_adapt.training.masking import IGNORED, Masking, random_for
 from lrl_adapt.training.mlm import MaskedLM
 from lrl_adapt.training.wordpiece import train_tokenizer
@@ -37,7 +37,7 @@ def padded(ids: list[np.ndarray], labels: list[np.ndarray]) -> dict[str, torch.T
 @pytest.mark.parametrize("kind", ["seq_bn_inv", "lora", "full"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_loss_and_gradients_equal_those_of_full_logits(family: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(head, "LOGITS_BYTES", 4 * 97 * 3)  # several pieces
+    monkeypatch.setattr(fused_cross_entropy, "LOGITS_BYTES", 4 * 97 * 3)  # several pieces
     ids, labels = masked_rows()
     adapted = language_adapter(tiny(family), Adapter(type=kind, reduction_factor=4)).eval()
     shake(adapted)

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from lrl_adapt.eval.predict import load_predictor
-from lrl_adapt.eval.run import folder_hashes
-from lrl_adapt.eval.trained import find_task_adapter, newest_scores
-from lrl_adapt.recipes.errors import UserError
+from lrl_adapt.eval.evaluator import folder_hashes
+from lrl_adapt.eval.inference.find_adapters import find_task_adapter, newest_scores
+from lrl_adapt.eval.inference.predict import load_predictor
 from lrl_adapt.training.adapters import load_adapter
 from lrl_adapt.training.adapters.files import CONFIG, PICKLE, WEIGHTS
 from lrl_adapt.training.adapters.quantise import QUANTISED
 from lrl_adapt.training.base import load_masked_lm, load_tokenizer
-from lrl_adapt.training.convert import export_adapter, import_adapter
+from lrl_adapt.training.import_export import export_adapter, import_adapter
 from lrl_adapt.training.tensors import read_tensors
+from lrl_adapt.workspace.errors import UserError
 from safetensors.torch import load_file
 from torch import nn
 

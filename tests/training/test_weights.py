@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from lrl_adapt.recipes.errors import UserError
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import language_adapter, load_adapter
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.base import load_masked_lm
 from lrl_adapt.training.families import FAMILIES, family_of
+from lrl_adapt.workspace.errors import UserError
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForMaskedLM
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from lrl_adapt.recipes.text import clean_line
 from lrl_adapt.training.base import load_tokenizer
 from lrl_adapt.training.wordpiece import train_tokenizer
+from lrl_adapt.workspace.text import clean_line
 from transformers import AutoTokenizer, BertConfig
 
 SINHALA, PERSIAN, KHMER = "ශ්\u200dරී", "می\u200cخواهم", "ខ្ញុំ\u200bទៅ"

@@ -11,8 +11,8 @@ from peft.utils import ModulesToSaveWrapper
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ...recipes.errors import UserError
 from ...recipes.schema import Adapter
+from ...workspace.errors import UserError
 from ..families import Family, family_of
 from ..tensors import first_line, refuse_pointers
 from ..weights import load_weights

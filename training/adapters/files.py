@@ -9,7 +9,7 @@ from peft import PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dic
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ...recipes.errors import UserError
+from ...workspace.errors import UserError
 from ..tensors import first_line, read_tensors, refuse_pointers
 from .quantise import QUANTISED, read_quantised
 

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ...recipes.errors import UserError
+from ...workspace.errors import UserError
 
 QUANTISED = "adapter_quantised.safetensors"
 BITS = (8, 4, 1)

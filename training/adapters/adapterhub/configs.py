@@ -5,7 +5,7 @@ from typing import Any
 
 from peft import IA3Config, LoraConfig, PeftConfig
 
-from ....recipes.errors import UserError
+from ....workspace.errors import UserError
 from ...families import Family
 from ..bottleneck import BottleneckConfig
 

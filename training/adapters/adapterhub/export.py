@@ -8,7 +8,7 @@ import torch
 from peft import PeftModel, get_peft_model_state_dict
 from torch import Tensor
 
-from ....recipes.errors import UserError
+from ....workspace.errors import UserError
 from ...families import family_of
 from ..bottleneck import BottleneckConfig
 from ..bottleneck.fusion import FUSED

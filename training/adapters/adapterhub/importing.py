@@ -10,7 +10,7 @@ from peft import IA3Config, PeftConfig, PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ....recipes.errors import UserError
+from ....workspace.errors import UserError
 from ...families import family_of
 from ...tensors import first_line, read_tensors, refuse_pointers
 from ..bottleneck.config import NAME

@@ -1,0 +1,190 @@
+"""Examples of the tasks, and sentences for pseudo-perplexity, from the local and hub files that a recipe names."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..workspace.errors import UserError
+from ..workspace.locations import alternatives, expand_files, find_files, identity, local_files
+from ..workspace.progress import QUIET, Progress, say_once
+from ..workspace.tables import ColumnError, choose_column, is_conll
+from ..workspace.text import clean_field, clean_line, told
+from .evaluation import TASKS, PseudoPerplexity, Task
+from .examples import EMPTY, OTHER_SPLITS, Account, Item, read_items, read_texts
+from .label_names import label_names
+
+SPLITS = ("train", "validation", "test")
+SHARES = {"train": 0.7, "validation": 0.1}  # of the one file of a task without splits; the rest is test
+
+
+def read_split(
+    name: str, task: Task, split: str, cache: Path, progress: Progress = QUIET, account: Account | None = None
+) -> list[Item]:
+    """The examples of a split of task `name`, as the file has them, repeats kept; `account` gets what was left out.
+
+    Raises UserError, naming the field, for a file that cannot be had or read, lacks a column or holds no example.
+    """
+    field, location = _location(task, split)
+    account = account or Account()
+    with _naming(name, field):
+        source, paths = find_files(location, cache, progress)
+        items = [item for path in paths for item in read_items(path, _settled(path, task, source), account)]
+        items = clean_items(items, f"{field_of(name)}.{field}", account, progress)
+        if not items:
+            raise UserError(f"{paths[0]} holds no example" + (f" with {task.where}" if task.where else ""))
+        if field == "file":
+            whole = len(items)
+            items = [item for item in items if _split_of(item) == split]
+            account.dropped[OTHER_SPLITS] += whole - len(items)
+        if not items:
+            raise UserError(f"{paths[0]} is too small to be cut: nothing is left for {split}; give three files")
+    return items
+
+
+def label_origin(name: str, task: Task, cache: Path) -> str:
+    """Who names the labels of a task: see `LabelNames.origin`. Judged by the test data, which must have been read."""
+    field, location = _location(task, "test")
+    with _naming(name, field):
+        source, paths = find_files(location, cache)
+        if is_conll(paths[0]):
+            return "names"
+        return label_names(paths[0], choose_column(task.label, paths[0]), task.labels, source).origin
+
+
+def clean_items(items: Sequence[Item], origin: str, account: Account, progress: Progress = QUIET) -> list[Item]:
+    """The items in the form that all text has here (`recipes.text`), without those of which no text is left.
+
+    `account` counts those.
+    """
+    counts: Counter[str] = Counter()
+    cleaned = [Item(clean_field(item.text, counts), clean_field(item.label, counts)) for item in items]
+    if counts:
+        say_once(progress, f"{origin}: text put into one form: {told(counts)}")
+    kept = [item for item in cleaned if any(item.text)]
+    account.dropped[EMPTY] += len(items) - len(kept)
+    return kept
+
+
+def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[str, str]:
+    """What decides the data of a task: content hashes of local files, locations of others."""
+    found = {}
+    for split in splits:
+        field, location = _location(task, split)
+        with _naming(name, field):
+            found[field] = identity(location)
+    return found
+
+
+def splits_there(task: Task) -> list[str]:
+    """The splits whose files are there, as far as can be told without asking a server."""
+    locations = {split: _location(task, split)[1] for split in SPLITS if split not in task.lacking or task.file}
+    return [
+        split
+        for split, where in locations.items()
+        if any("://" in location or Path(location).is_file() for location in alternatives(where))
+    ]
+
+
+def sentence_inputs(settings: PseudoPerplexity) -> dict[str, str]:
+    """The same for the sentences of the pseudo-perplexity."""
+    with _naming("mlm", "files"):
+        return {f"files.{number}": identity(location) for number, location in enumerate(_sentence_files(settings))}
+
+
+def read_sentences(
+    settings: PseudoPerplexity, cache: Path, progress: Progress = QUIET, account: Account | None = None
+) -> Iterator[str]:
+    """The sentences of `eval.mlm.files` in order: lines of text files, the text column of tables.
+
+    In the form that all text has here (`recipes.text`); blank ones are left out. Raises UserError for a file that
+    cannot be had or read.
+    """
+    with _naming("mlm", "files"):
+        for location in _sentence_files(settings):
+            for path in local_files(location, cache, progress):
+                account = account or Account()
+                texts = read_texts(path, choose_column(settings.text, path), account)
+                yield from _cleaned(texts, path, account, progress)
+
+
+def _cleaned(texts: Iterable[str], path: Path, account: Account, progress: Progress) -> Iterator[str]:
+    counts: Counter[str] = Counter()
+    try:
+        for text in texts:
+            if cleaned := clean_line(text, counts):
+                yield cleaned
+            else:
+                account.dropped[EMPTY] += 1
+    finally:  # also where no more sentences are wanted
+        if counts:
+            say_once(progress, f"eval.mlm.files: {path.name}: text put into one form: {told(counts)}")
+
+
+def _sentence_files(settings: PseudoPerplexity) -> list[str]:
+    """The locations with folders and globs replaced by what they hold."""
+    return [
+        found
+        for location in settings.files
+        for found in ([location] if "://" in location else map(str, expand_files([location])))
+    ]
+
+
+def _location(task: Task, split: str) -> tuple[str, str | list[str]]:
+    """The field that holds a split, and what stands there."""
+    return ("file", task.file) if task.file is not None else (split, getattr(task, split))
+
+
+def field_of(name: str) -> str:
+    """The recipe's field of a task: eval.topic, eval.others.intent."""
+    return f"eval.{name}" if name in ("mlm", *TASKS) else f"eval.others.{name}"
+
+
+def normal_text(item: Item) -> str:
+    """The text, or the words, with single spaces between."""
+    return " ".join((item.text if isinstance(item.text, str) else " ".join(item.text)).split())
+
+
+def sample(items: list[Item], size: int | None) -> list[Item]:
+    """At most `size` items, chosen by their text alone, in their order; null: all."""
+    if size is None or len(items) <= size:
+        return items
+    chosen = sorted(range(len(items)), key=lambda number: (_place(items[number]), number))[:size]
+    return [items[number] for number in sorted(chosen)]
+
+
+def _place(item: Item) -> float:
+    """A number in [0, 1) made of the text alone."""
+    return int.from_bytes(hashlib.sha256(normal_text(item).encode()).digest()[:8]) / 2**64
+
+
+def _split_of(item: Item) -> str:
+    """By the text alone, so that equal texts stay together and more data later do not move what is there."""
+    place = _place(item)
+    for split, share in SHARES.items():
+        if place < share:
+            return split
+        place -= share
+    return "test"
+
+
+@contextmanager
+def _naming(name: str, field: str) -> Iterator[None]:
+    """Errors inside name the recipe's field."""
+    try:
+        yield
+    except ColumnError as error:
+        told = "text names the column" if name == "mlm" else "text, label and where name the columns"
+        raise ColumnError(f"{field_of(name)}.{field}: {error}; {field_of(name)}.{told}") from error
+    except UserError as error:
+        raise UserError(f"{field_of(name)}.{field}: {error}") from error
+
+
+def _settled(path: Path, task: Task, location: str) -> Task:
+    """The task with its alternative columns chosen, and its labels in the order of the numbers in this file."""
+    if is_conll(path):
+        return task
+    text, label = choose_column(task.text, path), choose_column(task.label, path)
+    names = label_names(path, label, task.labels, location).names
+    return task.model_copy(update={"text": text, "label": label, "labels": names})

@@ -1,0 +1,103 @@
+"""Mistakes that pydantic finds in a recipe, in our words."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from ..workspace.errors import nearest
+from .schema import RESOLVED, Recipe
+
+LIKELY = 0.8  # difflib's cutoff for a slip of the pen
+MOST_NAMED = 3  # fields that one key may stand for
+
+
+def explain(detail: Mapping[str, Any]) -> str:
+    """One line for one pydantic error: dotted path, what is wrong, what was meant."""
+    *above, last = loc = [str(part) for part in detail["loc"]] or ["recipe"]
+    dotted = ".".join(loc)
+    if detail["type"] == "extra_forbidden":
+        near = _meant(last, above)
+        return f"{dotted}: unknown key; " + (f"did you mean {near}?" if near else f"known: {', '.join(_fields(above))}")
+    if detail["type"] == "missing":
+        return f"{dotted}: is required"
+    if detail["type"] == "value_error":
+        message = detail["msg"].removeprefix("Value error, ")
+        return message if dotted == "recipe" else f"{dotted}: {message}"
+    if detail["input"] is None:
+        return f"{dotted}: the value is missing"
+    return f"{dotted}: {_expected(detail, loc)}, got {detail['input']!r}{_hint(detail)}"
+
+
+def _expected(detail: Mapping[str, Any], loc: Sequence[str]) -> str:
+    """What should stand in place of a value."""
+    if detail["type"] == "model_type" and (section := _section_at(loc)) is not None:
+        fields = {name: "..." if field.is_required() else field.default for name, field in section.model_fields.items()}
+        example = next(f"{name}={value}" for name, value in fields.items() if value)
+        return f"expected fields, such as {'.'.join(loc)}.{example}"
+    message = detail["msg"].partition(", unable to ")[0]  # "... parse string as an integer"
+    message = message.replace("Input should be", "expected").replace("a valid integer", "a whole number")
+    return message.replace("a valid ", "a ")
+
+
+def _hint(detail: Mapping[str, Any]) -> str:
+    """What may have been meant by a value."""
+    value = detail["input"]
+    if detail["type"] == "literal_error":
+        near = nearest(str(value), re.findall(r"'([^']+)'", detail["msg"]))
+        return f"; did you mean {near}?" if near else ""
+    if detail["type"] == "list_type" and isinstance(value, str | int | float):
+        return f"; write [{value}]"
+    return ""
+
+
+def _meant(key: str, above: Sequence[str]) -> str | None:
+    """The field that an unknown key of the section at `above` may stand for; a dotted one in another section."""
+    elsewhere = _dotted_fields()
+    if same := [field for field in elsewhere if field.rpartition(".")[2] == key]:
+        *others, last = same[:MOST_NAMED]
+        return f"{', '.join(others)} or {last}" if others else last
+    if near := nearest(key, _fields(above), cutoff=LIKELY):
+        return near
+    last_parts = {field.rpartition(".")[2]: field for field in reversed(elsewhere)}
+    near = nearest(key, last_parts, cutoff=LIKELY)
+    return last_parts[near] if near else nearest(key, _fields(above))
+
+
+def _dotted_fields(model: type[BaseModel] = Recipe, above: str = "") -> list[str]:
+    """Every field of a recipe with its section, but for those of the user's own tasks."""
+    found: list[str] = []
+    for name, field in model.model_fields.items():
+        found.append(f"{above}{name}")
+        section = section_of(field.annotation)
+        if section is not None and get_origin(field.annotation) is not dict:
+            found += _dotted_fields(section, f"{above}{name}.")
+    return found
+
+
+def _section_at(loc: Sequence[str]) -> type[BaseModel] | None:
+    """The section class of the field at `loc`; None where that is no section."""
+    section: type[BaseModel] | None = Recipe
+    for part in loc:
+        field = section.model_fields.get(part) if section else None
+        section = section_of(field.annotation) if field else None
+    return section
+
+
+def _fields(loc: Sequence[str]) -> list[str]:
+    """Names of the fields in the section at `loc`."""
+    model: type[BaseModel] = Recipe
+    for part in loc:
+        field = model.model_fields.get(part)
+        section = section_of(field.annotation) if field else None
+        model = section or model
+    return list(model.model_fields) + ([*RESOLVED] if model is Recipe else [])
+
+
+def section_of(annotation: Any) -> type[BaseModel] | None:
+    """The section class in `Section`, `Section | None` or an annotated form of these."""
+    for part in (annotation, *get_args(annotation)):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+    return None

@@ -1,0 +1,128 @@
+"""What stands in a gap, by several adapters over one base, against each of them alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lrl_adapt.eval.inference import fill_mask
+from lrl_adapt.eval.inference.fill_mask import Filled, fill_masks
+from lrl_adapt.eval.inference.find_adapters import newest_adapter
+from lrl_adapt.training.adapters import load_adapter
+from lrl_adapt.training.base import load_masked_lm, load_tokenizer
+from lrl_adapt.workspace.artifacts import Artifact
+from lrl_adapt.workspace.errors import UserError
+
+from ..made import POSITIONS, TEXTS, TOPICS, make_adapter, make_base, make_scores
+
+KINDS = ("seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3", "full")
+GAPS = ["Amina anaishi [MASK]", "mvua <mask> inatarajiwa {mask} mjini"]
+
+
+@pytest.fixture(scope="module", params=["wordpiece", "unigram"])
+def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return make_base(tmp_path_factory.mktemp("workspace"), kind=request.param)
+
+
+@pytest.fixture(scope="module")
+def adapters(base: Artifact) -> dict[str, str]:
+    made = {kind: make_adapter(base.folder.parents[2], base, kind, seed) for seed, kind in enumerate(KINDS)}
+    return {"none": "none"} | {kind: str(adapter.folder) for kind, adapter in made.items()}
+
+
+def by_hand(base: Artifact, adapter: str, text: str) -> list[list[tuple[str, float]]]:
+    """The three best pieces of each mask, from the whole logits of the model alone."""
+    model = load_masked_lm(str(base.folder), None, "base").eval()
+    tokenizer = load_tokenizer(str(base.folder), None, "base")
+    adapted = model if adapter == "none" else load_adapter(model, Path(adapter)).eval()
+    for word in ("[MASK]", "<mask>", "{mask}"):
+        text = text.replace(word, "\0")
+    ids = torch.tensor([tokenizer(text.replace("\0", tokenizer.mask_token))["input_ids"]])
+    with torch.no_grad():
+        shares = adapted(input_ids=ids).logits[ids == tokenizer.mask_token_id].softmax(-1)
+    best = shares.topk(3)
+    return [
+        list(zip(tokenizer.convert_ids_to_tokens(pieces), some, strict=True))
+        for some, pieces in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    ]
+
+
+def test_a_text_in_another_form_is_filled_alike(base: Artifact) -> None:
+    texts = ["Áminä ana\u200fishi [MASK]", "A\u0301mina\u0308  anai\xadshi\xa0[MASK]"]
+    composed, decomposed = fill_masks(texts, ["none"], base=str(base.folder))
+    assert composed.fillers == decomposed.fillers
+    assert [composed.text, decomposed.text] == texts
+
+
+def test_side_by_side_is_the_same_as_each_adapter_alone(base: Artifact, adapters: dict[str, str]) -> None:
+    found = fill_masks(GAPS, list(adapters.values()), top=3)
+    keys = [(filled.text, filled.mask, filled.adapter) for filled in found]
+    gaps = [(GAPS[0], 1), (GAPS[1], 1), (GAPS[1], 2)]
+    assert keys == [(*gap, name) for gap in gaps for name in adapters.values()]
+    for filled in found:
+        want = by_hand(base, filled.adapter, filled.text)[filled.mask - 1]
+        assert [filler.piece for filler in filled.fillers] == [piece for piece, _ in want]
+        assert [filler.probability for filler in filled.fillers] == pytest.approx([p for _, p in want], abs=5e-6)
+    assert len({tuple(map(str, filled.fillers)) for filled in found if filled.text == GAPS[0]}) == len(adapters)
+
+
+def test_a_whole_model_tells_what_it_was_fine_tuned_from(adapters: dict[str, str]) -> None:
+    without, whole = fill_masks([GAPS[0]], ["none", adapters["full"]])
+    alone = fill_masks([GAPS[0]], ["none", adapters["seq_bn"]])[0]
+    assert [filler.piece for filler in without.fillers] == [filler.piece for filler in alone.fillers]
+    assert without.fillers != whole.fillers
+
+
+def test_the_base_is_loaded_once(adapters: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = []
+    load = fill_mask.BaseAt.load
+    monkeypatch.setattr(fill_mask.BaseAt, "load", lambda base: loaded.append(base) or load(base))
+    fill_masks(GAPS, [adapters[kind] for kind in ("none", "seq_bn", "par_bn", "lora", "ia3")])
+    assert len(loaded) == 1
+
+
+def test_a_text_longer_than_the_model_takes_is_read_around_its_masks(base: Artifact) -> None:
+    text = f"{'mvua kubwa ' * POSITIONS} [MASK] {'mjini kesho ' * POSITIONS} [MASK]"
+    found = fill_masks([text], ["none"], base=str(base.folder))
+    assert [filled.mask for filled in found] == [1, 2]
+    assert all(len(filled.fillers) == 5 for filled in found)
+
+
+def test_the_same_text_and_adapter_twice_are_answered_once(base: Artifact, adapters: dict[str, str]) -> None:
+    twice: list[Filled] = fill_masks([GAPS[0]] * 2, [adapters["seq_bn"]] * 2)
+    assert len(twice) == 1
+
+
+def test_what_cannot_be_filled_is_told(base: Artifact, adapters: dict[str, str], tmp_path: Path) -> None:
+    foreign = make_adapter(tmp_path, make_base(tmp_path, seed=7), "seq_bn").folder
+    scores = make_scores(tmp_path, base, None, "topic", TOPICS, per_token=False).folder
+    for texts, names, message in (
+        (TEXTS, ["none"], "no mask in 'Amina"),
+        (GAPS, ["none"], "which base"),
+        (GAPS, ["nowhere"], "no such folder: nowhere"),
+        (GAPS, [str(tmp_path)], "holds no adapter"),
+        (GAPS, [str(scores)], "is a task adapter, which `lrl-adapt predict` uses"),
+        (GAPS, [str(scores / "task-adapter")], "is a task adapter"),
+        (GAPS, [adapters["seq_bn"], str(foreign)], "of different bases"),
+    ):
+        with pytest.raises(UserError, match=message):
+            fill_masks(texts, names)
+    with pytest.raises(UserError, match="run `lrl-adapt train` first"):
+        newest_adapter(tmp_path / "empty", "swh_Latn")
+
+
+class TextsOfAFile(list[str]):
+    """Texts of which each search for one of them is counted, as it takes time in proportion to their number."""
+
+    searches = 0
+
+    def index(self, *arguments: Any) -> int:
+        self.searches += 1
+        return super().index(*arguments)
+
+
+def test_results_are_put_in_order_without_a_search_for_each_of_them(base: Artifact) -> None:
+    texts = TextsOfAFile([f"Amina anaishi {number} [MASK]" for number in (3, 1, 2, 1)])
+    results = fill_masks(texts, ["none"], base=str(base.folder))
+    assert [filled.text for filled in results] == texts[:3]
+    assert texts.searches == 0

@@ -1,0 +1,174 @@
+import os
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from lrl_adapt.workspace.artifacts import MANIFEST, Artifact, Draft, Prepared
+from lrl_adapt.workspace.errors import UserError
+
+
+def artifact(root: Path, **changes) -> Artifact:
+    return Artifact(**{"root": root, "name": "corpus", "kind": "corpus", "section": {"a": 1}, **changes})
+
+
+def fill(draft: Draft) -> None:
+    (draft.folder / "text").write_text("whole")
+    draft.facts["lines"] = 1
+
+
+def test_it_is_made_once_and_found_again(tmp_path: Path) -> None:
+    assert not artifact(tmp_path).exists
+    assert artifact(tmp_path).build(fill)
+    assert not artifact(tmp_path).build(lambda _: pytest.fail("made twice"))
+    assert [file.name for file in tmp_path.iterdir() if not file.name.startswith(".")] == [
+        artifact(tmp_path).folder.name
+    ]
+
+
+def test_the_manifest_tells_what_made_it(tmp_path: Path) -> None:
+    parent = artifact(tmp_path, kind="graph", name="graph")
+    made = artifact(tmp_path, inputs={"file": "abc"}, parents=(parent,), section={"a": 1, "name": "Ünï"})
+    made.build(fill)
+    manifest = made.manifest()
+    assert manifest["facts"] == {"lines": 1}
+    assert manifest["section"] == {"a": 1, "name": "Ünï"}
+    assert manifest["inputs"] == {"file": "abc"}
+    assert manifest["parents"] == [str(parent.folder)]
+    assert manifest["key"] == made.key
+    assert made.folder.name == f"corpus-{made.key[:8]}"
+    assert (manifest["kind"], manifest["schema_version"]) == ("corpus", 1)
+    assert manifest["versions"]["torch"] == version("torch")
+    assert datetime.now(UTC) - datetime.fromisoformat(manifest["created"]) < timedelta(minutes=1)
+    assert 0 <= manifest["wall_seconds"] < 60
+    assert "Ünï" in (made.folder / MANIFEST).read_text(encoding="utf-8")  # readable, not escaped
+
+
+def test_the_hash_covers_settings_inputs_and_parents_but_no_path(tmp_path: Path) -> None:
+    plain = artifact(tmp_path)
+    others = [
+        artifact(tmp_path, section={"a": 2}),
+        artifact(tmp_path, inputs={"file": "abc"}),
+        artifact(tmp_path, parents=(plain,)),
+        artifact(tmp_path, kind="graph"),
+    ]
+    assert len({plain.key, *(other.key for other in others)}) == 5
+    assert artifact(tmp_path / "elsewhere").key == plain.key
+    moved = artifact(tmp_path, parents=(artifact(tmp_path / "elsewhere"),))
+    assert moved.key == others[2].key
+    changed = artifact(tmp_path, parents=(artifact(tmp_path, section={"a": 2}),))
+    assert changed.key != others[2].key
+    assert artifact(tmp_path, section={"b": 2, "a": 1}).key == artifact(tmp_path, section={"a": 1, "b": 2}).key
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_what_breaks_off_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    def broken(draft: Draft) -> None:
+        fill(draft)
+        raise error
+
+    with pytest.raises(error):
+        artifact(tmp_path).build(broken)
+    assert not list(tmp_path.rglob("text"))
+    assert not artifact(tmp_path).exists
+    assert artifact(tmp_path).build(fill)
+
+
+def test_what_is_killed_is_never_taken_for_whole(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from lrl_adapt.workspace.artifacts import Artifact\n"
+        "def make(draft): (draft.folder / 'text').write_text('half'); os._exit(9)\n"
+        "Artifact(Path(sys.argv[1]), 'corpus', 'corpus', {'a': 1}).build(make)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 9
+    assert list(tmp_path.rglob("text"))  # the half is there, hidden
+    assert not artifact(tmp_path).exists
+    assert artifact(tmp_path).build(fill)
+    assert [file.read_text() for file in tmp_path.rglob("text")] == ["whole"]
+
+
+def test_a_folder_without_manifest_is_replaced(tmp_path: Path) -> None:
+    artifact(tmp_path).folder.mkdir(parents=True)
+    (artifact(tmp_path).folder / "old").touch()
+    assert artifact(tmp_path).build(fill)
+    assert {file.name for file in artifact(tmp_path).folder.iterdir()} == {"text", MANIFEST}
+
+
+def test_a_second_command_waits_for_the_first(tmp_path: Path) -> None:
+    started = threading.Event()
+
+    def slow(draft: Draft) -> None:
+        started.set()
+        time.sleep(0.5)
+        fill(draft)
+
+    first = threading.Thread(target=lambda: artifact(tmp_path).build(slow))
+    first.start()
+    started.wait()
+    lines: list[str] = []
+
+    class Listener:
+        def say(self, text: str) -> None:
+            lines.append(text)
+
+        def track(self, items, label, total=None):
+            yield from items
+
+    assert not artifact(tmp_path).build(lambda _: pytest.fail("made twice"), Listener())
+    first.join()
+    assert "another command is writing" in lines[0]
+
+
+def test_a_second_process_waits_for_the_first(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from lrl_adapt.workspace.artifacts import Artifact\n"
+        "def make(draft):\n"
+        "    print('started', flush=True); sys.stdin.readline(); (draft.folder / 'text').write_text('first')\n"
+        "Artifact(Path(sys.argv[1]), 'corpus', 'corpus', {'a': 1}).build(make)"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], text=True, **pipes) as first:
+        assert first.stdout.readline() == "started\n"
+        made: list[bool] = []
+        second = threading.Thread(target=lambda: made.append(artifact(tmp_path).build(fill)))
+        second.start()
+        second.join(0.2)
+        assert second.is_alive()
+        first.stdin.write("go\n")
+        first.stdin.close()
+        second.join(20)
+    assert (first.returncode, made) == (0, [False])
+    assert (artifact(tmp_path).folder / "text").read_text() == "first"
+
+
+def test_different_artifacts_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    other = artifact(tmp_path, section={"a": 2})
+    assert artifact(tmp_path).build(lambda draft: (fill(draft), other.build(fill))[0])
+    assert other.exists
+
+
+def test_a_workspace_that_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot write to .*file.*choose another --workspace"):
+        artifact(tmp_path / "file" / "data").build(fill)
+
+
+def test_no_secret_gets_into_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_sagenotthis")
+    artifact(tmp_path).build(fill)
+    assert "hf_sagenotthis" in os.environ.values()
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or "hf_sagenotthis" not in file.read_text()
+
+
+def test_prepared_data_by_source(tmp_path: Path) -> None:
+    text, graph = artifact(tmp_path), artifact(tmp_path, kind="graph")
+    both = Prepared(text, graph)
+    assert both.of("text") == (text,)
+    assert both.of("graph") == (graph,)
+    assert both.of("both") == both.all == (text, graph)
+    assert Prepared(None, graph).all == (graph,)

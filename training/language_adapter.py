@@ -1,0 +1,240 @@
+"""Training a language adapter: prepared text in, adapter artifact out."""
+
+import json
+import shutil
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+
+from ..recipes.placeholders import public_settings
+from ..recipes.schema import Recipe
+from ..workspace.artifacts import Artifact, Draft, Prepared
+from ..workspace.errors import UserError
+from ..workspace.progress import QUIET, Progress
+from .adapters.files import save_adapter
+from .base import base_identity, base_name, scratch_artifact
+from .card import trained_card
+from .checkpoint import Checkpoints
+from .launch import joined
+from .loop import fit, mean_loss
+from .memory import peak_memory
+from .metrics_logger import MB, Watch
+from .plot_loss import draw_curve
+from .precision import autocast_dtype, make_accelerator, matmul_peak
+from .setup import Ready, set_up
+
+PROBE_STEPS = 6
+KEPT_PER_WEIGHT = 4  # checkpoints hold weights, the best weights and AdamW's two averages
+FUSED = ("text", "graph")
+
+
+def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Artifact:
+    """Where the recipe's language adapter lies."""
+    scratch = scratch_artifact(recipe, workspace, prepared)
+    section = {
+        "language": recipe.language,
+        "source": recipe.source,
+        "adapter": recipe.adapter.settings(),
+        "training": recipe.training.settings(),
+        "code": 3,
+    }
+    if recipe.source == "fusion":
+        section["adapter"]["fusion_coupling"] = recipe.adapter.fusion_coupling
+    return Artifact(
+        workspace / "adapters" / recipe.language,
+        f"{base_name(recipe.base)}-{recipe.source}-{recipe.adapter.type}",
+        "adapter",
+        section,
+        {"base": base_identity(recipe.base)},
+        prepared.of(recipe.source)
+        + ((scratch,) if scratch else ())
+        + tuple(_fused_artifacts(recipe, workspace, prepared).values()),
+    )
+
+
+def train_adapter(
+    recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET, *, resume: bool = True
+) -> Artifact:
+    """Train the recipe's language adapter unless it is there already; for a fusion, the two it fuses first.
+
+    The artifact holds `adapter_config.json`, `adapter_model.safetensors` (for `full` a whole model and its tokenizer),
+    the last step's adapter in `last/`, `README.md` (the model card), `metrics.jsonl`, `loss.png` and the manifest. An
+    interrupted run is gone on with, unless `resume` is false. Raises UserError when there is nothing to train on, and
+    Stopped when a signal came.
+    """
+    artifact = adapter_artifact(recipe, workspace, prepared)
+    if artifact.exists and not joined():
+        return artifact
+    for part in _parts(recipe).values():
+        train_adapter(part, workspace, prepared, progress, resume=resume)
+    accelerator, reason = _accelerator(recipe, workspace)
+    if all(broadcast_object_list([artifact.exists])):  # the main process's word counts
+        return artifact
+    progress.say(reason)
+    run = _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress)
+    alone = accelerator.num_processes == 1  # others would wait for the one that waits for the lock
+    with artifact.draft(progress, wait=alone) if accelerator.is_main_process else nullcontext() as draft:
+        if draft is not None and not resume:
+            shutil.rmtree(artifact.unfinished, ignore_errors=True)
+        # somebody else may have made it while this process waited for the lock
+        if all(broadcast_object_list([draft is not None])):
+            run.go(draft)
+    accelerator.wait_for_everyone()
+    return artifact
+
+
+def estimate(
+    recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET, *, processes: int = 1
+) -> dict[str, Any]:
+    """What training in `processes` processes would take, from a few steps: time, memory, sizes. Keeps only tokens.
+
+    One process runs its share of each step, and the others are taken to be as fast; the time they need to exchange
+    gradients is not in the estimate. For a fusion, the parts must have been trained.
+    """
+    artifact = adapter_artifact(recipe, workspace, prepared)
+    accelerator, reason = make_accelerator(recipe.training.precision)
+    processes = max(processes, accelerator.num_processes)  # more than one where torchrun started them
+    return _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress).probe(processes)
+
+
+def _parts(recipe: Recipe) -> dict[str, Recipe]:
+    """What a fusion fuses: the same adapter trained on text and on the graph."""
+    sources = FUSED if recipe.source == "fusion" else ()
+    return {source: recipe.model_copy(update={"source": source}) for source in sources}
+
+
+def _fused_artifacts(recipe: Recipe, workspace: Path, prepared: Prepared) -> dict[str, Artifact]:
+    return {name: adapter_artifact(part, workspace, prepared) for name, part in _parts(recipe).items()}
+
+
+@dataclass(frozen=True)
+class _Training:
+    """One run."""
+
+    recipe: Recipe
+    workspace: Path
+    prepared: Prepared
+    artifact: Artifact
+    accelerator: Accelerator
+    reason: str
+    """Of the precision."""
+    progress: Progress
+
+    def go(self, draft: Draft | None) -> None:
+        """Train, and write into `draft`; processes without one only help."""
+        settings, accelerator = self.recipe.training, self.accelerator
+        ready, unfinished = self._set_up(), self.artifact.unfinished
+        if draft is not None:
+            unfinished.mkdir(parents=True, exist_ok=True)
+        outcome = fit(
+            ready.model,
+            ready.feed,
+            ready.schedule,
+            lambda: mean_loss(ready.model, ready.fixed, accelerator),
+            accelerator,
+            self._watch(unfinished / "metrics.jsonl" if draft is not None else None),
+            checkpoints=Checkpoints(
+                unfinished, settings.checkpoint_every, settings.keep_checkpoints, writes=draft is not None
+            ),
+        )
+        for tracker in accelerator.trackers:
+            tracker.finish()
+        if draft is None:
+            return
+        draft.facts |= ready.facts | {
+            "precision": self.reason,
+            "steps": outcome.step,
+            "best_step": outcome.best_step,
+            "validation_loss": outcome.best_value,
+            "skipped_steps": outcome.skipped,
+            "tokens_seen": outcome.tokens,
+        }
+        shutil.copy(unfinished / "metrics.jsonl", draft.folder)
+        draw_curve(draft.folder / "metrics.jsonl", draft.folder / "loss.png")
+        self._write(ready, draft, outcome.restore)
+
+    def probe(self, processes: int) -> dict[str, Any]:
+        """Run one process's share of a few steps and extrapolate to the whole training in `processes` processes."""
+        ready, accelerator = self._set_up(processes), self.accelerator
+        not_started = processes // accelerator.num_processes
+        validation = ready.fixed[::not_started]  # `mean_loss` shares among the started processes only
+        steps, every = ready.schedule.max_steps, ready.schedule.eval_every
+        looks: list[float] = []
+
+        def look() -> float:
+            started = time.monotonic()
+            value = mean_loss(ready.model, validation, accelerator)
+            looks.append(time.monotonic() - started)
+            return value
+
+        watch = self._watch(None)
+        watch = replace(watch, peak=watch.peak * not_started, steps=PROBE_STEPS, every=1, track=None, label="probe")
+        short = replace(ready.schedule, max_steps=PROBE_STEPS, eval_every=PROBE_STEPS, log_every=1, patience=None)
+        fit(ready.model, ready.feed, short, look, accelerator, watch)
+        tokens = sum(sampler.tokens_per_batch for sampler in ready.feed.samplers) * steps
+        seconds = tokens / watch.typical_speed + min(looks) * (2 + (steps - 1) // every)
+        trainable = ready.facts["trainable_parameters"]
+        return ready.facts | {
+            "precision": self.reason,
+            "processes": processes,
+            "steps": steps,
+            "tokens_to_see": round(tokens),
+            "epochs": round(tokens / ready.facts["training_tokens"], 2),
+            "tokens_per_second": round(watch.typical_speed),
+            "share_of_matmul_peak": watch.peak_share and round(watch.peak_share, 3),
+            "estimated_minutes": round(seconds / 60, 2),
+            "estimated_peak_mb": round(peak_memory(accelerator.device) / MB),
+            "checkpoint_mb": round(trainable * 4 * KEPT_PER_WEIGHT / MB, 1),
+            "adapter_mb": round(trainable * 4 / MB, 1),
+        }
+
+    def _set_up(self, processes: int | None = None) -> Ready:
+        parts = _fused_artifacts(self.recipe, self.workspace, self.prepared)
+        return set_up(self.recipe, self.workspace, self.prepared, self.accelerator, parts, self.progress, processes)
+
+    def _watch(self, file: Path | None) -> Watch:
+        settings, accelerator = self.recipe.training, self.accelerator
+        device, dtype = accelerator.device, autocast_dtype(accelerator)
+        return Watch(
+            steps=settings.max_steps,
+            every=settings.log_every,
+            file=file,
+            track=accelerator.log if settings.tracker != "none" else None,
+            peak=matmul_peak(device, dtype) * accelerator.num_processes,
+            memory=lambda: peak_memory(device),
+            progress=self.progress,
+            label=f"train {self.recipe.adapter.type} on {self.recipe.source}",
+        )
+
+    def _write(self, ready: Ready, draft: Draft, restore: Any) -> None:
+        """The last step's adapter, then the best one and its card."""
+        whole = self.recipe.adapter.type == "full"
+        if not whole:  # of a whole model one copy is enough
+            (draft.folder / "last").mkdir()
+            save_adapter(ready.adapted, draft.folder / "last")
+        restore()
+        save_adapter(ready.adapted, draft.folder)
+        if whole:
+            ready.tokenizer.save_pretrained(draft.folder)
+        where = str(ready.tokenizer.name_or_path)
+        card = trained_card(self.recipe, draft.facts, self.artifact, where)
+        (draft.folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _accelerator(recipe: Recipe, workspace: Path) -> tuple[Accelerator, str]:
+    """With the tracker that the recipe asks for."""
+    tracker = recipe.training.tracker
+    if tracker == "none":
+        return make_accelerator(recipe.training.precision)
+    if find_spec(tracker) is None:
+        raise UserError(f"training.tracker {tracker} is not installed: run `pip install {tracker}`")
+    folder = workspace / "trackers"
+    accelerator, reason = make_accelerator(recipe.training.precision, log_with=tracker, project_dir=folder)
+    accelerator.init_trackers("lrl-adapt", {"recipe": json.dumps(public_settings(recipe))})
+    return accelerator, reason

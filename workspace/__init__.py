@@ -1,0 +1,1 @@
+"""Where things live: artifacts, locks, downloads, the hub, tables; everything that touches disk or network."""
