@@ -45,7 +45,8 @@ class Preflight:
         rows = []
         for language, source in self._rows.values():
             part = source.part if self._languages == 1 else f"{language} {source.part}"
-            rows.append((part, source.place, source.state, show_size(source.size), source.licence, source.note))
+            note = "" if source.state == "unreachable" else source.note  # the error below says why, once
+            rows.append((part, source.place, source.state, show_size(source.size), source.licence, note))
         columns = ("part", "place", "state", "size", "licence", "note")
         if not any(row[-1] for row in rows):
             columns, rows = columns[:-1], [row[:-1] for row in rows]

@@ -4,6 +4,7 @@ One row for the base, the text, the graph and each task: found, cached, local, s
 with its size and the licence that its card states.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,7 @@ def _task_checks(
         task = settings.learnt(name) if name in names and name != "mlm" else section
         if files := list(task.files) if isinstance(task, PseudoPerplexity) else _locations(task):
             place = public_address(alternatives(files[0])[0]).removeprefix("hf://datasets/")
+            place = re.sub(r"@([0-9a-f]{8})[0-9a-f]{32}/", r" at \1, ", place)
             checks[name] = (place, lambda name=name, files=files: _task(name, files, downloads))
     return checks
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from .errors import UserError
@@ -37,9 +37,19 @@ TOKENIZER_FILES = (
 WAITS = (1.0, 4.0)  # seconds before asking again
 PATIENCE = 60.0  # seconds for which a hub that did not answer is asked once only
 MOST_EARLIER = 5  # commits
-_down: dict[str, tuple[float, UserError]] = {}  # endpoint -> when to ask again (time.monotonic()), what happened
 
 T = TypeVar("T")
+
+
+class Failure(NamedTuple):
+    """Why the hub did not answer, and until when (time.monotonic()) it is not asked again."""
+
+    until: float
+    reason: str
+    cause: BaseException | None
+
+
+_down: dict[str, Failure] = {}  # by endpoint
 
 
 @dataclass(frozen=True)
@@ -114,7 +124,7 @@ def _list_folder(repo: str, folder: str, revision: str, _: str) -> HubFolder:
     if record is not None and COMMIT.fullmatch(revision):
         return record
     try:
-        listing = _ask(lambda: _ask_for_folder(repo, folder, unquote(revision)), patient=record is None)
+        listing = _ask(repo, lambda: _ask_for_folder(repo, folder, unquote(revision)), patient=record is None)
     except UserError as error:
         if record is not None and is_unreachable(error):
             return record
@@ -130,17 +140,17 @@ def _list_folder(repo: str, folder: str, revision: str, _: str) -> HubFolder:
     return listing
 
 
-def _ask(question: Callable[[], T], *, patient: bool = True) -> T:
-    """What the hub answers, asked again after some seconds where that may help.
+def _ask(what: str, question: Callable[[], T], *, patient: bool = True) -> T:
+    """The hub's answer about `what`, asked again after some seconds where that may help.
 
     A hub that did not answer is not asked again for PATIENCE seconds: a command asks many questions. Raises UserError.
     """
     from huggingface_hub import constants
     from huggingface_hub.errors import OfflineModeIsEnabled
 
-    until, error = _down.get(constants.ENDPOINT, (0.0, None))
-    if error is not None and time.monotonic() < until:
-        raise error
+    failure = _down.get(constants.ENDPOINT)
+    if failure is not None and time.monotonic() < failure.until:
+        raise UserError(f"{what}: {failure.reason}") from failure.cause
     waits = list(WAITS) if patient else []
     while True:
         try:
@@ -149,7 +159,8 @@ def _ask(question: Callable[[], T], *, patient: bool = True) -> T:
             if not may_pass(error.__cause__):  # a repository that is gone or gated is no matter of patience
                 raise
             if not waits or isinstance(error.__cause__, OfflineModeIsEnabled):
-                _down[constants.ENDPOINT] = (time.monotonic() + PATIENCE, error)
+                reason = str(error).removeprefix(f"{what}: ")
+                _down[constants.ENDPOINT] = Failure(time.monotonic() + PATIENCE, reason, error.__cause__)
                 raise
             time.sleep(waits.pop(0))
 
@@ -264,7 +275,7 @@ def _describe_model(name: str, revision: str, _: str) -> Model:
             return HfApi().model_info(name, revision=unquote(revision), files_metadata=True, timeout=TIMEOUT)
 
     try:
-        info = _ask(ask)
+        info = _ask(name, ask)
     except UserError:
         weights = [file for file in WEIGHTS if cached_file(name, file, revision, "model")]
         tokenizer = [file for file in TOKENIZER_FILES if cached_file(name, file, revision, "model")]
@@ -304,4 +315,4 @@ def check_access(repo: str, repo_type: str = "dataset") -> None:
         with hub_errors(repo):
             HfApi().auth_check(repo, repo_type=repo_type)
 
-    _ask(ask)
+    _ask(repo, ask)
