@@ -21,7 +21,7 @@ from .availability import skipped_tasks
 from .evaluation import PseudoPerplexity, Task
 from .glotcc import glotcc_shards
 from .schema import Base, Corpus, Recipe
-from .task_files import field_of
+from .task_files import field_of, sentence_files
 
 State = Literal["found", "cached", "local", "finished", "skipped", "gated", "missing", "unreachable"]
 UNUSABLE = ("gated", "missing", "unreachable")
@@ -94,11 +94,16 @@ def _task_checks(
             checks[name] = (section.dataset, lambda row=row: row)
             continue
         task = settings.learnt(name) if name in names and name != "mlm" else section
-        if files := list(task.files) if isinstance(task, PseudoPerplexity) else _locations(task):
+        if files := task.files if isinstance(task, PseudoPerplexity) else _locations(task):
             place = public_address(alternatives(files[0])[0]).removeprefix("hf://datasets/")
             place = re.sub(r"@([0-9a-f]{8})[0-9a-f]{32}/", r" at \1, ", place)
-            checks[name] = (place, lambda name=name, files=files: _task(name, files, downloads))
+            checks[name] = (place, lambda name=name, task=task: _task(name, _files_of(task), downloads))
     return checks
+
+
+def _files_of(task: PseudoPerplexity | Task) -> Sequence[str | list[str]]:
+    """The files that are read, with folders and globs of sentences replaced by what they hold."""
+    return sentence_files(task) if isinstance(task, PseudoPerplexity) else _locations(task)
 
 
 def _refuse(error: UserError) -> Source:

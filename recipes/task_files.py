@@ -90,7 +90,7 @@ def splits_there(task: Task) -> list[str]:
 def sentence_inputs(settings: PseudoPerplexity) -> dict[str, str]:
     """The same for the sentences of the pseudo-perplexity."""
     with _naming("mlm", "files"):
-        return {f"files.{number}": identity(location) for number, location in enumerate(_sentence_files(settings))}
+        return {f"files.{number}": identity(location) for number, location in enumerate(sentence_files(settings))}
 
 
 def read_sentences(
@@ -102,7 +102,7 @@ def read_sentences(
     cannot be had or read.
     """
     with _naming("mlm", "files"):
-        for location in _sentence_files(settings):
+        for location in sentence_files(settings):
             for path in local_files(location, cache, progress):
                 account = account or Account()
                 texts = read_texts(path, choose_column(settings.text, path), account)
@@ -122,7 +122,7 @@ def _cleaned(texts: Iterable[str], path: Path, account: Account, progress: Progr
             say_once(progress, f"eval.mlm.files: {path.name}: text put into one form: {told(counts)}")
 
 
-def _sentence_files(settings: PseudoPerplexity) -> list[str]:
+def sentence_files(settings: PseudoPerplexity) -> list[str]:
     """The locations with folders and globs replaced by what they hold."""
     return [
         found

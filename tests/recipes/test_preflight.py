@@ -163,3 +163,15 @@ def test_local_files_need_nobody(hub: Hub, tmp_path: Path) -> None:
     assert {source.state for source in sources} == {"local"}
     assert not hub.requests
     assert json.dumps([source.note for source in sources]) == json.dumps([""] * len(sources))
+
+
+def test_sentences_may_lie_in_a_folder(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "lines").mkdir()
+    (tmp_path / "lines/a.txt").write_text("Moja.\n")
+    (tmp_path / "lines/b.txt").write_text("Mbili.\n")
+    for files in ("lines", "lines/*.txt"):
+        recipe = load_recipe("quickstart", [f"eval.mlm.files={tmp_path / files}"])
+        mlm = by_part(recipe, tmp_path)["eval.mlm"]
+        assert (mlm.state, mlm.size, mlm.unusable) == ("local", 13, False)
+    missing = by_part(load_recipe("quickstart", [f"eval.mlm.files={tmp_path}/none*.txt"]), tmp_path)["eval.mlm"]
+    assert "no such file" in missing.note
