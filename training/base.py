@@ -15,7 +15,7 @@ from ..workspace.hub_errors import hub_errors
 from ..workspace.progress import QUIET, Progress
 from .families import check_family, family_of
 from .tensors import refuse_pointers
-from .tokens import read_texts
+from .tokens import line_break, read_texts
 from .weights import load_weights
 from .wordpiece import train_tokenizer
 
@@ -156,8 +156,10 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
 
 
 def tokenizer_hash(tokenizer: Any) -> str:
-    """Hash of what a tokenizer does (vocabulary, rules), whatever its path or class."""
-    return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+    """Hash of what a tokenizer does (vocabulary, rules), whatever its path or class, and of how lines are joined."""
+    between = line_break(tokenizer)
+    rules = tokenizer.backend_tokenizer.to_str() + (f" lines joined by {between}" if between else "")
+    return hashlib.sha256(rules.encode()).hexdigest()
 
 
 def local_tokenizer_hash(recipe: Recipe, workspace: Path, prepared: Prepared) -> str | None:

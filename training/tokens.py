@@ -42,13 +42,14 @@ def tokenise(artifact: Artifact, tokenizer: Any, progress: Progress = QUIET) -> 
     schema = pyarrow.schema({"input_ids": pyarrow.list_(pyarrow.int32())})
     before, behind = special_tokens(tokenizer, islice(read_texts(artifact.parents, "train"), ROWS))
     room = length - len(before) - len(behind)
+    between = line_break(tokenizer)
 
     def make(draft: Draft) -> None:
         for split in SPLITS:
             facts = {"sequences": 0, "tokens": 0, "words": 0, "pieces": 0, "unknown_pieces": 0}
             lines = progress.track(_read_lines(artifact.parents, split), f"tokenise {split}, lines")
             pieces = _counted(_pieces(lines, tokenizer), tokenizer.unk_token_id, facts)
-            cut = (ids[:room] for _, ids in pieces) if by_line else _joined(pieces, room)
+            cut = (ids[:room] for _, ids in pieces) if by_line else _joined(pieces, room, between)
             with pyarrow.ipc.new_stream(draft.folder / f"{split}.arrow", schema) as writer:
                 for some in _chunks(cut, ROWS):
                     whole = [[*before, *ids, *behind] for ids in some]
@@ -58,6 +59,19 @@ def tokenise(artifact: Artifact, tokenizer: Any, progress: Progress = QUIET) -> 
             draft.facts[split] = facts
 
     artifact.build(make, progress)
+
+
+def line_break(tokenizer: Any) -> list[int]:
+    """The ids that keep two lines of a document apart; none where words have a mark of their own.
+
+    WordPiece and SentencePiece mark where words begin or go on. The byte-level and byte-fallback BPE of ModernBERT and
+    mmBERT mark only the space before a word: the first word of a line would be glued to the last of the line before.
+    """
+    word, newline, space = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("a", "\n", " "))
+    for between in ([], newline, space):
+        if len(tokenizer.decode([*word, *between, *word]).split()) > 1:
+            return between
+    return []  # this tokenizer keeps no white space at all
 
 
 def special_tokens(tokenizer: Any, texts: Iterable[str]) -> tuple[list[int], list[int]]:
@@ -116,10 +130,11 @@ def _counted(
             yield document, ids
 
 
-def _joined(pieces: Iterable[tuple[str, list[int]]], size: int) -> Iterator[list[int]]:
-    """The pieces of each document, cut every `size`."""
+def _joined(pieces: Iterable[tuple[str, list[int]]], size: int, between: list[int]) -> Iterator[list[int]]:
+    """The pieces of each document with `between` two lines, cut every `size`."""
     for _, lines in groupby(pieces, key=lambda piece: piece[0]):
-        yield from _chunks(chain.from_iterable(ids for _, ids in lines), size)
+        apart = ([*between, *ids] if number else ids for number, (_, ids) in enumerate(lines))
+        yield from _chunks(chain.from_iterable(apart), size)
 
 
 def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

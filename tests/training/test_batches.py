@@ -6,13 +6,15 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
-from lrl_adapt.training.base import tokenizer_hash
+from lrl_adapt.training.base import load_tokenizer, tokenizer_hash
 from lrl_adapt.training.batches import Layout, MaskedSteps, Sampler, ahead, collate, plan_batches, share
 from lrl_adapt.training.fast.packing import GROUP_PADDING, Packing
 from lrl_adapt.training.masking import IGNORED, Masking
-from lrl_adapt.training.tokens import Sequences, tokenise, tokens_artifact
+from lrl_adapt.training.tokens import Sequences, line_break, tokenise, tokens_artifact
 from lrl_adapt.training.wordpiece import train_tokenizer
 from lrl_adapt.workspace.artifacts import Artifact
+
+from ..bases import write_afroxlmr, write_mmbert
 
 TEXTS = ["Paka wanalala.", "Mbwa anabweka usiku kucha karibu na nyumba yetu.", "Ndege huruka."] * 20
 DOCUMENTS = [f"page {number // 4}" for number in range(len(TEXTS))]
@@ -39,6 +41,20 @@ def tokens_of(folder: Path, tokenizer, length: int = 8, *, line_by_line: bool = 
 def rows_of(artifact: Artifact) -> list[list[int]]:
     data = Sequences(artifact.folder / "train.arrow")
     return [row.tolist() for row in data.rows(np.arange(len(data)))]
+
+
+def test_lines_are_kept_apart_where_a_tokenizer_marks_only_spaces(tmp_path: Path) -> None:
+    write_mmbert(tmp_path / "mmbert")
+    write_afroxlmr(tmp_path / "xlmr")
+    mmbert, xlmr = (load_tokenizer(str(tmp_path / name), None, "base") for name in ("mmbert", "xlmr"))
+    assert line_break(train_tokenizer(TEXTS, 200)) == line_break(xlmr) == []
+    assert mmbert.decode(line_break(mmbert)).isspace()
+    rows = rows_of(tokens_of(tmp_path, mmbert, 10_000))
+    pages = itertools.groupby(zip(DOCUMENTS, TEXTS, strict=True), lambda line: line[0])
+    documents = [" ".join(text for _, text in lines) for _, lines in pages]
+    assert [mmbert.decode(row, skip_special_tokens=True).split() for row in rows] == [
+        text.split() for text in documents
+    ]
 
 
 def test_the_lines_of_a_document_are_joined_and_cut_so_that_all_text_is_used(tmp_path: Path) -> None:
