@@ -1,6 +1,6 @@
 """What a command shows: bars on a terminal, plain lines elsewhere, a table at the end, or one JSON object.
 
-Texts and paths are the user's: rich is told to read no markup ([b], [/]) and no emoji (:cat:) in anything.
+Texts and paths are the user's: rich must not read markup ([b], [/]) or emoji codes (:cat:) in them.
 """
 
 import codecs

@@ -25,7 +25,7 @@ class Preflight:
         self._labels = [label for label, _ in runs]
         self._errors: dict[str, UserError] = {}
         self._languages = len({recipe.language for _, recipe in runs})
-        self._rows: dict[tuple[Any, ...], tuple[str, Source]] = {}
+        self._rows: dict[tuple[str, Source], None] = {}  # by language; runs of a grid share some
         for label, recipe in runs:
             try:
                 corpus = prepared_data(recipe, workspace).corpus
@@ -33,17 +33,16 @@ class Preflight:
             except UserError as error:
                 self._errors[label] = error
                 continue
-            for source in sources:
-                self._rows.setdefault((recipe.language, source), (recipe.language, source))
+            self._rows |= dict.fromkeys((recipe.language, source) for source in sources)
             if problems := unusable_sources(sources):
                 self._errors[label] = UserError(problems)
 
     def show(self, terminal: Terminal) -> None:
         """Print the table, unless everything is local or finished."""
-        if all(source.state in ("local", "finished") for _, source in self._rows.values()):
+        if all(source.state in ("local", "finished") for _, source in self._rows):
             return
         rows = []
-        for language, source in self._rows.values():
+        for language, source in self._rows:
             part = source.part if self._languages == 1 else f"{language} {source.part}"
             note = "" if source.state == "unreachable" else source.note  # the error below says why, once
             rows.append((part, source.place, source.state, show_size(source.size), source.licence, note))
@@ -76,7 +75,7 @@ class Preflight:
     @property
     def as_json(self) -> dict[str, Any]:
         """The table as an entry of a command's --json object."""
-        records = [{"language": language} | asdict(source) for language, source in self._rows.values()]
+        records = [{"language": language} | asdict(source) for language, source in self._rows]
         return {"sources": records}
 
 

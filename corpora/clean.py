@@ -38,7 +38,7 @@ class Tally:
     lines: Counter[str] = field(default_factory=Counter)
     bytes: Counter[str] = field(default_factory=Counter)
     text: Counter[str] = field(default_factory=Counter)
-    """By rule of `recipes.text`."""
+    """By rule of `workspace.text`."""
 
     def add(self, other: "Tally") -> None:
         """Add another batch's counts."""
@@ -143,7 +143,7 @@ def _end_with_parent() -> None:
 
 
 def mend(texts: list[str], tally: Tally, *, repair: bool = True) -> list[str]:
-    """The texts after the rules for all text (`recipes.text`), broken encoding repaired before (if `repair`)."""
+    """The texts after the rules for all text (`workspace.text`), broken encoding repaired before (if `repair`)."""
     texts = to_nfc_all(texts, tally.text)
     for index in suspects(texts) if repair else ():  # ftfy is too slow for all
         texts[index] = to_nfc(_mended(texts[index], tally))

@@ -12,7 +12,7 @@ import numpy
 import pyarrow
 import pyarrow.parquet
 
-from ..recipes.availability import FACT, missing_data
+from ..recipes.availability import SKIPPED_TASKS, missing_data
 from ..recipes.glotcc import FETCHED
 from ..recipes.languages import find_language
 from ..recipes.schema import Corpus, Recipe
@@ -66,7 +66,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
     with TemporaryDirectory(dir=draft.folder) as folder:
         stage = Stage(Path(folder), corpus)
         if corpus.drop_task_lines:
-            skipped = draft.facts[FACT] = missing_data(recipe)
+            skipped = draft.facts[SKIPPED_TASKS] = missing_data(recipe)
             for cleaned in _task_lines(recipe, workspace, skipped, progress):
                 stage.add_task_lines(cleaned)
         files: list[int] = []

@@ -70,8 +70,8 @@ def find_shards(corpus: Corpus, language: str, progress: Progress = QUIET) -> Sh
     """The files of a corpus, nothing fetched yet. Raises UserError where there are none."""
     if corpus.files:
         for folder, endings in unread_files(corpus.files).items():
-            told = ", ".join(f"{count} {ending}" for ending, count in endings.items())
-            progress.say(f"{folder}: {endings.total()} files not read ({told})")
+            counts = ", ".join(f"{count} {ending}" for ending, count in endings.items())
+            progress.say(f"{folder}: {endings.total()} files not read ({counts})")
         return Shards(corpus, local=expand_files(corpus.files))
     folder = glotcc_shards(corpus, language)
     if not COMMIT.fullmatch(corpus.revision):
@@ -88,7 +88,7 @@ def read_documents(
 
     A document's id is GlotCC's record id where there is one, else the text itself in normal form C: its hash decides
     the split, which must not depend on how a keyboard writes accents. The text is as the file has it: broken encoding
-    shows only before the rules for all text (`recipes.text`). Raises UserError for a file that
+    shows only before the rules for all text (`workspace.text`). Raises UserError for a file that
     cannot be read or has no text column.
     """
     pages = Counter() if pages is None else pages

@@ -77,7 +77,7 @@ def parse_node(uri: str, changes: Counter[str] | None = None) -> Node | None:
     """The node that `/c/LANGUAGE/TERM[/POS[/SENSE]]` names; None for any other URI.
 
     In the term `_` is read as a space, percent codes and HTML entities are decoded, and the rules for all text
-    (`recipes.text`) hold; what that changed is added to `changes`. The term is a fixed element: the last one of
+    (`workspace.text`) hold; what that changed is added to `changes`. The term is a fixed element: the last one of
     `/c/mt/qattus/n/wn/animal` is a sense tag, not a word.
     """
     before, kind, language, text, *rest = [*uri.split("/", 4), "", "", ""]

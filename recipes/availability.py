@@ -19,7 +19,8 @@ from .task_files import field_of
 
 UNKNOWN_CODE = re.compile(r"\{(language|glotcc|conceptnet|wikiann|sentiment)\}")
 """A placeholder that loading left, since the language has no such code."""
-FACT = "skipped_tasks"
+SKIPPED_TASKS = "skipped_tasks"
+"""Fact in a corpus's manifest: reasons by task."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def skipped_tasks(recipe: Recipe, corpus: Artifact | None) -> dict[str, Skipped]
     """
     recorded = None
     if corpus is not None and corpus.exists and recipe.corpus is not None and recipe.corpus.drop_task_lines:
-        recorded = corpus.manifest()["facts"].get(FACT)
+        recorded = corpus.manifest()["facts"].get(SKIPPED_TASKS)
     reasons: dict[str, str] = missing_data(recipe) if recorded is None else recorded
     for name in recipe.eval.tasks or []:
         if name != "mlm" and name in reasons:

@@ -14,7 +14,7 @@ WHOLE = re.compile(r"(-?\d+)\.0+")  # pandas writes a column of numbers so when 
 def label_name(value: Any) -> str:
     """The name of a label: 1, 1.0 and "1.0" are "1", True is "true"; "" for a missing one.
 
-    Text comes in the form that all text has here (`recipes.text`).
+    Text comes in the form that all text has here (`workspace.text`).
     """
     if is_missing(value):
         return ""

@@ -54,7 +54,7 @@ def label_origin(name: str, task: Task, cache: Path) -> str:
 
 
 def clean_items(items: Sequence[Item], origin: str, account: Account, progress: Progress = QUIET) -> list[Item]:
-    """The items in the form that all text has here (`recipes.text`), without those of which no text is left.
+    """The items in the form that all text has here (`workspace.text`), without those of which no text is left.
 
     `account` counts those.
     """
@@ -98,7 +98,7 @@ def read_sentences(
 ) -> Iterator[str]:
     """The sentences of `eval.mlm.files` in order: lines of text files, the text column of tables.
 
-    In the form that all text has here (`recipes.text`); blank ones are left out. Raises UserError for a file that
+    In the form that all text has here (`workspace.text`); blank ones are left out. Raises UserError for a file that
     cannot be had or read.
     """
     with _naming("mlm", "files"):

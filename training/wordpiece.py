@@ -14,7 +14,7 @@ from ..workspace import text
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUED = "##"
-# What all text loses (`recipes.text`), the rest of what BERT drops as controls, and the tags of flags. Other format
+# What all text loses (`workspace.text`), the rest of what BERT drops as controls, and the tags of flags. Other format
 # characters are letters' companions: signs of the Qur'an (U+06DD), of Syriac, Kaithi and Mongolian.
 DROPPED = f"[{text.DROPPED}\x1c-\x1f\ufffd\U000e0020-\U000e007f]"
 

@@ -47,7 +47,7 @@ class Predictor:
         - {"text", "entities": [{"text", "type", "start", "end", "probability"}]};
         - {"text", "words": [{"text", "label", "start", "end", "probability"}]}.
 
-        The model reads texts in the form that it was trained on (`recipes.text`; what that changed is added to
+        The model reads texts in the form that it was trained on (`workspace.text`; what that changed is added to
         `counts`), but "text" is as it was given, and start and end count its characters: text[start:end] is the
         entity. Its probability is the mean over its words. A text longer than the model takes is read in windows:
         classes get the mean of them by length, words are labelled in the window in which they stand further inside.
