@@ -1,7 +1,7 @@
 """`lrl-adapt report`: one page with every score of a language, or of many."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,6 +9,7 @@ from . import options
 from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .steps import require_single_process
 
 EPILOG = examples(
     "lrl-adapt report",
@@ -59,10 +60,9 @@ def report_cmd(
     debug: options.Debug = False,
 ) -> None:
     """Gather scores into one HTML page, with the same tables as CSV, Markdown and LaTeX, and the figures as files."""
-    from ..eval.report.writer import write_report
+    from ..pipeline import report
     from ..recipes.languages import UnknownLanguageError, find_language
     from ..workspace.errors import UserError
-    from .steps import require_single_process
 
     require_single_process("report")
     terminal = Terminal(as_json=as_json)
@@ -70,23 +70,16 @@ def report_cmd(
         languages = [find_language(text).code for text in language or []]
     except UnknownLanguageError as error:
         raise UserError(f"--language: {error}") from error
-    page = write_report(
-        workspace,
+    page = report(
         scores or [],
+        workspace=workspace,
         languages=languages,
         out=out,
-        against=against,
+        baseline=against,
         paper=compare == "paper",
         progress=terminal,
     )
     terminal.result({"report": str(page)}, page)
-
-
-def report(results: Any, workspace: Path, terminal: Terminal) -> Path:
-    """Write the report on compared results; returns its page."""
-    from ..eval.report.writer import write_page
-
-    return write_page(results, workspace, progress=terminal)
 
 
 def register(app: typer.Typer) -> None:
