@@ -271,7 +271,8 @@ def compiled_rules(rules: dict[int, tuple[int, ...]]) -> bytes:
             normalization_rule_tsv=file.name,
             minloglevel=2,
         )
-    return sentencepiece_model_pb2.ModelProto.FromString(trained.getvalue()).normalizer_spec.precompiled_charsmap
+    protocol: Any = sentencepiece_model_pb2  # its classes are made when it is imported
+    return protocol.ModelProto.FromString(trained.getvalue()).normalizer_spec.precompiled_charsmap
 
 
 def fetch(folder: Path) -> bytes:
