@@ -5,7 +5,7 @@
 What is there was written, after `make study`, by the following, and of the first two the tables and the page kept:
 
     lrl-adapt report --out docs/study/against-base
-    lrl-adapt report --against seq_bn/text --out docs/study/against-seq_bn
+    lrl-adapt report --baseline seq_bn/text --out docs/study/against-seq_bn
     lrl-adapt train study-tuning --json > docs/study/tuning.json
 """
 

@@ -16,7 +16,7 @@ from .runs import Failures, run_label
 
 EPILOG = examples(
     "lrl-adapt eval",
-    "lrl-adapt eval --task mlm --task ner",
+    "lrl-adapt eval --task mlm,ner",
     "lrl-adapt eval --adapter none --task mlm --json",
     "lrl-adapt eval --task topic --dry-run",
 )

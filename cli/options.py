@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -29,6 +29,23 @@ Set = Annotated[
 Workspace = Annotated[
     Path, typer.Option("--workspace", "-w", envvar="LRL_ADAPT_HOME", help="Folder that holds all artifacts.")
 ]
+
+
+def split_commas(values: list[str] | None) -> list[str] | None:
+    """The values of an option that may be repeated, where each may be a comma-separated list."""
+    return [part.strip() for value in values or [] for part in value.split(",") if part.strip()] or None
+
+
+def renamed_option(old: str, new: str) -> Any:
+    """A hidden option that ends in a usage error which gives its new name."""
+
+    def refuse(value: str | None) -> None:
+        if value is not None:
+            raise typer.BadParameter(f"renamed to {new}")
+
+    return typer.Option(old, callback=refuse, hidden=True)
+
+
 Language = Annotated[
     str | None,
     typer.Option("--language", "-l", help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn.", show_default=False),
@@ -38,7 +55,9 @@ Languages = Annotated[
     typer.Option(
         "--language",
         "-l",
-        help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn; may be repeated; ConceptNet is read once.",
+        help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn; may be repeated, or given as a comma-separated list. "
+        "ConceptNet is read once for all of them.",
+        callback=split_commas,
         show_default=False,
     ),
 ]
@@ -59,7 +78,9 @@ Tasks = Annotated[
     typer.Option(
         "--task",
         "-t",
-        help="mlm, topic, sentiment, ner, or a task of your own; may be repeated (default: all that have data).",
+        help="mlm, topic, sentiment, ner, or a task of your own; may be repeated, or given as a comma-separated list "
+        "(default: all tasks with data).",
+        callback=split_commas,
         show_default=False,
     ),
 ]
