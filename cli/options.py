@@ -84,6 +84,16 @@ Tasks = Annotated[
         show_default=False,
     ),
 ]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        min=1,
+        help="For a quick look: score at most N items per task; such scores are marked as not comparable.",
+        metavar="N",
+        show_default=False,
+    ),
+]
 Gpus = Annotated[
     int | None,
     typer.Option("--gpus", min=1, help="Number of GPUs to train on (default: all visible).", show_default=False),
@@ -112,6 +122,7 @@ def overrides(
     adapter: str | None = None,
     source: str | None = None,
     tasks: list[str] | None = None,
+    limit: int | None = None,
 ) -> list[str]:
     """All overrides: those of $LRL_ADAPT_SET, then `--set`, then the short options; the last one wins."""
     from ..recipes.overrides import environment_overrides
@@ -124,6 +135,8 @@ def overrides(
     named = [option_override(option, field, value) for option, field, value in short if value is not None]
     if tasks:
         named.append(option_override("--task", "eval.tasks", tasks))
+    if limit is not None:
+        named.append(option_override("--limit", "eval.limit", str(limit)))
     return [*environment_overrides(), *(changes or []), *named]
 
 

@@ -139,6 +139,11 @@ class Eval(Section):
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
         default=[1, 2, 3], description="One task adapter is trained per seed."
     )
+    limit: Count | None = Field(
+        default=None,
+        description="For a quick look: score at most this many test items per task, a fixed choice; such scores are "
+        "marked as not comparable; null: all.",
+    )
     mlm: PseudoPerplexity = Field(default=PseudoPerplexity(), description="Pseudo-perplexity.")
     topic: Task | None = Field(default=None, description="Topic classification (SIB-200's shape).")
     sentiment: Task | None = Field(default=None, description="Sentiment classification.")
