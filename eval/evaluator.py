@@ -109,7 +109,7 @@ class Measurement:
             task = self._labelled
             section = self.recipe.eval.training.settings(tags=self.task not in ("topic", "sentiment"))
             section["precision"] = self.recipe.training.precision
-            section |= task.model_dump(mode="json", exclude=NOT_SCORED, exclude_defaults=True)
+            section |= task.artifact_settings(exclude=NOT_SCORED, exclude_defaults=True)
             inputs["data"] = task_inputs(self.task, task)
             section |= self._transfer(inputs)
         section |= {"language": self.recipe.language, "task": self.task, "seed": self.seed, "system": self.system}

@@ -66,7 +66,7 @@ def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET, *,
     if unnamed:
         raise UserError(f"{field_of(name)}.labels lacks {', '.join(sorted(unnamed))}, which the files hold")
     strange = _check_names(name, task, splits, kind="entity type" if repaired else "tag" if tags else "label")
-    for split, size, reason in (("train", task.max_train, SAMPLED), ("test", limit, LIMITED)):
+    for split, size, reason in (("train", task.max_train_samples, SAMPLED), ("test", limit, LIMITED)):
         kept = sample(splits[split], size)
         accounts[split].dropped[reason] += len(splits[split]) - len(kept)
         splits[split] = kept

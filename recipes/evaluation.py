@@ -93,7 +93,7 @@ class Task(Section):
         default=None,
         description="Names of the labels, in the order of their numbers where the files hold numbers.",
     )
-    max_train: Count | None = Field(
+    max_train_samples: Count | None = Field(
         default=None,
         description="Learn from a fixed choice of so many items of train: few labels, or less time; null: all.",
     )

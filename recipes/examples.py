@@ -12,7 +12,7 @@ from ..workspace.tables import Table, describe, is_conll, is_table, is_text, ope
 from .evaluation import Task
 from .labels import LabelReader, label_name
 
-EMPTY, OTHER_ROWS, OTHER_SPLITS, SAMPLED, LIMITED = "empty text", "where", "other splits", "max_train", "limit"
+EMPTY, OTHER_ROWS, OTHER_SPLITS, SAMPLED, LIMITED = "empty text", "where", "other splits", "max_train_samples", "limit"
 CUT_OFF = "cut off by max_length"  # words
 EXPECTED = {OTHER_ROWS, OTHER_SPLITS, SAMPLED, LIMITED}  # reasons that the recipe asks for
 MUCH = 0.01  # of the rows: then the loss is told

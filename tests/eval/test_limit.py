@@ -8,7 +8,7 @@ import pytest
 from lrl_adapt.cli.app import app
 from typer.testing import CliRunner
 
-FAST = ["--adapter", "none", "--cpu", "--set", "eval.seeds=[1]", "--set", "eval.training.epochs=1"]
+FAST = ["--adapter", "none", "--cpu", "--set", "eval.seeds=[1]", "--set", "eval.training.num_train_epochs=1"]
 FAST += ["--set", "corpus.drop_task_lines=false", "--json"]
 
 
