@@ -16,8 +16,8 @@ from .runs import Failures, run_label
 
 EPILOG = examples(
     "lrl-adapt eval",
-    "lrl-adapt eval --task mlm --task ner",
-    "lrl-adapt eval --adapter none --task mlm --json",
+    "lrl-adapt eval --task mlm,ner",
+    "lrl-adapt eval --adapter none --task mlm --limit 50 --json",
     "lrl-adapt eval --task topic --dry-run",
 )
 
@@ -49,6 +49,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     adapter: options.AdapterType = None,
     source: options.SourceName = None,
     tasks: options.Tasks = None,
+    limit: options.Limit = None,
     folder: AdapterFolder = None,
     transfer_from: TransferFrom = None,
     cpu: options.Cpu = False,
@@ -71,7 +72,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
         [options.option_override("--transfer-from", "eval.transfer_from", transfer_from)] if transfer_from else []
     )
     more = [*(changes or []), *transfer]
-    short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks)
+    short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
     runs = [(run_label(words), run) for words, run in load_runs(recipe, short)]
     if folder and len({run.language for _, run in runs}) > 1:
         raise UserError(
