@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .console import Terminal, quiet_libraries
+from .console import Terminal
 from .guard import guarded
 from .options import Out, examples
 
@@ -44,7 +44,6 @@ def export_cmd(
 
     require_single_process("export-adapter")
     terminal = Terminal(as_json=as_json)
-    quiet_libraries()
     facts = export_adapter(source, out, form=form, bits=bits, base=base, name=name)
     notes = facts.pop("notes")
     for note in notes:

@@ -13,7 +13,7 @@ import typer
 
 from ..workspace.errors import UserError
 from . import options
-from .console import Terminal, json_line, quiet_libraries
+from .console import Terminal, json_line
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .texts import TextFile, Texts, read_texts
@@ -64,7 +64,6 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
     from ..eval.inference.find_adapters import NONE, newest_adapter
     from ..workspace.text import clean_line, told
 
-    quiet_libraries()
     if not adapters and base:
         raise UserError("--base alone: say --adapter none for the base as it is, or name adapters for it")
     if not adapters:

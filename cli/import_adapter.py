@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .console import Terminal, quiet_libraries
+from .console import Terminal
 from .guard import guarded
 from .options import Base, Out, examples
 
@@ -42,7 +42,6 @@ def import_cmd(
 
     require_single_process("import-adapter")
     terminal = Terminal(as_json=as_json)
-    quiet_libraries()
     notes = import_adapter(source, base, out, invert_before_head=invert, coupling=coupling)
     for note in notes:
         terminal.say(f"note: {note}")

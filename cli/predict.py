@@ -12,7 +12,7 @@ import typer
 
 from ..workspace.errors import UserError
 from . import options
-from .console import Terminal, json_line, quiet_libraries
+from .console import Terminal, json_line
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .texts import TextFile, Texts, read_texts
@@ -102,7 +102,6 @@ def _load(
     from ..eval.inference.find_adapters import find_task_adapter, newest_scores
     from ..eval.inference.predict import load_predictor
 
-    quiet_libraries()
     if adapter is None:
         assert task is not None
         adapter = newest_scores(workspace, task, options.language_code(language))

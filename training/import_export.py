@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from ..workspace.artifacts import MANIFEST, read_manifest
 from ..workspace.errors import UserError
+from ..workspace.library_logs import quiet_libraries
 from .adapters.adapterhub import export_adapterhub, import_adapterhub
 from .adapters.bottleneck import BottleneckConfig
 from .adapters.build import load_adapter, merge_adapter
@@ -22,6 +23,7 @@ from .card import CardBase, convert_card
 FORMS = ("adapterhub", "merged", "peft")
 
 
+@quiet_libraries()
 def import_adapter(
     source: Path, base: str, out: Path, *, invert_before_head: bool = True, coupling: str | None = None
 ) -> list[str]:
@@ -42,6 +44,7 @@ def import_adapter(
     return notes
 
 
+@quiet_libraries()
 def export_adapter(
     source: Path, out: Path, *, form: str, bits: int | None = None, base: str | None = None, name: str = "mlm"
 ) -> dict[str, Any]:

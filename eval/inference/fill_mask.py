@@ -20,6 +20,7 @@ from ...training.mlm import MaskedLM
 from ...training.precision import use_device
 from ...training.tokens import special_tokens
 from ...workspace.errors import UserError
+from ...workspace.library_logs import quiet_libraries
 from ...workspace.text import clean_line
 from .find_adapters import NONE, BaseAt, is_whole, language_base, started_from
 
@@ -50,6 +51,7 @@ class Filled:
     fillers: list[Filler]
 
 
+@quiet_libraries()
 def fill_masks(texts: Sequence[str], adapters: Sequence[str], *, base: str | None = None, top: int = 5) -> list[Filled]:
     """The `top` fillers of every gap (<mask>, [MASK] or {mask}) by every adapter: by text, gap, and adapter as given.
 

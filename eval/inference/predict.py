@@ -16,6 +16,7 @@ from ...training.precision import use_device
 from ...training.task_adapter import TaskModel, load_task
 from ...training.tokens import special_tokens
 from ...workspace.errors import UserError
+from ...workspace.library_logs import quiet_libraries
 from ...workspace.text import Aligned, align
 from ..metrics import entities
 from ..segmentation import TSHEG, Unit, label_units, window_of, window_starts
@@ -116,6 +117,7 @@ class Predictor:
         return logits.float().softmax(-1).cpu()
 
 
+@quiet_libraries()
 def load_predictor(adapter: TaskAdapter) -> Predictor:
     """The model that a task adapter, its base and its language adapter make, ready on the GPU if there is one.
 
