@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from lrl_adapt.eval.inference.find_adapters import BaseAt, language_base
+from lrl_adapt.eval.inference.find_adapters import BaseReference, base_of_adapter
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import fuse_adapters, language_adapter, load_adapter
 from lrl_adapt.training.adapters.adapterhub import import_adapterhub
@@ -134,7 +134,7 @@ def test_an_adapter_notes_the_revision_of_its_base(hub: Hub, revision: str | Non
     pinned = COMMIT if revision == COMMIT else None
     config = json.loads((tmp_path / "own" / "adapter_config.json").read_text(encoding="utf-8"))
     assert (config["base_model_name_or_path"], config["revision"]) == ("owner/base", pinned)
-    assert language_base(tmp_path / "own") == BaseAt("owner/base", pinned)
+    assert base_of_adapter(tmp_path / "own") == BaseReference("owner/base", pinned)
     export_adapter(tmp_path / "own", tmp_path / "small", form="peft", bits=8)
     card = (tmp_path / "small" / "README.md").read_text(encoding="utf-8")
     assert (f'"owner/base", revision="{COMMIT}")' in card) == (pinned is not None)
