@@ -66,7 +66,7 @@ def test_an_adapter_in_peft_s_older_form_is_the_same_adapter(workspace: Path, la
     (adapter / WEIGHTS).unlink()
     assert torch.equal(logits(workspace, adapter), want)
     assert set(folder_hashes(adapter)) == {*hashes, PICKLE} - {WEIGHTS}
-    export_adapter(adapter, workspace / "out", form="peft")
+    export_adapter(adapter, workspace / "out", format="peft")
     assert torch.equal(logits(workspace, workspace / "out"), want)
     assert (workspace / "out" / WEIGHTS).is_file()
 
