@@ -76,7 +76,10 @@ def import_adapter(
         raise UserError(f"{source}: no such folder")
     with _new_folder(Path(out)) as folder:
         model, notes = import_adapterhub(
-            load_masked_lm(base, None, "--base"), source, invert_before_head=invert_before_head, coupling=coupling
+            load_masked_lm(base, None, "--base", new_head=None),
+            source,
+            invert_before_head=invert_before_head,
+            coupling=coupling,
         )
         save_adapter(model, folder)
         title = f"{source.name}, imported from AdapterHub's form"
@@ -131,11 +134,12 @@ def export_adapter(
         raise UserError(f"{source} does not name its base: give it with --base")
     if format == "merged" and isinstance(config, BottleneckConfig):
         raise UserError(
-            f"{source}: a bottleneck has a non-linearity and cannot be merged into the base's weights; use --format peft"
+            f"{source}: a bottleneck has a non-linearity and cannot be merged into its base; use --format peft"
         )
     if format == "adapterhub" and (not name or not name.replace("-", "").replace("_", "").isalnum()):
         raise UserError(f"--name {name!r}: use letters, digits, - and _ only")
-    model: Any = load_adapter(load_masked_lm(adapter_base.name, adapter_base.revision, "--base"), source)
+    base_model = load_masked_lm(adapter_base.name, adapter_base.revision, "--base", new_head=None)
+    model: Any = load_adapter(base_model, source)
     with _new_folder(out) as folder:
         notes = []
         if format == "adapterhub":
