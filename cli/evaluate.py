@@ -8,15 +8,15 @@ import typer
 
 from ..workspace.errors import UserError
 from . import options
-from .console import Terminal, quiet_libraries
+from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .steps import failed_json, finish_dry_run, labelled_runs, require_single_process, use_cpu
 
 EPILOG = examples(
     "lrl-adapt eval",
-    "lrl-adapt eval --task mlm --task ner",
-    "lrl-adapt eval --adapter none --task mlm --json",
+    "lrl-adapt eval --task mlm,ner",
+    "lrl-adapt eval --adapter none --task mlm --limit 50 --json",
     "lrl-adapt eval --task topic --dry-run",
 )
 
@@ -48,6 +48,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     adapter: options.AdapterType = None,
     source: options.SourceName = None,
     tasks: options.Tasks = None,
+    limit: options.Limit = None,
     folder: AdapterFolder = None,
     transfer_from: TransferFrom = None,
     cpu: options.Cpu = False,
@@ -68,9 +69,8 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
         [options.option_override("--transfer-from", "eval.transfer_from", transfer_from)] if transfer_from else []
     )
     more = [*(changes or []), *transfer]
-    runs = labelled_runs(
-        recipe, options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks)
-    )
+    short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
+    runs = labelled_runs(recipe, short)
     languages = {run.language for run in runs.values()}
     if folder and len(languages) > 1:
         raise UserError(
@@ -80,7 +80,6 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     if dry_run:
         finish_dry_run(terminal, planned)
         return
-    quiet_libraries()
     outcome = planned.execute(terminal)
     if outcome.scores:
         show_scores(terminal, outcome.scores_by_folder, compare(outcome.scores, workspace, terminal))

@@ -14,7 +14,7 @@ from .steps import describe_all, failed_json, finish_dry_run, labelled_runs, req
 EPILOG = examples(
     "lrl-adapt prepare",
     "lrl-adapt prepare quickstart --set corpus.max_bytes=50KB",
-    "lrl-adapt prepare conceptnet --language mlt --language swh --dry-run",
+    "lrl-adapt prepare conceptnet --language mlt,swh --dry-run",
 )
 
 

@@ -3,7 +3,7 @@
 import typer
 
 from . import options
-from .console import Terminal, quiet_libraries
+from .console import Terminal
 from .evaluate import data_json, score_json, show_scores
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
@@ -25,6 +25,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     adapter: options.AdapterType = None,
     source: options.SourceName = None,
     tasks: options.Tasks = None,
+    limit: options.Limit = None,
     gpus: options.Gpus = None,
     cpu: options.Cpu = False,
     dry_run: options.DryRun = False,
@@ -40,7 +41,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     require_single_process("run")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
-    short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks)
+    short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
     planned = plan(labelled_runs(recipe, short), workspace=workspace, gpus=gpus, debug=debug)
     planned.check_sources()
     if dry_run:
@@ -52,7 +53,6 @@ def run_cmd(  # noqa: PLR0913, PLR0917
         refusals.raise_if_failed()
         return
     show_sources(terminal, planned)
-    quiet_libraries()
     outcome = planned.execute(terminal)
     if outcome.compared:
         show_scores(terminal, outcome.scores_by_folder, outcome.compared)

@@ -7,7 +7,7 @@ import typer
 from ..workspace.artifacts import Artifact
 from ..workspace.errors import UserError
 from . import options
-from .console import Terminal, quiet_libraries
+from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .steps import describe, facts_rows, failed_json, labelled_runs, show_plan, use_cpu
@@ -58,7 +58,6 @@ def train_cmd(  # noqa: PLR0913, PLR0917
         )
     parts = ("prepare", "train") if dry_run else ("train",)
     planned = plan(runs, workspace=workspace, parts=parts, resume=resume == "auto", gpus=gpus, debug=debug)
-    quiet_libraries()
     if dry_run:
         _show_plan(planned, terminal, gpus)
         return

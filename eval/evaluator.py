@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ..recipes.examples import Account, reading_notes
+from ..recipes.examples import LIMITED, Account, reading_notes
 from ..recipes.task_files import label_origin, read_sentences
 from ..training.adapters import load_adapter
 from ..training.artifacts import base_name
@@ -93,6 +93,7 @@ class _Scoring:
             language=self.of.recipe.language,
             base=base_name(self.of.recipe.base),
             transfer_from=self.of.learnt_in,
+            limit=self.of.recipe.eval.limit,
         )
 
     def _score_sentences(self, draft: Draft) -> list[dict[str, Any]]:
@@ -102,6 +103,9 @@ class _Scoring:
         if not sentences:
             raise UserError("eval.mlm: no sentence to score: name files, or prepare more text")
         account.rows = account.rows or len(sentences)  # of the prepared test split
+        if (limit := self.of.recipe.eval.limit) is not None and limit < len(sentences):
+            account.dropped[LIMITED] = len(sentences) - limit
+            sentences = nsmallest(limit, sentences, key=_digest)
         base, tokenizer = self._load()
         device = use_device()
         model = MaskedLM(load_adapter(base, self.of.adapter_folder) if self.of.adapter_folder else base).to(device)
@@ -139,12 +143,14 @@ class _Scoring:
             return read_sentences(settings, self.of.workspace / "downloads", self.progress, account)
         # in an order of their own: the first lines of the split all come from a few pages
         texts = read_texts((self.of.corpus,), "test")
-        return iter(nsmallest(settings.max_sentences, texts, key=lambda text: sha256(text.encode()).digest()))
+        return iter(nsmallest(settings.max_sentences, texts, key=_digest))
 
     def _answer(self, draft: Draft) -> tuple[list[dict[str, Any]], list[str]]:
-        data = read_task(self.of.task, self.of.labelled, self.of.workspace / "downloads", self.progress)
+        downloads = self.of.workspace / "downloads"
+        limit = self.of.recipe.eval.limit
+        data = read_task(self.of.task, self.of.labelled, downloads, self.progress, limit=limit)
         draft.facts["examples"] = {split: len(items) for split, items in data.splits.items()}
-        origin = label_origin(self.of.task, self.of.labelled, self.of.workspace / "downloads")
+        origin = label_origin(self.of.task, self.of.labelled, downloads)
         draft.facts["labels_named_by"] = LABELS_NAMED_BY[origin]
         if origin == "recipe" and self.of.seed == self.of.recipe.eval.seeds[0]:
             order = ", ".join(f"{number} {label}" for number, label in enumerate(self.of.labelled.labels or ()))
@@ -185,3 +191,8 @@ class _Scoring:
 
     def _load(self) -> Any:
         return load_base(self.of.recipe, self.of.workspace, self.of.prepared, self.progress)
+
+
+def _digest(text: str) -> bytes:
+    """Orders texts at random, but always alike."""
+    return sha256(text.encode()).digest()

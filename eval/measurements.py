@@ -90,10 +90,12 @@ class Measurement:
             task = self.labelled
             section = self.recipe.eval.training.settings(tags=self.task not in ("topic", "sentiment"))
             section["precision"] = self.recipe.training.precision
-            section |= task.model_dump(mode="json", exclude=NOT_SCORED, exclude_defaults=True)
+            section |= task.artifact_settings(exclude=NOT_SCORED, exclude_defaults=True)
             files["data"] = lambda: task_inputs(self.task, task)
             section |= self._transfer(inputs)
         section |= {"language": self.recipe.language, "task": self.task, "seed": self.seed, "system": self.system}
+        if self.recipe.eval.limit is not None:  # absent otherwise, so that full scores keep their keys
+            section["limit"] = self.recipe.eval.limit
         section["code"] = 5
         name = f"{self.task}-{base_name(self.recipe.base)}-{self.system.replace('/', '-')}"
         root = self.workspace / "scores" / self.recipe.language

@@ -19,6 +19,7 @@ from ..training.artifacts import (
 )
 from ..workspace.artifacts import Artifact, Prepared
 from ..workspace.errors import UserError
+from ..workspace.library_logs import quiet_libraries
 from ..workspace.progress import Progress
 from .prepared import make_corpus, make_graph, prepared_data
 from .sources import check_local_files
@@ -242,9 +243,10 @@ def _make_scores(measurement: "Measurement", progress: Progress) -> Any:
     if artifact.exists:
         progress.say(f"{measurement.task} of {measurement.system}: there already, {artifact.folder}")
         return measurement.read_scores()
-    from ..eval.evaluator import make_scores
+    with quiet_libraries():
+        from ..eval.evaluator import make_scores
 
-    return make_scores(measurement, progress)
+        return make_scores(measurement, progress)
 
 
 def _make_report(plan: Plan, progress: Progress) -> Any:

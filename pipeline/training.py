@@ -13,6 +13,7 @@ from ..recipes.schema import Recipe
 from ..training import launch
 from ..workspace.artifacts import Artifact, Prepared
 from ..workspace.errors import UserError
+from ..workspace.library_logs import quiet_libraries
 from ..workspace.progress import Progress
 from .prepared import prepared_data
 
@@ -28,6 +29,7 @@ class TrainOptions:
     """Processes that are started show the traceback of an error."""
 
 
+@quiet_libraries()
 def make_base(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress) -> None:
     """Make the base with random weights unless it is finished."""
     from ..training.base import make_scratch_base
@@ -35,6 +37,7 @@ def make_base(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Pro
     make_scratch_base(recipe, workspace, prepared, progress)
 
 
+@quiet_libraries()
 def make_tokens(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress) -> None:
     """Tokenise the recipe's text, graph or both with the base's tokenizer, unless that is done."""
     from ..training.base import load_base_tokenizer
@@ -54,10 +57,7 @@ def make_adapter(
         if count > 1:
             _train_in_processes(count, recipe, workspace, options, progress)
         else:
-            from ..training.language_adapter import train_adapter
-
-            train_adapter(recipe, workspace, prepared, progress, resume=options.resume)
-            launch.leave()
+            _train_here(recipe, workspace, prepared, options, progress)
     if launch.reports_result():
         progress.say(f"adapter: {'there already, ' if finished else ''}{artifact.folder}")
     return artifact
@@ -85,8 +85,9 @@ def estimate_training(
         return {}
     from ..training.language_adapter import estimate
 
-    costs = estimate(recipe, workspace, prepared, progress, processes=processes)
-    launch.leave()
+    with quiet_libraries():
+        costs = estimate(recipe, workspace, prepared, progress, processes=processes)
+        launch.leave()
     return costs
 
 
@@ -100,6 +101,14 @@ def require(artifacts: list[Artifact], command: str, recipe: Recipe) -> None:
             f"{names} is not there yet; run `lrl-adapt {command}` with the same options first ({recipe.name})"
             + (hint if any(artifact.kind == "corpus" for artifact in missing) else "")
         )
+
+
+@quiet_libraries()
+def _train_here(recipe: Recipe, workspace: Path, prepared: Prepared, options: TrainOptions, progress: Progress) -> None:
+    from ..training.language_adapter import train_adapter
+
+    train_adapter(recipe, workspace, prepared, progress, resume=options.resume)
+    launch.leave()
 
 
 def _train_in_processes(count: int, recipe: Recipe, workspace: Path, options: TrainOptions, progress: Progress) -> None:

@@ -24,10 +24,11 @@ def base_identity(base: Base) -> dict[str, Any]:
     if base.model is None:
         return {}
     folder = Path(base.model)
+    new_head = {"new_head": True} if base.new_head else {}
     if not folder.is_dir():
-        return {"model": base.model, "revision": base.revision}
+        return {"model": base.model, "revision": base.revision} | new_head
     files = sorted({file for pattern in BASE_FILES for file in folder.glob(pattern)})
-    return {file.name: file_hash(file) for file in files}
+    return {file.name: file_hash(file) for file in files} | new_head
 
 
 def scratch_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Artifact | None:
@@ -39,7 +40,7 @@ def scratch_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
         workspace / "bases" / recipe.language,
         "scratch",
         "base",
-        {**recipe.base.from_scratch.model_dump(exclude=unread), "code": 3},
+        {**recipe.base.from_scratch.artifact_settings(exclude=unread), "code": 3},
         parents=prepared.all,
     )
 

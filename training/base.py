@@ -29,7 +29,8 @@ def load_base(
     Raises UserError when the model cannot be had or is of an unknown family.
     """
     name, revision = _locate_base(recipe, workspace, prepared, progress)
-    model, tokenizer = load_masked_lm(name, revision, "base.model"), load_tokenizer(name, revision, "base.model")
+    model = load_masked_lm(name, revision, "base.model", new_head=recipe.base.new_head)
+    tokenizer = load_tokenizer(name, revision, "base.model")
     if len(tokenizer) > model.config.vocab_size:
         raise UserError(
             f"base.model {name}: its tokenizer has {len(tokenizer)} pieces, the model {model.config.vocab_size}"
@@ -63,15 +64,16 @@ def _locate_base(recipe: Recipe, workspace: Path, prepared: Prepared, progress: 
     return recipe.base.model, recipe.base.revision
 
 
-def load_masked_lm(name: str, revision: str | None, option: str) -> PreTrainedModel:
+def load_masked_lm(name: str, revision: str | None, option: str, *, new_head: bool | None = False) -> PreTrainedModel:
     """A masked language model of a known family with its LM head, from the hub or a folder, in fp32.
 
-    `option` is what the user called it by. Raises UserError when it cannot be had or used.
+    `option` is what the user called it by, `new_head` as for `load_weights`. Raises UserError when it cannot be had
+    or used.
     """
     _check_folder(name, option)
     # trust_remote_code stays off: a base is weights, not somebody's code
     with hub_errors(f"{option} {name}"):
-        model = load_weights(name, revision, option)
+        model = load_weights(name, revision, option, new_head=new_head)
     check_family(model, model.config.model_type)
     return model.float()
 
@@ -124,6 +126,7 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
     ]
     named = {
         "adapter.leave_out": read.get("leave_out", []),
+        "adapter.freeze": [part for part in read.get("freeze", []) if part != "embeddings"],
         # settings() is JSON-ready, so blocks are strings there
         "adapter.reduction_factor": [int(key) for key in own if key != "default"] if isinstance(own, dict) else [],
     }
@@ -153,8 +156,8 @@ def _make_scratch(settings: FromScratch, prepared: Prepared, draft: Draft) -> No
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=settings.hidden_size,
-        num_hidden_layers=settings.layers,
-        num_attention_heads=settings.heads,
+        num_hidden_layers=settings.num_hidden_layers,
+        num_attention_heads=settings.num_attention_heads,
         intermediate_size=settings.intermediate_size,
         initializer_range=settings.initializer_range,
         pad_token_id=tokenizer.pad_token_id,

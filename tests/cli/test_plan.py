@@ -13,7 +13,16 @@ from ..hub import Hub
 from .small import SMALL, TEXT, invoke
 
 BASE = Path(lrl_adapt.__file__).parent / "recipes" / "quickstart" / "base" / "base-mini"
-SHORT = ["--set", "training.max_steps=2", "--set", "eval.training.epochs=1", "--task", "mlm", "--task", "topic"]
+SHORT = [
+    "--set",
+    "training.max_steps=2",
+    "--set",
+    "eval.training.num_train_epochs=1",
+    "--task",
+    "mlm",
+    "--task",
+    "topic",
+]
 MORE = [*SHORT, "--set", "eval.seeds=[1,2]", "--set", "eval.mlm.max_sentences=2", "--source", "fusion"]
 
 
@@ -99,8 +108,9 @@ def test_steps_that_runs_of_a_grid_share_are_listed_once(folder: Path) -> None:
 
 def test_the_tokens_of_a_base_are_known_once_it_has_been_used(folder: Path, hub: Hub) -> None:
     (folder / "text.txt").write_text(TEXT, encoding="utf-8")
-    text = SMALL.replace(SMALL.splitlines()[1], "base: acme/small")
-    (folder / "recipe.yaml").write_text(text, encoding="utf-8")
+    training = "training: {max_steps: 2, batch_tokens: 256, max_length: 16}\n"
+    recipe_text = "language: swh_Latn\nbase: acme/small\ncorpus: {files: text.txt}\n"
+    (folder / "recipe.yaml").write_text(recipe_text + training, encoding="utf-8")
     served = hub.folder / "models" / "acme"
     served.mkdir(parents=True)
     (served / "small").symlink_to(BASE)
