@@ -1,4 +1,4 @@
-"""Weights of a masked language model from the hub or a folder: all of them, or an error that says what is missing."""
+"""Loading all weights of a masked language model from the hub or a folder, or an error that says what is missing."""
 
 import os
 import pickle
@@ -11,40 +11,41 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 from ..workspace.errors import UserError
 from .families import FAMILIES
 
-# For a checkpoint that is a pickle transformers starts a thread that asks the hub to convert it, and reads this
-# variable each time it loads one.
+# Unless this variable is set, transformers asks the hub, in a thread, to convert any checkpoint that is a pickle to
+# safetensors. It is read at every loading.
 os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
 
-NAMES_SHOWN = 3
-DAMAGED = (KeyError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError)
+NAMES_SHOWN = 3  # of missing weights, in an error
+# What loading a truncated or damaged checkpoint raises.
+READ_ERRORS = (KeyError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError)
 
 
 def load_weights(name: str, revision: str | None, option: str, loader: Any = AutoModelForMaskedLM) -> PreTrainedModel:
     """The model `name` (hub id or folder) with every weight from its checkpoint.
 
-    transformers draws missing weights at random and only logs it; here that is an error. `option` is what the user
-    called the model by, `loader` a class with `from_pretrained`. The model gets the attribute `base_revision`, the
-    revision of the hub's model, for the configurations of adapters that are saved with it.
+    transformers initialises missing weights at random and only logs it; here that is an error. `option` is the option
+    or key that named the model, `loader` a class with `from_pretrained`. The model gets the attribute `base_revision`,
+    the hub revision it was loaded from, for the configurations of adapters that are saved with it.
 
     Raises:
         UserError: The checkpoint cannot be read, lacks weights or holds them in other shapes.
         OSError: The checkpoint cannot be found or fetched.
     """
-    what = f"{option} {name}"
+    source = f"{option} {name}"
     try:
         # mismatched shapes are reported below; transformers' own error refers to a table in its log
         model, report = loader.from_pretrained(
             name, revision=revision or "main", output_loading_info=True, ignore_mismatched_sizes=True
         )
-    except ValueError as error:  # an unknown or unsupported kind of model
-        raise UserError(f"{what}: {_first_line(error)}") from error
-    except DAMAGED as error:
+    except ValueError as error:  # an unknown model type, or one without this head
+        raise UserError(f"{source}: {_first_line(error)}") from error
+    except READ_ERRORS as error:
         raise UserError(
-            f"{what}: its weights cannot be read ({_first_line(error)}): download or save them again"
+            f"{source}: cannot read its weights ({_first_line(error)}): download or save them again"
         ) from error
     model.base_revision = None if Path(name).is_dir() else revision
     if problem := _missing(model, report["missing_keys"]) or _mismatched(report["mismatched_keys"]):
-        raise UserError(f"{what}: {problem}")
+        raise UserError(f"{source}: {problem}")
     return model
 
 
