@@ -55,7 +55,7 @@ def _probe(model: MaskedLM, feed: MaskedSteps, accelerator: Accelerator, tokens:
             if tokens <= longest:
                 raise UserError(
                     f"not even one sequence of {longest} tokens fits into the memory of {accelerator.device}: lower "
-                    "training.max_length or set training.activation_checkpointing"
+                    "training.max_length or set training.gradient_checkpointing"
                 ) from error
             tokens = max(longest, tokens // 2)
         finally:

@@ -13,11 +13,12 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..recipes.training import LrSchedulerType
 from ..workspace.errors import UserError
 from .batches import Batch, Feed, Position, Step, prefetch, to_device
 from .checkpoint import Checkpoint, Checkpoints
 from .gradients import sum_gradients
-from .lr_scheduler import LRSchedulerType, learning_rate
+from .lr_scheduler import learning_rate
 from .masking import IGNORE_INDEX
 from .memory import trim_memory
 from .metrics_logger import MetricsLogger
@@ -48,7 +49,7 @@ class LoopSettings:
     eval_every: int
     """Steps between two validations."""
     log_every: int
-    lr_scheduler_type: LRSchedulerType = "linear"
+    lr_scheduler_type: LrSchedulerType = "linear"
     patience: int | None = None
     """Early stopping: the number of validations in a row without a better one; None: never."""
     seed: int = 0

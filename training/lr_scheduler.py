@@ -1,21 +1,20 @@
-"""Learning-rate schedules. A new one is an entry in `FACTORS` and a value of `training.schedule` in the recipe."""
+"""Learning-rate schedules. A new one is an entry in `FACTORS` and in `LrSchedulerType` of recipes/training.py."""
 
 import math
 from collections.abc import Callable
-from typing import Literal
 
-LRSchedulerType = Literal["linear", "cosine", "constant"]
+from ..recipes.training import LrSchedulerType
 
 # The factor on the peak learning rate, by the share of the steps after the warm-up that is still to come (1 to 0).
-FACTORS: dict[LRSchedulerType, Callable[[float], float]] = {
+FACTORS: dict[LrSchedulerType, Callable[[float], float]] = {
     "linear": lambda remaining: remaining,
     "cosine": lambda remaining: (1 - math.cos(math.pi * remaining)) / 2,
-    "constant": lambda remaining: 1.0,
+    "constant_with_warmup": lambda remaining: 1.0,
 }
 
 
 def learning_rate(
-    step: int, *, peak: float, warmup_steps: int, max_steps: int, lr_scheduler_type: LRSchedulerType
+    step: int, *, peak: float, warmup_steps: int, max_steps: int, lr_scheduler_type: LrSchedulerType
 ) -> float:
     """The learning rate of optimizer step `step`, counted from 1: linear warm-up to `peak`, then the schedule.
 

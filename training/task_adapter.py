@@ -123,17 +123,17 @@ def train_task(  # noqa: PLR0913
         _batch(examples, model.layout) for examples in _in_batches(_by_length(validation), settings.batch_size)
     ]
     steps_per_epoch = -(-len(train) // settings.batch_size)
-    max_steps = steps_per_epoch * settings.epochs
+    max_steps = steps_per_epoch * settings.num_train_epochs
     result = fit(
         model,
         _ShuffledExamples(train, settings.batch_size, model.layout, seed),
         LoopSettings(
             max_steps=max_steps,
             learning_rate=settings.learning_rate,
-            warmup_steps=int(max_steps * settings.warmup),
+            warmup_steps=int(max_steps * settings.warmup_ratio),
             weight_decay=settings.weight_decay,
-            max_grad_norm=settings.clip_norm,
-            lr_scheduler_type=settings.schedule,
+            max_grad_norm=settings.max_grad_norm,
+            lr_scheduler_type=settings.lr_scheduler_type,
             eval_every=steps_per_epoch,
             log_every=steps_per_epoch,
             seed=seed,

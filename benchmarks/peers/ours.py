@@ -44,7 +44,7 @@ def main() -> None:
         max_grad_norm=1.0,
         eval_every=settings.steps + 1,
         log_every=settings.steps,
-        lr_scheduler_type="constant",
+        lr_scheduler_type="constant_with_warmup",
     )
 
     def run(batches: list[common.Rows]) -> None:

@@ -1,6 +1,8 @@
 """Adding adapters to a base model: a new or saved language adapter, a fusion, and a task adapter on top of each."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +16,7 @@ from transformers import PreTrainedModel
 from ...recipes.schema import Adapter
 from ...workspace.errors import UserError
 from ..compat import set_active_adapters
-from ..families import Family, family_of
+from ..families import Family, block_number, family_of
 from ..tensors import first_line, refuse_pointers
 from ..weights import load_weights
 from .bottleneck import PRESETS, BottleneckConfig
@@ -31,11 +33,25 @@ def language_adapter(base: PreTrainedModel, settings: Adapter) -> PeftModel | Pr
     For `full` it is `base` itself, all of it trainable. Raises UserError for settings that do not fit the base.
     """
     if settings.type == "full":
-        return base.requires_grad_(True)
+        base.requires_grad_(True)
+        _freeze_parts(base, settings.freeze)
+        return base
     try:
         return get_peft_model(base, adapter_config(settings, family_of(base.config.model_type)), adapter_name=LANGUAGE)
     except ValueError as error:
         raise UserError(f"adapter: {error}") from error
+
+
+def _freeze_parts(base: PreTrainedModel, parts: Sequence[str | int]) -> None:
+    """Freeze "embeddings" (and with them the decoder's matrix, which is tied to them) or blocks, by number."""
+    embeddings = family_of(base.config.model_type).embeddings
+    for name, module in base.named_modules():
+        if "embeddings" in parts and re.fullmatch(embeddings, name):
+            module.requires_grad_(False)
+    for name, parameter in base.named_parameters():
+        with suppress(ValueError):  # raised for parameters outside the blocks
+            if block_number(name) in parts:
+                parameter.requires_grad_(False)
 
 
 def adapter_config(settings: Adapter, family: Family) -> PeftConfig:
@@ -45,8 +61,8 @@ def adapter_config(settings: Adapter, family: Family) -> PeftConfig:
         # query and value of every block, as in AdapterHub's preset, which the paper used
         targets = list(dict.fromkeys(family.linears[name] for name in ("query", "value")))
         return LoraConfig(
-            r=settings.rank,
-            lora_alpha=settings.alpha,
+            r=settings.r,
+            lora_alpha=settings.lora_alpha,
             lora_dropout=settings.dropout,
             target_modules=targets,
             modules_to_save=heads,
