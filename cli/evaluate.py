@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from ..workspace.errors import UserError
+from ..workspace.library_logs import quiet_libraries
 from . import options
-from .console import Terminal, quiet_libraries
+from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .preflight import say_skipped
@@ -100,18 +101,19 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     failures.raise_if_any()
 
 
+@quiet_libraries()
 def evaluate(recipe: Any, workspace: Path, terminal: Terminal, folder: Path | None = None) -> dict[Path, list[Any]]:
     """Scores of the base and of the recipe's adapter, or of the one in `folder`, by the artifact that holds them."""
     return {one.artifact.folder: one.scores(terminal) for one in planned(recipe, workspace, folder, terminal)}
 
 
+@quiet_libraries()
 def planned(recipe: Any, workspace: Path, folder: Path | None, needs: Terminal | None = None) -> list[Any]:
     """What is to be measured; where it `needs` to be done now, a UserError says what has to be run first."""
     from ..eval.evaluator import measurements
     from ..training.language_adapter import adapter_artifact
     from .steps import prepared_data, require
 
-    quiet_libraries()
     prepared = prepared_data(recipe, workspace)
     adapter = folder
     if folder and needs:

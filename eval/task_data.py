@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..recipes.evaluation import Task
 from ..recipes.examples import LIMITED, SAMPLED, Account, Item, reading_notes
-from ..recipes.task_files import SPLITS, field_of, normal_text, read_split, sample
+from ..recipes.splits import SPLITS
+from ..recipes.task_files import field_of, normal_text, read_split, sample
 from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress
 from .label_checks import LISTED, Counts, label_counts, odd_labels, poor_splits, refuse_mismatches

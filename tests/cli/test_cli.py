@@ -237,7 +237,7 @@ def test_ctrl_c_leaves_nothing_half_written(folder: Path, monkeypatch: pytest.Mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("lrl_adapt.corpora.prepare.card", interrupted)
+        patch.setattr("lrl_adapt.corpora.prepare.corpus_card", interrupted)
         stopped = invoke("prepare")
     assert stopped.exit_code == 130
     assert "interrupted" in stopped.stderr
