@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from ..workspace.errors import nearest
 from .field_types import Alternatives, ColumnName, Count, Location, Locations, Section, Seed, Text
 from .languages import find_language
+from .splits import SPLITS
 from .training import TaskTraining
 
 TASKS = ("topic", "sentiment", "ner")
@@ -127,7 +128,7 @@ class Task(Section):
     @property
     def lacking(self) -> list[str]:
         """The splits that have no file of their own."""
-        return [name for name in ("train", "validation", "test") if getattr(self, name) is None]
+        return [name for name in SPLITS if getattr(self, name) is None]
 
 
 class Eval(Section):

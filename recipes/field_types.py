@@ -1,14 +1,14 @@
 """What the sections of a recipe are made of."""
 
-import re
-from collections.abc import Collection
-from typing import Annotated, Any
+from collections.abc import Collection, Iterator
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
     AliasGenerator,
     BaseModel,
     BeforeValidator,
+    ByteSize,
     ConfigDict,
     Field,
     ValidationInfo,
@@ -50,12 +50,23 @@ class Section(BaseModel):
     @classmethod
     def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
         """Python, and with it pydantic, takes true for 1."""
-        kind = str(cls.model_fields[info.field_name or ""].annotation)
-        values = value if isinstance(value, list) else [value]
-        told = [str(part).lower() for part in values if isinstance(part, bool)]
-        if told and "dict" not in kind and re.search(r"\b(int|float|ByteSize)\b", kind):
-            raise ValueError(f"expected a number, got {told[0]}")
+        booleans = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, bool)]
+        if booleans and _is_number(cls.model_fields[info.field_name or ""].annotation):
+            raise ValueError(f"expected a number, got {str(booleans[0]).lower()}")
         return value
+
+
+def annotation_parts(annotation: Any) -> Iterator[Any]:
+    """A type annotation and all that it is made of: members of unions, items of lists, marks of Annotated."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from annotation_parts(part)
+
+
+def _is_number(annotation: Any) -> bool:
+    """Whether a field of this type holds a number or a list of numbers."""
+    parts = list(annotation_parts(annotation))
+    return any(part in (int, float, ByteSize) for part in parts) and not any(get_origin(part) is dict for part in parts)
 
 
 def at_default(section: Section, names: Collection[str]) -> set[str]:

@@ -20,6 +20,7 @@ from .grid import FIELD, grid_cells, language_sections, leaves, open_fields
 from .overrides import Override, Setting, origin_of, report_problems
 from .placeholders import BUNDLED, TRANSFERRED, codes, each_string, fill_placeholders, location_fields
 from .schema import RESOLVED, Recipe
+from .splits import SPLITS
 from .validation_messages import explain
 from .yaml_files import expand_home, override_value, read_yaml
 
@@ -287,7 +288,7 @@ def _complete_tasks(tasks: dict[str, Any], names: Iterable[str]) -> None:
     """Give tasks that name all their files every other field too, so that nothing of one below them remains."""
     for name in names:
         task = tasks.get(name)
-        if isinstance(task, dict) and ("file" in task or {"train", "validation", "test"} <= task.keys()):
+        if isinstance(task, dict) and ("file" in task or set(SPLITS) <= task.keys()):
             tasks[name] = Task.model_construct().model_dump() | task
 
 

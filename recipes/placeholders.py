@@ -2,15 +2,16 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from ..workspace.downloads import public_address
 from .evaluation import TASKS
-from .field_types import LocationMark
+from .field_types import LocationMark, annotation_parts
 from .languages import UnknownLanguageError, find_language
 from .schema import Recipe
 from .validation_messages import section_of
@@ -108,7 +109,7 @@ def location_fields(raw: Any, model: type[BaseModel], above: str = "") -> Iterat
                 yield from location_fields(raw[key][name], section, f"{above}{key}.{name}.")
         elif section is not None:
             yield from location_fields(raw[key], section, f"{above}{key}.")
-        elif any(isinstance(mark, LocationMark) for mark in _marks(field.annotation, field.metadata)):
+        elif _is_location(field):
             yield f"{above}{key}", raw, key
 
 
@@ -123,9 +124,6 @@ def public_settings(recipe: Recipe) -> dict[str, Any]:
     return settings
 
 
-def _marks(annotation: Any, metadata: Sequence[Any]) -> Iterator[Any]:
-    """Everything that annotates a field, inside `X | None` too."""
-    yield from metadata
-    for part in get_args(annotation):
-        yield part
-        yield from _marks(part, getattr(part, "__metadata__", ()))
+def _is_location(field: FieldInfo) -> bool:
+    """Whether a field holds paths, perhaps as one of several types."""
+    return any(isinstance(part, LocationMark) for part in (*field.metadata, *annotation_parts(field.annotation)))
