@@ -84,7 +84,7 @@ def tokenizer_of(shape: str, folder: Path) -> Any:
 
 def ours(model: Any, tokenizer: Any, sentences: list[str]) -> list[float]:
     """-ln p of each sentence, special tokens too."""
-    from lrl_adapt.eval.perplexity import score_sentences
+    from lrl_adapt.eval.pseudo_likelihood import score_sentences
     from lrl_adapt.training.mlm import MaskedLM
 
     scores = score_sentences(MaskedLM(model), tokenizer, sentences, max_length=512, batch_tokens=2048)

@@ -75,8 +75,8 @@ def report_cmd(
         scores or [],
         languages=languages,
         out=out,
-        against=against,
-        paper=compare == "paper",
+        baseline=against,
+        paper_scores=compare == "paper",
         progress=terminal,
     )
     terminal.result({"report": str(page)}, page)

@@ -75,10 +75,10 @@ class Predictor:
         found = self._windows([pieces for pieces, _ in units], margin=margin)
         for text, one, (pieces, some), windows in zip(texts, aligned, units, found, strict=True):
             starts = self._starts(pieces, margin)
-            own = [window_of(unit.place, starts, margin) for unit in some]
+            own = [window_of(unit.token, starts, margin) for unit in some]
             # behind the ids that stand before the pieces
             shares = [
-                windows[window][len(self.edges[0]) + unit.place - starts[window]]
+                windows[window][len(self.edges[0]) + unit.token - starts[window]]
                 for unit, window in zip(some, own, strict=True)
             ]
             tags = [self.labels[int(share.argmax())] for share in shares]
