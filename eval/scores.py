@@ -9,8 +9,8 @@ from typing import Any
 from ..workspace.artifacts import MANIFEST, write_json
 from ..workspace.errors import UserError
 
-SCHEMA_VERSION = 2
-READABLE_VERSIONS = (1, SCHEMA_VERSION)  # 1 had no transfer_from
+SCHEMA_VERSION = 3
+READABLE_VERSIONS = (1, 2, SCHEMA_VERSION)  # 1 had no transfer_from, 2 no limit
 SCORES_FILE = "scores.json"
 BASE = "base"  # the system without an adapter
 _REMEDY = "if `lrl-adapt eval` wrote it, delete its folder and run eval again"
@@ -21,6 +21,7 @@ class Score:
     """One value of a metric; `system` is "base" or an adapter's type/source, `interval` the 95 % interval.
 
     `transfer_from` is the language that the task was trained on, if it is not `language` (zero-shot transfer).
+    `limit` is the value of `eval.limit` that the test items were reduced to: not comparable with a full score.
     """
 
     task: str
@@ -33,6 +34,7 @@ class Score:
     language: str
     base: str
     transfer_from: str | None = None
+    limit: int | None = None
 
 
 def write_scores(path: Path, scores: Sequence[Score]) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..recipes.evaluation import Task
-from ..recipes.examples import SAMPLED, Account, Item, reading_notes
-from ..recipes.task_files import SPLITS, field_of, normal_text, read_split, sample
+from ..recipes.examples import LIMITED, SAMPLED, Account, Item, reading_notes
+from ..recipes.splits import SPLITS
+from ..recipes.task_files import field_of, normal_text, read_split, sample
 from ..workspace.errors import UserError
 from ..workspace.formatting import format_count
 from ..workspace.progress import QUIET, Progress
@@ -49,8 +50,11 @@ class TaskData:
         return [*notes, *self.label_notes]
 
 
-def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) -> TaskData:
-    """Read the splits of a task. Raises UserError for unreadable files, missing columns, or an empty split."""
+def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET, *, limit: int | None = None) -> TaskData:
+    """Read the splits of a task, at most `limit` items of test.
+
+    Raises UserError for unreadable files, missing columns, or an empty split.
+    """
     accounts = {split: Account() for split in SPLITS}
     splits = {split: read_split(name, task, split, cache, progress, accounts[split]) for split in SPLITS}
     tags = _have_tags(name, task, splits)
@@ -64,9 +68,10 @@ def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) ->
         raise UserError(f"{field_of(name)}.labels lacks {', '.join(sorted(unlisted))}, which the files contain")
     kind = "entity type" if repaired else "tag" if tags else "label"
     notes = _check_names(name, task, splits, kind)
-    train = sample(splits["train"], task.max_train)
-    accounts["train"].dropped[SAMPLED] += len(splits["train"]) - len(train)
-    splits["train"] = train
+    for split, size, reason in (("train", task.max_train_samples, SAMPLED), ("test", limit, LIMITED)):
+        kept = sample(splits[split], size)
+        accounts[split].dropped[reason] += len(splits[split]) - len(kept)
+        splits[split] = kept
     return TaskData(splits, labels, tags, repaired, _overlap(splits), notes, accounts)
 
 

@@ -51,12 +51,14 @@ def compare_systems(
     pairs = [(index, name) for index, result in enumerate(results) for name in result.systems]
     for index, name in progress.track(pairs, f"compare with {baseline_name(baseline)}, comparisons", len(pairs)):
         results[index] = _with_system(results[index], name, _compared(results[index], name))
-    # The family of tests that one correction covers: all languages, bases and systems of a task's metric.
-    families: dict[tuple[str, str], list[tuple[int, str, Comparison]]] = defaultdict(list)
+    # The family of tests that one correction covers: all languages, bases and systems of a task's metric. Scores on a
+    # choice of the items are apart, so that they leave the p values of full scores as they are.
+    families: dict[tuple[str, str, int | None], list[tuple[int, str, Comparison]]] = defaultdict(list)
     for index, name in pairs:
         if comparison := results[index].systems[name].comparison:
-            families[results[index].task, results[index].metric].append((index, name, comparison))
-    for (_, metric), family in families.items():
+            result = results[index]
+            families[result.task, result.metric, result.limit].append((index, name, comparison))
+    for (_, metric, _), family in families.items():
         corrected = holm_correction([comparison.p for _, _, comparison in family])
         for (index, name, comparison), p in zip(family, corrected, strict=True):
             verdict = verdict_on(comparison.difference, p, metric)

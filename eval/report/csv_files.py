@@ -13,7 +13,7 @@ from .runs import Run
 from .task_results import TaskResult
 
 SCORE_COLUMNS = [
-    *("language", "base", "task", "system", "metric", "value", "low", "high", "n", "seed"),
+    *("language", "base", "task", "system", "metric", "value", "low", "high", "n", "limit", "seed"),
     *("transfer_from", "folder"),
 ]
 COMPARISON_COLUMNS = [
@@ -32,7 +32,8 @@ def write_scores_csv(path: Path, runs: Iterable[Run], *, paper: bool) -> None:
             low, high = score.interval or ("", "")
             line = asdict(score) | {"system": run.system, "low": low, "high": high, "transfer_from": run.transfer}
             line["folder"] = run.name if in_workspace else str(run.folder)
-            if paper and not run.transfer and score.metric == PAPER_METRICS.get(score.task, run.primary.metric):
+            is_paper_metric = score.metric == PAPER_METRICS.get(score.task, run.primary.metric)
+            if paper and is_paper_metric and not run.transfer and not score.limit:
                 line["paper"] = paper_score(score.language, score.base, score.task, score.system)
             lines.append(line)
     _write(path, [*SCORE_COLUMNS, "paper"] if paper else SCORE_COLUMNS, lines)

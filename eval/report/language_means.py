@@ -35,7 +35,7 @@ class LanguageMean:
 
 
 def means_over_languages(results: Sequence[TaskResult]) -> dict[str, LanguageMean]:
-    """Each system's mean over languages, from compared results of one base, task, metric and transfer.
+    """Each system's mean over languages, from compared results of one base, task, metric, transfer and limit.
 
     If a language has several results, the one with the most systems counts, one with the baseline first. Perplexities
     with too many [UNK] are left out. Raises ValueError for results of several metrics, whose mean would say nothing.

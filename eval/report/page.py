@@ -150,11 +150,11 @@ def all_scores(runs: Sequence[Run]) -> list[dict[str, Any]]:
     groups: dict[tuple[Any, ...], list[Score]] = defaultdict(list)
     for run in runs:
         for score in run.scores:
-            key = (language_name(score.language), score.base, score.task, run.system, score.metric, run.conditions)
-            groups[key].append(score)
+            shown = (language_name(score.language), score.base, score.task, run.system, score.metric, score.limit)
+            groups[*shown, run.conditions].append(score)
     lines = []
     for key in sorted(groups, key=lambda key: (key[0], key[1], task_order(key[2]), order.index(key[3]))):
-        language, base, task, system, metric, _ = key
+        language, base, task, system, metric, limit, _ = key
         scores = groups[key]
         lines.append(
             {
@@ -165,6 +165,7 @@ def all_scores(runs: Sequence[Run]) -> list[dict[str, Any]]:
                 "metric": metric,
                 "value": fmean(score.value for score in scores),
                 "interval": mean_interval([score.interval for score in scores]),
+                "limit": limit,
                 "n": min(score.n for score in scores),
                 "seeds": len({score.seed for score in scores} - {None}),
             }

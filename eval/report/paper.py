@@ -32,7 +32,7 @@ def paper_score(language: str, base: str, task: str, system: str) -> float | Non
 def paper_value(result: TaskResult, system: str) -> str:
     """The paper's value for a system as readers see it; empty if the paper has none."""
     name = system.partition(" (")[0]  # without the hash that tells adapters of one name apart
-    value = None if result.transfer else paper_score(result.language, result.base, result.task, name)
+    value = None if result.transfer or result.limit else paper_score(result.language, result.base, result.task, name)
     if value is None:
         return ""
     ours = result.systems[system].paper_perplexity if system in result.systems else None

@@ -35,7 +35,7 @@ def pretraining_size(results: Sequence[TaskResult]) -> tuple[list[Correlation], 
     Of systems that were scored in at least MIN_LANGUAGES languages.
     """
     correlations, panels = [], []
-    comparable = [result for result in results if not result.transfer and result.baseline == BASE]
+    comparable = [result for result in results if not result.transfer and not result.limit and result.baseline == BASE]
     groups = group_by(comparable, "base", "task", "metric")
     ambiguous = tasks_with_several_metrics(results)
     for base, task, metric in sorted(groups, key=lambda key: (key[0], task_order(key[1]), key[2])):

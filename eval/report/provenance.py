@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...recipes.licences import glotcc_terms
+from ...recipes.renames import present_names
 from ...workspace.formatting import MISSING, format_duration, format_number
 from ..scores import sort_systems
 from .runs import Run, flatten, language_name, manifest_of, parents_of, short_path
@@ -99,7 +100,7 @@ def skipped_tasks(runs: Sequence[Run]) -> list[str]:
 def _settings_json(manifest: Mapping[str, Any]) -> str:
     """What does not differ between seeds: settings of the recipe and library versions."""
     section = {key: value for key, value in manifest.get("section", {}).items() if key != "seed"}
-    settings = {"settings": section, "versions": manifest.get("versions", {})}
+    settings = {"settings": present_names(section), "versions": manifest.get("versions", {})}
     return json.dumps(settings, indent=2, ensure_ascii=False, default=str)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...recipes.languages import find_language
+from ...recipes.renames import present_names
 from ...workspace.artifacts import read_manifest
 from ...workspace.errors import UserError
 from ..metrics import PRIMARY_METRICS
@@ -149,7 +150,7 @@ def _conditions(manifest: Mapping[str, Any], data: Sequence[Path]) -> tuple[tupl
     """Settings and inputs that systems must share to be comparable, as (dotted key, short value)."""
     section = {key: value for key, value in manifest.get("section", {}).items() if key not in ("seed", "system")}
     inputs = {key: value for key, value in manifest.get("inputs", {}).items() if key not in _SYSTEM_INPUTS}
-    conditions = section | inputs | {"made from": ", ".join(parent.name for parent in data)}
+    conditions = present_names(section) | inputs | {"made from": ", ".join(parent.name for parent in data)}
     return tuple(sorted((key, _shorten(value)) for key, value in flatten(conditions)))
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from ...workspace.formatting import format_count
 from ..display import metric_name, task_name, task_order
 from .language_means import LanguageMean, means_over_languages
 from .runs import language_name
@@ -80,7 +82,7 @@ def _tables_of_tasks(results: Sequence[TaskResult]) -> list[Table]:
     for base in sorted({result.base for result in results}):
         rows = [result for result in results if result.base == base]
         measured = {row.task for row in rows if not row.transfer}
-        elsewhere = {result.task: result for result in results if not result.transfer and result.task not in measured}
+        elsewhere = {result.task: result for result in _full(results) if result.task not in measured}
         gaps = [_empty_row(rows[0], result.language, task, result.metric) for task, result in elsewhere.items()]
         ordered = sorted([*rows, *gaps], key=lambda row: task_order(row.task))
         tables.append(Table(base, "", ordered, systems_of(rows), means=None))
@@ -88,18 +90,20 @@ def _tables_of_tasks(results: Sequence[TaskResult]) -> list[Table]:
 
 
 def _tables_of_languages(results: Sequence[TaskResult]) -> list[Table]:
-    """Several languages: a table per base, task, transfer and metric, as a mean of accuracies and F1 says nothing."""
-    groups = group_by(results, "base", "task", "transfer", "metric")
+    """Several languages: a table per base, task, transfer, metric and limit, whose means would say nothing if mixed."""
+    groups = group_by(results, "base", "task", "transfer", "metric", "limit")
     ambiguous = tasks_with_several_metrics(results)
     tables = []
-    for base, task, transfer, metric in sorted(groups, key=lambda key: (key[0], task_order(key[1]), *key[2:])):
-        rows = groups[base, task, transfer, metric]
+    for base, task, transfer, metric, limit in sorted(groups, key=_table_order):
+        rows = groups[base, task, transfer, metric, limit]
         title = task_name(task)
         if transfer:
             title += f", zero-shot from {language_name(transfer)}"
         if task in ambiguous:
             title += f", {metric_name(metric)}"
-        gaps = [] if transfer else _missing_languages(rows, results)
+        if limit:
+            title += f", limited to {format_count(limit, 'item')}"
+        gaps = [] if transfer or limit else _missing_languages(rows, results)
         ordered = sorted([*rows, *gaps], key=lambda row: (language_name(row.language), row.note))
         systems = systems_of(result for result in results if result.base == base)
         shown_metric = metric if task in ambiguous else ""
@@ -114,13 +118,23 @@ def _missing_languages(rows: Sequence[TaskResult], results: Sequence[TaskResult]
     """
     task, metric = rows[0].task, rows[0].metric
     measured = {row.language for row in rows}
-    languages = dict.fromkeys(result.language for result in results if not result.transfer)
+    languages = dict.fromkeys(result.language for result in _full(results))
     missing = []
     for language in languages:
         metrics = {result.metric for result in results if (result.language, result.task) == (language, task)}
         if language not in measured and (not metrics or metric in metrics):
             missing.append(_empty_row(rows[0], language, task, metric))
     return missing
+
+
+def _full(results: Sequence[TaskResult]) -> list[TaskResult]:
+    """Results of tasks that were trained and tested on the language itself, on all test items."""
+    return [result for result in results if not result.transfer and not result.limit]
+
+
+def _table_order(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    base, task, transfer, metric, limit = key
+    return base, task_order(task), transfer, metric, limit or 0
 
 
 def _empty_row(like: TaskResult, language: str, task: str, metric: str) -> TaskResult:

@@ -5,7 +5,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 
+from ...workspace.formatting import format_count
 from ..display import task_order
 from ..scores import BASE, sort_systems
 from ..significance import Comparison
@@ -13,6 +15,7 @@ from .runs import Run, language_name
 from .verdicts import Verdict
 
 MAX_CONDITIONS_SHOWN = 4
+NOTED_CONDITIONS = ("transfer_from", "limit")  # which have a note of their own
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,9 @@ class SystemResult:
 class TaskResult:
     """A task's primary metric for all systems on one base and language, "base" first.
 
-    `transfer` is the language that the task was trained on, if it is not `language`. `note` names it, and the settings
-    or data in which this result differs from others of the same task. `baseline` is the system that the others are
-    compared with.
+    `transfer` is the language that the task was trained on, if it is not `language`; `limit` is that of `eval.limit`,
+    if it left out test items. `note` names both, and the settings or data in which this result differs from others of
+    the same task. `baseline` is the system that the others are compared with.
     """
 
     language: str
@@ -52,6 +55,7 @@ class TaskResult:
     metric: str
     systems: dict[str, SystemResult]
     transfer: str = ""
+    limit: int | None = None
     note: str = ""
     baseline: str = BASE
 
@@ -64,16 +68,16 @@ def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
     groups: dict[tuple[str, str, str], dict[tuple, list[Run]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         about = run.about
-        groups[about.language, about.base, about.task][run.primary.metric, run.conditions].append(run)
+        groups[about.language, about.base, about.task][run.primary.metric, about.limit, run.conditions].append(run)
     results = []
     for language, base, task in sorted(groups, key=lambda key: (key[0], key[1], task_order(key[2]))):
         variants = groups[language, base, task]
-        all_conditions = [conditions for _, conditions in variants]
-        for (metric, conditions), variant in variants.items():
+        all_conditions = [conditions for _, _, conditions in variants]
+        for (metric, limit, conditions), variant in variants.items():
             transfer = variant[0].transfer
-            notes = [_transfer_note(transfer), _differing_conditions(conditions, all_conditions)]
+            notes = [_transfer_note(transfer), _limit_note(limit), _differing_conditions(conditions, all_conditions)]
             note = ", ".join(filter(None, notes))
-            results.append(TaskResult(language, base, task, metric, _by_system(variant), transfer, note))
+            results.append(TaskResult(language, base, task, metric, _by_system(variant), transfer, limit, note))
     return results
 
 
@@ -107,9 +111,9 @@ def systems_of(results: Iterable[TaskResult]) -> list[str]:
     return sort_systems([BASE, *(system for result in results for system in result.systems)])
 
 
-def group_by(results: Iterable[TaskResult], *fields: str) -> Mapping[tuple[str, ...], list[TaskResult]]:
+def group_by(results: Iterable[TaskResult], *fields: str) -> Mapping[tuple[Any, ...], list[TaskResult]]:
     """Results grouped by the values of some fields, in the order of their first appearance."""
-    groups: dict[tuple[str, ...], list[TaskResult]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[TaskResult]] = defaultdict(list)
     for result in results:
         groups[tuple(getattr(result, field) for field in fields)].append(result)
     return groups
@@ -117,6 +121,10 @@ def group_by(results: Iterable[TaskResult], *fields: str) -> Mapping[tuple[str, 
 
 def _transfer_note(transfer: str) -> str:
     return f"zero-shot from {language_name(transfer)} ({transfer})" if transfer else ""
+
+
+def _limit_note(limit: int | None) -> str:
+    return "" if limit is None else f"limited to {format_count(limit, 'item')}: not comparable with full scores"
 
 
 def _differing_conditions(
@@ -127,7 +135,7 @@ def _differing_conditions(
     differing = [
         f"{key.replace('_', ' ')} {value}"
         for key, value in conditions
-        if key != "transfer_from" and any(other.get(key) != value for other in others)
+        if key not in NOTED_CONDITIONS and any(other.get(key) != value for other in others)
     ]
     more = " …" if len(differing) > MAX_CONDITIONS_SHOWN else ""
     return ", ".join(differing[:MAX_CONDITIONS_SHOWN]) + more
