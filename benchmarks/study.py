@@ -67,7 +67,7 @@ def by_language(table: list[Row], task: str, systems: list[str], other: str) -> 
     lines = [f"| | {other} | {' | '.join(systems)} |", "|---" * (len(systems) + 2) + "|"]
     for language, name in LANGUAGES.items():
         found = {row["system"]: row for row in table if (row["language"], row["task"]) == (language, task)}
-        against = number(next(iter(found.values()))["against_value"])
+        against = number(next(iter(found.values()))["baseline_value"])
         lines.append(f"| {name} | {against} | {' | '.join(percent(found[system]) for system in systems)} |")
     return lines
 
@@ -81,7 +81,7 @@ def by_group(table: list[Row]) -> list[str]:
             some = [
                 row for row in table if row["task"] == "mlm" and row["system"] == system and row["language"] in group
             ]
-            ratios = [float(row["value"]) / float(row["against_value"]) for row in some]
+            ratios = [float(row["value"]) / float(row["baseline_value"]) for row in some]
             each = sorted(100 * (ratio - 1) for ratio in ratios)
             mean = 100 * (exp(fmean(map(log, ratios))) - 1)
             cells.append(f"{signed(mean)} % ({signed(each[0])} to {signed(each[-1])})")
@@ -110,7 +110,7 @@ def by_task(table: list[Row], systems: list[str], other: str) -> list[str]:
         for task, told in TASKS.items():
             found = {row["system"]: row for row in table if (row["language"], row["task"]) == (language, task)}
             if found:
-                against = f"{100 * float(next(iter(found.values()))['against_value']):.1f}"
+                against = f"{100 * float(next(iter(found.values()))['baseline_value']):.1f}"
                 cells = [points(found[system]) if system in found else "—" for system in systems]
                 lines.append(f"| {name} | {told} | {against} | {' | '.join(cells)} |")
     return lines

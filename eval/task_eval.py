@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from ..recipes.examples import CUT_OFF, Account, Item
 from ..recipes.training import Precision, TaskTraining
-from ..training.masking import IGNORED
+from ..training.masking import IGNORE_INDEX
 from ..training.task_adapter import Example, load_task, predict, save_task, train_task
 from ..workspace.progress import QUIET, Progress
 from .task_data import OUTSIDE, TaskData
@@ -81,7 +81,7 @@ def encode(
     """
     if isinstance(item.label, str):
         encoded = tokenizer(item.text, truncation=True, max_length=max_length)
-        return Example(encoded["input_ids"], labels.index(item.label), cut=_is_truncated(encoded))
+        return Example(encoded["input_ids"], labels.index(item.label), truncated=_is_truncated(encoded))
     encoded = tokenizer(item.text, is_split_into_words=True, truncation=True, max_length=max_length)
     tags: list[int] = []
     labelled_words: list[int] = []
@@ -91,7 +91,7 @@ def encode(
             tags.append(labels.index(item.label[word]))
             labelled_words.append(word)
         else:
-            tags.append(IGNORED)
+            tags.append(IGNORE_INDEX)
         previous_word = word
     return Example(encoded["input_ids"], tags, tuple(labelled_words), _is_truncated(encoded))
 
@@ -100,10 +100,10 @@ def count_unread(items: Sequence[Item], examples: Sequence[Example], account: Ac
     """Count in `account` what the model does not read: words without tokens, and what is beyond `max_length`."""
     for item, example in zip(items, examples, strict=True):
         if isinstance(item.label, str):
-            account.cut += example.cut
+            account.cut += example.truncated
             continue
         words_read = set(example.words)
-        cut_off = len(item.label) - 1 - max(words_read, default=-1) if example.cut else 0
+        cut_off = len(item.label) - 1 - max(words_read, default=-1) if example.truncated else 0
         account.all_words += len(item.label)
         account.cut += cut_off > 0
         account.words[CUT_OFF] += cut_off
@@ -126,7 +126,9 @@ def _word_row(item: Item, example: Example, label_ids: Sequence[int], labels: Se
 def _token_row(example: Example, label_ids: Sequence[int], labels: Sequence[str], tokenizer: Any) -> dict[str, Any]:
     """One predicted tag for each token, as the paper scores entities."""
     assert isinstance(example.label, list)
-    labelled = [(token, tag) for token, tag in zip(example.input_ids, example.label, strict=True) if tag != IGNORED]
+    labelled = [
+        (token, tag) for token, tag in zip(example.input_ids, example.label, strict=True) if tag != IGNORE_INDEX
+    ]
     return {
         "words": tokenizer.convert_ids_to_tokens([token for token, _ in labelled]),
         "gold": [labels[tag] for _, tag in labelled],
