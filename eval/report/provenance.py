@@ -7,29 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...recipes.licences import glotcc_terms
+from ...recipes.licences import CONCEPTNET, LOCAL_FILES, UNKNOWN, glotcc_terms, task_data_terms
 from ...recipes.renames import present_names
 from ...workspace.formatting import MISSING, format_duration, format_number
 from ..scores import sort_systems
 from .runs import Run, flatten, language_name, manifest_of, parents_of, short_path
 
-CONCEPTNET_LICENCE = "CC BY-SA 4.0"
-LOCAL_FILES = "local files; see their own terms"
-DATA_SET_PAGE = "see the data set's page"
 TRAINING = "training"
 MAX_FILES_SHOWN = 5
-# (part of the address, name, terms) of task data, for scores that recorded no licence from the data set's card
-KNOWN_DATA_SETS = (
-    ("sib200", "SIB-200", "CC BY-SA 4.0"),
-    ("sib-200", "SIB-200", "CC BY-SA 4.0"),
-    ("wikiann", "WikiANN", "licence unknown"),
-    ("masakhaner", "MasakhaNER", "CC BY-NC 4.0"),
-    ("afrisenti", "AfriSenti", "CC BY 4.0"),
-    ("nusax", "NusaX", "CC BY-SA 4.0"),
-    ("flores", "FLORES+", "CC BY-SA 4.0"),
-    ("dgurgurov/romanian_sa", "Sentiment sets of arXiv 2502.10140", "CC BY-SA 4.0"),
-    ("dgurgurov/", "Sentiment sets of arXiv 2502.10140", "most of them MIT; see the data set's page"),
-)
 
 
 @dataclass(frozen=True)
@@ -178,7 +163,7 @@ def _prepared_data(folder: Path, use: str) -> Iterator[tuple[str, str, str]]:
             yield ", ".join(files[:MAX_FILES_SHOWN]) + more, LOCAL_FILES, use
     elif kind == "graph":
         edges = ", ".join(facts.get("licenses", {}))
-        terms = f"{CONCEPTNET_LICENCE}; its edges: {edges}" if edges else CONCEPTNET_LICENCE
+        terms = f"{CONCEPTNET}; its edges: {edges}" if edges else CONCEPTNET
         yield f"ConceptNet ({facts.get('dump', 'dump')})", terms, use
 
 
@@ -193,7 +178,5 @@ def _name_and_terms(location: str) -> tuple[str, str]:
     """(name, terms) of task data by their address; a hash without a scheme stands for a local file."""
     if "://" not in location:
         return "Task data in local files", LOCAL_FILES
-    for part, name, terms in KNOWN_DATA_SETS:
-        if part in location.lower():
-            return name, terms
-    return _repository(location) if location.startswith("hf://") else location, DATA_SET_PAGE
+    name = _repository(location) if location.startswith("hf://") else location
+    return task_data_terms(location) or (name, UNKNOWN)
