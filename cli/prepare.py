@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from ..recipes.splits import SPLITS
 from ..workspace.artifacts import Artifact
 from ..workspace.cores import usable_cores
 from ..workspace.errors import UserError
@@ -22,7 +23,7 @@ MOST_WORKERS = 16  # one process reads for all of them
 EPILOG = examples(
     "lrl-adapt prepare",
     "lrl-adapt prepare quickstart --set corpus.max_bytes=50KB",
-    "lrl-adapt prepare conceptnet --language mlt --language swh --dry-run",
+    "lrl-adapt prepare conceptnet --language mlt,swh --dry-run",
 )
 
 
@@ -163,7 +164,7 @@ def _workers() -> int:
 def _sizes(artifact: Artifact) -> dict[str, int]:
     facts = artifact.manifest()["facts"]
     counts = facts.get("lines") or facts.get("sentences") or {}
-    return {split: counts.get(split, 0) for split in ("train", "validation", "test")}
+    return {split: counts.get(split, 0) for split in SPLITS}
 
 
 def _rows(artifact: Artifact) -> list[tuple[str, ...]]:

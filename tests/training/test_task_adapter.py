@@ -10,16 +10,15 @@ from lrl_adapt.training.adapters import fuse_adapters, language_adapter, stack_t
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.batches import collate
 from lrl_adapt.training.families import FAMILIES as KNOWN
-from lrl_adapt.training.loop import fit
-from lrl_adapt.training.lr_scheduler import Schedule
-from lrl_adapt.training.masking import IGNORED
+from lrl_adapt.training.loop import LoopSettings, fit
+from lrl_adapt.training.masking import IGNORE_INDEX
 from lrl_adapt.training.memory import peak_memory
 from lrl_adapt.training.task_adapter import Example, TaskModel, _batch, load_task, predict, save_task, train_task
 from lrl_adapt.workspace.progress import Quiet
 
 from .models import FAMILIES, batch, shake, tiny
 
-FAST = TaskTraining(epochs=25, learning_rate=1e-2, batch_size=8, reduction_factor=4)
+FAST = TaskTraining(num_train_epochs=25, learning_rate=1e-2, batch_size=8, reduction_factor=4)
 
 
 def examples(per_token: bool, count: int = 40) -> list[Example]:
@@ -31,7 +30,7 @@ def examples(per_token: bool, count: int = 40) -> list[Example]:
             2,
             *torch.randint(10, 14, (int(torch.randint(3, 7, (), generator=generator)),), generator=generator).tolist(),
         ]
-        tags = [IGNORED if place % 2 == 0 else id_ % 2 for place, id_ in enumerate(ids)]
+        tags = [IGNORE_INDEX if place % 2 == 0 else id_ % 2 for place, id_ in enumerate(ids)]
         found.append(Example(ids, tags if per_token else int(ids.count(10) > 1)))
     return found
 
@@ -43,7 +42,7 @@ def train(data: list[Example], seed: int = 1) -> TaskModel:
 def test_tags_are_learnt_and_told_for_asked_places_only() -> None:
     data = examples(per_token=True)
     guesses = predict(train(data), data)
-    gold = [[tag for tag in example.label if tag != IGNORED] for example in data]
+    gold = [[tag for tag in example.label if tag != IGNORE_INDEX] for example in data]
     assert [len(guess) for guess in guesses] == [len(tags) for tags in gold]
     flat = [(g, t) for guess, tags in zip(guesses, gold, strict=True) for g, t in zip(guess, tags, strict=True)]
     assert sum(g == t for g, t in flat) / len(flat) > 0.9
@@ -65,14 +64,18 @@ def test_side_by_side_or_padded_the_answers_are_the_same(family: str, per_token:
     shake(model.adapted)
     data = sorted(examples(per_token, count=8), key=lambda example: len(example.input_ids))
     packed = _batch(data, model.layout)
-    assert ("packing" in packed) == KNOWN[family].packs
+    assert ("packing" in packed) == KNOWN[family].supports_packing
     padded = collate([example.input_ids for example in data], 0)
     want = model.logits(**padded)
     if per_token:
-        asked = [(row, place) for row, one in enumerate(data) for place, tag in enumerate(one.label) if tag != IGNORED]
+        asked = [
+            (row, place) for row, one in enumerate(data) for place, tag in enumerate(one.label) if tag != IGNORE_INDEX
+        ]
         want = torch.stack([want[row, place] for row, place in asked])
-    torch.testing.assert_close(model.answers(**packed), want, atol=1e-5, rtol=1e-5)
-    labels = torch.tensor([tag for one in data for tag in (one.label if per_token else [one.label]) if tag != IGNORED])
+    torch.testing.assert_close(model.labelled_logits(**packed), want, atol=1e-5, rtol=1e-5)
+    labels = torch.tensor(
+        [tag for one in data for tag in (one.label if per_token else [one.label]) if tag != IGNORE_INDEX]
+    )
     loss = torch.nn.functional.cross_entropy(want, labels, reduction="sum")
     torch.testing.assert_close(model(**packed), loss, atol=1e-5, rtol=1e-5)
 
@@ -84,7 +87,7 @@ def test_a_saved_task_adapter_with_its_head_predicts_the_same(
 ) -> None:
     below = language(tmp_path, kind) if kind else None
     data = examples(per_token, count=8)
-    quick = FAST.model_copy(update={"epochs": 1})
+    quick = FAST.model_copy(update={"num_train_epochs": 1})
     model = train_task(tiny("bert"), below, data, data, 2, quick, precision="auto", seed=1)
     save_task(model, ["hapana", "ndiyo"], tmp_path / "task")
     again, labels = load_task(tiny("bert"), below, tmp_path / "task")
@@ -119,16 +122,18 @@ def test_the_seed_decides_everything(same: bool) -> None:
 def test_schedule_clipping_and_dropout_are_the_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def record(model: TaskModel, feed: Any, schedule: Schedule, *more: Any) -> Any:
+    def record(model: TaskModel, feed: Any, schedule: LoopSettings, *more: Any) -> Any:
         seen.append((model, schedule))
         return fit(model, feed, schedule, *more)
 
     monkeypatch.setattr("lrl_adapt.training.task_adapter.fit", record)
     data = examples(per_token=False, count=8)
-    settings = FAST.model_copy(update={"epochs": 1, "dropout": 0.25, "clip_norm": 3.0, "schedule": "cosine"})
+    settings = FAST.model_copy(
+        update={"num_train_epochs": 1, "dropout": 0.25, "max_grad_norm": 3.0, "lr_scheduler_type": "cosine"}
+    )
     train_task(tiny("bert"), None, data, data, 2, settings, precision="auto", seed=1)
     ((model, schedule),) = seen
-    assert (schedule.shape, schedule.clip_norm) == ("cosine", 3.0)
+    assert (schedule.lr_scheduler_type, schedule.max_grad_norm) == ("cosine", 3.0)
     assert {module.p for module in model.head if isinstance(module, torch.nn.Dropout)} == {0.25}
 
 
@@ -144,7 +149,7 @@ class Table(Quiet):
 
 def test_the_live_table_shows_the_memory_that_training_takes() -> None:
     table, data = Table(), examples(per_token=False, count=8)
-    settings = FAST.model_copy(update={"epochs": 2})
+    settings = FAST.model_copy(update={"num_train_epochs": 2})
     train_task(tiny("bert"), None, data, data, 2, settings, precision="auto", seed=1, progress=table)
     assert len(table.shown) == 2
     memory = [float(facts["memory"].removesuffix(" GB")) for facts in table.shown]
