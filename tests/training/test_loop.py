@@ -52,16 +52,16 @@ class Points:
 
 def schedule(**changes) -> LoopSettings:
     settings = {"max_steps": 200, "learning_rate": 0.1, "warmup_steps": 20, "weight_decay": 0.0}
-    return LoopSettings(**{**settings, "max_grad_norm": 10.0, "eval_every": 50, "log_every": 10, **changes})
+    return LoopSettings(**{**settings, "max_grad_norm": 10.0, "eval_steps": 50, "logging_steps": 10, **changes})
 
 
 def run(model: Linear, plan: LoopSettings, feed=None, values=None, folder: Path | None = None) -> tuple:
     entries: list[dict] = []
     logger = MetricsLogger(
-        plan.max_steps, plan.log_every, track=lambda facts, step: entries.append({**facts, "step": step})
+        plan.max_steps, plan.logging_steps, track=lambda facts, step: entries.append({**facts, "step": step})
     )
     values = values or (lambda: float(((model.weight.detach() - TRUE) ** 2).sum()))
-    checkpoints = Checkpoints(folder, every=10, keep=2) if folder else None
+    checkpoints = Checkpoints(folder, save_steps=10, save_total_limit=2) if folder else None
     AcceleratorState._reset_state()  # a test before may have taken bf16, which a process keeps
     accelerator = Accelerator(cpu=True, mixed_precision="no")
     outcome = fit(model, feed or Points(), plan, values, accelerator, logger, checkpoints=checkpoints)
@@ -100,7 +100,7 @@ def test_the_last_weights_stay_and_those_of_the_best_step_can_be_put_back() -> N
 
 def test_training_stops_early_after_so_many_validations_without_a_better_one() -> None:
     values = iter([5.0, 4.0, 4.5, 4.2, 0.0])
-    outcome, _ = run(Linear(), schedule(patience=2), values=lambda: next(values))
+    outcome, _ = run(Linear(), schedule(early_stopping_patience=2), values=lambda: next(values))
     assert (outcome.steps, outcome.best_step) == (150, 50)
 
 
@@ -179,7 +179,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
 
 
 def test_a_broken_checkpoint_is_passed_over(tmp_path: Path) -> None:
-    checkpoints = Checkpoints(tmp_path, every=1, keep=3)
+    checkpoints = Checkpoints(tmp_path, save_steps=1, save_total_limit=3)
     for step in (1, 2, 3):
         checkpoints.save(Checkpoint(step, {"weights.x": torch.full((3,), step)}, {"tokens": step}))
     (tmp_path / "step-00000003.safetensors").write_bytes(b"half")
@@ -190,7 +190,7 @@ def test_a_broken_checkpoint_is_passed_over(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lrl_adapt.training import checkpoint
 
-    checkpoints = Checkpoints(tmp_path, every=1, keep=1)
+    checkpoints = Checkpoints(tmp_path, save_steps=1, save_total_limit=1)
     checkpoints.save(Checkpoint(1, {"x": torch.ones(3)}, {}))
 
     def full(tensors, path: Path, metadata) -> None:
@@ -207,7 +207,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch
 def test_metrics_of_steps_that_are_made_again_are_written_once(tmp_path: Path) -> None:
     file = tmp_path / "metrics.jsonl"
     for start in (0, 20):
-        logger = MetricsLogger(max_steps=40, log_every=10, file=file)
+        logger = MetricsLogger(max_steps=40, logging_steps=10, file=file)
         logger.start(start)
         for step in range(start + 1, 35):
             logger.log_step(step, loss=1.0, learning_rate=0.1, tokens=5, skipped_steps=0)
@@ -242,13 +242,13 @@ def test_precision_is_chosen_with_its_reason(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_first_validation_that_is_no_number_is_beaten() -> None:
     values = iter([math.nan, 3.0, 4.0])
-    outcome, entries = run(Linear(), schedule(max_steps=20, eval_every=10), values=lambda: next(values))
+    outcome, entries = run(Linear(), schedule(max_steps=20, eval_steps=10), values=lambda: next(values))
     assert (outcome.best_step, outcome.best_loss) == (10, 3.0)
     assert entries[0] == {"step": 0}
 
 
 def test_a_window_of_steps_left_out_has_no_loss(tmp_path: Path) -> None:
-    logger = MetricsLogger(max_steps=4, log_every=2, file=tmp_path / "metrics.jsonl")
+    logger = MetricsLogger(max_steps=4, logging_steps=2, file=tmp_path / "metrics.jsonl")
     logger.start(0)
     for step, loss in enumerate([1.0, math.nan, math.nan, math.nan], 1):
         logger.log_step(step, loss=loss, learning_rate=0.1, tokens=5, skipped_steps=0)
