@@ -44,6 +44,10 @@ class Checkpoints:
     writes: bool = True
     """False in all processes but the main one: they only read."""
 
+    def is_due(self, step: int) -> bool:
+        """Whether a checkpoint is to be saved after this step."""
+        return step % self.save_steps == 0
+
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint, then delete the oldest ones over `save_total_limit`.
 

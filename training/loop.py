@@ -27,7 +27,7 @@ from .signals import StopRequest
 
 # Skipped steps after which a run is given up: a stray overflow passes, a run that diverged does not come back.
 MAX_SKIPPED_STEPS = 20
-# Steps between two calls of `trim_memory`: each takes about a millisecond, and a step leaves some MB.
+# Steps between two calls of `trim_memory`: each takes some 10 ms, and a step leaves gaps of some MB.
 TRIM_EVERY = 10
 
 
@@ -112,7 +112,7 @@ def fit(
                 run.save_checkpoint()
                 advice = "resume" if checkpoints else "start this task again"
                 raise Stopped(f"{logger.label}: stopped after step {run.step}; run the same command again to {advice}")
-            if checkpoints is not None and run.step % checkpoints.save_steps == 0 and not run.finished:
+            if checkpoints is not None and checkpoints.is_due(run.step) and not run.finished:
                 run.save_checkpoint()
     logger.flush()
     model.eval()
