@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from ..recipes.languages import Language
+from ..recipes.licences import CONCEPTNET
 from ..recipes.schema import Graph
 from ..workspace.artifacts import Draft
 
-CREDIT = "ConceptNet 5, CC BY-SA 4.0, Speer et al. 2017"
+CREDIT = f"ConceptNet 5, {CONCEPTNET}, Speer et al. 2017"
 FORMS = {
     "paper": "English predicates as in arXiv 2502.10140, some of which reverse the relation",
     "english": "English sentences",

@@ -141,7 +141,7 @@ def test_a_users_templates(tmp_path: Path) -> None:
         ("IsA: 3", "IsA: a template is text with"),
         ("- IsA", "must hold lines such as IsA"),
         ("IsA: [", "not valid YAML"),
-        ("IsA: '{start} {end}'\nIsA: '{end} {start}'", "IsA stands here twice"),
+        ("IsA: '{start} {end}'\nIsA: '{end} {start}'", "IsA is repeated here"),
         (None, "cannot be read"),
     ],
 )
@@ -165,7 +165,7 @@ def test_templates_and_sentences_are_in_normal_form(tmp_path: Path) -> None:
 
 
 def test_paper_has_its_own_templates() -> None:
-    with pytest.raises(ValidationError, match="paper has templates of its own"):
+    with pytest.raises(ValidationError, match="paper has fixed templates"):
         Graph(linearisation="paper", templates="mine.yaml")
     templates = load_templates(Graph(linearisation="paper"), "swh_Latn")
     assert len(templates) == 33
