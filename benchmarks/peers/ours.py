@@ -42,8 +42,8 @@ def main() -> None:
         warmup_steps=0,
         weight_decay=0.0,
         max_grad_norm=1.0,
-        eval_every=settings.steps + 1,
-        log_every=settings.steps,
+        eval_steps=settings.steps + 1,
+        logging_steps=settings.steps,
         lr_scheduler_type="constant_with_warmup",
     )
 
