@@ -1,4 +1,4 @@
-"""Examples of the tasks, and sentences for pseudo-perplexity, from the local and hub files that a recipe names."""
+"""Read the examples of the tasks and the sentences for pseudo-perplexity from the files that a recipe names."""
 
 import hashlib
 from collections import Counter
