@@ -1,4 +1,4 @@
-"""Normalise labels, so that each has one name however a file writes it: 1 and 1.0, Unicode forms, invisible characters."""
+"""Give each label one name, however a file writes it: 1 or 1.0, other Unicode forms, invisible characters."""
 
 import re
 from collections import Counter
