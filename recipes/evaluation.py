@@ -21,7 +21,7 @@ class PseudoPerplexity(Section):
 
     files: Locations = Field(
         default=[],
-        description="Text files, one sentence per line, or tables with sentences; empty: the prepared test split.",
+        description="Text files (one sentence per line) or tables with a sentence column; empty: prepared test split.",
     )
     text: ColumnName = Field(
         default="text", description="Column with the sentences in tables; of a list, the first that the file has."
