@@ -18,7 +18,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_keywords_are_the_options_of_the_command_line(folder: Path) -> None:
     words = ["adapter.type=lora", "source=graph", "eval.tasks=[mlm, ner]", "training.learning_rate=0.00001"]
-    words += ["training.line_by_line=false", "corpus.files=x.txt", "adapter.rank=4", "language=swh"]
+    words += ["training.line_by_line=false", "corpus.files=x.txt", "adapter.r=4", "language=swh"]
     recipe = load_recipe(
         "quickstart",
         language="sw",
@@ -29,7 +29,7 @@ def test_keywords_are_the_options_of_the_command_line(folder: Path) -> None:
             "training.learning_rate": 1e-5,
             "training.line_by_line": False,
             "corpus.files": Path("x.txt"),
-            "adapter": {"rank": 4},
+            "adapter": {"r": 4},
         },
     )
     assert recipe == load_with_words("quickstart", words)
