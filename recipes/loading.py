@@ -6,7 +6,7 @@ Every mistake is collected, so that the user sees all of them at once.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,13 +151,17 @@ def _grid(layers: list[dict[str, Any]], given: dict[str, Any]) -> Any:
     return None if "grid" in given else merged.get("grid")
 
 
-def check_files(recipe: Recipe) -> None:
-    """Raise one UserError that lists every local file of a recipe that is not there."""
+def check_files(recipe: Recipe, finished: Collection[str] = ()) -> None:
+    """Raise one UserError that lists every local file of a recipe that does not exist.
+
+    Files of `finished` parts (base, corpus, graph, and tasks by name) are not needed any more.
+    """
     raw = recipe.model_dump(exclude_none=True)
     missing = []
     unread = OWN_TRAINING if recipe.eval.transfer_from else TRANSFERRED  # not trained on, so they need not be there
     for dotted, section, key in location_fields(raw, Recipe):
-        if unread.fullmatch(dotted):
+        part = dotted.removeprefix("eval.").removeprefix("others.").partition(".")[0]
+        if unread.fullmatch(dotted) or part in finished:
             continue
         value = section[key]
         locations = value if isinstance(value, list) else [value]

@@ -1,8 +1,9 @@
 """Prepared text, tokenised once into memory-mapped Arrow."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,16 +25,10 @@ def read_texts(sources: Sequence[Artifact], split: str) -> Iterator[str]:
     return (text for _, text in _read_lines(sources, split))
 
 
-def tokens_artifact(
-    source: Artifact, tokenizer_key: str, max_length: int, root: Path, *, line_by_line: bool
-) -> Artifact:
-    """Where the tokenised form of `source` lies; its hash covers data, tokenizer content, settings and code version."""
-    section = {"tokenizer": tokenizer_key, "max_length": max_length, "line_by_line": line_by_line, "code": 2}
-    return Artifact(root, source.name, "tokens", section, parents=(source,))
-
-
-def tokenise(artifact: Artifact, tokenizer: Any, progress: Progress = QUIET) -> None:
-    """Write train.arrow and validation.arrow of a tokens artifact, unless they are there.
+def tokenise(
+    artifact: Artifact, tokenizer: Any, progress: Progress = QUIET, facts: Mapping[str, Any] = MappingProxyType({})
+) -> None:
+    """Write train.arrow and validation.arrow of a tokens artifact, and `facts` into its manifest, unless it exists.
 
     Each row's `input_ids` is one sequence with special tokens, at most `max_length` long. Line by line each text is
     one, the rest of it cut off; else the lines of a document are joined and cut, so that all text is used.
@@ -45,18 +40,19 @@ def tokenise(artifact: Artifact, tokenizer: Any, progress: Progress = QUIET) -> 
     between = line_break(tokenizer)
 
     def make(draft: Draft) -> None:
+        draft.facts |= facts
         for split in SPLITS:
-            facts = {"sequences": 0, "tokens": 0, "words": 0, "pieces": 0, "unknown_pieces": 0}
+            counts = {"sequences": 0, "tokens": 0, "words": 0, "pieces": 0, "unknown_pieces": 0}
             lines = progress.track(_read_lines(artifact.parents, split), f"tokenise {split}, lines")
-            pieces = _counted(_pieces(lines, tokenizer), tokenizer.unk_token_id, facts)
+            pieces = _counted(_pieces(lines, tokenizer), tokenizer.unk_token_id, counts)
             cut = (ids[:room] for _, ids in pieces) if by_line else _joined(pieces, room, between)
             with pyarrow.ipc.new_stream(draft.folder / f"{split}.arrow", schema) as writer:
                 for some in _chunks(cut, ROWS):
                     whole = [[*before, *ids, *behind] for ids in some]
                     writer.write_batch(pyarrow.record_batch({"input_ids": whole}, schema=schema))
-                    facts["sequences"] += len(whole)
-                    facts["tokens"] += sum(map(len, whole))
-            draft.facts[split] = facts
+                    counts["sequences"] += len(whole)
+                    counts["tokens"] += sum(map(len, whole))
+            draft.facts[split] = counts
 
     artifact.build(make, progress)
 
