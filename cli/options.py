@@ -6,8 +6,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ..workspace.errors import UserError
-
 RecipeArgument = Annotated[
     str | None,
     typer.Argument(
@@ -151,12 +149,9 @@ def option_override(option: str, field: str, value: str | list[str]) -> str:
 
 def language_code(language: str | None) -> str | None:
     """The code that names a language's folders, swh_Latn. Raises UserError for what is no language, or several."""
-    from ..recipes.languages import find_language
+    from ..recipes import languages
 
-    try:
-        return find_language(language).code if language else None
-    except ValueError as error:
-        raise UserError(f"--language: {error}") from error
+    return languages.language_code(language, "--language") if language else None
 
 
 def examples(*commands: str) -> str:
