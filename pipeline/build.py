@@ -29,6 +29,9 @@ from .training import TrainOptions, make_adapter, make_base, make_tokens, requir
 if TYPE_CHECKING:
     from ..eval.measurements import Measurement
 
+SOURCE_OF = {"corpus": "text", "graph": "graph"}
+"""What recipes call the kinds of prepared data."""
+
 
 def build_plan(
     runs: Mapping[str, Recipe],
@@ -109,8 +112,15 @@ class Builder:
     def _note(self, recipe: Recipe, prepared: Prepared) -> None:
         if "prepare" in self._parts and (note := find_language(recipe.language).note):
             self.plan.notes[f"{recipe.language}: {note}"] = None
+        for data in prepared.all:
+            for artifact in (*data.parents, data):
+                self._note_missing_inputs(artifact)
         with suppress(UserError):  # raised where the scores are planned
             self.plan.notes |= dict.fromkeys(map(str, skipped_tasks(recipe, prepared.corpus).values()))
+
+    def _note_missing_inputs(self, artifact: Artifact) -> None:
+        if artifact.note:
+            self.plan.notes[artifact.note] = None
 
     def _add(self, run: "_Run", artifact: Artifact, details: str, make: Callable[[Progress], Any], **more: Any) -> None:
         """A step; `more` are `needs` besides the artifact's parents, and fields of `Step`."""
@@ -121,8 +131,7 @@ class Builder:
             step = Step(artifact.kind, details, artifact, make, needs, folder=artifact.folder, **more)
             self._steps[artifact.key] = step
         run.steps.append(step)
-        if artifact.note:
-            self.plan.notes[artifact.note] = None
+        self._note_missing_inputs(artifact)
 
     def _add_prepare(self, run: "_Run") -> None:
         recipe, prepared = run.recipe, run.prepared
@@ -177,7 +186,8 @@ class Builder:
         steps = []
         for tokens in token_artifacts(recipe, self._workspace, prepared, key):
             if needed or (known and tokens.exists):
-                make = partial(_unless_finished, tokens, partial(make_tokens, recipe, self._workspace, prepared))
+                of_source = recipe.model_copy(update={"source": SOURCE_OF[tokens.name]})
+                make = partial(_unless_finished, tokens, partial(make_tokens, of_source, self._workspace, prepared))
                 base = scratch_artifact(recipe, self._workspace, prepared)
                 needs = [self._steps[base.key]] if base and base.key in self._steps else []
                 details = f"{recipe.language}, {tokens.name} for {base_name(recipe.base)}"

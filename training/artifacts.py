@@ -10,6 +10,7 @@ from ..workspace.artifacts import MANIFEST, Artifact, Prepared, file_hash, read_
 
 FUSED_SOURCES = ("text", "graph")
 BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "merges*", "*tokens*.json", "*.model")
+TOKENS_VERSION = 2  # raise it when the same settings give other tokens
 BASE_FACT = "tokenizer_of"
 """Fact in a tokens artifact's manifest: the base whose tokenizer was used."""
 
@@ -84,7 +85,12 @@ def tokens_artifact(
     source: Artifact, tokenizer_key: str, max_length: int, root: Path, *, line_by_line: bool
 ) -> Artifact:
     """The tokenised form of `source`; its hash covers data, tokenizer content, settings and code version."""
-    section = {"tokenizer": tokenizer_key, "max_length": max_length, "line_by_line": line_by_line, "code": 2}
+    section = {
+        "tokenizer": tokenizer_key,
+        "max_length": max_length,
+        "line_by_line": line_by_line,
+        "code": TOKENS_VERSION,
+    }
     return Artifact(root, source.name, "tokens", section, parents=(source,))
 
 

@@ -55,7 +55,7 @@ def test_a_recipe_in_the_current_folder_comes_before_the_quickstart(folder: Path
     [
         ({"adapter": "lorra"}, "adapter='lorra': expected .* did you mean lora"),
         ({"language": "xx"}, "language='xx': unknown language"),
-        ({"tasks": ["topik"]}, r"tasks=\['topik'\]: no task 'topik' here; did you mean topic"),
+        ({"tasks": ["topik"]}, r"tasks=\['topik'\]: the recipe has no task 'topik'; did you mean topic"),
         ({"overrides": {"training.max_stepz": 5}}, "training.max_stepz=5: unknown key; did you mean max_steps"),
         ({"overrides": {"training.max_steps": "many"}}, "training.max_steps='many': expected a whole number"),
         ({"recipe": "quickstat"}, "did you mean quickstart"),
