@@ -6,8 +6,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ..workspace.errors import UserError
-
 RecipeArgument = Annotated[
     str | None,
     typer.Argument(
@@ -152,12 +150,9 @@ def option_override(option: str, field: str, value: str | list[str]) -> str:
 
 def language_code(language: str | None) -> str | None:
     """The full code of a language: swh_Latn. Raises UserError if the text is not a language, or several."""
-    from ..recipes.languages import find_language
+    from ..recipes import languages
 
-    try:
-        return find_language(language).code if language else None
-    except ValueError as error:
-        raise UserError(f"--language: {error}") from error
+    return languages.language_code(language, "--language") if language else None
 
 
 def examples(*commands: str) -> str:

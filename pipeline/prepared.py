@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..recipes.schema import Recipe
+from ..recipes.splits import SPLITS
 from ..workspace.artifacts import Artifact, Prepared
 from ..workspace.cores import usable_cores
 from ..workspace.errors import UserError
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_WORKERS = 16  # one process reads for all of them
-SPLITS = ("train", "validation", "test")
 
 
 def prepared_data(recipe: Recipe, workspace: Path) -> Prepared:

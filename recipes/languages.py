@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from ..workspace.errors import UserError
+
 # GlotCC follows GlotLID, which names these differently (two rows may share one label).
 _GLOTCC_LABELS = {
     "est_Latn": "ekk-Latn",
@@ -183,6 +185,14 @@ def find_language(text: str) -> Language:
     if found:
         raise AmbiguousLanguageError(f"{text!r} may mean {_join(found)}; name one")
     raise UnknownLanguageError(f"unknown language {text!r}; {suggestion(text)}")
+
+
+def language_code(text: str, option: str = "language") -> str:
+    """The code that names a language's folders, `swh_Latn`. Raises UserError, naming `option`, for an unknown one."""
+    try:
+        return find_language(text).code
+    except UnknownLanguageError as error:
+        raise UserError(f"{option}: {error}") from error
 
 
 def search_languages(text: str) -> list[Language]:

@@ -75,4 +75,6 @@ def test_mmbert_takes_every_adapter_but_ia3(name: str, invoke: Callable[..., Res
         assert result.exit_code == 0, result.output
     result = invoke(f"train {name} --adapter ia3")
     assert result.exit_code == 2
-    assert result.stderr.splitlines()[-1].startswith("error: adapter: ia3 needs key, value and intermediate layers")
+    assert result.stderr.splitlines()[-1].startswith(
+        "error: adapter: ia3 needs separate key, value and intermediate layers"
+    )
