@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..workspace.formatting import format_duration
 from ..workspace.progress import QUIET, Progress
 
 MB = 1_000_000
@@ -136,8 +137,7 @@ class MetricsLogger:
             columns["MFU"] = f"{entry['peak_share']:.0%}"
         if entry["memory_mb"] is not None:
             columns["memory"] = f"{entry['memory_mb'] / 1000:.1f} GB"
-        long = remaining_seconds >= 90  # minutes from here on
-        columns["left"] = f"{remaining_seconds / 60:.0f} min" if long else f"{remaining_seconds:.0f} s"
+        columns["left"] = format_duration(remaining_seconds)
         if entry["skipped"]:
             columns["skipped"] = str(entry["skipped"])
         self.progress.status(columns)
