@@ -56,7 +56,10 @@ def test_an_ambiguous_code_names_its_languages_and_mismatches() -> None:
     [
         (["--search", "swh_Ltan"], "no language matches 'swh_Ltan'; did you mean swh_Latn (Swahili)?"),
         (["--search", "Malteze"], "no language matches 'Malteze'; did you mean mlt_Latn (Maltese)?"),
-        (["--search", "q0q0"], "no language matches 'q0q0'; write it as in swh_Latn, swh, sw or Swahili"),
+        (
+            ["--search", "q0q0"],
+            "no language matches 'q0q0'; expected a code or name such as swh_Latn, swh, sw or Swahili",
+        ),
         (["--search", "hindi", "--paper"], "no language of the paper matches 'hindi'; leave out --paper"),
     ],
 )
