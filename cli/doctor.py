@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..workspace.formatting import format_count, format_size
 from . import options
 from .console import Terminal
 from .guard import guarded
@@ -68,13 +69,13 @@ def _devices() -> str:
 
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     cores, threads = os.cpu_count() or 1, torch.get_num_threads()
-    processor = f"{cores} CPU core{'s' if cores > 1 else ''}, {threads} thread{'s' if threads > 1 else ''}"
+    processor = f"{format_count(cores, 'CPU core')}, {format_count(threads, 'thread')}"
     return ", ".join(gpus) or f"no GPU; {processor}"
 
 
 def _disk(workspace: Path) -> str:
     folder = next(path for path in (workspace.resolve(), *workspace.resolve().parents) if path.exists())
-    return f"{shutil.disk_usage(folder).free / 1e9:.1f} GB free in {folder}"
+    return f"{format_size(shutil.disk_usage(folder).free)} free in {folder}"
 
 
 def _hub() -> str:

@@ -1,13 +1,13 @@
 """The data card of a corpus, in Markdown: from the facts that `prepare` gathers to the text of card.md."""
 
 from collections import Counter
-from decimal import Decimal
 from typing import Any
 
 from ..recipes.languages import Language
 from ..recipes.licences import glotcc_terms
 from ..recipes.schema import Corpus
 from ..recipes.splits import SPLITS
+from ..workspace.formatting import format_number, format_significant
 from ..workspace.text import describe_changes
 from .reasons import KEPT
 
@@ -86,7 +86,7 @@ def _megabytes(size: int) -> str:
     """Bytes in MB, with two significant digits in a small corpus, and empty where nothing is left."""
     if not size:
         return ""
-    return f"{size / MB:,.1f}" if size >= MB / 10 else f"{Decimal(f'{size / MB:.2g}'):f}"
+    return format_number(size / MB, 1) if size >= MB / 10 else format_significant(size / MB)
 
 
 def _rules(corpus: Corpus, language: Language) -> list[str]:

@@ -17,7 +17,7 @@ from lrl_adapt.corpora.clean import clean
 from lrl_adapt.corpora.readers import DocumentReader
 from lrl_adapt.eval.segmentation import label_units
 from lrl_adapt.eval.task_data import read_task
-from lrl_adapt.eval.task_eval import UNREADABLE
+from lrl_adapt.eval.task_eval import NO_TOKENS
 from lrl_adapt.recipes.evaluation import PseudoPerplexity, Task
 from lrl_adapt.recipes.languages import find_language
 from lrl_adapt.recipes.schema import Corpus
@@ -85,7 +85,7 @@ def test_lines_of_which_the_tokenizer_keeps_nothing_are_left_out_and_counted(sco
     assert facts["data"]["sentences"] == {
         "rows": 8,
         "used": 3,
-        "dropped": {"empty text": 4, UNREADABLE: 1},
+        "dropped": {"empty text": 4, NO_TOKENS: 1},
     }
     code, _, told, _ = scored("\u200d\u200d\n\ufffd\n")
     assert code == 2
