@@ -6,7 +6,7 @@ import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,8 +15,8 @@ from . import options
 from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
-from .preflight import Preflight, say_skipped
-from .runs import Failures, run_label
+from .preflight import show_sources, sources_json
+from .steps import failed_json, labelled_runs
 
 EPILOG = examples("lrl-adapt doctor", "lrl-adapt doctor quickstart", "lrl-adapt doctor --json")
 HUB_SECONDS = 3
@@ -39,29 +39,24 @@ def doctor_cmd(
     With RECIPE, also check that its model, text, graph and task data are available, with size, licence, and what to do
     if access is refused. Nothing is downloaded.
     """
+    from ..pipeline import plan
     from ..workspace.artifacts import library_versions
 
     terminal = Terminal(as_json=as_json)
-    runs = _runs(recipe, options.overrides(changes, language=language)) if recipe else []
+    runs = labelled_runs(recipe, options.overrides(changes, language=language)) if recipe else {}
+    planned = plan(runs, workspace=workspace)
     facts = {"python": platform.python_version(), "platform": platform.platform(), **library_versions()}
     facts |= {"devices": _devices(), "disk": _disk(workspace), "hub": _hub(), "workspace": str(workspace.resolve())}
     terminal.table("lrl-adapt doctor", ("what", "found"), list(facts.items()))
     if not runs:
         terminal.result(facts)
         return
-    preflight = Preflight(runs, workspace)
-    preflight.show(terminal)
-    say_skipped(terminal, [run for _, run in runs], workspace)
-    preflight.finish(facts, terminal, Failures(len(runs), terminal, debug=debug))
-
-
-def _runs(recipe: str, overrides: list[str]) -> list[tuple[str, Any]]:
-    from ..recipes.loading import check_files, load_runs
-
-    runs = [(run_label(words), run) for words, run in load_runs(recipe, overrides)]
-    for _, run in runs:
-        check_files(run)
-    return runs
+    planned.check_sources()
+    show_sources(terminal, planned)
+    planned.say_notes(terminal)
+    refusals = planned.refusals()
+    terminal.result(facts | sources_json(planned) | failed_json(refusals))
+    refusals.raise_if_failed()
 
 
 def _devices() -> str:

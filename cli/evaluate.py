@@ -7,13 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from ..workspace.errors import UserError
-from ..workspace.library_logs import quiet_libraries
 from . import options
 from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
-from .preflight import say_skipped
-from .runs import Failures, run_label
+from .steps import failed_json, finish_dry_run, labelled_runs, require_single_process, use_cpu
 
 EPILOG = examples(
     "lrl-adapt eval",
@@ -62,9 +60,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
 
     Finished steps are skipped. For a grid recipe, evaluates every run; one that fails does not stop the others.
     """
-    from ..recipes.loading import check_files, load_runs
-    from .plan import plan_runs
-    from .steps import planned_work, require_single_process, use_cpu
+    from ..pipeline import plan
 
     require_single_process("eval")
     use_cpu(cpu)
@@ -74,74 +70,27 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     )
     more = [*(changes or []), *transfer]
     short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
-    runs = [(run_label(words), run) for words, run in load_runs(recipe, short)]
-    if folder and len({run.language for _, run in runs}) > 1:
+    runs = labelled_runs(recipe, short)
+    languages = {run.language for run in runs.values()}
+    if folder and len(languages) > 1:
         raise UserError(
             f"--adapter-dir is one language's adapter, and {recipe} has several: choose one with --language"
         )
-    for _, run in runs:
-        check_files(run)  # before hours of work, not after
-    failures = Failures(len(runs), terminal, debug=debug)
-    say_skipped(terminal, [run for _, run in runs], workspace)
+    planned = plan(runs, workspace=workspace, parts=("eval",), adapter=folder)
     if dry_run:
-        plan = plan_runs(runs, workspace, failures, lambda plan, run: plan.add_eval(run, folder))
-        terminal.result(planned_work(terminal, runs, plan.steps) | failures.as_json)
-        failures.raise_if_any()
+        finish_dry_run(terminal, planned)
         return
-    scores: dict[Path, list[Any]] = {}  # by folder: each run's include the base's
-    for label, run in runs:
-        with failures.collect(label):
-            scores |= evaluate(run, workspace, terminal, folder)
-    every = [score for of_run in scores.values() for score in of_run]
-    if every:
-        show_scores(terminal, scores, compare(every, workspace, terminal))
-    where = workspace / "scores" / (runs[0][1].language if len(runs) == 1 else "")
-    records = [score_json(score) for score in every]
-    terminal.result({"scores": records, "data": data_json(scores)} | failures.as_json, where if scores else None)
-    failures.raise_if_any()
-
-
-@quiet_libraries()
-def evaluate(recipe: Any, workspace: Path, terminal: Terminal, folder: Path | None = None) -> dict[Path, list[Any]]:
-    """Scores of the base and of the recipe's adapter, or of the one in `folder`, by the artifact that holds them."""
-    return {one.artifact.folder: one.scores(terminal) for one in planned(recipe, workspace, folder, terminal)}
-
-
-@quiet_libraries()
-def planned(recipe: Any, workspace: Path, folder: Path | None, needs: Terminal | None = None) -> list[Any]:
-    """What is to be measured; where it `needs` to be done now, a UserError says what has to be run first."""
-    from ..eval.evaluator import measurements
-    from ..training.language_adapter import adapter_artifact
-    from .steps import prepared_data, require
-
-    prepared = prepared_data(recipe, workspace)
-    adapter = folder
-    if folder and needs:
-        _tell_other_base(recipe, folder, needs)
-    if folder is None and recipe.adapter.type != "none":
-        adapter = adapter_artifact(recipe, workspace, prepared)
-    found = measurements(recipe, workspace, prepared, adapter)
-    if needs:
-        missing = {part.folder: part for one in found for part in _missing(one.artifact.parents)}.values()
-        require(tuple(part for part in missing if part.kind in ("corpus", "graph")), "prepare", recipe)
-        require(tuple(part for part in missing if part.kind == "adapter"), "train", recipe)
-    return found
-
-
-def _tell_other_base(recipe: Any, folder: Path, terminal: Terminal) -> None:
-    """An adapter may fit a base in shape that it was not trained on; its scores then mean nothing."""
-    from ..eval.inference.find_adapters import other_base
-
-    if recipe.base.model and (own := other_base(folder, recipe.base.model)):
-        terminal.say(f"note: {folder} was trained on {own}, and is scored on {recipe.base.model}")
-
-
-def _missing(artifacts: Any) -> Any:
-    """Those that are not there, and what they are made from."""
-    for artifact in artifacts:
-        if not artifact.exists:
-            yield artifact
-            yield from _missing(artifact.parents)
+    outcome = planned.execute(terminal)
+    if outcome.scores:
+        show_scores(terminal, outcome.scores_by_folder, compare(outcome.scores, workspace, terminal))
+    if outcome.scores or len(runs) > 1:
+        where = workspace / "scores" / (languages.pop() if len(runs) == 1 else "")
+        result = {
+            "scores": [score_json(score) for score in outcome.scores],
+            "data": data_json(outcome.scores_by_folder),
+        }
+        terminal.result(result | failed_json(outcome), where if outcome.scores else None)
+    outcome.raise_if_failed()
 
 
 def score_json(score: Any) -> dict[str, Any]:

@@ -10,22 +10,14 @@ from typing import Any, TypeVar
 
 import typer
 
-from ..training.launch import is_main, main_process_runs, reports_result
-from ..workspace.errors import UserError
+from ..pipeline.outcome import PlanFailedError, exit_code_of, summary_of
+from ..training.launch import ProcessesFailedError, is_main, main_process_runs, reports_result
 
-USER, OURS, INTERRUPTED = 2, 1, 130
+INTERRUPTED = 130
 SECONDS_FOR_THE_FIRST = 3
 SECONDS_TO_JOIN = 7
 
 F = TypeVar("F", bound=Callable[..., None])
-
-
-class RunsFailedError(Exception):
-    """Some runs of a command failed, and each has been reported; `exit_code` is 1 if one met a bug, else 2."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 def guarded(command: F) -> F:
@@ -45,40 +37,21 @@ def guarded(command: F) -> F:
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives until exit
             raise typer.Exit(0) from None
         except Exception as error:
-            if not is_main():
-                time.sleep(SECONDS_FOR_THE_FIRST)  # it mostly prints the same error, and torchrun then ends this one
-                if not main_process_runs(SECONDS_TO_JOIN):
-                    raise typer.Exit(exit_code_of(error)) from None
-            if kwargs.get("debug") and not isinstance(error, RunsFailedError):  # those of the runs have been shown
-                traceback.print_exception(error)
-            typer.echo(f"error: {summary_of(error)}", err=True)
+            _report(error, debug=bool(kwargs.get("debug")))
             raise typer.Exit(exit_code_of(error)) from None
 
     return wrapper  # type: ignore[return-value]
 
 
-def exit_code_of(error: BaseException) -> int:
-    """2 for what the user can mend, 1 for a bug; a process that was started for the work has told it itself."""
-    if isinstance(error, RunsFailedError):
-        return error.exit_code
-    if isinstance(error, SystemExit):
-        return USER if error.code == USER else OURS
-    return USER if _is_users(error) else OURS
-
-
-def summary_of(error: BaseException) -> str:
-    """What went wrong, without a traceback."""
-    if isinstance(error, SystemExit):
-        return "the error is shown above"
-    if isinstance(error, UserError | RunsFailedError):
-        return str(error)
-    if _is_users(error):
-        return f"{error}; choose another folder with --workspace"
-    return f"{type(error).__name__}: {error} (a bug in lrl-adapt: --debug shows where)"
-
-
-def _is_users(error: BaseException) -> bool:
-    return isinstance(error, UserError | PermissionError) or (isinstance(error, OSError) and error.errno in _DISK)
-
-
-_DISK = {28: "no space left on the disk", 30: "read-only file system", 122: "disk quota exceeded"}
+def _report(error: Exception, *, debug: bool) -> None:
+    """Print an error, once where several processes meet it."""
+    if not is_main():
+        time.sleep(SECONDS_FOR_THE_FIRST)  # it mostly prints the same error, and torchrun then ends this one
+        if not main_process_runs(SECONDS_TO_JOIN):
+            return
+    if debug:
+        failures = error.failures if isinstance(error, PlanFailedError) else []
+        for each in [failure.error for failure in failures] or [error]:
+            traceback.print_exception(each)
+    if not isinstance(error, ProcessesFailedError):  # the process that failed has printed it
+        typer.echo(f"error: {summary_of(error)}", err=True)

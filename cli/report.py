@@ -1,7 +1,7 @@
 """`lrl-adapt report`: one page with every score of a language, or of many."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -9,6 +9,7 @@ from . import options
 from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
+from .steps import require_single_process
 
 EPILOG = examples(
     "lrl-adapt report",
@@ -68,10 +69,9 @@ def report_cmd(  # noqa: PLR0913, PLR0917
     debug: options.Debug = False,
 ) -> None:
     """Gather scores into one HTML page, with the same tables as CSV, Markdown and LaTeX, and the figures as files."""
-    from ..eval.report.writer import write_report
+    from ..pipeline import report
     from ..recipes.languages import UnknownLanguageError, find_language
     from ..workspace.errors import UserError
-    from .steps import require_single_process
 
     require_single_process("report")
     terminal = Terminal(as_json=as_json)
@@ -79,9 +79,9 @@ def report_cmd(  # noqa: PLR0913, PLR0917
         languages = [find_language(text).code for text in language or []]
     except UnknownLanguageError as error:
         raise UserError(f"--language: {error}") from error
-    page = write_report(
-        workspace,
+    page = report(
         scores or [],
+        workspace=workspace,
         languages=languages,
         out=out,
         baseline=baseline,
@@ -89,13 +89,6 @@ def report_cmd(  # noqa: PLR0913, PLR0917
         progress=terminal,
     )
     terminal.result({"report": str(page)}, page)
-
-
-def report(results: Any, workspace: Path, terminal: Terminal) -> Path:
-    """Write the report on compared results; returns its page."""
-    from ..eval.report.writer import write_page
-
-    return write_page(results, workspace, progress=terminal)
 
 
 def register(app: typer.Typer) -> None:

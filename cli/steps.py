@@ -1,42 +1,26 @@
-"""What the commands share: reading the recipe, and finding or making the artifacts a step needs."""
+"""What the commands share: reading the recipe, and showing plans, artifacts and failures."""
 
 import json
 import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..recipes.placeholders import public_settings
 from ..recipes.schema import Recipe
-from ..workspace.artifacts import Artifact, Prepared
+from ..workspace.artifacts import Artifact
 from ..workspace.errors import UserError
 from .console import Terminal
 
 if TYPE_CHECKING:
-    from .plan import Step
+    from ..pipeline.outcome import Outcome
+    from ..pipeline.steps import Plan
 
 
-def prepared_data(recipe: Recipe, workspace: Path) -> Prepared:
-    """Where the recipe's prepared data lie, made or not."""
-    from ..corpora.prepare import corpus_artifact
-    from ..graphs.prepare import graph_artifact
+def labelled_runs(recipe: str | None, *overrides: Sequence[str]) -> dict[str, Recipe]:
+    """Every run of a recipe's grid with each of the sets of overrides, by the words that choose it."""
+    from ..recipes.loading import load_runs
 
-    return Prepared(
-        corpus_artifact(recipe, workspace) if recipe.corpus else None,
-        graph_artifact(recipe, workspace) if recipe.graph else None,
-    )
-
-
-def require(artifacts: tuple[Artifact, ...], command: str, recipe: Recipe) -> None:
-    """Raise a UserError that names the command to run first, unless all artifacts are there."""
-    missing = [artifact.folder for artifact in artifacts if not artifact.exists]
-    if missing:
-        names = ", ".join(map(str, missing))
-        hint = "; note: a change of eval's data also makes another corpus, as their lines are left out of the text"
-        raise UserError(
-            f"{names} is not there yet; run `lrl-adapt {command}` with the same options first ({recipe.name})"
-            + (hint if any(artifact.kind == "corpus" for artifact in artifacts if not artifact.exists) else "")
-        )
+    return {_label(words): run for given in overrides for words, run in load_runs(recipe, given)}
 
 
 def use_cpu(wanted: bool) -> None:
@@ -56,18 +40,27 @@ def require_single_process(command: str) -> None:
         )
 
 
-def planned_work(terminal: Terminal, runs: Sequence[tuple[str, Recipe]], steps: "Sequence[Step]") -> dict[str, Any]:
+def show_plan(terminal: Terminal, plan: "Plan") -> dict[str, Any]:
     """Show the steps of a dry run, below the resolved recipe of a single run; returns both for --json.
 
-    `runs` are labels and recipes. The recipes of several are in the JSON object alone.
+    The recipes of several runs are in the JSON object alone.
     """
+    runs = list(plan.runs.items())
     if len(runs) == 1:
         terminal.say(as_yaml(runs[0][1]))
-    rows = [(step.kind, step.details, step.state, str(step.folder or "")) for step in steps]
+    rows = [(step.kind, step.details, step.state, str(step.folder or "")) for step in plan.steps]
     terminal.table("Dry run: nothing was done", ("step", "details", "state", "folder"), rows)
-    recipes = [{"run": label, "recipe": public_settings(recipe)} for label, recipe in runs]
+    recipes: list[dict[str, Any]] = [{"run": label, "recipe": public_settings(recipe)} for label, recipe in runs]
     about = {"recipe": recipes[0]["recipe"]} if len(runs) == 1 else {"runs": recipes}
-    return about | {"artifacts": [step.as_json() for step in steps]}
+    return about | {"artifacts": [step.as_json() for step in plan.steps]}
+
+
+def finish_dry_run(terminal: Terminal, plan: "Plan") -> None:
+    """End a command that only plans: notes, steps, the JSON object, then the errors of runs that cannot start."""
+    plan.say_notes(terminal)
+    outcome = plan.refusals()
+    terminal.result(show_plan(terminal, plan) | failed_json(outcome))
+    outcome.raise_if_failed()
 
 
 def as_yaml(recipe: Recipe) -> str:
@@ -83,10 +76,26 @@ def describe(artifact: Artifact) -> dict[str, Any]:
     return {"kind": artifact.kind, "folder": str(artifact.folder), "facts": manifest["facts"]}
 
 
+def describe_all(artifacts: Iterable[Artifact]) -> list[dict[str, Any]]:
+    """Several artifacts for --json."""
+    return [describe(artifact) for artifact in artifacts]
+
+
+def failed_json(outcome: "Outcome") -> dict[str, Any]:
+    """The failed runs as an entry of a command's --json object; empty if there are none."""
+    failed = [{"run": run, "error": reason} for run, reason in outcome.failed_runs.items()]
+    return {"failed": failed} if failed else {}
+
+
 def facts_rows(artifact: Artifact) -> list[tuple[str, str]]:
     """The facts of an artifact as table rows, nested ones in short."""
-    facts = artifact.manifest()["facts"]
+    facts: Mapping[str, Any] = artifact.manifest()["facts"]
     return [
         (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
         for name, value in facts.items()
     ]
+
+
+def _label(overrides: Sequence[str]) -> str:
+    """What chooses a run of a grid, in words."""
+    return " ".join(word for word in overrides if word != "grid=null")

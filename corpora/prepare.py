@@ -1,7 +1,7 @@
 """The corpus artifact: from a recipe to train, validation and test parquet (document, text) and a data card."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,7 +12,7 @@ from ..recipes.availability import SKIPPED_TASKS, missing_data
 from ..recipes.glotcc import FETCHED
 from ..recipes.languages import find_language
 from ..recipes.schema import Corpus, Recipe
-from ..workspace.artifacts import Artifact, Draft, file_hash
+from ..workspace.artifacts import Artifact, Draft, file_hash, local_names, resolve_inputs
 from ..workspace.errors import UserError
 from ..workspace.locations import expand_files
 from ..workspace.progress import QUIET, Progress
@@ -33,17 +33,22 @@ BATCH_CHARACTERS = 2_000_000  # cleaned together
 
 
 def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
-    """The artifact of the recipe's corpus. Local files count by content; GlotCC by hub id, revision and language."""
+    """The recipe's corpus. Local files count by content; GlotCC by hub id, revision and language.
+
+    Where local files are missing, a finished corpus takes its place: see `resolve_inputs`.
+    """
     corpus = _section(recipe)
     unread = {"sampling"} if corpus.sampling == 1 else set[str]()
     section = corpus.model_dump(mode="json", exclude={"files", "glotcc", "revision"} | unread)
-    inputs: dict[str, Any] = {"glotcc": corpus.glotcc, "revision": corpus.revision}
-    if corpus.files:
-        inputs = {"files": [f"{_format(path)} {file_hash(path)}" for path in expand_files(corpus.files)]}
-    if corpus.drop_task_lines:
-        inputs["tasks"] = task_inputs(recipe.eval)
     section |= {"language": recipe.language, "code": CACHE_VERSION}
-    return Artifact(workspace / "data" / recipe.language, "corpus", "corpus", section, inputs)
+    given = {} if corpus.files else {"glotcc": corpus.glotcc, "revision": corpus.revision}
+    inputs: dict[str, Callable[[], Any]] = {}
+    if corpus.files:
+        inputs["files"] = lambda: [f"{_format(path)} {file_hash(path)}" for path in expand_files(corpus.files)]
+    if corpus.drop_task_lines:
+        inputs["tasks"] = lambda: task_inputs(recipe.eval)
+    root, sources = workspace / "data" / recipe.language, local_names(corpus.files)
+    return resolve_inputs(Artifact(root, "corpus", "corpus", section, given, sources=sources), inputs)
 
 
 def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET, workers: int = 1) -> Artifact:

@@ -11,7 +11,7 @@ import pyarrow.parquet
 
 from ..recipes.languages import find_language
 from ..recipes.schema import Graph, Recipe
-from ..workspace.artifacts import Artifact, Draft
+from ..workspace.artifacts import Artifact, Draft, local_names, resolve_inputs
 from ..workspace.errors import UserError
 from ..workspace.locations import identity, local_file
 from ..workspace.parquet import RowWriter
@@ -57,14 +57,21 @@ def conceptnet_code(recipe: Recipe) -> str:
 def edges_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     """The artifact of the language's edges. A local dump counts by content, another by its address; nothing is fetched.
 
-    Raises UserError when the recipe has no graph section, the language no ConceptNet code, or the dump does not exist.
+    Where the local dump is missing, finished edges take their place: see `resolve_inputs`. Raises UserError when the
+    recipe has no graph section, the language no ConceptNet code, or neither the dump nor finished edges exist.
     """
+    location = graph_section(recipe).conceptnet
+    section = {"language": conceptnet_code(recipe), "code": CACHE_VERSION}
+    root = workspace / "data" / recipe.language
+    edges = Artifact(root, "edges", "edges", section, sources=local_names([location]))
+    return resolve_inputs(edges, {"conceptnet": lambda: _dump_identity(location)})
+
+
+def _dump_identity(location: str) -> str:
     try:
-        source = identity(graph_section(recipe).conceptnet)
+        return identity(location)
     except UserError as error:
         raise UserError(f"graph.conceptnet: {error}") from error
-    section = {"language": conceptnet_code(recipe), "code": CACHE_VERSION}
-    return Artifact(workspace / "data" / recipe.language, "edges", "edges", section, {"conceptnet": source})
 
 
 def extract_edges(recipes: Collection[Recipe], workspace: Path, progress: Progress = QUIET) -> None:

@@ -2,13 +2,15 @@
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow
 
 from ..recipes.languages import find_language
 from ..recipes.schema import Recipe
-from ..workspace.artifacts import Artifact, Draft
+from ..workspace.artifacts import Artifact, Draft, local_names, resolve_inputs
 from ..workspace.errors import UserError
 from ..workspace.parquet import RowWriter
 from ..workspace.progress import QUIET, Progress
@@ -25,15 +27,25 @@ SENTENCES = pyarrow.schema({"document": pyarrow.string(), "text": pyarrow.string
 
 
 def graph_artifact(recipe: Recipe, workspace: Path) -> Artifact:
-    """The artifact of the recipe's sentences; nothing is fetched. Raises what `edges_artifact`, `load_templates` do."""
+    """The artifact of the recipe's sentences; nothing is fetched. Raises what `edges_artifact`, `load_templates` do.
+
+    Where neither the dump nor finished edges exist, a finished graph takes its place: see `resolve_inputs`.
+    """
     graph = graph_section(recipe)
-    edges = edges_artifact(recipe, workspace)
     used = {"languages", "linearisation"} | ({"walk_length", "seed"} if graph.linearisation == "walk" else set())
     section = graph.model_dump(mode="json", include=used) | {"language": conceptnet_code(recipe), "code": CACHE_VERSION}
     templates = load_templates(graph, recipe.language)
     digest = hashlib.sha256(repr(sorted(templates.items())).encode()).hexdigest()
     root = workspace / "data" / recipe.language
-    return Artifact(root, "graph", "graph", section, {"templates": digest}, (edges,))
+    artifact = Artifact(root, "graph", "graph", section, {"templates": digest}, sources=local_names([graph.conceptnet]))
+    try:
+        return replace(artifact, parents=(edges_artifact(recipe, workspace),))
+    except UserError as error:
+        return resolve_inputs(artifact, {"edges": partial(_refuse, error)})
+
+
+def _refuse(error: UserError) -> None:
+    raise error
 
 
 def prepare_graph(recipe: Recipe, workspace: Path, progress: Progress = QUIET) -> Artifact:

@@ -6,7 +6,7 @@ All mistakes are collected and reported together.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,13 +152,17 @@ def _grid(layers: list[dict[str, Any]], given: dict[str, Any]) -> Any:
     return None if "grid" in given else merged.get("grid")
 
 
-def check_files(recipe: Recipe) -> None:
-    """Raise one UserError that lists every local file of the recipe that does not exist."""
+def check_files(recipe: Recipe, finished: Collection[str] = ()) -> None:
+    """Raise one UserError that lists every local file of a recipe that does not exist.
+
+    Files of `finished` parts (base, corpus, graph, and tasks by name) are not needed any more.
+    """
     raw = recipe.model_dump(exclude_none=True)
     missing = []
     unread = TASK_TRAINING_FILE if recipe.eval.transfer_from else TRANSFERRED  # not trained on, so they may be missing
     for dotted, section, key in location_fields(raw, Recipe):
-        if unread.fullmatch(dotted):
+        part = dotted.removeprefix("eval.").removeprefix("others.").partition(".")[0]
+        if unread.fullmatch(dotted) or part in finished:
             continue
         value = section[key]
         locations = value if isinstance(value, list) else [value]

@@ -13,6 +13,11 @@ ROOT = Path(__file__).parent.parent
 FLOORS = {"workspace": 1, "recipes": 2, "corpora": 3, "graphs": 3, "training": 3, "eval": 4, "pipeline": 5, "cli": 6}
 
 
+# What makes artifacts: commands ask the pipeline for it.
+MAKERS = ("corpora", "graphs", "training.artifacts", "training.base", "training.language_adapter", "training.setup")
+MAKERS += ("eval.evaluator", "eval.measurements", "pipeline.build", "pipeline.training")
+
+
 def sources() -> list[Path]:
     return sorted(file for name in FLOORS for file in [*(ROOT / name).rglob("*.py"), *ROOT.glob(f"{name}.py")])
 
@@ -51,6 +56,12 @@ def test_imports_are_of_lower_floors_or_the_same_folder(file: Path) -> None:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         module = node.module if isinstance(node, ast.ImportFrom) and not node.level else None
         assert not any((name or "").startswith("lrl_adapt") for name in [*names, module]), f"{file}: absolute"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "cli").rglob("*.py")), ids=name_of)
+def test_commands_leave_the_work_to_the_pipeline(file: Path) -> None:
+    for name in imports_of(file, ast.walk(ast.parse(file.read_text(encoding="utf-8")))):
+        assert not any(f"{name}.".startswith(f"{maker}.") for maker in MAKERS), f"{file}: imports {name}"
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:

@@ -4,15 +4,14 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import try_to_load_from_cache
-from huggingface_hub.errors import HFValidationError
 from transformers import AutoTokenizer, PreTrainedModel
 
-from ..recipes.schema import Base, FromScratch, Recipe
-from ..workspace.artifacts import Artifact, Draft, Prepared, file_hash
+from ..recipes.schema import FromScratch, Recipe
+from ..workspace.artifacts import Draft, Prepared
 from ..workspace.errors import UserError
 from ..workspace.hub_errors import hub_errors
 from ..workspace.progress import QUIET, Progress
+from .artifacts import BASE_FILES, scratch_artifact
 from .families import check_family, family_of
 from .tensors import refuse_pointers
 from .tokens import line_break, read_texts
@@ -20,39 +19,6 @@ from .weights import load_weights
 from .wordpiece import train_tokenizer
 
 LONGEST_WORD = 2000  # characters; the time WordPiece takes grows with the square
-VOCABULARY_FILES = ("tokenizer.json", "vocab*", "*.model")
-BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "merges*", "*tokens*.json", "*.model")
-
-
-def scratch_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Artifact | None:
-    """Where the recipe's random base lies; None when the recipe names a model."""
-    if recipe.base.from_scratch is None:
-        return None
-    unread = set() if recipe.base.from_scratch.alphabet else {"alphabet"}
-    return Artifact(
-        workspace / "bases" / recipe.language,
-        "scratch",
-        "base",
-        {**recipe.base.from_scratch.artifact_settings(exclude=unread), "code": 3},
-        parents=prepared.all,
-    )
-
-
-def base_name(base: Base) -> str:
-    """Short name for folders and tables: xlm-roberta-base, scratch."""
-    return "scratch" if base.model is None else Path(base.model).name
-
-
-def base_identity(base: Base) -> dict[str, Any]:
-    """What decides the content of a base that is loaded: hub id and revision, or the hashes of a folder's files."""
-    if base.model is None:
-        return {}
-    folder = Path(base.model)
-    new_head = {"new_head": True} if base.new_head else {}
-    if not folder.is_dir():
-        return {"model": base.model, "revision": base.revision} | new_head
-    files = sorted({file for pattern in BASE_FILES for file in folder.glob(pattern)})
-    return {file.name: file_hash(file) for file in files} | new_head
 
 
 def load_base(
@@ -62,15 +28,7 @@ def load_base(
 
     Raises UserError when the model cannot be had or is of an unknown family.
     """
-    scratch = scratch_artifact(recipe, workspace, prepared)
-    if scratch is not None:
-        settings = recipe.base.from_scratch
-        assert settings is not None
-        if scratch.build(lambda draft: _make_scratch(settings, prepared, draft), progress):
-            progress.say(f"made a BERT with random weights: {scratch.folder}")
-        name, revision = str(scratch.folder), None
-    else:
-        name, revision = str(recipe.base.model), recipe.base.revision
+    name, revision = _locate_base(recipe, workspace, prepared, progress)
     model = load_masked_lm(name, revision, "base.model", new_head=recipe.base.new_head)
     tokenizer = load_tokenizer(name, revision, "base.model")
     if len(tokenizer) > model.config.vocab_size:
@@ -81,6 +39,29 @@ def load_base(
         raise UserError(f"base.model {name}: its tokenizer has no mask or no padding token")
     _check_sizes(recipe, model.config)
     return model, tokenizer
+
+
+def load_base_tokenizer(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET) -> Any:
+    """The tokenizer of the recipe's base, without its model. Raises UserError when it cannot be had."""
+    name, revision = _locate_base(recipe, workspace, prepared, progress)
+    return load_tokenizer(name, revision, "base.model")
+
+
+def make_scratch_base(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET) -> Path:
+    """Make the recipe's base with random weights unless it exists; returns its folder."""
+    scratch, settings = scratch_artifact(recipe, workspace, prepared), recipe.base.from_scratch
+    assert scratch is not None
+    assert settings is not None
+    if scratch.build(lambda draft: _make_scratch(settings, prepared, draft), progress):
+        progress.say(f"made a BERT with random weights: {scratch.folder}")
+    return scratch.folder
+
+
+def _locate_base(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress) -> tuple[str, str | None]:
+    """Folder or hub id of the base, and its revision; a base with random weights is made first."""
+    if recipe.base.model is None:
+        return str(make_scratch_base(recipe, workspace, prepared, progress)), None
+    return recipe.base.model, recipe.base.revision
 
 
 def load_masked_lm(name: str, revision: str | None, option: str, *, new_head: bool | None = False) -> PreTrainedModel:
@@ -164,30 +145,6 @@ def tokenizer_hash(tokenizer: Any) -> str:
     between = line_break(tokenizer)
     rules = tokenizer.backend_tokenizer.to_str() + (f" lines joined by {between}" if between else "")
     return hashlib.sha256(rules.encode()).hexdigest()
-
-
-def local_tokenizer_hash(recipe: Recipe, workspace: Path, prepared: Prepared) -> str | None:
-    """`tokenizer_hash` of the recipe's base; None where the base is not on this machine. The hub is not asked."""
-    scratch = scratch_artifact(recipe, workspace, prepared)
-    folder = scratch.folder if scratch else _local_folder(str(recipe.base.model), recipe.base.revision)
-    # of a folder without a vocabulary, half downloaded, transformers makes an empty tokenizer
-    if folder is None or not any(file for pattern in VOCABULARY_FILES for file in folder.glob(pattern)):
-        return None
-    try:
-        return tokenizer_hash(load_tokenizer(str(folder), None, "base.model"))
-    except UserError:
-        return None
-
-
-def _local_folder(name: str, revision: str) -> Path | None:
-    """A base's folder, or a hub model's in the cache. By its id transformers would load it through the hub's client."""
-    if Path(name).is_dir():
-        return Path(name)
-    try:
-        config = try_to_load_from_cache(name, "config.json", revision=revision)
-    except HFValidationError:
-        return None
-    return Path(config).parent if isinstance(config, str) else None
 
 
 def _make_scratch(settings: FromScratch, prepared: Prepared, draft: Draft) -> None:

@@ -18,7 +18,7 @@ from ..workspace.artifacts import Artifact, Draft, Prepared
 from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress
 from .adapters.files import save_adapter
-from .base import base_identity, base_name, scratch_artifact
+from .artifacts import adapter_artifact, fused_artifacts, fused_recipes
 from .checkpoint import Checkpoints
 from .launch import joined
 from .loop import fit, mean_loss
@@ -31,31 +31,6 @@ from .setup import Ready, set_up
 
 PROBE_STEPS = 6
 KEPT_PER_WEIGHT = 4  # checkpoints hold weights, the best weights and AdamW's two averages
-FUSED = ("text", "graph")
-
-
-def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Artifact:
-    """Where the recipe's language adapter lies."""
-    scratch = scratch_artifact(recipe, workspace, prepared)
-    section = {
-        "language": recipe.language,
-        "source": recipe.source,
-        "adapter": recipe.adapter.settings(),
-        "training": recipe.training.settings(),
-        "code": 3,
-    }
-    if recipe.source == "fusion":
-        section["adapter"]["fusion_coupling"] = recipe.adapter.fusion_coupling
-    return Artifact(
-        workspace / "adapters" / recipe.language,
-        f"{base_name(recipe.base)}-{recipe.source}-{recipe.adapter.type}",
-        "adapter",
-        section,
-        {"base": base_identity(recipe.base)},
-        prepared.of(recipe.source)
-        + ((scratch,) if scratch else ())
-        + tuple(_fused_artifacts(recipe, workspace, prepared).values()),
-    )
 
 
 def train_adapter(
@@ -71,7 +46,7 @@ def train_adapter(
     artifact = adapter_artifact(recipe, workspace, prepared)
     if artifact.exists and not joined():
         return artifact
-    for part in _parts(recipe).values():
+    for part in fused_recipes(recipe).values():
         train_adapter(part, workspace, prepared, progress, resume=resume)
     accelerator, reason = _accelerator(recipe, workspace)
     if all(broadcast_object_list([artifact.exists])):  # the main process's word counts
@@ -81,7 +56,7 @@ def train_adapter(
     alone = accelerator.num_processes == 1  # others would wait for the one that waits for the lock
     with artifact.draft(progress, wait=alone) if accelerator.is_main_process else nullcontext() as draft:
         if draft is not None and not resume:
-            shutil.rmtree(artifact.unfinished, ignore_errors=True)
+            shutil.rmtree(artifact.resume_dir, ignore_errors=True)
         # somebody else may have made it while this process waited for the lock
         if all(broadcast_object_list([draft is not None])):
             run.go(draft)
@@ -103,16 +78,6 @@ def estimate(
     return _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress).probe(processes)
 
 
-def _parts(recipe: Recipe) -> dict[str, Recipe]:
-    """What a fusion fuses: the same adapter trained on text and on the graph."""
-    sources = FUSED if recipe.source == "fusion" else ()
-    return {source: recipe.model_copy(update={"source": source}) for source in sources}
-
-
-def _fused_artifacts(recipe: Recipe, workspace: Path, prepared: Prepared) -> dict[str, Artifact]:
-    return {name: adapter_artifact(part, workspace, prepared) for name, part in _parts(recipe).items()}
-
-
 @dataclass(frozen=True)
 class _Training:
     """One run."""
@@ -129,18 +94,18 @@ class _Training:
     def go(self, draft: Draft | None) -> None:
         """Train, and write into `draft`; processes without one only help."""
         settings, accelerator = self.recipe.training, self.accelerator
-        ready, unfinished = self._set_up(), self.artifact.unfinished
+        ready, resume_dir = self._set_up(), self.artifact.resume_dir
         if draft is not None:
-            unfinished.mkdir(parents=True, exist_ok=True)
+            resume_dir.mkdir(parents=True, exist_ok=True)
         outcome = fit(
             ready.model,
             ready.feed,
             ready.schedule,
             lambda: mean_loss(ready.model, ready.fixed, accelerator),
             accelerator,
-            self._watch(unfinished / "metrics.jsonl" if draft is not None else None),
+            self._watch(resume_dir / "metrics.jsonl" if draft is not None else None),
             checkpoints=Checkpoints(
-                unfinished, settings.save_steps, settings.save_total_limit, writes=draft is not None
+                resume_dir, settings.save_steps, settings.save_total_limit, writes=draft is not None
             ),
         )
         for tracker in accelerator.trackers:
@@ -155,7 +120,7 @@ class _Training:
             "skipped_steps": outcome.skipped_steps,
             "tokens_seen": outcome.tokens,
         }
-        shutil.copy(unfinished / "metrics.jsonl", draft.folder)
+        shutil.copy(resume_dir / "metrics.jsonl", draft.folder)
         plot_loss(draft.folder / "metrics.jsonl", draft.folder / "loss.png")
         self._write(ready, draft, outcome.restore_best)
 
@@ -204,7 +169,7 @@ class _Training:
         }
 
     def _set_up(self, processes: int | None = None) -> Ready:
-        parts = _fused_artifacts(self.recipe, self.workspace, self.prepared)
+        parts = fused_artifacts(self.recipe, self.workspace, self.prepared)
         return set_up(self.recipe, self.workspace, self.prepared, self.accelerator, parts, self.progress, processes)
 
     def _watch(self, file: Path | None) -> MetricsLogger:

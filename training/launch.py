@@ -18,7 +18,15 @@ from ..workspace.errors import UserError
 MODULE = "lrl_adapt.cli"
 RUN_ID = "lrl-adapt"  # torchrun passes it on to the processes of `start`
 TAKEN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # by torchrun
-TOLD = (1, 2)  # exit codes of a process that has printed its error: a bug, a mistake of the user's
+REPORTED = (1, 2)  # exit codes of a process that has printed its error: a bug, a mistake of the user's
+
+
+class ProcessesFailedError(Exception):
+    """A process that `start` started ended with an error, which it has printed, and with this exit code."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("the error is shown above")
+        self.exit_code = exit_code
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,12 @@ def is_main() -> bool:
 def reports_result() -> bool:
     """True in the main process, unless `start` made it: then the command that called `start` reports."""
     return is_main() and os.environ.get("TORCHELASTIC_RUN_ID") != RUN_ID
+
+
+def join() -> None:
+    """Let torch know which processes srun started together, if it did."""
+    if joined():
+        os.environ.update(join_slurm(os.environ, visible_gpus()))
 
 
 def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
@@ -118,10 +132,10 @@ def processes(gpus: int | None) -> int:
     """
     if joined():
         return 1
-    there = visible_gpus()
-    if gpus is not None and gpus > max(1, there):
-        raise UserError(f"--gpus {gpus}: this machine shows {there} (CUDA_VISIBLE_DEVICES narrows what can be seen)")
-    return max(1, there if gpus is None else gpus)
+    visible = visible_gpus()
+    if gpus is not None and gpus > max(1, visible):
+        raise UserError(f"--gpus {gpus}: this machine shows {visible} (CUDA_VISIBLE_DEVICES limits what is visible)")
+    return max(1, visible if gpus is None else gpus)
 
 
 def command_of(count: int, arguments: Sequence[str]) -> list[str]:
@@ -144,7 +158,7 @@ def start(count: int, arguments: Sequence[str]) -> None:
     """Run `lrl-adapt ARGUMENTS` in `count` processes that know each other, and wait for them.
 
     Raises UserError that names the process when one is lost, KeyboardInterrupt when all were asked to stop, and
-    SystemExit with the exit code of a process that has printed its error itself.
+    ProcessesFailedError when a process has printed its error itself.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -169,8 +183,8 @@ def start(count: int, arguments: Sequence[str]) -> None:
         raise KeyboardInterrupt("stopped: the same command goes on from the last checkpoint") from error
     except ChildFailedError as error:
         exit_code = error.get_first_failure()[1].exitcode
-        if exit_code in TOLD:
-            raise SystemExit(exit_code) from None
+        if exit_code in REPORTED:
+            raise ProcessesFailedError(exit_code) from None
         raise UserError(_lost(error)) from None
     finally:
         for name in threads:  # of those processes alone, not of what this one starts later

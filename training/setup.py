@@ -18,6 +18,7 @@ from ..workspace.artifacts import Artifact, Prepared
 from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress
 from .adapters import language_adapter
+from .artifacts import BASE_FACT, token_artifacts, tokenizer_owner
 from .base import load_base, tokenizer_hash
 from .batches import Batch, MaskedSteps, Sampler, plan_batches
 from .device_batch_tokens import find_device_tokens
@@ -25,7 +26,7 @@ from .loop import LoopSettings
 from .masking import IGNORE_INDEX, Masking, random_for
 from .mlm import MaskedLM
 from .precision import autocast_dtype
-from .tokens import Sequences, tokenise, tokens_artifact
+from .tokens import Sequences, tokenise
 
 VALIDATION_SEED = 0  # the same masks at every look, whatever the run's seed
 MOST_ATTEMPTS = 20  # at a mask that asks for something
@@ -63,7 +64,7 @@ def set_up(
     processes = processes or accelerator.num_processes
     with accelerator.main_process_first():  # which makes what is not there yet, and tells of it
         base, tokenizer = load_base(recipe, workspace, prepared, progress)
-        tokens = _tokens(recipe, workspace, prepared, tokenizer, progress)
+        tokens = make_tokens(recipe, workspace, prepared, tokenizer, progress)
     parameters, of_base = base.num_parameters(), list(base.parameters())
     reading = _tell_reading(tokens, progress)
     set_seed(settings.seed)
@@ -148,21 +149,14 @@ def freeze_in(parameters: list[nn.Parameter], dtype: torch.dtype) -> None:
             parameter.data = parameter.data.to(dtype)
 
 
-def token_artifacts(recipe: Recipe, workspace: Path, prepared: Prepared, tokenizer_key: str) -> list[Artifact]:
-    """Where the recipe's tokenised text, graph or both are; `tokenizer_key` is the hash of the base's tokenizer."""
-    settings = recipe.training
-    root = workspace / "tokens" / recipe.language
-    return [
-        tokens_artifact(source, tokenizer_key, settings.max_length, root, line_by_line=settings.line_by_line)
-        for source in prepared.of(recipe.source)
-    ]
-
-
-def _tokens(recipe: Recipe, workspace: Path, prepared: Prepared, tokenizer: Any, progress: Progress) -> list[Artifact]:
-    """The tokenised text, graph or both; made where that has not been done."""
+def make_tokens(
+    recipe: Recipe, workspace: Path, prepared: Prepared, tokenizer: Any, progress: Progress = QUIET
+) -> list[Artifact]:
+    """Tokenise the recipe's text, graph or both, unless that is done. Raises UserError where a split is empty."""
     artifacts = token_artifacts(recipe, workspace, prepared, tokenizer_hash(tokenizer))
+    owner = {BASE_FACT: tokenizer_owner(recipe, workspace, prepared)}
     for tokens in artifacts:
-        tokenise(tokens, tokenizer, progress)
+        tokenise(tokens, tokenizer, progress, owner)
         for split in ("train", "validation"):
             if not tokens.manifest()["facts"][split]["sequences"]:
                 name = {"train": "training"}.get(split, split)

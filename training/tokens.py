@@ -1,8 +1,9 @@
 """Prepared text, tokenised once into memory-mapped Arrow files."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,6 @@ from datasets import Dataset
 from ..workspace.artifacts import Artifact, Draft
 from ..workspace.progress import QUIET, Progress
 
-CACHE_VERSION = 2  # of tokens artifacts; part of their hash, so raise it when the same settings give other tokens
 BATCH_ROWS = 1000  # texts tokenised at a time, by the tokenizer's own threads
 SPLITS = ("train", "validation")
 
@@ -32,21 +32,10 @@ def read_texts(sources: Sequence[Artifact], split: str) -> Iterator[str]:
     return (line.text for line in _read_lines(sources, split))
 
 
-def tokens_artifact(
-    source: Artifact, tokenizer_key: str, max_length: int, root: Path, *, line_by_line: bool
-) -> Artifact:
-    """The artifact of the tokenised form of `source`; its hash covers data, tokenizer content, settings and version."""
-    section = {
-        "tokenizer": tokenizer_key,
-        "max_length": max_length,
-        "line_by_line": line_by_line,
-        "code": CACHE_VERSION,
-    }
-    return Artifact(root, source.name, "tokens", section, parents=(source,))
-
-
-def tokenise(artifact: Artifact, tokenizer: Any, progress: Progress = QUIET) -> None:
-    """Write `train.arrow` and `validation.arrow` of a tokens artifact, unless it exists.
+def tokenise(
+    artifact: Artifact, tokenizer: Any, progress: Progress = QUIET, facts: Mapping[str, Any] = MappingProxyType({})
+) -> None:
+    """Write `train.arrow` and `validation.arrow` of a tokens artifact, and `facts` into its manifest, unless it exists.
 
     Each row's `input_ids` is one sequence with special tokens, at most `max_length` long. Line by line each line is a
     sequence, and the end of a longer one is dropped; otherwise the lines of a document are joined and cut into
@@ -59,6 +48,7 @@ def tokenise(artifact: Artifact, tokenizer: Any, progress: Progress = QUIET) -> 
     separator = line_break(tokenizer)
 
     def write(draft: Draft) -> None:
+        draft.facts |= facts
         for split in SPLITS:
             sequence_count = token_count = 0
             encoder = _LineEncoder(tokenizer)

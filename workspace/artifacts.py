@@ -10,11 +10,12 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from glob import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,18 @@ class Artifact:
     section: Mapping[str, Any]
     inputs: Mapping[str, Any] = field(default_factory=dict)
     parents: "tuple[Artifact, ...]" = ()
+    sources: tuple[str, ...] = ()
+    """Names of the local files and folders that the recipe takes the data from, for messages; see `local_names`."""
+    recorded_key: str = ""
+    """Of a finished artifact that is described by its manifest."""
+    note: str = ""
+    """Why this finished artifact is used although its inputs are missing."""
 
     @property
     def key(self) -> str:
         """Hex SHA-256 of everything that decides the content."""
+        if self.recorded_key:
+            return self.recorded_key
         decides = {
             "schema": SCHEMA_VERSION,
             "kind": self.kind,
@@ -68,8 +77,8 @@ class Artifact:
         return self.root / f"{self.name}-{self.key[:8]}"
 
     @property
-    def unfinished(self) -> Path:
-        """Where what is needed to go on with an interrupted making may lie; goes when the artifact is complete."""
+    def resume_dir(self) -> Path:
+        """What is needed to resume an interrupted run; removed when the artifact is complete."""
         return self.root / f".{self.folder.name}.unfinished"
 
     @property
@@ -122,7 +131,7 @@ class Artifact:
             write_json(partial / MANIFEST, manifest)
             shutil.rmtree(self.folder, ignore_errors=True)  # a folder without a manifest is nobody's
             partial.replace(self.folder)
-            shutil.rmtree(self.unfinished, ignore_errors=True)
+            shutil.rmtree(self.resume_dir, ignore_errors=True)
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -140,6 +149,7 @@ class Artifact:
             "section": self.section,
             "inputs": self.inputs,
             "parents": [str(parent.folder) for parent in self.parents],
+            "sources": list(self.sources),
             "facts": facts,
             "versions": library_versions(),
             "wall_seconds": round(seconds, 3),
@@ -165,15 +175,100 @@ class Prepared:
         return tuple(artifact for artifact in chosen if artifact is not None)
 
 
+def resolve_inputs(artifact: Artifact, inputs: Mapping[str, Callable[[], Any]]) -> Artifact:
+    """`artifact` with more inputs, computed by these functions.
+
+    A finished artifact stands alone: where a function raises UserError, since a file is missing, the newest finished
+    artifact with the same section, sources, parents and other inputs takes its place, and its `note` says so. Raises
+    the UserError where there is none.
+    """
+    known, missing = dict(artifact.inputs), None
+    for name, compute in inputs.items():
+        try:
+            known[name] = compute()
+        except UserError as error:
+            missing = missing or error
+    artifact = replace(artifact, inputs=known)
+    if missing is None:
+        return artifact
+    manifests = _finished_like(artifact)
+    if not manifests:
+        raise missing
+    folder = max(manifests, key=lambda folder: manifests[folder]["created"])
+    return replace(read_artifact(folder), note=_note_on(folder, manifests[folder], len(manifests), missing))
+
+
+def read_artifact(folder: Path) -> Artifact:
+    """A finished artifact as its manifest describes it; parents are looked for in this workspace, which may have moved.
+
+    Parents that were deleted are left out.
+    """
+    manifest = read_manifest(folder)
+    workspace = folder.absolute().parents[2]
+    parents = [workspace.joinpath(*Path(parent).parts[-3:]) for parent in manifest["parents"]]
+    return Artifact(
+        folder.parent,
+        folder.name.rpartition("-")[0],
+        manifest["kind"],
+        manifest["section"],
+        manifest["inputs"],
+        tuple(read_artifact(parent) for parent in parents if (parent / MANIFEST).is_file()),
+        tuple(manifest.get("sources", ())),
+        manifest["key"],
+    )
+
+
+def _finished_like(artifact: Artifact) -> dict[Path, dict[str, Any]]:
+    """Manifests, by folder, of the finished artifacts that agree with all that is known of `artifact`."""
+    section, inputs = json.loads(json.dumps([artifact.section, artifact.inputs], default=str))
+    parents = [parent.folder.name for parent in artifact.parents]
+    sources = [name.rstrip("/") for name in artifact.sources]
+    matches = {}
+    for file in sorted(artifact.root.glob(f"{escape(artifact.name)}-*/{MANIFEST}")):
+        manifest = read_manifest(file.parent)
+        recorded = [name.rstrip("/") for name in manifest.get("sources", artifact.sources)]  # not in old manifests
+        if (
+            (manifest["kind"], manifest["section"]) == (artifact.kind, section)
+            and all(manifest["inputs"].get(name) == value for name, value in inputs.items())
+            and (not parents or parents == [Path(parent).name for parent in manifest["parents"]])
+            and recorded == sources
+        ):
+            matches[file.parent] = manifest
+    return matches
+
+
+def _note_on(folder: Path, manifest: Mapping[str, Any], matches: int, missing: UserError) -> str:
+    verb = "scored" if manifest["kind"] == "scores" else "prepared"
+    origin = ", ".join(manifest.get("sources", ()))
+    newest = f", the newest of {matches}" if matches > 1 else ""
+    return f"{missing}; using {folder.name}{newest}, {verb} {manifest['created'][:10]}" + (
+        f" from {origin}" if origin else ""
+    )
+
+
+def local_names(locations: Iterable[str]) -> tuple[str, ...]:
+    """Names for the local ones among `locations`: the last part of the path, with a slash for a folder.
+
+    The whole path would tell of the machine. A pattern keeps the folder that it is applied to (texts/*.txt).
+    """
+    names = []
+    for location in locations:
+        if "://" not in location:
+            path = Path(location)
+            parts = path.parts[-2:] if "*" in path.name else path.parts[-1:]
+            names.append("/".join(parts) + ("/" if path.is_dir() else ""))
+    return tuple(names)
+
+
 def library_versions() -> dict[str, str]:
     """Versions of the packages that shape results; those not installed are left out."""
-    found = {}
+    versions = {}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -146,7 +146,10 @@ def test_an_error_of_a_started_process_keeps_its_exit_code_and_is_printed_once(
         "typer.run(command)\n",
         encoding="utf-8",
     )
-    start = "from lrl_adapt.training import launch; launch.MODULE = 'failing'; launch.start(2, [])"
+    start = (
+        "import typer\nfrom lrl_adapt.cli.guard import guarded\nfrom lrl_adapt.training import launch\n"
+        "launch.MODULE = 'failing'\n@guarded\ndef command():\n    launch.start(2, [])\ntyper.run(command)\n"
+    )
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}"}
     done = subprocess.run(
         [sys.executable, "-c", start], check=False, env=environment, capture_output=True, text=True, timeout=120

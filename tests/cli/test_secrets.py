@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from lrl_adapt.cli.steps import prepared_data
-from lrl_adapt.eval.evaluator import measurements
+from lrl_adapt.eval.measurements import measurements
 from lrl_adapt.graphs.edges import edges_artifact
+from lrl_adapt.pipeline.prepared import prepared_data
 from lrl_adapt.recipes.loading import load_recipe
-from lrl_adapt.training.language_adapter import _accelerator, adapter_artifact
+from lrl_adapt.training.artifacts import adapter_artifact
+from lrl_adapt.training.language_adapter import _accelerator
 
 from ..hub import Hub
 from .small import SMALL, TEXT, invoke

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from lrl_adapt.recipes.schema import Adapter, Recipe, Training
-from lrl_adapt.training.base import base_identity, load_base, scratch_artifact, tokenizer_hash
+from lrl_adapt.training.artifacts import base_identity, scratch_artifact
+from lrl_adapt.training.base import load_base, tokenizer_hash
 from lrl_adapt.workspace.artifacts import Prepared
 from lrl_adapt.workspace.errors import UserError
 from transformers import GPT2Config, GPT2LMHeadModel

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
+from lrl_adapt.training.artifacts import tokens_artifact
 from lrl_adapt.training.base import load_tokenizer, tokenizer_hash
 from lrl_adapt.training.batches import (
     Layout,
@@ -18,7 +19,7 @@ from lrl_adapt.training.batches import (
 )
 from lrl_adapt.training.fast.packing import GROUP_PADDING, Packing
 from lrl_adapt.training.masking import IGNORE_INDEX, Masking
-from lrl_adapt.training.tokens import Sequences, line_break, tokenise, tokens_artifact
+from lrl_adapt.training.tokens import Sequences, line_break, tokenise
 from lrl_adapt.training.wordpiece import train_tokenizer
 from lrl_adapt.workspace.artifacts import Artifact
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import sentencepiece
 import torch
+from lrl_adapt.training.artifacts import tokens_artifact
 from lrl_adapt.training.base import load_base, load_masked_lm, load_tokenizer, tokenizer_hash
 from lrl_adapt.training.masking import Masking
-from lrl_adapt.training.tokens import Sequences, special_tokens, tokenise, tokens_artifact
+from lrl_adapt.training.tokens import Sequences, special_tokens, tokenise
 from lrl_adapt.workspace.artifacts import Prepared
 from lrl_adapt.workspace.errors import UserError
 from transformers import modeling_utils

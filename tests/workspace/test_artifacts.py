@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from lrl_adapt.workspace.artifacts import MANIFEST, Artifact, Draft, Prepared
+from lrl_adapt.workspace.artifacts import (
+    MANIFEST,
+    Artifact,
+    Draft,
+    Prepared,
+    local_names,
+    read_artifact,
+    resolve_inputs,
+)
 from lrl_adapt.workspace.errors import UserError
 
 
@@ -172,3 +181,57 @@ def test_prepared_data_by_source(tmp_path: Path) -> None:
     assert both.of("graph") == (graph,)
     assert both.of("both") == both.all == (text, graph)
     assert Prepared(None, graph).all == (graph,)
+
+
+def missing_file() -> str:
+    raise UserError("no such file: texts")
+
+
+def test_a_finished_artifact_takes_the_place_of_one_whose_files_are_missing(tmp_path: Path) -> None:
+    described = artifact(tmp_path, sources=("texts/",))
+    made = resolve_inputs(described, {"files": lambda: "abc"})
+    assert made.inputs == {"files": "abc"}
+    made.build(fill)
+    found = resolve_inputs(artifact(tmp_path, sources=("texts",)), {"files": missing_file})  # the slash went with it
+    assert (found.key, found.folder) == (made.key, made.folder)
+    date = made.manifest()["created"][:10]
+    assert found.note == f"no such file: texts; using {made.folder.name}, prepared {date} from texts/"
+    assert made.note == ""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"section": {"a": 2}}, {"kind": "graph"}, {"sources": ("others",)}, {"inputs": {"revision": "x"}}],
+)
+def test_one_that_differs_in_what_is_known_does_not(tmp_path: Path, changes: dict) -> None:
+    resolve_inputs(artifact(tmp_path, sources=("texts",)), {"files": lambda: "abc"}).build(fill)
+    with pytest.raises(UserError, match="no such file: texts"):
+        resolve_inputs(artifact(tmp_path, **{"sources": ("texts",), **changes}), {"files": missing_file})
+
+
+def test_the_newest_of_several_is_taken_also_of_those_that_do_not_name_their_sources(tmp_path: Path) -> None:
+    old, new = (artifact(tmp_path, inputs={"files": name}, sources=("texts",)) for name in ("a", "b"))
+    for made, created in ((old, "2026-01-01T00:00:00"), (new, "2026-01-02T00:00:00")):
+        made.build(fill)
+        manifest = made.manifest() | {"created": created}
+        del manifest["sources"]
+        (made.folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    found = resolve_inputs(artifact(tmp_path, sources=("texts",)), {"files": missing_file})
+    assert found.key == new.key
+    assert found.note.endswith(f"using {new.folder.name}, the newest of 2, prepared 2026-01-02")
+
+
+def test_an_artifact_is_read_with_its_parents_from_a_workspace_that_moved(tmp_path: Path) -> None:
+    edges = artifact(tmp_path / "old" / "data" / "swh", kind="edges", name="edges")
+    graph = artifact(tmp_path / "old" / "data" / "swh", kind="graph", name="graph", parents=(edges,))
+    edges.build(fill)
+    graph.build(fill)
+    (tmp_path / "old").rename(tmp_path / "new")
+    read = read_artifact(tmp_path / "new" / "data" / "swh" / graph.folder.name)
+    assert (read.key, read.name, read.exists) == (graph.key, "graph", True)
+    assert [parent.folder for parent in read.parents] == [tmp_path / "new" / "data" / "swh" / edges.folder.name]
+
+
+def test_names_of_local_files_tell_no_more_of_the_machine(tmp_path: Path) -> None:
+    locations = [str(tmp_path), "/home/me/texts/*.txt", "/home/me/a.txt", "https://me:s3cret@example.org/b.txt"]
+    assert local_names(locations) == (f"{tmp_path.name}/", "texts/*.txt", "a.txt")

@@ -1,0 +1,173 @@
+"""What is to be measured: each task on the base and on the adapter, with each seed, and the artifact of its scores.
+
+Described without loading torch or transformers; `evaluator` makes the scores.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..recipes.availability import Skipped, sentence_settings, skipped_tasks, tasks_to_run
+from ..recipes.evaluation import PseudoPerplexity, Task
+from ..recipes.schema import Recipe
+from ..recipes.task_files import sentence_inputs, task_inputs
+from ..training.artifacts import base_identity, base_name, scratch_artifact
+from ..workspace.artifacts import Artifact, Prepared, file_hash, local_names, resolve_inputs
+from ..workspace.errors import UserError
+from ..workspace.locations import alternatives
+from .scores import BASE, SCORES_FILE, Score, read_scores
+
+FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
+NOT_SCORED = FILES | {"dataset", "skip_missing"}  # of a task
+WEIGHTS = ("*.safetensors", "adapter_model.bin")
+ADAPTER_FILES = ("*.json", *WEIGHTS)
+
+
+def measurements(
+    recipe: Recipe, workspace: Path, prepared: Prepared, adapter: Artifact | Path | None
+) -> "list[Measurement]":
+    """The recipe's tasks, each on the base and on `adapter` if given, with each seed; made or not.
+
+    `adapter` is the recipe's own, or the folder of any other for this base.
+    """
+    return [
+        Measurement(recipe, workspace, prepared, system, task, seed)
+        for task in tasks_to_run(recipe, skipped_tasks(recipe, prepared.corpus))
+        for system in (None, *([adapter] if adapter else []))
+        for seed in (recipe.eval.seeds if task != "mlm" else [None])
+    ]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One task, one system (None: the base), one seed (None where nothing is trained)."""
+
+    recipe: Recipe
+    workspace: Path
+    prepared: Prepared
+    adapter: Artifact | Path | None
+    task: str
+    seed: int | None
+
+    @property
+    def system(self) -> str:
+        """base, the adapter's type and source, or the name of a folder that the recipe knows nothing of."""
+        if isinstance(self.adapter, Path):
+            name = self.adapter.resolve().name
+            return name if name != BASE else f"{name} (adapter)"
+        return f"{self.recipe.adapter.type}/{self.recipe.source}" if self.adapter else BASE
+
+    def read_scores(self) -> list[Score]:
+        """The finished scores."""
+        scores = read_scores(self.artifact.folder / SCORES_FILE)
+        # the first version of scores.json did not record the language that a task was learnt in
+        return [replace(score, transfer_from=self.learnt_in) for score in scores]
+
+    @cached_property
+    def artifact(self) -> Artifact:
+        """The scores; where local files of the task are missing, finished ones (see `resolve_inputs`).
+
+        Raises UserError where these do not exist either.
+        """
+        scratch = scratch_artifact(self.recipe, self.workspace, self.prepared)
+        inputs: dict[str, Any] = {"base": base_identity(self.recipe.base)}
+        files: dict[str, Callable[[], Any]] = {}
+        trained = self.adapter if isinstance(self.adapter, Artifact) else None
+        parents = tuple(parent for parent in (scratch, trained) if parent)
+        if isinstance(self.adapter, Path):
+            inputs["adapter"] = folder_hashes(self.adapter)
+        if self.task == "mlm":
+            settings = self.mlm
+            unscored = {"files", "batch_tokens", "dataset", "skip_missing"}
+            section: dict[str, Any] = settings.model_dump(mode="json", exclude=unscored)
+            if settings.files:
+                files["files"] = lambda: sentence_inputs(settings)
+            else:
+                parents += (self.corpus,)
+        else:
+            task = self.labelled
+            section = self.recipe.eval.training.settings(tags=self.task not in ("topic", "sentiment"))
+            section["precision"] = self.recipe.training.precision
+            section |= task.artifact_settings(exclude=NOT_SCORED, exclude_defaults=True)
+            files["data"] = lambda: task_inputs(self.task, task)
+            section |= self._transfer(inputs)
+        section |= {"language": self.recipe.language, "task": self.task, "seed": self.seed, "system": self.system}
+        if self.recipe.eval.limit is not None:  # absent otherwise, so that full scores keep their keys
+            section["limit"] = self.recipe.eval.limit
+        section["code"] = 5
+        name = f"{self.task}-{base_name(self.recipe.base)}-{self.system.replace('/', '-')}"
+        root = self.workspace / "scores" / self.recipe.language
+        return resolve_inputs(Artifact(root, name, "scores", section, inputs, parents, self._local_files), files)
+
+    def _transfer(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        settings = self.recipe.eval
+        if settings.transfer_from is None:
+            return {}
+        if (folder := self.trained_on) is not None:
+            inputs["transfer_adapter"] = folder_hashes(folder)
+        return {"transfer_from": settings.transfer_from}
+
+    @property
+    def learnt_in(self) -> str | None:
+        """The language that the task is learnt in where it is another one."""
+        return None if self.task == "mlm" else self.recipe.eval.transfer_from
+
+    @cached_property
+    def skipped(self) -> dict[str, Skipped]:
+        """The tasks without data in the recipe's language."""
+        return skipped_tasks(self.recipe, self.prepared.corpus)
+
+    @property
+    def mlm(self) -> PseudoPerplexity:
+        """`eval.mlm`, without files that the hub does not have in the language."""
+        return sentence_settings(self.recipe, self.skipped)
+
+    @property
+    def labelled(self) -> Task:
+        """The settings of a task that is learnt."""
+        return self.recipe.eval.learnt(self.task)
+
+    @property
+    def locations(self) -> list[str | list[str]]:
+        """The files that the scores come from; none where the corpus's test split is scored."""
+        if self.task == "mlm":
+            return list(self.mlm.files)
+        task = self.labelled
+        return [place for place in (task.train, task.validation, task.test, task.file) if place]
+
+    @property
+    def _local_files(self) -> tuple[str, ...]:
+        return local_names(dict.fromkeys(place for places in self.locations for place in alternatives(places)))
+
+    @property
+    def corpus(self) -> Artifact:
+        """The corpus whose test split is scored. Raises UserError where the recipe has none."""
+        if self.prepared.corpus is None:
+            raise UserError("eval.mlm: no text to score: name eval.mlm.files, or add a corpus to the recipe")
+        return self.prepared.corpus
+
+    @property
+    def adapter_folder(self) -> Path | None:
+        """Of the language adapter that is measured; None for the base."""
+        return self.adapter.folder if isinstance(self.adapter, Artifact) else self.adapter
+
+    @property
+    def trained_on(self) -> Path | None:
+        """The language adapter under the task adapter while that is trained."""
+        settings = self.recipe.eval
+        if settings.transfer_from is None:
+            return self.adapter_folder
+        given = settings.transfer_adapter
+        return Path(given) if given is not None and self.adapter is not None else None
+
+
+def folder_hashes(folder: Path) -> dict[str, str]:
+    """Content hashes of an adapter's folder. Raises UserError where there is none."""
+    files = sorted({file for pattern in ADAPTER_FILES for file in folder.glob(pattern) if file.name != "manifest.json"})
+    if (folder / "task.json").is_file():
+        raise UserError(f"{folder} is a task adapter; a language adapter is wanted here, as `train` makes")
+    if not any(file.suffix != ".json" for file in files):
+        raise UserError(f"{folder} is no adapter's folder: there is no .safetensors in it, and no {WEIGHTS[1]}")
+    return {file.name: file_hash(file) for file in files}

@@ -1,0 +1,82 @@
+"""Making the prepared data: corpus, edges and graph, and the check that no split is empty."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..recipes.schema import Recipe
+from ..workspace.artifacts import Artifact, Prepared
+from ..workspace.cores import usable_cores
+from ..workspace.errors import UserError
+from ..workspace.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_WORKERS = 16  # one process reads for all of them
+SPLITS = ("train", "validation", "test")
+
+
+def prepared_data(recipe: Recipe, workspace: Path) -> Prepared:
+    """The recipe's prepared data, made or not. Raises UserError where raw files are missing, unless it is finished."""
+    from ..corpora.prepare import corpus_artifact
+    from ..graphs.prepare import graph_artifact
+
+    return Prepared(
+        corpus_artifact(recipe, workspace) if recipe.corpus else None,
+        graph_artifact(recipe, workspace) if recipe.graph else None,
+    )
+
+
+def make_corpus(recipe: Recipe, workspace: Path, artifact: Artifact, progress: Progress) -> Artifact:
+    """Make the corpus unless it is finished. Raises UserError where it has an empty split."""
+    from ..corpora.prepare import prepare_corpus
+
+    workers = min(usable_cores(), MAX_WORKERS)
+    return _make(artifact, recipe, progress, lambda: prepare_corpus(recipe, workspace, progress, workers=workers))
+
+
+def make_graph(recipe: Recipe, workspace: Path, artifact: Artifact, progress: Progress) -> Artifact:
+    """Make the graph's sentences unless they are finished. Raises UserError where a split is empty."""
+    from ..graphs.prepare import prepare_graph
+
+    return _make(artifact, recipe, progress, lambda: prepare_graph(recipe, workspace, progress))
+
+
+def split_sizes(artifact: Artifact) -> dict[str, int]:
+    """Sentences in each split of a corpus or graph."""
+    facts = artifact.manifest()["facts"]
+    counts = facts.get("lines") or facts.get("sentences") or {}
+    return {split: counts.get(split, 0) for split in SPLITS}
+
+
+def _make(artifact: Artifact, recipe: Recipe, progress: Progress, make: "Callable[[], object]") -> Artifact:
+    finished = artifact.exists
+    if not finished:
+        make()
+    sizes = split_sizes(artifact)
+    counts = ", ".join(f"{count:,} {split}" for split, count in sizes.items())
+    progress.say(f"{artifact.kind}: {'there already' if finished else f'{counts} sentences'}, {artifact.folder}")
+    if empty := [split for split, count in sizes.items() if not count]:
+        raise UserError(_empty_splits(artifact, recipe, sizes, empty))
+    return artifact
+
+
+def _empty_splits(artifact: Artifact, recipe: Recipe, sizes: dict[str, int], empty: list[str]) -> str:
+    """One line on the splits that are empty and what to do about them."""
+    from ..corpora.reasons import left_out
+
+    facts = artifact.manifest()["facts"]
+    counts = ", ".join(f"{count} {split}" for split, count in sizes.items())
+    problem = f"{artifact.kind} for {recipe.language} has no {' and no '.join(empty)} text ({counts} sentences)"
+    if artifact.kind == "graph":
+        all_edges = recipe.graph is not None and recipe.graph.languages == "all"
+        more = "" if all_edges else "use more of its edges with graph.languages=all, or "
+        return f"{problem}: {more}train on text alone (source: text, graph: null)"
+    documents = sum(facts["documents"].values())
+    held = "only 1 document" if documents == 1 else f"{documents} documents"
+    reasons = left_out(facts.get("pages", {}), facts.get("counts", {}))
+    return (
+        f"{problem}: whole documents go to one split (80, 10 and 10 %), and this text has {held}; give 50 or more "
+        "(each line of a txt file is one, each row of a csv, tsv, jsonl or parquet file)"
+        + (f", or drop less: {reasons}" if reasons else "")
+    )

@@ -1,0 +1,214 @@
+"""The plan of one run or of a grid: every step in order, shared ones once. Planning loads no torch and fetches no file.
+
+`Builder` puts the steps together; `Plan` holds and executes them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..recipes.preflight import Source, check_sources, unusable_sources
+from ..recipes.schema import Recipe
+from ..training import launch
+from ..workspace.artifacts import Artifact
+from ..workspace.errors import UserError
+from ..workspace.progress import Progress
+from .outcome import Failure, NotStarted, Outcome, release_locals
+from .sources import finished_parts
+
+PARTS = ("prepare", "train", "eval", "report")
+PART_OF = {"corpus": "prepare", "edges": "prepare", "graph": "prepare", "scores": "eval", "report": "report"}
+"""By kind of step; all others belong to train."""
+RESULTS = ("corpus", "graph", "adapter")
+"""Kinds of artifacts that are named in the result of a command."""
+
+
+@dataclass(eq=False)
+class Step:
+    """One artifact of the plan, or the report."""
+
+    kind: str
+    """corpus, edges, graph, base, tokens, adapter, scores or report."""
+    details: str
+    artifact: Artifact | None
+    """None for the report, and for tokens while the tokenizer is not known."""
+    make: Callable[[Progress], Any]
+    """Makes the artifact unless it is finished; returns the scores, or the report."""
+    needs: tuple["Step", ...] = ()
+    runs: list[str] = field(default_factory=list)
+    """Labels of the runs that need it."""
+    folder: Path | None = None
+    """None where the artifact is."""
+    made_by_training: bool = False
+    """Whether training makes it too: processes that were started together leave it to that."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the artifact exists; a report is always written anew."""
+        return self.artifact is not None and self.artifact.exists
+
+    @property
+    def state(self) -> str:
+        """The word for the table of a dry run."""
+        return "finished" if self.finished else "to do"
+
+    @property
+    def title(self) -> str:
+        """Kind and details, for messages."""
+        return f"{self.kind} {self.details}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The step as an entry of the --json object."""
+        folder = str(self.folder) if self.folder else None
+        return {"kind": self.kind, "details": self.details, "state": self.state, "folder": folder}
+
+
+@dataclass
+class Plan:
+    """The steps of labelled runs in the order in which they are done."""
+
+    workspace: Path
+    parts: tuple[str, ...]
+    runs: dict[str, Recipe] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    refused: dict[str, Exception] = field(default_factory=dict)
+    """Why runs cannot start, by label."""
+    unmet: dict[str, UserError] = field(default_factory=dict)
+    """By label, what has to be made first by a command of another part."""
+    notes: dict[str, None] = field(default_factory=dict)
+    """Lines on tasks that are skipped, and on finished artifacts that are used although their inputs are missing."""
+    sources: "dict[tuple[str, Source], None]" = field(default_factory=dict)
+    """By language, what the runs need from elsewhere; see `check_sources`."""
+
+    def check_sources(self) -> None:
+        """Ask whether all that the runs need from elsewhere can be had, and refuse the runs that lack something."""
+        for label, recipe in self.runs.items():
+            if label in self.refused:
+                continue
+            try:
+                corpus = next((step.artifact for step in self.steps_of(label) if step.kind == "corpus"), None)
+                sources = check_sources(recipe, self.workspace, corpus, finished_parts(recipe, self.workspace))
+            except UserError as error:
+                self.refused[label] = error
+                continue
+            self.sources |= dict.fromkeys((recipe.language, source) for source in sources)
+            if problems := unusable_sources(sources):
+                self.refused[label] = UserError(problems)
+
+    def steps_of(self, label: str) -> list[Step]:
+        """The steps that a run needs."""
+        return [step for step in self.steps if label in step.runs]
+
+    def adapter_of(self, label: str) -> Artifact:
+        """The adapter that a run trains."""
+        return next(a for s in reversed(self.steps_of(label)) if s.kind == "adapter" and (a := s.artifact))
+
+    def say_notes(self, progress: Progress) -> None:
+        """Say what there is to note, in one of several processes."""
+        for note in self.notes if launch.reports_result() else ():
+            progress.say(note)
+
+    def execute(self, progress: Progress) -> Outcome:
+        """Do the steps one after the other. One that fails stops only the steps that need it.
+
+        Errors are collected in the outcome's `failures`. A single run that cannot start at all raises the error before
+        anything is done. KeyboardInterrupt stops everything.
+        """
+        self.say_notes(progress)
+        self.refused = self.unmet | self.refused
+        outcome = self.refusals()
+        if len(self.runs) == 1:
+            outcome.raise_if_failed()
+        for failure in outcome.failures:
+            progress.say(f"failed, {', '.join(failure.runs)}: {failure.reason}")
+        Execution(self, progress, outcome).go()
+        return outcome
+
+    def refusals(self) -> Outcome:
+        """The outcome as it stands before anything is done: the runs that cannot start."""
+        failures = [Failure("", (label,), error) for label, error in self.refused.items()]
+        return Outcome(tuple(self.runs), failures=failures)
+
+    def estimate(self, progress: Progress, gpus: int | None = None) -> Outcome:
+        """An outcome with the `costs` of training on `gpus` GPUs (None: all visible ones); see `estimate_training`.
+
+        Raises the error of a single run.
+        """
+        from .training import estimate_training
+
+        outcome, single = self.refusals(), len(self.runs) == 1
+        for label, recipe in self.runs.items():
+            if label in self.refused:
+                continue
+            suffix = "" if single else f", {label}"
+            try:
+                outcome.costs[label] = estimate_training(recipe, self.workspace, progress, gpus=gpus, suffix=suffix)
+            except Exception as error:
+                if single:
+                    raise
+                release_locals(error)
+                outcome.failures.append(Failure("", (label,), error))
+        return outcome
+
+
+@dataclass
+class Execution:
+    """One run through the steps of a plan."""
+
+    plan: Plan
+    progress: Progress
+    outcome: Outcome
+    stopped: set[Step] = field(default_factory=set)
+    """Steps that failed or were not started."""
+    heading: str = ""
+
+    def go(self) -> None:
+        """Do every step that some run needs and can have."""
+        for step in self.plan.steps:
+            runs = tuple(label for label in step.runs if label not in self.plan.refused)
+            if not runs or (step.made_by_training and launch.joined()):
+                continue
+            if not self.stopped.isdisjoint(step.needs) or (step.kind == "report" and not self._has_scores()):
+                self.stopped.add(step)
+                self.outcome.not_started.append(NotStarted(step.title, runs))
+                continue
+            self._announce(step, runs[0])
+            self._do(step, runs)
+
+    def _has_scores(self) -> bool:
+        return bool(self.outcome.scores_by_folder) or "eval" not in self.plan.parts
+
+    def _do(self, step: Step, runs: tuple[str, ...]) -> None:
+        try:
+            result = step.make(self.progress)
+        except BrokenPipeError:  # the reader of our output has gone
+            raise
+        except Exception as error:
+            release_locals(error)
+            self.stopped.add(step)
+            failure = Failure(step.title, runs, error)
+            self.outcome.failures.append(failure)
+            if step is not self.plan.steps[-1]:
+                named = step.title if len(self.plan.runs) == 1 else ", ".join(runs)
+                self.progress.say(f"failed, {named}: {failure.reason}")
+            return
+        if step.kind == "report":
+            self.outcome.report, self.outcome.compared = result
+        elif step.kind == "scores" and step.folder:
+            self.outcome.scores_by_folder[step.folder] = result
+        elif step.kind in RESULTS and step.artifact and not step.made_by_training:
+            self.outcome.artifacts.append(step.artifact)
+
+    def _announce(self, step: Step, label: str) -> None:
+        """A heading where a run comes to its next part, if the plan has all parts."""
+        if self.plan.parts != PARTS:
+            return
+        part, recipe = PART_OF.get(step.kind, "train"), self.plan.runs[label]
+        details = {"prepare": recipe.language, "train": f"{recipe.adapter.type} on {recipe.source}"}.get(part, "")
+        heading = f"{PARTS.index(part) + 1}/{len(PARTS)} {part} {details}".rstrip()
+        if len(self.plan.runs) > 1 and part != "report":
+            heading += f" (run {list(self.plan.runs).index(label) + 1} of {len(self.plan.runs)}: {label})"
+        if heading != self.heading:
+            self.progress.say(heading)
+            self.heading = heading

@@ -1,0 +1,127 @@
+"""Making adapters: here, in one process for each GPU, or in processes that somebody else started together."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import yaml
+
+from ..recipes.schema import Recipe
+from ..training import launch
+from ..workspace.artifacts import Artifact, Prepared
+from ..workspace.errors import UserError
+from ..workspace.library_logs import quiet_libraries
+from ..workspace.progress import Progress
+from .prepared import prepared_data
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What decides how an adapter is trained, and not what becomes of it."""
+
+    gpus: int | None = None
+    """None: all visible ones."""
+    resume: bool = True
+    debug: bool = False
+    """Processes that are started show the traceback of an error."""
+
+
+@quiet_libraries()
+def make_base(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress) -> None:
+    """Make the base with random weights unless it is finished."""
+    from ..training.base import make_scratch_base
+
+    make_scratch_base(recipe, workspace, prepared, progress)
+
+
+@quiet_libraries()
+def make_tokens(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress) -> None:
+    """Tokenise the recipe's text, graph or both with the base's tokenizer, unless that is done."""
+    from ..training.base import load_base_tokenizer
+    from ..training.setup import make_tokens
+
+    make_tokens(recipe, workspace, prepared, load_base_tokenizer(recipe, workspace, prepared, progress), progress)
+
+
+def make_adapter(
+    recipe: Recipe, workspace: Path, prepared: Prepared, artifact: Artifact, options: TrainOptions, progress: Progress
+) -> Artifact:
+    """Train the adapter unless it is finished, in as many processes as there are GPUs."""
+    launch.join()
+    finished = artifact.exists
+    if not finished or launch.joined():
+        count = launch.processes(options.gpus)
+        if count > 1:
+            _train_in_processes(count, recipe, workspace, options, progress)
+        else:
+            _train_here(recipe, workspace, prepared, options, progress)
+    if launch.reports_result():
+        progress.say(f"adapter: {'there already, ' if finished else ''}{artifact.folder}")
+    return artifact
+
+
+def estimate_training(
+    recipe: Recipe, workspace: Path, progress: Progress, *, gpus: int | None = None, suffix: str = ""
+) -> dict[str, Any]:
+    """Time and memory that training would take here on `gpus` GPUs (None: all visible ones), from a few steps.
+
+    Empty for a finished adapter, or where something that it needs is not finished, which is said, with `suffix` behind
+    it. Raises UserError when there are fewer GPUs.
+    """
+    from ..training.artifacts import adapter_artifact
+
+    launch.join()
+    processes = launch.processes(gpus)
+    prepared = prepared_data(recipe, workspace)
+    artifact = adapter_artifact(recipe, workspace, prepared)
+    if artifact.exists:
+        return {}
+    missing = [parent.kind for parent in artifact.parents if parent.kind != "base" and not parent.exists]
+    if missing:
+        progress.say(f"time and memory can be estimated once this is finished: {', '.join(missing)}{suffix}")
+        return {}
+    from ..training.language_adapter import estimate
+
+    with quiet_libraries():
+        costs = estimate(recipe, workspace, prepared, progress, processes=processes)
+        launch.leave()
+    return costs
+
+
+def require(artifacts: list[Artifact], command: str, recipe: Recipe) -> None:
+    """Raise a UserError that names the command to run first, unless all artifacts are finished."""
+    missing = [artifact for artifact in artifacts if not artifact.exists]
+    if missing:
+        names = ", ".join(str(artifact.folder) for artifact in missing)
+        hint = "; note: a change of eval's data also makes another corpus, as their lines are left out of the text"
+        raise UserError(
+            f"{names} is not there yet; run `lrl-adapt {command}` with the same options first ({recipe.name})"
+            + (hint if any(artifact.kind == "corpus" for artifact in missing) else "")
+        )
+
+
+@quiet_libraries()
+def _train_here(recipe: Recipe, workspace: Path, prepared: Prepared, options: TrainOptions, progress: Progress) -> None:
+    from ..training.language_adapter import train_adapter
+
+    train_adapter(recipe, workspace, prepared, progress, resume=options.resume)
+    launch.leave()
+
+
+def _train_in_processes(count: int, recipe: Recipe, workspace: Path, options: TrainOptions, progress: Progress) -> None:
+    progress.say(f"starting {count} processes, one per GPU")
+    with _recipe_file(recipe, workspace) as file:
+        words = ["train", str(file), "--workspace", str(workspace), "--resume", "auto" if options.resume else "never"]
+        launch.start(count, [*words, *(["--debug"] if options.debug else [])])
+
+
+@contextmanager
+def _recipe_file(recipe: Recipe, workspace: Path) -> Iterator[Path]:
+    """The resolved recipe as a file for the started processes; only the user may read it, for it may hold secrets."""
+    with NamedTemporaryFile("w", dir=workspace, prefix=".recipe-", suffix=".yaml", encoding="utf-8") as file:
+        yaml.safe_dump(recipe.model_dump(mode="json"), file, sort_keys=False, allow_unicode=True)
+        file.flush()
+        yield Path(file.name)
