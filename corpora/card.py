@@ -8,7 +8,7 @@ from ..recipes.licences import glotcc_terms
 from ..recipes.schema import Corpus
 from ..recipes.splits import SPLITS
 from ..workspace.formatting import format_number, format_significant
-from ..workspace.text import told
+from ..workspace.text import describe_changes
 from .reasons import KEPT
 
 MB = 1e6
@@ -65,7 +65,7 @@ def _passes(passes: list[tuple[str, int]]) -> list[str]:
 
 
 def _text_changes(counts: dict[str, int]) -> list[str]:
-    return [f"- text put into one form: {told(Counter(counts))}"] if counts else []
+    return [f"- text put into one form: {describe_changes(Counter(counts))}"] if counts else []
 
 
 def _filters(facts: dict[str, Any]) -> list[str]:

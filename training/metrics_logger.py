@@ -17,10 +17,10 @@ MB = 1_000_000
 
 @dataclass
 class MetricsLogger:
-    """Measures speed, validation and checkpoints not counted, and writes the means of every `log_every` steps."""
+    """Measures speed, validation and checkpoints not counted, and writes the means of every `logging_steps` steps."""
 
     max_steps: int = 0
-    log_every: int = 1
+    logging_steps: int = 1
     file: Path | None = None
     """metrics.jsonl; None: nothing is written."""
     track: Callable[[dict[str, float], int], None] | None = None
@@ -73,7 +73,7 @@ class MetricsLogger:
         self._tokens += tokens
         self._steps += 1
         self._latest = step, learning_rate, skipped_steps
-        if step % self.log_every == 0 or step == self.max_steps:
+        if step % self.logging_steps == 0 or step == self.max_steps:
             self._write(*self._latest)
         next(self._bar, None)
 

@@ -246,7 +246,7 @@ def test_whole_floats_are_ids_of_labels(tmp_path: Path) -> None:
 
 def test_a_file_too_small_to_be_cut(tmp_path: Path) -> None:
     (tmp_path / "all.csv").write_text("text,label\na,x\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"eval\.others\.mood\.file: .* too small to be cut"):
+    with pytest.raises(UserError, match=r"eval\.others\.mood\.file: .* too small to be split"):
         read_task("mood", Task(file=str(tmp_path / "all.csv")), tmp_path)
 
 
