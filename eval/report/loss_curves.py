@@ -1,6 +1,5 @@
 """Figures of the adapters' training: loss against step, from the `metrics.jsonl` beside each adapter."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from ...training.plot_loss import read_losses
 from ...workspace.formatting import format_number
 from .figures import COLOURS, WIDTH, Panel, add_title, text_colour
 from .runs import LOSS_FILE
@@ -32,25 +32,9 @@ class LossCurve:
 
 
 def read_loss_curve(name: str, folder: Path) -> LossCurve:
-    """The losses in an adapter's `metrics.jsonl`; lines that are not JSON objects (a killed run's last) are skipped."""
-    try:
-        lines = (folder / LOSS_FILE).read_text(encoding="utf-8").split("\n")
-    except OSError:
-        return LossCurve(name, [], [])
-    training: Points = []
-    validation: Points = []
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if not isinstance(entry, dict) or "step" not in entry:
-            continue
-        if entry.get("loss") is not None:
-            training.append((entry["step"], entry["loss"]))
-        if entry.get("validation_loss") is not None:
-            validation.append((entry["step"], entry["validation_loss"]))
-    return LossCurve(name, _thin(training), _thin(validation))
+    """The losses in an adapter's `metrics.jsonl`; empty if it cannot be read."""
+    losses = read_losses(folder / LOSS_FILE)
+    return LossCurve(name, _thin(losses.training), _thin(losses.validation))
 
 
 def loss_panel(name: str, title: str, curves: Sequence[LossCurve]) -> Panel:
