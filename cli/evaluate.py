@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_percent
 from . import options
 from .console import Terminal
 from .guard import guarded
@@ -138,6 +139,7 @@ def show_scores(terminal: Terminal, folders: Iterable[Path], results: Any) -> No
 def _show_language(terminal: Terminal, language: str, rows: Sequence[Any]) -> None:
     """One language's results: tasks down, systems across, changes with their verdicts."""
     from ..eval.display import format_change, format_value, format_value_interval, metric_name
+    from ..eval.metrics import CONFIDENCE
     from ..eval.report.comparison import change
     from ..eval.report.task_results import systems_of
     from ..eval.scores import BASE
@@ -160,7 +162,8 @@ def _show_language(terminal: Terminal, language: str, rows: Sequence[Any]) -> No
         named = "\n".join(part for part in (row.task, metric_name(row.metric), row.note) if part)
         table.append((named, *cells, *changes))
     columns = ("task", *systems, *(f"change with {system}" for system in adapted))
-    terminal.table(f"Scores in {language}, with 95 % intervals", columns, table)
+    confidence = format_percent(CONFIDENCE, 0)
+    terminal.table(f"Scores in {language}, with {confidence} % intervals", columns, table)
 
 
 def register(app: typer.Typer) -> None:

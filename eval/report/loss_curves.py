@@ -32,7 +32,7 @@ class LossCurve:
 
 
 def read_loss_curve(name: str, folder: Path) -> LossCurve:
-    """The losses in an adapter's `metrics.jsonl`, thinned out."""
+    """The losses in an adapter's `metrics.jsonl`; empty if it cannot be read."""
     losses = read_losses(folder / LOSS_FILE)
     return LossCurve(name, _thin(losses.training), _thin(losses.validation))
 

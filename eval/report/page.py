@@ -11,7 +11,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ...workspace.artifacts import library_versions
-from ...workspace.formatting import MISSING, format_count, format_duration, format_number, format_p_value, format_signed
+from ...workspace.formatting import (
+    MISSING,
+    format_count,
+    format_duration,
+    format_number,
+    format_p_value,
+    format_percent,
+    format_signed,
+)
 from ..display import (
     format_change,
     format_change_interval,
@@ -21,6 +29,7 @@ from ..display import (
     metric_with_direction,
     task_order,
 )
+from ..metrics import CONFIDENCE
 from ..scores import BASE, Score, sort_systems
 from ..significance import MIN_LANGUAGES
 from .class_results import class_results
@@ -48,6 +57,7 @@ TEMPLATE_FUNCTIONS = (
 TEMPLATE_CONSTANTS = {
     "ALPHA": ALPHA,
     "BASE": BASE,
+    "CONFIDENCE": f"{format_percent(CONFIDENCE, 0)} %",
     "MIN_LANGUAGES": MIN_LANGUAGES,
     "MISSING": MISSING,
     "MISSING_NOTE": "not measured, though others were",
