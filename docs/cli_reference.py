@@ -44,16 +44,10 @@ def option_anchor(words: str, parameter: Any) -> str:
 def _command(words: str, command: Any) -> str:
     context = typer.Context(command, info_name=f"lrl-adapt {words}")
     usage = command.get_usage(context).removeprefix("Usage: ")
-    parts = [
-        f"## `{words}` {{ #{words.replace(' ', '-')} }}",
-        "",
-        as_markdown(command.help),
-        "",
-        f"```\n{usage}\n```",
-        "",
-    ]
+    heading = f'## `lrl-adapt {words}` {{ #{words.replace(" ", "-")} data-toc-label="{words}" }}'
+    parts = [heading, "", as_markdown(command.help), "", f"```\n{usage}\n```", ""]
     if examples := _examples(command.epilog):
-        parts += ["```\n" + "\n".join(examples) + "\n```", ""]
+        parts += ["Examples:", "", "```\n" + "\n".join(examples) + "\n```", ""]
     parameters = [parameter for parameter in command.get_params(context) if parameter.name != "help"]
     parts += [_parameter(words, parameter, context) for parameter in parameters]
     return "\n".join(parts)

@@ -100,7 +100,10 @@ def _key(path: str, node: Node, places: dict[str, list[str]]) -> str:
     options = [node, *node.get("anyOf", [])]
     description = next((option["description"] for option in options if "description" in option), "")
     facts = f"{type_text(node, places)}{_default(path, node)}"
-    return f"### `{path}` {{ #{path} }}\n\n{facts}\n{{ .facts }}\n\n{as_markdown(description)}\n"
+    label = path.rpartition(".")[2]
+    return (
+        f'### `{path}` {{ #{path} data-toc-label="{label}" }}\n\n{facts}\n{{ .facts }}\n\n{as_markdown(description)}\n'
+    )
 
 
 def _default(path: str, node: Node) -> str:
