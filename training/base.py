@@ -48,10 +48,11 @@ def base_identity(base: Base) -> dict[str, Any]:
     if base.model is None:
         return {}
     folder = Path(base.model)
+    new_head = {"new_head": True} if base.new_head else {}
     if not folder.is_dir():
-        return {"model": base.model, "revision": base.revision}
+        return {"model": base.model, "revision": base.revision} | new_head
     files = sorted({file for pattern in BASE_FILES for file in folder.glob(pattern)})
-    return {file.name: file_hash(file) for file in files}
+    return {file.name: file_hash(file) for file in files} | new_head
 
 
 def load_base(
@@ -70,7 +71,8 @@ def load_base(
         name, revision = str(scratch.folder), None
     else:
         name, revision = str(recipe.base.model), recipe.base.revision
-    model, tokenizer = load_masked_lm(name, revision, "base.model"), load_tokenizer(name, revision, "base.model")
+    model = load_masked_lm(name, revision, "base.model", new_head=recipe.base.new_head)
+    tokenizer = load_tokenizer(name, revision, "base.model")
     if len(tokenizer) > model.config.vocab_size:
         raise UserError(
             f"base.model {name}: its tokenizer has {len(tokenizer)} pieces, the model {model.config.vocab_size}"
@@ -81,15 +83,16 @@ def load_base(
     return model, tokenizer
 
 
-def load_masked_lm(name: str, revision: str | None, option: str) -> PreTrainedModel:
+def load_masked_lm(name: str, revision: str | None, option: str, *, new_head: bool | None = False) -> PreTrainedModel:
     """A masked language model of a known family with its LM head, from the hub or a folder, in fp32.
 
-    `option` is what the user called it by. Raises UserError when it cannot be had or used.
+    `option` is what the user called it by, `new_head` as for `load_weights`. Raises UserError when it cannot be had
+    or used.
     """
     _check_folder(name, option)
     # trust_remote_code stays off: a base is weights, not somebody's code
     with hub_errors(f"{option} {name}"):
-        model = load_weights(name, revision, option)
+        model = load_weights(name, revision, option, new_head=new_head)
     check_family(model, model.config.model_type)
     return model.float()
 
@@ -142,6 +145,7 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
     ]
     named = {
         "adapter.leave_out": read.get("leave_out", []),
+        "adapter.freeze": [part for part in read.get("freeze", []) if part != "embeddings"],
         # settings() is JSON-ready, so blocks are strings there
         "adapter.reduction_factor": [int(key) for key in own if key != "default"] if isinstance(own, dict) else [],
     }

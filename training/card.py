@@ -90,6 +90,7 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
     sizes = ", ".join(f"{key} {value}" for key, value in recipe.adapter.settings().items() if key != "type")
     lines = [
         f"- base: {name}",
+        *([f"- LM head: {facts['lm_head']} (the base has none)"] if "lm_head" in facts else []),
         f"- type: {kind}" + (f" ({sizes})" if sizes else ""),
         f"- language: {language.name} ({language.code})",
         f"- trainable parameters: {facts['trainable_parameters']:,}",

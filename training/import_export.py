@@ -33,7 +33,10 @@ def import_adapter(
         raise UserError(f"{source}: no such folder")
     with _new_folder(out) as folder:
         model, notes = import_adapterhub(
-            load_masked_lm(base, None, "--base"), source, invert_before_head=invert_before_head, coupling=coupling
+            load_masked_lm(base, None, "--base", new_head=None),
+            source,
+            invert_before_head=invert_before_head,
+            coupling=coupling,
         )
         save_adapter(model, folder)
         title = f"{source.name}, imported from AdapterHub's form"
@@ -66,7 +69,7 @@ def export_adapter(
         )
     if form == "adapterhub" and (not name or not name.replace("-", "").replace("_", "").isalnum()):
         raise UserError(f"--name {name!r}: use letters, digits, - and _ only")
-    model: Any = load_adapter(load_masked_lm(at.name, at.revision, "--base"), source)
+    model: Any = load_adapter(load_masked_lm(at.name, at.revision, "--base", new_head=None), source)
     with _new_folder(out) as folder:
         notes = []
         if form == "adapterhub":

@@ -89,6 +89,7 @@ def set_up(
     devices = f"{processes} x {accelerator.device.type}"
     facts = {
         "base_commit": getattr(base.config, "_commit_hash", None),
+        **({"lm_head": "new, trained with the adapter"} if recipe.base.new_head else {}),
         "parameters": parameters,
         "trainable_parameters": trainable,
         "devices": devices,

@@ -10,6 +10,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from ..workspace.errors import UserError
 from .families import FAMILIES
+from .new_head import initialise_head
 
 # For a checkpoint that is a pickle transformers starts a thread that asks the hub to convert it, and reads this
 # variable each time it loads one.
@@ -19,15 +20,26 @@ NAMES_SHOWN = 3
 DAMAGED = (KeyError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError)
 
 
-def load_weights(name: str, revision: str | None, option: str, loader: Any = AutoModelForMaskedLM) -> PreTrainedModel:
+def load_weights(
+    name: str,
+    revision: str | None,
+    option: str,
+    loader: Any = AutoModelForMaskedLM,
+    *,
+    new_head: bool | None = False,
+) -> PreTrainedModel:
     """The model `name` (hub id or folder) with every weight from its checkpoint.
 
     transformers draws missing weights at random and only logs it; here that is an error. `option` is what the user
     called the model by, `loader` a class with `from_pretrained`. The model gets the attribute `base_revision`, the
     revision of the hub's model, for the configurations of adapters that are saved with it.
 
+    `new_head` True initialises a masked-LM head for an encoder that has none, None does so where it has none. The
+    attribute `has_new_head` says whether that was done.
+
     Raises:
-        UserError: The checkpoint cannot be read, lacks weights or holds them in other shapes.
+        UserError: The checkpoint cannot be read, lacks weights or holds them in other shapes, or `new_head` is True
+            and it has an LM head.
         OSError: The checkpoint cannot be found or fetched.
     """
     what = f"{option} {name}"
@@ -43,16 +55,31 @@ def load_weights(name: str, revision: str | None, option: str, loader: Any = Aut
             f"{what}: its weights cannot be read ({_first_line(error)}): download or save them again"
         ) from error
     model.base_revision = None if Path(name).is_dir() else revision
-    if problem := _missing(model, report["missing_keys"]) or _mismatched(report["mismatched_keys"]):
+    # tied weights are not among the missing keys
+    in_head = _in_head(model, report["missing_keys"])
+    missing_head = set() if new_head is not False else in_head
+    problem = _missing(report["missing_keys"] - in_head, missing_head) or _mismatched(report["mismatched_keys"])
+    if new_head and not in_head and not problem:
+        problem = "its checkpoint has a masked-LM head: leave base.new_head out, or a trained head would be lost"
+    if problem:
         raise UserError(f"{what}: {problem}")
+    model.has_new_head = bool(in_head)
+    if in_head:
+        initialise_head(model)
     return model
 
 
-def _missing(model: PreTrainedModel, keys: set[str]) -> str:
-    """Which weights the checkpoint lacks and what to do about it; "" if none. Tied weights are not among `keys`."""
+def _in_head(model: PreTrainedModel, keys: set[str]) -> set[str]:
+    """Those of the keys that belong to the LM head."""
     family = FAMILIES.get(model.config.model_type)
-    head = {key for key in keys if family is not None and key.startswith(tuple(f"{name}." for name in family.head))}
-    if body := keys - head:
+    if family is None:
+        return set()
+    return {key for key in keys if key.startswith(tuple(f"{name}." for name in family.head))}
+
+
+def _missing(body: set[str], head: set[str]) -> str:
+    """What to do about missing weights of the encoder and the LM head; "" if none are missing."""
+    if body:
         return (
             f"its checkpoint is incomplete, {_listed(body)} of the encoder missing: download or save it again, "
             "or choose another base"
@@ -60,7 +87,7 @@ def _missing(model: PreTrainedModel, keys: set[str]) -> str:
     if head:
         return (
             f"its checkpoint has no complete masked-LM head, {_listed(head)} missing: choose a base that has one, "
-            "such as FacebookAI/xlm-roberta-base"
+            "such as FacebookAI/xlm-roberta-base, or train a new head with the adapter (base.new_head: true)"
         )
     return ""
 

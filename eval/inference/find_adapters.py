@@ -39,7 +39,7 @@ class BaseAt:
         """The model in fp32 and its tokenizer. Raises UserError when they cannot be had or used."""
         if not HUB_ID.fullmatch(self.name) and not Path(self.name).is_dir():
             raise UserError(f"the base {self.name} is not there: say with --base where it is")
-        model = load_masked_lm(self.name, self.revision, "base")
+        model = load_masked_lm(self.name, self.revision, "base", new_head=None)  # adapters bring theirs
         tokenizer = load_tokenizer(self.name, self.revision, "base")
         if tokenizer.mask_token_id is None or tokenizer.pad_token_id is None:
             raise UserError(f"base {self.name}: its tokenizer has no mask or no padding token")

@@ -45,6 +45,7 @@ def test_recipes_of_other_bases_are_mberts_but_for_the_base(name: str, model: st
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_recipe_loads_and_says_what_it_does(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRL_DATA", "/data")
+    monkeypatch.setenv("LRL_BASES", "/bases")
     monkeypatch.setenv("BASE_TEXT", "/text")
     load_runs(str(file))
     lines = file.read_text(encoding="utf-8").splitlines()
@@ -59,6 +60,7 @@ def test_recipe_loads_and_says_what_it_does(file: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
 def test_the_lines_to_copy_name_a_recipe_that_is_there(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRL_DATA", "/data")
+    monkeypatch.setenv("LRL_BASES", "/bases")
     monkeypatch.setenv("BASE_TEXT", "/text")
     monkeypatch.chdir(ROOT)  # from where the paths in them are written
     text = file.read_text(encoding="utf-8")

@@ -1,6 +1,8 @@
 """Putting adapters onto a base model: a new language adapter, a saved one, a fusion, a task adapter on top of each."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +15,7 @@ from transformers import PreTrainedModel
 
 from ...recipes.schema import Adapter
 from ...workspace.errors import UserError
-from ..families import Family, family_of
+from ..families import Family, block_number, family_of
 from ..tensors import first_line, refuse_pointers
 from ..weights import load_weights
 from .bottleneck import PRESETS, BottleneckConfig
@@ -29,11 +31,24 @@ def language_adapter(base: PreTrainedModel, settings: Adapter) -> PeftModel | Pr
     For `full` it is `base` itself, all of it trainable. Raises UserError for settings that do not fit the base.
     """
     if settings.type == "full":
-        return base.requires_grad_(True)
+        return _frozen_in_part(base.requires_grad_(True), settings.freeze)
     try:
         return get_peft_model(base, adapter_config(settings, family_of(base.config.model_type)), adapter_name=LANGUAGE)
     except ValueError as error:
         raise UserError(f"adapter: {error}") from error
+
+
+def _frozen_in_part(base: PreTrainedModel, parts: Sequence[str | int]) -> PreTrainedModel:
+    """`base` with its embeddings (and the decoder's matrix that is tied to them) or some blocks frozen."""
+    embeddings = family_of(base.config.model_type).embeddings
+    for name, module in base.named_modules():
+        if "embeddings" in parts and re.fullmatch(embeddings, name):
+            module.requires_grad_(False)
+    for name, parameter in base.named_parameters():
+        with suppress(ValueError):  # raised for what lies in no block
+            if block_number(name) in parts:
+                parameter.requires_grad_(False)
+    return base
 
 
 def adapter_config(settings: Adapter, family: Family) -> PeftConfig:
