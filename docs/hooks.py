@@ -8,7 +8,20 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
+SOURCES = ROOT / "build" / "docs-sources" / "lrl_adapt"
 ROOT_PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
+
+
+def on_startup(**_: object) -> None:
+    """Link the package's own files into a folder of their own, for mkdocstrings to read docstrings from.
+
+    It walks every folder of a package, and the root folder, which is the package, also holds the virtual environment.
+    """
+    SOURCES.mkdir(parents=True, exist_ok=True)
+    for path in [*ROOT.glob("*.py"), *(file.parent for file in ROOT.glob("*/__init__.py"))]:
+        link = SOURCES / path.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(path)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
