@@ -5,7 +5,7 @@
 What is there was written, after `make study`, by the following, and of the first two the tables and the page kept:
 
     lrl-adapt report --out docs/study/against-base
-    lrl-adapt report --against seq_bn/text --out docs/study/against-seq_bn
+    lrl-adapt report --baseline seq_bn/text --out docs/study/against-seq_bn
     lrl-adapt train study-tuning --json > docs/study/tuning.json
 """
 
@@ -55,7 +55,7 @@ def tuning() -> list[str]:
         words = dict(word.split("=") for word in adapter["run"].split() if "=" in word)
         named = {key.rpartition(".")[2]: value.strip('"') for key, value in words.items()}
         size = f"reduction factor {named.get('reduction_factor', '16')}"
-        size = {"lora": f"rank {named.get('rank', '8')}", "full": ""}.get(named["type"], size)
+        size = {"lora": f"rank {named.get('r', '8')}", "full": ""}.get(named["type"], size)
         loss = adapter["facts"]["validation_loss"]
         steps = named.get("max_steps", "300")
         lines.append(f"| {named['type']} | {size} | {steps} | {float(named['learning_rate']):g} | {loss:.3f} |")

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from ..workspace.errors import UserError
+from ..workspace.library_logs import quiet_libraries
 from . import options
-from .console import Terminal, quiet_libraries
+from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .preflight import say_skipped
@@ -16,8 +17,8 @@ from .runs import Failures, run_label
 
 EPILOG = examples(
     "lrl-adapt eval",
-    "lrl-adapt eval --task mlm --task ner",
-    "lrl-adapt eval --adapter none --task mlm --json",
+    "lrl-adapt eval --task mlm,ner",
+    "lrl-adapt eval --adapter none --task mlm --limit 50 --json",
     "lrl-adapt eval --task topic --dry-run",
 )
 
@@ -49,6 +50,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     adapter: options.AdapterType = None,
     source: options.SourceName = None,
     tasks: options.Tasks = None,
+    limit: options.Limit = None,
     folder: AdapterFolder = None,
     transfer_from: TransferFrom = None,
     cpu: options.Cpu = False,
@@ -71,7 +73,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
         [options.option_override("--transfer-from", "eval.transfer_from", transfer_from)] if transfer_from else []
     )
     more = [*(changes or []), *transfer]
-    short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks)
+    short = options.overrides(more, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
     runs = [(run_label(words), run) for words, run in load_runs(recipe, short)]
     if folder and len({run.language for _, run in runs}) > 1:
         raise UserError(
@@ -99,18 +101,19 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     failures.raise_if_any()
 
 
+@quiet_libraries()
 def evaluate(recipe: Any, workspace: Path, terminal: Terminal, folder: Path | None = None) -> dict[Path, list[Any]]:
     """Scores of the base and of the recipe's adapter, or of the one in `folder`, by the artifact that holds them."""
     return {one.artifact.folder: one.scores(terminal) for one in planned(recipe, workspace, folder, terminal)}
 
 
+@quiet_libraries()
 def planned(recipe: Any, workspace: Path, folder: Path | None, needs: Terminal | None = None) -> list[Any]:
     """What is to be measured; where it `needs` to be done now, a UserError says what has to be run first."""
     from ..eval.evaluator import measurements
     from ..training.language_adapter import adapter_artifact
     from .steps import prepared_data, require
 
-    quiet_libraries()
     prepared = prepared_data(recipe, workspace)
     adapter = folder
     if folder and needs:

@@ -1,12 +1,13 @@
-"""`lrl-adapt export-adapter`: a trained adapter for AdapterHub, merged into its base, or in few bits."""
+"""`lrl-adapt export-adapter`: an adapter in AdapterHub's format, merged into its base, or with fewer bits."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from . import options
-from .console import Terminal, quiet_libraries
+from .console import Terminal
 from .guard import guarded
 from .options import Out, examples
 
@@ -20,15 +21,15 @@ EPILOG = examples(
 def export_cmd(
     source: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a trained or imported adapter.")],
     out: Out,
-    form: Annotated[
+    format: Annotated[
         str,
         typer.Option(
             "--format",
-            help="adapterhub: as `adapters` saves it; merged: base and LoRA in one; peft: plain, from few bits too.",
+            help="adapterhub: as `adapters` saves it; merged: LoRA or (IA)³ in the base's weights; peft: PEFT's own.",
         ),
     ] = "peft",
     bits: Annotated[
-        int | None, typer.Option(help="peft: store the matrices in 8, 4 or 1 bits.", show_default=False)
+        int | None, typer.Option(help="peft: store the matrices in 8, 4 or 1 bits; default: 32.", show_default=False)
     ] = None,
     base: Annotated[
         str | None,
@@ -38,19 +39,19 @@ def export_cmd(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Write an adapter in another form, or smaller."""
+    """Write an adapter in another format, or with fewer bits."""
     from ..training.import_export import export_adapter
     from .steps import require_single_process
 
     require_single_process("export-adapter")
     terminal = Terminal(as_json=as_json)
-    quiet_libraries()
-    facts = export_adapter(source, out, form=form, bits=bits, base=base, name=name)
-    notes = facts.pop("notes")
-    for note in notes:
+    exported = export_adapter(source, out, format=format, bits=bits, base=base, name=name)
+    for note in exported.notes:
         terminal.say(f"note: {note}")
-    terminal.table(f"Written to {out}", ("fact", "value"), [(key, str(value)) for key, value in facts.items()])
-    terminal.result({"folder": str(out), **facts, "notes": notes}, out)
+    facts = {key: value for key, value in asdict(exported).items() if value is not None}
+    rows = [(key, str(value)) for key, value in facts.items() if key not in ("folder", "notes")]
+    terminal.table(f"Written to {out}", ("fact", "value"), rows)
+    terminal.result(facts, out)
 
 
 def register(app: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""`lrl-adapt import-adapter`: an adapter in AdapterHub's form becomes a PEFT adapter."""
+"""`lrl-adapt import-adapter`: an AdapterHub adapter converted to PEFT's form."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from . import options
-from .console import Terminal, quiet_libraries
+from .console import Terminal
 from .guard import guarded
 from .options import Base, Out, examples
 
@@ -19,7 +19,9 @@ EPILOG = examples(
 def import_cmd(
     source: Annotated[
         Path,
-        typer.Argument(metavar="FOLDER", help="Folder that `adapters` or adapter-transformers saved (or a fusion's)."),
+        typer.Argument(
+            metavar="FOLDER", help="Folder that `adapters` or adapter-transformers saved; of a fusion, the fusion's."
+        ),
     ],
     base: Base,
     out: Out,
@@ -27,7 +29,7 @@ def import_cmd(
         bool,
         typer.Option(
             "--invert-before-head/--no-invert-before-head",
-            help="Undo an invertible adapter's coupling before the LM head, as MAD-X intends, or not.",
+            help="Whether to undo an invertible adapter's coupling before the LM head, as MAD-X intends.",
         ),
     ] = True,
     coupling: Annotated[
@@ -42,11 +44,10 @@ def import_cmd(
 
     require_single_process("import-adapter")
     terminal = Terminal(as_json=as_json)
-    quiet_libraries()
     notes = import_adapter(source, base, out, invert_before_head=invert, coupling=coupling)
     for note in notes:
         terminal.say(f"note: {note}")
-    terminal.say(f"adapter: {out}; {out / 'README.md'} tells how to load it")
+    terminal.say(f"adapter: {out}; see {out / 'README.md'} for how to load it")
     terminal.result({"folder": str(out), "notes": notes}, out)
 
 

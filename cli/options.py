@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -29,6 +29,23 @@ Set = Annotated[
 Workspace = Annotated[
     Path, typer.Option("--workspace", "-w", envvar="LRL_ADAPT_HOME", help="Folder that holds all artifacts.")
 ]
+
+
+def split_commas(values: list[str] | None) -> list[str] | None:
+    """The values of an option that may be repeated, where each may be a comma-separated list."""
+    return [part.strip() for value in values or [] for part in value.split(",") if part.strip()] or None
+
+
+def renamed_option(old: str, new: str) -> Any:
+    """A hidden option that ends in a usage error which gives its new name."""
+
+    def refuse(value: str | None) -> None:
+        if value is not None:
+            raise typer.BadParameter(f"renamed to {new}")
+
+    return typer.Option(old, callback=refuse, hidden=True)
+
+
 Language = Annotated[
     str | None,
     typer.Option("--language", "-l", help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn.", show_default=False),
@@ -38,7 +55,9 @@ Languages = Annotated[
     typer.Option(
         "--language",
         "-l",
-        help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn; may be repeated; ConceptNet is read once.",
+        help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn; may be repeated, or given as a comma-separated list. "
+        "ConceptNet is read once for all of them.",
+        callback=split_commas,
         show_default=False,
     ),
 ]
@@ -59,7 +78,19 @@ Tasks = Annotated[
     typer.Option(
         "--task",
         "-t",
-        help="mlm, topic, sentiment, ner, or a task of your own; may be repeated (default: all that have data).",
+        help="mlm, topic, sentiment, ner, or a task of your own; may be repeated, or given as a comma-separated list "
+        "(default: all tasks with data).",
+        callback=split_commas,
+        show_default=False,
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        min=1,
+        help="For a quick look: score at most N items per task; such scores are marked as not comparable.",
+        metavar="N",
         show_default=False,
     ),
 ]
@@ -91,6 +122,7 @@ def overrides(
     adapter: str | None = None,
     source: str | None = None,
     tasks: list[str] | None = None,
+    limit: int | None = None,
 ) -> list[str]:
     """All overrides: those of $LRL_ADAPT_SET, then `--set`, then the short options; the last one wins."""
     from ..recipes.overrides import environment_overrides
@@ -103,6 +135,8 @@ def overrides(
     named = [option_override(option, field, value) for option, field, value in short if value is not None]
     if tasks:
         named.append(option_override("--task", "eval.tasks", tasks))
+    if limit is not None:
+        named.append(option_override("--limit", "eval.limit", str(limit)))
     return [*environment_overrides(), *(changes or []), *named]
 
 

@@ -22,7 +22,7 @@ MOST_WORKERS = 16  # one process reads for all of them
 EPILOG = examples(
     "lrl-adapt prepare",
     "lrl-adapt prepare quickstart --set corpus.max_bytes=50KB",
-    "lrl-adapt prepare conceptnet --language mlt --language swh --dry-run",
+    "lrl-adapt prepare conceptnet --language mlt,swh --dry-run",
 )
 
 

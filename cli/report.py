@@ -1,7 +1,7 @@
 """`lrl-adapt report`: one page with every score of a language, or of many."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -13,8 +13,8 @@ from .options import DEFAULT_WORKSPACE, examples
 EPILOG = examples(
     "lrl-adapt report",
     "lrl-adapt report --language swh --json",
-    "lrl-adapt report --against seq_bn/text",
-    "lrl-adapt report --compare paper --out my-report",
+    "lrl-adapt report --baseline seq_bn/text",
+    "lrl-adapt report --paper-scores --out my-report",
 )
 
 Scores = Annotated[
@@ -27,7 +27,13 @@ Scores = Annotated[
 ]
 Languages = Annotated[
     list[str] | None,
-    typer.Option("--language", "-l", help="Only this language, in any code; may be repeated.", show_default=False),
+    typer.Option(
+        "--language",
+        "-l",
+        help="Only this language, in any code; may be repeated, or given as a comma-separated list.",
+        callback=options.split_commas,
+        show_default=False,
+    ),
 ]
 Out = Annotated[
     Path | None,
@@ -38,22 +44,25 @@ Out = Annotated[
         show_default=False,
     ),
 ]
-Compare = Annotated[
-    Literal["paper"] | None,
-    typer.Option("--compare", help="Show the numbers of arXiv 2502.10140 beside ours.", show_default=False),
-]
-Against = Annotated[
+Baseline = Annotated[
     str,
-    typer.Option("--against", metavar="SYSTEM", help="Compare all others with this system, such as seq_bn/text."),
+    typer.Option(
+        "--baseline", metavar="SYSTEM", help="The system that all others are compared with, such as seq_bn/text."
+    ),
 ]
+PaperScores = Annotated[bool, typer.Option("--paper-scores", help="Show the scores of arXiv 2502.10140 beside yours.")]
+Against = Annotated[str | None, options.renamed_option("--against", "--baseline")]
+Compare = Annotated[str | None, options.renamed_option("--compare", "--paper-scores")]
 
 
-def report_cmd(
+def report_cmd(  # noqa: PLR0913, PLR0917
     scores: Scores = None,
     workspace: options.Workspace = DEFAULT_WORKSPACE,
     language: Languages = None,
     out: Out = None,
-    against: Against = "base",
+    baseline: Baseline = "base",
+    paper_scores: PaperScores = False,
+    against: Against = None,
     compare: Compare = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
@@ -75,8 +84,8 @@ def report_cmd(
         scores or [],
         languages=languages,
         out=out,
-        against=against,
-        paper=compare == "paper",
+        against=baseline,
+        paper=paper_scores,
         progress=terminal,
     )
     terminal.result({"report": str(page)}, page)

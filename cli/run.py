@@ -33,6 +33,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     adapter: options.AdapterType = None,
     source: options.SourceName = None,
     tasks: options.Tasks = None,
+    limit: options.Limit = None,
     gpus: options.Gpus = None,
     cpu: options.Cpu = False,
     dry_run: options.DryRun = False,
@@ -49,7 +50,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     require_single_process("run")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
-    short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks)
+    short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
     runs = [(How(recipe, words, gpus=gpus, debug=debug), run) for words, run in load_runs(recipe, short)]
     for _, run in runs:
         check_files(run)  # before hours of work, not after

@@ -1,4 +1,4 @@
-"""Texts to work on: arguments, the lines of a file, or what is piped in."""
+"""Texts to read: arguments, the lines of a file, or standard input."""
 
 import io
 import os
@@ -14,43 +14,47 @@ from ..workspace.errors import UserError
 
 Texts = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TEXT", help="Texts; without them and --file, the lines piped in.", show_default=False),
+    typer.Argument(
+        metavar="TEXT", help="Texts; default: the lines of --file, or of standard input.", show_default=False
+    ),
 ]
 TextFile = Annotated[
     Path | None,
-    typer.Option("--file", "-f", help="Read the lines of a text file, plain or .gz, instead.", show_default=False),
+    typer.Option("--file", "-f", help="Read the lines of this text file, plain or .gz.", show_default=False),
 ]
 
 
 def read_texts(texts: Sequence[str] | None, file: Path | None) -> Iterator[str]:
-    """The texts, one by one, without line ends; blank ones too, so that what is made of them keeps the order of lines.
+    """The texts, one by one, without line ends; blank ones too, so that results have the line numbers of the input.
 
-    Raises UserError where there is nothing to read, both texts and a file are given, or something else than UTF-8.
+    Raises UserError if there is nothing to read, if both texts and a file are given, and for text that is not UTF-8.
     """
     from ..workspace.tables import is_table, open_text
 
     if texts and file:
-        raise UserError("give texts, or --file, not both")
+        raise UserError("give texts or --file, not both")
     if file and is_table(file):
-        raise UserError(f"--file {file}: expected lines of text, not a table; write its texts into a .txt, one a line")
+        raise UserError(
+            f"--file {file}: expected lines of text, not a table; write its texts into a .txt file, one a line"
+        )
     if file:
         with open_text(file) as lines:
-            yield from _some(lines, str(file))
+            yield from _lines(lines, str(file))
     elif texts:
-        yield from _some([_argument(text) for text in texts], "the arguments")
+        yield from _lines([_argument(text) for text in texts], "the arguments")
     elif sys.stdin.isatty():
-        raise UserError("no text: write it behind the command in quotes, name a --file, or pipe lines in")
+        raise UserError("no text: put it in quotes after the command, name a --file, or pipe lines in")
     else:
-        # its own decoder: Python's depends on the locale
+        # not sys.stdin itself, whose encoding depends on the locale
         lines = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig")
         try:
-            yield from _some(lines, "the standard input")
+            yield from _lines(lines, "the standard input")
         except UnicodeDecodeError as error:
             raise UserError(f"standard input: not UTF-8 text (byte {error.start}: {error.reason})") from error
 
 
 def _argument(text: str) -> str:
-    """An argument, decoded anew where Python took the locale's word for its encoding (LC_ALL=C) and could not."""
+    """The argument as UTF-8, which Python does not decode under LC_ALL=C."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -61,15 +65,15 @@ def _argument(text: str) -> str:
     return text
 
 
-def _some(lines: Iterable[str], origin: str) -> Iterator[str]:
-    """The lines without their ends. Raises UserError where all are blank, before the first."""
-    rest = iter(lines)
-    head = []
-    for line in rest:
-        head.append(line)
+def _lines(lines: Iterable[str], origin: str) -> Iterator[str]:
+    """The lines without their ends. Raises UserError before the first if all are blank."""
+    remaining = iter(lines)
+    start = []
+    for line in remaining:
+        start.append(line)
         if line.strip():
             break
     else:
         raise UserError(f"no text in {origin}")
-    for line in chain(head, rest):
+    for line in chain(start, remaining):
         yield line.rstrip("\r\n")

@@ -10,8 +10,9 @@ import typer
 
 from ..workspace.artifacts import Artifact
 from ..workspace.errors import UserError
+from ..workspace.library_logs import quiet_libraries
 from . import options
-from .console import Terminal, quiet_libraries
+from .console import Terminal
 from .guard import guarded
 from .options import DEFAULT_WORKSPACE, examples
 from .preflight import say_skipped
@@ -136,6 +137,7 @@ def _show_adapters(terminal: Terminal, trained: dict[str, Artifact], failures: F
     terminal.result({"adapters": adapters} | failures.as_json, folders[-1] if folders else None)
 
 
+@quiet_libraries()
 def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifact:
     """Train the adapter unless it is there, in as many processes as there are GPUs."""
     from .steps import prepared_data, require
@@ -145,7 +147,6 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
     from ..training import launch
     from ..training.language_adapter import adapter_artifact, train_adapter
 
-    quiet_libraries()
     artifact = adapter_artifact(recipe, workspace, prepared)
     there = artifact.exists
     count = 1 if there else launch.processes(how.gpus)
@@ -161,6 +162,7 @@ def train(recipe: Any, workspace: Path, terminal: Terminal, how: How) -> Artifac
     return artifact
 
 
+@quiet_libraries()
 def _plan(
     runs: list[tuple[str, Any]], workspace: Path, terminal: Terminal, failures: Failures, gpus: int | None
 ) -> None:
@@ -176,7 +178,6 @@ def _plan(
         plan.add_prepare(run)
         plan.add_train(run)
 
-    quiet_libraries()
     plan = plan_runs(runs, workspace, failures, add)
     result = planned_work(terminal, runs, plan.steps)
     for number, (label, run) in enumerate(runs):

@@ -1,4 +1,4 @@
-"""The corpus's data card, in Markdown."""
+"""The data card of a corpus, in Markdown: from the facts that `prepare` gathers to the text of card.md."""
 
 from collections import Counter
 from decimal import Decimal
@@ -7,14 +7,15 @@ from typing import Any
 from ..recipes.languages import Language
 from ..recipes.licences import glotcc_terms
 from ..recipes.schema import Corpus
+from ..recipes.splits import SPLITS
 from ..workspace.text import told
+from .reasons import KEPT
 
-SPLITS = ("train", "validation", "test")
 MB = 1e6
 
 
-def card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> str:
-    """The card of a corpus from its facts, as `corpora.prepare` gathers them."""
+def corpus_card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> str:
+    """The card of a corpus, from the manifest's facts."""
     rows = [
         f"| {split} | {facts['documents'].get(split, 0):,} | {facts['lines'].get(split, 0):,} "
         f"| {facts['bytes'].get(split, 0):,} |"
@@ -47,7 +48,7 @@ def card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> str:
 
 def _source(source: dict[str, Any]) -> str:
     if "glotcc" not in source:
-        return f"From local files: {', '.join(source['files'])}. The licence is that of the files; keep to it."
+        return f"From local files: {', '.join(source['files'])}. The licence is that of the files."
     return (
         f"From {source['glotcc']} at revision {source['revision']} (commit {source['commit']}), "
         f"{len(source['files'])} of {source['of']} shards: {', '.join(source['files'])}. "
@@ -56,9 +57,11 @@ def _source(source: dict[str, Any]) -> str:
 
 
 def _passes(passes: list[tuple[str, int]]) -> list[str]:
-    """How often the files' text stands in train, where sampling repeats the smaller ones."""
-    told = ", ".join(f"{file} {count}" for file, count in passes if count > 1)
-    return [f"Repeated in train, times in all: {told}.", ""] if told else []
+    """How often the text of each file stands in train, where sampling repeats the smaller files."""
+    repeated = ", ".join(f"{file} {count}" for file, count in passes if count > 1)
+    return (
+        [f"Files whose text is repeated in train, and how often it stands there: {repeated}.", ""] if repeated else []
+    )
 
 
 def _text_changes(counts: dict[str, int]) -> list[str]:
@@ -66,13 +69,13 @@ def _text_changes(counts: dict[str, int]) -> list[str]:
 
 
 def _filters(facts: dict[str, Any]) -> list[str]:
-    """A table of what each filter took, in their order, and what was left after it."""
+    """A table of what each filter dropped, in their order, and what was left after it."""
     counts, sizes = facts["counts"], facts["bytes_by_outcome"]
     lines, size = sum(counts.values()), sum(sizes.values())
     table = ["| filter | lines dropped | lines left | MB left |", "|---|---|---|---|"]
     table.append(f"| (lines cut from the pages) | | {lines:,} | {_megabytes(size)} |")
     for reason, count in counts.items():
-        if reason == "kept" or not count:
+        if reason == KEPT or not count:
             continue
         lines, size = lines - count, size - sizes[reason]
         table.append(f"| {reason} | {count:,} | {lines:,} | {_megabytes(size)} |")
@@ -80,7 +83,7 @@ def _filters(facts: dict[str, Any]) -> list[str]:
 
 
 def _megabytes(size: int) -> str:
-    """Bytes in MB; two digits of a small corpus, and nothing where nothing is left."""
+    """Bytes in MB, with two significant digits in a small corpus, and empty where nothing is left."""
     if not size:
         return ""
     return f"{size / MB:,.1f}" if size >= MB / 10 else f"{Decimal(f'{size / MB:.2g}'):f}"
@@ -89,19 +92,20 @@ def _megabytes(size: int) -> str:
 def _rules(corpus: Corpus, language: Language) -> list[str]:
     """What the filters mean, with the recipe's numbers."""
     near = (
-        "Near a repeat: character 5-grams alike (MinHash; found at a Jaccard similarity of 0.8 in 93 % of the cases)."
+        "Near duplicate: similar in its character 5-grams to another line (MinHash; a Jaccard similarity of 0.8 is "
+        "found in 93 % of the cases)."
         if corpus.drop_near_duplicates
-        else "Near repeats were kept."
+        else "Near duplicates were kept."
     )
-    tasks = (
-        "In a task set: equal to a text of the recipe's tasks in any split, or to a part of one"
-        f"{', or a near twin of it' if corpus.drop_near_duplicates else ''}."
+    task = (
+        "In a task: equal to a text of the recipe's tasks in any split, or to a part of one"
+        f"{', or a near duplicate of it' if corpus.drop_near_duplicates else ''}."
         if corpus.drop_task_lines
-        else "Texts of the task sets were not looked for."
+        else "Texts of the tasks were not looked for."
     )
     return [
         f"A line has {corpus.min_characters} to {corpus.max_characters} characters, at least "
         f"{corpus.min_letters:.0%} of them letters, and of these {corpus.min_script:.0%} {language.script}. "
-        "Repeated: letters and digits as in an earlier line, over all splits. "
-        f"{near} {tasks} Splits are made by document, with a hash of its id.",
+        "Duplicate: the same letters and digits as another line, over all splits. "
+        f"{near} {task} Documents are split by a hash of their id.",
     ]

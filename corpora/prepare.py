@@ -1,16 +1,12 @@
-"""The corpus artifact: train, validation and test parquet with the columns document and text."""
+"""The corpus artifact: from a recipe to train, validation and test parquet (document, text) and a data card."""
 
-import importlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy
-import pyarrow
-import pyarrow.parquet
 
 from ..recipes.availability import SKIPPED_TASKS, missing_data
 from ..recipes.glotcc import FETCHED
@@ -21,22 +17,23 @@ from ..workspace.errors import UserError
 from ..workspace.locations import expand_files
 from ..workspace.progress import QUIET, Progress
 from ..workspace.text import told
-from .card import card
-from .clean import Cleaned, Tally, clean, clean_all
-from .readers import Document, Shards, find_shards, read_documents
-from .reasons import left_out
-from .stage import KEPT, NEAR, NOT_SAMPLED, OUTCOMES, OVER_CAP, REPEATED, Stage
-from .tasks import task_inputs, task_lines
+from .card import corpus_card
+from .clean import Cleaned, Tally, clean
+from .code_points import Array
+from .parallel import clean_all
+from .readers import CorpusFiles, Document, DocumentReader, find_files
+from .reasons import EMPTY, KEPT, NOT_SAMPLED, REASONS, Outcome, left_out
+from .sampling import file_passes
+from .split_files import write_splits
+from .staged_lines import StagedLines
+from .task_texts import task_inputs, task_texts
 
-CODE = 3  # goes up when the same text is to give other files
-SPLITS = ("train", "validation", "test")
-SCHEMA = pyarrow.schema({"document": pyarrow.string(), "text": pyarrow.string()})
-BATCH = 2_000_000  # characters cleaned together
-MOST_PASSES = 100  # of a small file beside a large one
+CACHE_VERSION = 3  # raise it when the same text and recipe give other files, so that corpora made before are not reused
+BATCH_CHARACTERS = 2_000_000  # cleaned together
 
 
 def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
-    """Where the recipe's corpus lies. Local files count by content; GlotCC by hub id, revision and language."""
+    """The artifact of the recipe's corpus. Local files count by content; GlotCC by hub id, revision and language."""
     corpus = _section(recipe)
     unread = {"sampling"} if corpus.sampling == 1 else set[str]()
     section = corpus.model_dump(mode="json", exclude={"files", "glotcc", "revision"} | unread)
@@ -45,12 +42,12 @@ def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
         inputs = {"files": [f"{_format(path)} {file_hash(path)}" for path in expand_files(corpus.files)]}
     if corpus.drop_task_lines:
         inputs["tasks"] = task_inputs(recipe.eval)
-    section |= {"language": recipe.language, "code": CODE}
+    section |= {"language": recipe.language, "code": CACHE_VERSION}
     return Artifact(workspace / "data" / recipe.language, "corpus", "corpus", section, inputs)
 
 
 def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET, workers: int = 1) -> Artifact:
-    """Read, clean (in `workers` processes), split the recipe's text unless that is done.
+    """Read, clean (in `workers` processes) and split the recipe's text unless that is done.
 
     Raises UserError where a file cannot be read or no line is left.
     """
@@ -61,45 +58,27 @@ def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET, 
 
 def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, workers: int) -> None:
     corpus, language = _section(recipe), find_language(recipe.language)
-    source = find_shards(corpus, recipe.language, progress)
-    tally = Tally()
+    files = find_files(corpus, recipe.language, progress)
     with TemporaryDirectory(dir=draft.folder) as folder:
-        stage = Stage(Path(folder), corpus)
+        lines = StagedLines(Path(folder), corpus)
         if corpus.drop_task_lines:
             skipped = draft.facts[SKIPPED_TASKS] = missing_data(recipe)
             for cleaned in _task_lines(recipe, workspace, skipped, progress):
-                stage.add_task_lines(cleaned)
-        files: list[int] = []
-        batches = _sampled(_batches(source, corpus, files, tally, progress), stage, tally)
-        label = f"clean text, blocks of {BATCH // 1_000_000} M characters"
-        lines_of: list[int] = []
-        for cleaned in progress.track(clean_all(batches, corpus, language, workers), label):
-            tally.add(cleaned.tally)
-            stage.add(cleaned)
-            lines_of.append(len(cleaned.lines))
-        outcome = stage.settle()
-        for index, name in enumerate(OUTCOMES):
-            tally.lines[name] += int((outcome == index).sum())
-            tally.bytes[name] += stage.bytes_of(outcome, index)
-        if not tally.lines[OUTCOMES[KEPT]]:
-            reasons = left_out(tally.pages, tally.lines)
-            raise UserError(
-                f"no line of text is left for {recipe.language}: give more text, or drop less of it: {reasons}"
-                if reasons
-                else f"no line of text is left for {recipe.language}: the files are empty; give others in corpus.files"
-            )
-        repeats = tally.lines[OUTCOMES[REPEATED]] + tally.lines[OUTCOMES[NEAR]]
-        if tally.lines[OUTCOMES[NOT_SAMPLED]] and not tally.lines[OUTCOMES[OVER_CAP]] and repeats:
-            progress.say("fewer than max_bytes or max_documents are kept: repeats took more than expected")
-        times = (outcome == KEPT).astype(numpy.uint16)
+                lines.add_task_lines(cleaned)
+        tally = _stage(recipe, files, lines, progress, workers)
+        outcome = lines.settle()
+        _count_outcomes(tally, lines, outcome)
+        _require_lines(tally, recipe.language)
+        if _falls_short(tally):
+            progress.say("fewer than max_bytes or max_documents are kept: there were more duplicates than expected")
+        times = (outcome == Outcome.KEPT).astype(numpy.uint16)
         if corpus.sampling < 1:
-            owners = numpy.repeat(files, lines_of)
-            passes = passes_of(numpy.bincount(owners, stage.sizes() * times, len(source.read)), corpus.sampling)
-            times *= passes[owners]
-            draft.facts["passes"] = list(zip(source.read, passes.tolist(), strict=True))
-        draft.facts |= _write(stage, times, draft.folder)
+            passes = file_passes(_kept_bytes_by_file(lines, outcome, len(files.read)), corpus.sampling)
+            times *= passes[lines.file_numbers()]
+            draft.facts["passes"] = list(zip(files.read, passes.tolist(), strict=True))
+        draft.facts |= write_splits(lines, times, draft.folder)
     draft.facts |= {
-        "source": source.facts(),
+        "source": files.facts(),
         "pages": _present(tally.pages),
         "counts": _present(tally.lines),
         "bytes_by_outcome": _present(tally.bytes),
@@ -107,102 +86,89 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
     }
     if tally.text:
         progress.say(f"text put into one form: {told(tally.text)}")
-    (draft.folder / "card.md").write_text(card(language, corpus, draft.facts), encoding="utf-8")
+    (draft.folder / "card.md").write_text(corpus_card(language, corpus, draft.facts), encoding="utf-8")
 
 
 def _task_lines(recipe: Recipe, workspace: Path, skipped: Collection[str], progress: Progress) -> Iterator[Cleaned]:
-    """The texts of the task sets, whole, and cut as the corpus is: whatever their letters and script."""
+    """The texts of the recipe's tasks, whole, and cut as the corpus is; none is dropped for its letters or script."""
     corpus, language = _section(recipe), find_language(recipe.language)
-    texts = [Document(text, text) for text in task_lines(recipe, workspace / "downloads", skipped, progress)]
-    whole = corpus.model_copy(
-        update={"min_characters": 1, "max_characters": 10**9, "cut": "lines", "min_letters": 0.0, "min_script": 0.0}
-        | {"drop_boilerplate": False, "min_probability": 0.0}
-    )
-    yield clean(texts, whole, language)
-    yield clean(
-        texts, whole.model_copy(update=corpus.model_dump(include={"min_characters", "max_characters", "cut"})), language
-    )
+    texts = [Document(text, text) for text in task_texts(recipe, workspace / "downloads", skipped, progress)]
+    unfiltered = {"min_letters": 0.0, "min_script": 0.0, "drop_boilerplate": False, "min_probability": 0.0}
+    uncut = {"min_characters": 1, "max_characters": 10**9, "cut": "lines"}
+    yield clean(texts, corpus.model_copy(update=unfiltered | uncut), language)
+    yield clean(texts, corpus.model_copy(update=unfiltered), language)
 
 
-def passes_of(sizes: Any, power: float) -> Any:
-    """How often each file's text is gone through, from the files' sizes: 1 to MOST_PASSES, uint16 (files,).
-
-    Sizes to the power of 1 / T are sampling with temperature T (Conneau and Lample 2019, section 3.1).
-    """
-    shares = numpy.where(sizes > 0, sizes.max() / numpy.maximum(sizes, 1), 1) ** (1 - power)
-    return numpy.minimum(numpy.rint(shares), MOST_PASSES).astype(numpy.uint16)
-
-
-def _write(stage: Stage, times: Any, folder: Path) -> dict[str, dict[str, int]]:
-    """Write lines to their splits as many `times` as each is to stand in train (in the others once at most).
-
-    The whole text goes round again for each repeat, so that no line stands beside its double. Documents, lines and
-    bytes of each split.
-    """
-    compute: Any = importlib.import_module("pyarrow.compute")  # its functions are made at run time
-    documents, lines, size = Counter[str](), Counter[str](), Counter[str]()
-    last: dict[str, str] = {}
-    with ExitStack() as stack:
-        files = {
-            split: stack.enter_context(pyarrow.parquet.ParquetWriter(folder / f"{split}.parquet", SCHEMA))
-            for split in SPLITS
-        }
-        for turn in range(int(times.max())):
-            start = 0
-            for batch in stage.batches():
-                chosen = batch.filter(pyarrow.array(times[start : start + batch.num_rows] > turn))
-                start += batch.num_rows
-                for index, split in enumerate(SPLITS if turn == 0 else SPLITS[:1]):
-                    rows = chosen.filter(compute.equal(chosen["split"], index)).select(["document", "text"])
-                    if not rows.num_rows:
-                        continue
-                    files[split].write_batch(rows)
-                    names = rows["document"]
-                    documents[split] += len(names.unique()) - (last.get(split) == names[0].as_py())
-                    last[split] = names[-1].as_py()
-                    lines[split] += rows.num_rows
-                    size[split] += compute.sum(compute.binary_length(rows["text"])).as_py()
-    return {"documents": dict(documents), "lines": dict(lines), "bytes": dict(size)}
+def _stage(recipe: Recipe, files: CorpusFiles, lines: StagedLines, progress: Progress, workers: int) -> Tally:
+    """Read and clean all documents that the sample may need, and add their lines to `lines`; what was counted."""
+    corpus = _section(recipe)
+    reader = DocumentReader(corpus.text_column, progress)
+    # Lazily: by the time a batch is cleaned, those before it may have narrowed the sample.
+    batches = (lines.sample.select(batch) for batch in _batches(files, reader, corpus, progress))
+    cleaned_batches = clean_all(batches, corpus, find_language(recipe.language), workers)
+    tally = Tally()
+    for cleaned in progress.track(
+        cleaned_batches, f"clean text, blocks of {BATCH_CHARACTERS // 1_000_000} M characters"
+    ):
+        tally.add(cleaned.tally)
+        lines.add(cleaned)
+    tally.pages.update({EMPTY: reader.empty, NOT_SAMPLED: lines.sample.pages_left_out})
+    return tally
 
 
 def _batches(
-    source: Shards, corpus: Corpus, files: list[int], tally: Tally, progress: Progress
+    files: CorpusFiles, reader: DocumentReader, corpus: Corpus, progress: Progress
 ) -> Iterator[list[Document]]:
-    """Pages, some of about BATCH characters together; of GlotCC no more shards than the cap needs.
-
-    `files` gets the number of each batch's file; only with sampling is that all that the batch has pages of.
-    """
+    """Documents, some of about BATCH_CHARACTERS together; of GlotCC no more shards than the cap needs."""
     batch: list[Document] = []
-    size = total = pages = 0
-    for number, path in enumerate(source.paths(progress)):
-        for document in read_documents(path, corpus.text_column, tally.pages, progress):
+    size = characters = documents = 0
+    for path in files.paths(progress):
+        for document in reader.read(path):
             batch.append(document)
             size += len(document.text)
-            pages += 1
-            if size >= BATCH:
-                files.append(number)
+            documents += 1
+            if size >= BATCH_CHARACTERS:
                 yield batch
-                total += size
+                characters += size
                 batch, size = [], 0
-        if batch and corpus.sampling < 1:
-            files.append(number)
-            yield batch
-            total += size
-            batch, size = [], 0
-        caps = ((total, corpus.max_bytes), (pages, corpus.max_documents))
-        if source.folder and any(cap is not None and amount >= FETCHED * cap for amount, cap in caps):
+        caps = ((characters, corpus.max_bytes), (documents, corpus.max_documents))
+        if files.shards and any(cap is not None and amount >= FETCHED * cap for amount, cap in caps):
             break
     if batch:
-        files.append(-1)
         yield batch
 
 
-def _sampled(batches: Iterable[list[Document]], stage: Stage, tally: Tally) -> Iterator[list[Document]]:
-    """The pages of each batch that the sample may need, asked as late as possible."""
-    for batch in batches:
-        sampled = stage.sample(batch)
-        tally.pages[OUTCOMES[NOT_SAMPLED]] += len(batch) - len(sampled)
-        yield sampled
+def _count_outcomes(tally: Tally, lines: StagedLines, outcome: Array) -> None:
+    """Add the staged lines to the tally, by what became of them."""
+    counts = numpy.bincount(outcome, minlength=len(Outcome)).tolist()
+    sizes = lines.bytes_by_outcome(outcome).tolist()
+    for which, reason in REASONS.items():
+        tally.lines[reason] += counts[which]
+        tally.bytes[reason] += int(sizes[which])
+
+
+def _require_lines(tally: Tally, language: str) -> None:
+    """Raise UserError, with what can be done, where no line is kept."""
+    if tally.lines[KEPT]:
+        return
+    reasons = left_out(tally.pages, tally.lines)
+    raise UserError(
+        f"no line of text is left for {language}: give more text, or drop less of it: {reasons}"
+        if reasons
+        else f"no line of text is left for {language}: the files are empty; give others in corpus.files"
+    )
+
+
+def _falls_short(tally: Tally) -> bool:
+    """Whether pages were left out for a cap that is not reached after all, for duplicates took too much."""
+    duplicates = tally.lines[REASONS[Outcome.DUPLICATE]] + tally.lines[REASONS[Outcome.NEAR_DUPLICATE]]
+    return bool(tally.lines[NOT_SAMPLED] and not tally.lines[REASONS[Outcome.OVER_CAP]] and duplicates)
+
+
+def _kept_bytes_by_file(lines: StagedLines, outcome: Array, files: int) -> Array:
+    """Bytes of the kept lines of each file; float64 (files,)."""
+    kept = outcome == Outcome.KEPT
+    return numpy.bincount(lines.file_numbers()[kept], lines.sample.sizes.read()[kept], minlength=files)
 
 
 def _section(recipe: Recipe) -> Corpus:
@@ -218,5 +184,5 @@ def _format(path: Path) -> str:
 
 
 def _present(counts: Counter[str]) -> dict[str, int]:
-    """What occurs, and what was kept."""
-    return {name: count for name, count in counts.items() if count or name == OUTCOMES[KEPT]}
+    """The counts that are not zero, and what was kept."""
+    return {reason: count for reason, count in counts.items() if count or reason == KEPT}

@@ -1,7 +1,10 @@
-"""Documents from GlotCC or local files, streamed."""
+"""From the recipe's files, local ones or GlotCC's shards, to documents, one after the other.
 
-from collections import Counter
-from collections.abc import Iterator
+How a file is read goes by its ending: text is read here, tables (csv, tsv, jsonl, json, parquet) by `workspace.tables`,
+and which endings of a folder are read at all says `workspace.locations`. A new format belongs to those two.
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,118 +17,134 @@ from ..workspace.progress import QUIET, Progress
 from ..workspace.tables import is_text, open_table, open_text, text_in
 from ..workspace.text import to_nfc
 
-TEXT_COLUMNS = ("content", "text")  # GlotCC's, and everybody else's
+TEXT_COLUMNS = ("content", "text")  # read where corpus.text_column names none: GlotCC's, and the usual one
 ID_COLUMN = "warc-record-id"
-EMPTY = "empty"
-NOTHING: frozenset[str] = frozenset()
+NO_NAMES: frozenset[str] = frozenset()
 
 
 class Document(NamedTuple):
-    """One page, or one line of a file that has a sentence a line; with GlotCC's marks, where it has them."""
+    """A web page, a row of a table or a line of a text file, with GlotCC's annotations where it has them."""
 
     id: str
     text: str
-    warnings: frozenset[str] = NOTHING
-    categories: frozenset[str] = NOTHING
+    warnings: frozenset[str] = NO_NAMES
+    categories: frozenset[str] = NO_NAMES
     probability: float | None = None
-    """Of the language, as GlotLID saw it."""
+    """Of the language, by GlotLID."""
+    file: int = 0
+    """Number of its file among those of the corpus."""
 
 
 @dataclass
-class Shards:
-    """The files of a corpus: local ones, or GlotCC's, each fetched when it is its turn."""
+class CorpusFiles:
+    """The files of a corpus: local ones, or GlotCC's shards, each fetched when it is its turn."""
 
     corpus: Corpus
     local: list[Path] = field(default_factory=list)
-    folder: HubFolder | None = None
+    shards: HubFolder | None = None
     read: list[str] = field(default_factory=list)
-    """Names of the files given out so far."""
+    """Names of the files handed out so far."""
 
     def paths(self, progress: Progress = QUIET) -> Iterator[Path]:
         """Local paths, one by one."""
         for path in self.local:
             self.read.append(path.name)
             yield path
-        for name in self.folder.files if self.folder else ():
-            assert self.folder is not None
-            progress.say(f"shard {len(self.read) + 1} of {len(self.folder.files)}: {name}")
+        if self.shards is None:
+            return
+        for name in self.shards.files:
+            progress.say(f"shard {len(self.read) + 1} of {len(self.shards.files)}: {name}")
             self.read.append(name)
-            yield hub_file(self.corpus.glotcc, name, self.folder.commit)
+            yield hub_file(self.corpus.glotcc, name, self.shards.commit)
 
     def facts(self) -> dict[str, Any]:
         """Where the text came from, for the manifest: no paths of this machine."""
-        if self.folder is None:
+        if self.shards is None:
             return {"files": self.read}
         return {
             "glotcc": self.corpus.glotcc,
             "revision": self.corpus.revision,
-            "commit": self.folder.commit,
-            "licence": self.folder.card.licence,
+            "commit": self.shards.commit,
+            "licence": self.shards.card.licence,
             "files": self.read,
-            "of": len(self.folder.files),
+            "of": len(self.shards.files),
         }
 
 
-def find_shards(corpus: Corpus, language: str, progress: Progress = QUIET) -> Shards:
+def find_files(corpus: Corpus, language: str, progress: Progress = QUIET) -> CorpusFiles:
     """The files of a corpus, nothing fetched yet. Raises UserError where there are none."""
     if corpus.files:
         for folder, endings in unread_files(corpus.files).items():
             counts = ", ".join(f"{count} {ending}" for ending, count in endings.items())
             progress.say(f"{folder}: {endings.total()} files not read ({counts})")
-        return Shards(corpus, local=expand_files(corpus.files))
-    folder = glotcc_shards(corpus, language)
+        return CorpusFiles(corpus, local=expand_files(corpus.files))
+    shards = glotcc_shards(corpus, language)
     if not COMMIT.fullmatch(corpus.revision):
-        progress.say(f"{corpus.glotcc}: {corpus.revision} is at {folder.commit}; set corpus.revision to pin it")
-    return Shards(corpus, folder=folder)
+        progress.say(f"{corpus.glotcc}: {corpus.revision} is at {shards.commit}; set corpus.revision to pin it")
+    return CorpusFiles(corpus, shards=shards)
 
 
-def read_documents(
-    path: Path, text_column: str | None, pages: Counter[str] | None = None, progress: Progress = QUIET
-) -> Iterator[Document]:
-    """Documents of a txt (one a line), csv, tsv, jsonl, json or parquet file; empty ones are left out.
+class DocumentReader:
+    """Reads the documents of file after file; `empty` counts those without text, which are left out.
 
-    They are counted in `pages` as `EMPTY`; `progress` is told how a file is read where its name does not say.
-
-    A document's id is GlotCC's record id where there is one, else the text itself in normal form C: its hash decides
-    the split, which must not depend on how a keyboard writes accents. The text is as the file has it: broken encoding
-    shows only before the rules for all text (`workspace.text`). Raises UserError for a file that
-    cannot be read or has no text column.
+    `progress` is told how a file is read where its name does not say.
     """
-    pages = Counter() if pages is None else pages
-    if is_text(path):
+
+    def __init__(self, text_column: str | None = None, progress: Progress = QUIET) -> None:
+        self._text_column = text_column
+        self._progress = progress
+        self._files = 0
+        self.empty = 0
+
+    def read(self, path: Path) -> Iterator[Document]:
+        """Documents of a txt (one a line), csv, tsv, jsonl, json or parquet file.
+
+        A document's id is GlotCC's record id where there is one, else the text itself in normal form C: its hash
+        decides the split, which must not depend on how a keyboard writes accents. The text is as the file has it, since
+        the rules for all text (`workspace.text`) would hide broken encoding. Raises UserError for a file that cannot be
+        read or has no text column.
+        """
+        number = self._files
+        self._files += 1
+        for document in self._lines(path, number) if is_text(path) else self._rows(path, number):
+            if document.text and not document.text.isspace():
+                yield document
+            else:
+                self.empty += 1
+
+    def _lines(self, path: Path, number: int) -> Iterator[Document]:
         with open_text(path) as file:
             for line in file:
-                if text := line.strip():
-                    yield Document(to_nfc(text), text)
-                else:
-                    pages[EMPTY] += 1
-        return
-    table = open_table(path)
-    for note in table.notes:
-        progress.say(f"read {path.name}: {note}")
-    for number, row in table.rows:
-        name = text_column or next((name for name in TEXT_COLUMNS if name in row), TEXT_COLUMNS[-1])
-        text = table.value(number, row, name)
-        if not isinstance(text, str):
-            text = text_in(text, name, table.place(number))
-        if not text or text.isspace():
-            pages[EMPTY] += 1
-        else:
+                text = line.strip()
+                yield Document(to_nfc(text), text, file=number)
+
+    def _rows(self, path: Path, number: int) -> Iterator[Document]:
+        table = open_table(path)
+        self._say(path, table.notes)
+        for row_number, row in table.rows:
+            column = self._text_column or next((name for name in TEXT_COLUMNS if name in row), TEXT_COLUMNS[-1])
+            text = table.value(row_number, row, column)
+            if not isinstance(text, str):  # the place of every row would take as long as reading it
+                text = text_in(text, column, table.place(row_number))
             yield Document(
                 str(row.get(ID_COLUMN) or to_nfc(text)),
                 text,
                 _names(row.get("quality-warnings")),
                 _names(row.get("categories")),
-                _number(row.get("identification-prob")),
+                _probability(row.get("identification-prob")),
+                number,
             )
-    for note in table.late_notes:
-        progress.say(f"read {path.name}: {note}")
+        self._say(path, table.late_notes)
+
+    def _say(self, path: Path, notes: Iterable[str]) -> None:
+        for note in notes:
+            self._progress.say(f"read {path.name}: {note}")
 
 
 def _names(value: Any) -> frozenset[str]:
-    """A column with a list of names; nothing where it holds something else."""
-    return frozenset(map(str, value)) if isinstance(value, list) else NOTHING
+    """A column with a list of names; no names where it holds something else."""
+    return frozenset(map(str, value)) if isinstance(value, list) else NO_NAMES
 
 
-def _number(value: Any) -> float | None:
+def _probability(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) else None

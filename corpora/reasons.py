@@ -1,8 +1,33 @@
-"""Why pages and lines were left out of a corpus, and which field of the recipe decides it."""
+"""What becomes of pages and lines: the reasons for dropping them, and the field of the recipe that decides each."""
 
 from collections.abc import Mapping
+from enum import IntEnum
 
-FIELDS = {  # of `corpus`, by the reason that is counted; None: it cannot be set
+KEPT, EMPTY = "kept", "empty"
+REPAIRED = "of these with repaired encoding"
+NOT_SAMPLED = "not sampled"
+
+
+class Outcome(IntEnum):
+    """What becomes of a staged line, as a number that arrays hold."""
+
+    KEPT = 0
+    NOT_SAMPLED = 1
+    IN_TASK = 2
+    DUPLICATE = 3
+    NEAR_DUPLICATE = 4
+    OVER_CAP = 5
+
+
+REASONS = {
+    Outcome.KEPT: KEPT,
+    Outcome.NOT_SAMPLED: NOT_SAMPLED,
+    Outcome.IN_TASK: "in a task",
+    Outcome.DUPLICATE: "duplicate",
+    Outcome.NEAR_DUPLICATE: "near duplicate",
+    Outcome.OVER_CAP: "over the cap",
+}
+FIELDS = {  # of `corpus`, by reason; None: nothing to set
     "uncertain language": "min_probability",
     "quality warning": "drop_warnings",
     "religious": "drop_religious",
@@ -11,16 +36,16 @@ FIELDS = {  # of `corpus`, by the reason that is counted; None: it cannot be set
     "few letters": "min_letters",
     "other script": "min_script",
     "boilerplate": "drop_boilerplate",
-    "in a task set": "drop_task_lines",
-    "repeated": None,
-    "near a repeat": "drop_near_duplicates",
-    "not sampled": "max_bytes, max_documents",
-    "over the cap": "max_bytes, max_documents",
+    REASONS[Outcome.IN_TASK]: "drop_task_lines",
+    REASONS[Outcome.DUPLICATE]: None,
+    REASONS[Outcome.NEAR_DUPLICATE]: "drop_near_duplicates",
+    NOT_SAMPLED: "max_bytes, max_documents",
+    REASONS[Outcome.OVER_CAP]: "max_bytes, max_documents",
 }
 
 
 def left_out(pages: Mapping[str, int], lines: Mapping[str, int]) -> str:
-    """Counts of what was left out, each with its field: "too short 12 (corpus.min_characters), repeated 3"."""
+    """Counts of what was dropped, each with its field: "too short 12 (corpus.min_characters), duplicate 3"."""
     labelled = [(f"pages: {reason}", reason, count) for reason, count in pages.items()]
     labelled += [(reason, reason, count) for reason, count in lines.items()]
     parts = []

@@ -35,6 +35,11 @@ def commands() -> Iterator[tuple[str, Any]]:
             yield name, command
 
 
+def parameters(command: Any) -> list[Any]:
+    """The arguments and options of a command that its help shows, `--help` apart."""
+    return [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
+
+
 def option_anchor(words: str, parameter: Any) -> str:
     """The anchor of an option or argument: "train--max-steps", "recipes-show-RECIPE"."""
     name = max(parameter.opts, key=len) if parameter.param_type_name == "option" else f"-{parameter.name}"
@@ -48,8 +53,7 @@ def _command(words: str, command: Any) -> str:
     parts = [heading, "", as_markdown(command.help), "", f"```\n{usage}\n```", ""]
     if examples := _examples(command.epilog):
         parts += ["Examples:", "", "```\n" + "\n".join(examples) + "\n```", ""]
-    parameters = [parameter for parameter in command.get_params(context) if parameter.name != "help"]
-    parts += [_parameter(words, parameter, context) for parameter in parameters]
+    parts += [_parameter(words, parameter, context) for parameter in parameters(command)]
     return "\n".join(parts)
 
 

@@ -13,7 +13,7 @@ import torch
 
 from ..recipes.availability import Skipped, sentence_settings, skipped_tasks, tasks_to_run
 from ..recipes.evaluation import PseudoPerplexity, Task
-from ..recipes.examples import Account, reading_notes
+from ..recipes.examples import LIMITED, Account, reading_notes
 from ..recipes.schema import Recipe
 from ..recipes.task_files import label_origin, read_sentences, sentence_inputs, task_inputs
 from ..training.adapters import load_adapter
@@ -109,10 +109,12 @@ class Measurement:
             task = self._labelled
             section = self.recipe.eval.training.settings(tags=self.task not in ("topic", "sentiment"))
             section["precision"] = self.recipe.training.precision
-            section |= task.model_dump(mode="json", exclude=NOT_SCORED, exclude_defaults=True)
+            section |= task.artifact_settings(exclude=NOT_SCORED, exclude_defaults=True)
             inputs["data"] = task_inputs(self.task, task)
             section |= self._transfer(inputs)
         section |= {"language": self.recipe.language, "task": self.task, "seed": self.seed, "system": self.system}
+        if self.recipe.eval.limit is not None:  # absent otherwise, so that full scores keep their keys
+            section["limit"] = self.recipe.eval.limit
         section["code"] = 5
         name = f"{self.task}-{base_name(self.recipe.base)}-{self.system.replace('/', '-')}"
         return Artifact(self.workspace / "scores" / self.recipe.language, name, "scores", section, inputs, parents)
@@ -209,6 +211,7 @@ class Measurement:
             language=self.recipe.language,
             base=base_name(self.recipe.base),
             transfer_from=self._learnt_in,
+            limit=self.recipe.eval.limit,
         )
 
     def _sentences_scored(self, draft: Draft, progress: Progress) -> list[dict[str, Any]]:
@@ -218,6 +221,9 @@ class Measurement:
         if not sentences:
             raise UserError("eval.mlm: no sentence to score: name files, or prepare more text")
         account.rows = account.rows or len(sentences)  # of the prepared test split
+        if (limit := self.recipe.eval.limit) is not None and limit < len(sentences):
+            account.dropped[LIMITED] = len(sentences) - limit
+            sentences = nsmallest(limit, sentences, key=_digest)
         base, tokenizer = self._load(progress)
         device = use_device()
         model = MaskedLM(load_adapter(base, self._folder) if self._folder else base).to(device)
@@ -253,12 +259,13 @@ class Measurement:
             return read_sentences(settings, self.workspace / "downloads", progress, account)
         # in an order of their own: the first lines of the split all come from a few pages
         texts = read_texts((self._corpus,), "test")
-        return iter(nsmallest(settings.max_sentences, texts, key=lambda text: sha256(text.encode()).digest()))
+        return iter(nsmallest(settings.max_sentences, texts, key=_digest))
 
     def _answers(self, draft: Draft, progress: Progress) -> tuple[list[dict[str, Any]], list[str]]:
-        data = read_task(self.task, self._labelled, self.workspace / "downloads", progress)
+        downloads = self.workspace / "downloads"
+        data = read_task(self.task, self._labelled, downloads, progress, limit=self.recipe.eval.limit)
         draft.facts["examples"] = {split: len(items) for split, items in data.splits.items()}
-        origin = label_origin(self.task, self._labelled, self.workspace / "downloads")
+        origin = label_origin(self.task, self._labelled, downloads)
         draft.facts["labels_named_by"] = LABELS_NAMED_BY[origin]
         if origin == "recipe" and self.seed == self.recipe.eval.seeds[0]:
             order = ", ".join(f"{number} {label}" for number, label in enumerate(self._labelled.labels or ()))
@@ -297,6 +304,11 @@ class Measurement:
 
     def _load(self, progress: Progress) -> Any:
         return load_base(self.recipe, self.workspace, self.prepared, progress)
+
+
+def _digest(text: str) -> bytes:
+    """Orders texts at random, but always alike."""
+    return sha256(text.encode()).digest()
 
 
 def folder_hashes(folder: Path) -> dict[str, str]:

@@ -10,8 +10,8 @@ from typing import Any
 from ..workspace.artifacts import MANIFEST, write_json
 from ..workspace.errors import UserError
 
-SCHEMA_VERSION = 2
-READABLE = (1, SCHEMA_VERSION)  # 1 had no transfer_from
+SCHEMA_VERSION = 3
+READABLE = (1, 2, SCHEMA_VERSION)  # 1 had no transfer_from, 2 no limit
 FILE = "scores.json"
 AGAIN = "if eval wrote it, delete its folder and run eval again"
 BASE = "base"
@@ -41,6 +41,7 @@ class Score:
     """One measured number; `system` is "base" or an adapter's type/source, `interval` covers 95 %.
 
     `transfer_from` is the language that the task was learnt in where it is not `language` (zero-shot transfer).
+    `limit` is the most items that were scored where `eval.limit` left others out: not comparable with a full score.
     """
 
     task: str
@@ -53,6 +54,7 @@ class Score:
     language: str
     base: str
     transfer_from: str | None = None
+    limit: int | None = None
 
 
 def write_scores(path: Path, scores: Sequence[Score]) -> None:

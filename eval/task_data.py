@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..recipes.evaluation import Task
-from ..recipes.examples import SAMPLED, Account, Item, reading_notes
-from ..recipes.task_files import SPLITS, field_of, normal_text, read_split, sample
+from ..recipes.examples import LIMITED, SAMPLED, Account, Item, reading_notes
+from ..recipes.splits import SPLITS
+from ..recipes.task_files import field_of, normal_text, read_split, sample
 from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress
 from .label_checks import LISTED, Counts, label_counts, odd_labels, poor_splits, refuse_mismatches
@@ -46,8 +47,11 @@ class TaskData:
         return [*found, *self.strange]
 
 
-def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) -> TaskData:
-    """Read the splits of a task. Raises UserError for unreadable files, missing columns, or an empty split."""
+def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET, *, limit: int | None = None) -> TaskData:
+    """Read the splits of a task, of test at most `limit` items.
+
+    Raises UserError for unreadable files, missing columns, or an empty split.
+    """
     accounts = {split: Account() for split in SPLITS}
     splits = {split: read_split(name, task, split, cache, progress, accounts[split]) for split in SPLITS}
     tags = _have_tags(name, task, splits)
@@ -63,9 +67,10 @@ def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET) ->
     if unnamed:
         raise UserError(f"{field_of(name)}.labels lacks {', '.join(sorted(unnamed))}, which the files hold")
     strange = _check_names(name, task, splits, kind="entity type" if repaired else "tag" if tags else "label")
-    train = sample(splits["train"], task.max_train)
-    accounts["train"].dropped[SAMPLED] += len(splits["train"]) - len(train)
-    splits["train"] = train
+    for split, size, reason in (("train", task.max_train_samples, SAMPLED), ("test", limit, LIMITED)):
+        kept = sample(splits[split], size)
+        accounts[split].dropped[reason] += len(splits[split]) - len(kept)
+        splits[split] = kept
     return TaskData(splits, labels, tags, repaired, _overlap(splits), strange, accounts)
 
 

@@ -93,7 +93,7 @@ class Task(Section):
         default=None,
         description="Names of the labels, in the order of their numbers where the files hold numbers.",
     )
-    max_train: Count | None = Field(
+    max_train_samples: Count | None = Field(
         default=None,
         description="Learn from a fixed choice of so many items of train: few labels, or less time; null: all.",
     )
@@ -138,6 +138,11 @@ class Eval(Section):
     )
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
         default=[1, 2, 3], description="One task adapter is trained per seed."
+    )
+    limit: Count | None = Field(
+        default=None,
+        description="For a quick look: score at most this many test items per task, a fixed choice; such scores are "
+        "marked as not comparable; null: all.",
     )
     mlm: PseudoPerplexity = Field(default=PseudoPerplexity(), description="Pseudo-perplexity.")
     topic: Task | None = Field(default=None, description="Topic classification (SIB-200's shape).")

@@ -12,9 +12,9 @@ from ..workspace.tables import Table, describe, is_conll, is_table, is_text, ope
 from .evaluation import Task
 from .labels import LabelReader, label_name
 
-EMPTY, OTHER_ROWS, OTHER_SPLITS, SAMPLED = "empty text", "where", "other splits", "max_train"
+EMPTY, OTHER_ROWS, OTHER_SPLITS, SAMPLED, LIMITED = "empty text", "where", "other splits", "max_train_samples", "limit"
 CUT_OFF = "cut off by max_length"  # words
-EXPECTED = {OTHER_ROWS, OTHER_SPLITS, SAMPLED}  # reasons that the recipe asks for
+EXPECTED = {OTHER_ROWS, OTHER_SPLITS, SAMPLED, LIMITED}  # reasons that the recipe asks for
 MUCH = 0.01  # of the rows: then the loss is told
 LONG_FILE, LONG_SENTENCE = 200, 1000  # words in one sentence: of the whole file, of one among others
 DEFAULT_COLUMNS = {"text", "label"}  # of Task: CoNLL files are read without

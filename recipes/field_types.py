@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
+    AliasGenerator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,6 +17,7 @@ from pydantic import (
 )
 
 from ..workspace.text import clean_line
+from .renames import FORMER_VALUES, former_field
 
 Count = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -26,7 +28,23 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Section(BaseModel):
     """A part of a recipe: unknown keys are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        alias_generator=AliasGenerator(serialization_alias=former_field),  # used by artifact_settings alone
+    )
+
+    def artifact_settings(self, **selection: Any) -> dict[str, Any]:
+        """The fields as they enter the key of an artifact, JSON-ready: see `renames`.
+
+        `selection` are `include`, `exclude` and `exclude_defaults` of `model_dump`.
+        """
+        settings = self.model_dump(mode="json", by_alias=True, **selection)
+        return {
+            name: FORMER_VALUES.get(value, value) if isinstance(value, str) else value
+            for name, value in settings.items()
+        }
 
     @field_validator("*", mode="before")
     @classmethod

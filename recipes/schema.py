@@ -36,9 +36,11 @@ def _factors(value: Any) -> Any:
 class FromScratch(Section):
     """A small BERT with random weights and a WordPiece vocabulary trained on the prepared text."""
 
-    hidden_size: Count = Field(default=128, description="Width of the hidden states, in units; a multiple of heads.")
-    layers: Count = Field(default=2, description="Number of transformer blocks.")
-    heads: Count = Field(default=4, description="Attention heads in a block.")
+    hidden_size: Count = Field(
+        default=128, description="Width of the hidden states, in units; a multiple of num_attention_heads."
+    )
+    num_hidden_layers: Count = Field(default=2, description="Number of transformer blocks.")
+    num_attention_heads: Count = Field(default=4, description="Attention heads in a block.")
     intermediate_size: Count = Field(default=512, description="Width of the feed-forward layer, in units.")
     vocab_size: Annotated[int, Field(ge=64)] = Field(default=4000, description="Size of the vocabulary, in pieces.")
     alphabet: str = Field(
@@ -51,8 +53,10 @@ class FromScratch(Section):
 
     @model_validator(mode="after")
     def _heads_divide(self) -> "FromScratch":
-        if self.hidden_size % self.heads:
-            raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of heads {self.heads}")
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
+            )
         return self
 
 
@@ -175,7 +179,7 @@ _READ_BY: dict[str, tuple[str, ...]] = {
     "double_seq_bn": _BOTTLENECK,
     "par_bn": _BOTTLENECK,
     "seq_bn_inv": (*_BOTTLENECK, "coupling_reduction_factor", "invert_before_head"),
-    "lora": ("rank", "alpha", "dropout", "train_head"),
+    "lora": ("r", "lora_alpha", "dropout", "train_head"),
     "ia3": ("train_head",),
     "full": ("freeze",),
     "none": (),
@@ -220,8 +224,8 @@ class Adapter(Section):
     invert_before_head: bool = Field(
         default=True, description="seq_bn_inv: undo the coupling before the LM head; false: as the paper trained."
     )
-    rank: Count = Field(default=8, description="lora: rank of the update.")
-    alpha: Count = Field(default=8, description="lora: numerator of the scaling alpha / rank.")
+    r: Count = Field(default=8, description="lora: rank of the update matrices.")
+    lora_alpha: Count = Field(default=8, description="lora: numerator of the scaling lora_alpha / r.")
     fusion_coupling: Literal["text", "graph", "none"] = Field(
         default="text", description="source: fusion of seq_bn_inv: whose coupling is used."
     )
@@ -237,7 +241,7 @@ class Adapter(Section):
     def settings(self) -> dict[str, Any]:
         """The type and the fields it reads, JSON-ready: what tells one adapter from another."""
         unread = set() if self.freeze else {"freeze"}
-        return self.model_dump(mode="json", include={"type", *_READ_BY[self.type]}, exclude=unread)
+        return self.artifact_settings(include={"type", *_READ_BY[self.type]}, exclude=unread)
 
 
 class Recipe(Section):
@@ -303,7 +307,7 @@ _GRID = {"type": "object", "additionalProperties": {"type": "array", "minItems":
 
 def json_schema() -> str:
     """The JSON schema of a recipe file, as text; with `extends`, `grid` and `by_language`, which loading resolves."""
-    schema = Recipe.model_json_schema()
+    schema = Recipe.model_json_schema(by_alias=False)
     schema["title"] = "lrl-adapt recipe"
     schema["properties"] |= {
         "extends": {"type": "string", "description": "Name or path of a recipe to start from."},

@@ -14,9 +14,7 @@ from ..workspace.text import clean_field, clean_line, told
 from .evaluation import TASKS, PseudoPerplexity, Task
 from .examples import EMPTY, OTHER_SPLITS, Account, Item, read_items, read_texts
 from .label_names import label_names
-
-SPLITS = ("train", "validation", "test")
-SHARES = {"train": 0.7, "validation": 0.1}  # of the one file of a task without splits; the rest is test
+from .splits import SPLITS, TASK_BOUNDS, Split, split_of
 
 
 def read_split(
@@ -159,14 +157,9 @@ def _place(item: Item) -> float:
     return int.from_bytes(hashlib.sha256(normal_text(item).encode()).digest()[:8]) / 2**64
 
 
-def _split_of(item: Item) -> str:
-    """By the text alone, so that equal texts stay together and more data later do not move what is there."""
-    place = _place(item)
-    for split, share in SHARES.items():
-        if place < share:
-            return split
-        place -= share
-    return "test"
+def _split_of(item: Item) -> Split:
+    """The split of an example in a file without splits, by its text alone."""
+    return split_of(_place(item), TASK_BOUNDS)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from ..workspace.errors import nearest
+from .renames import PRESENT_FIELDS, PRESENT_VALUES
 from .schema import RESOLVED, Recipe
 
 LIKELY = 0.8  # difflib's cutoff for a slip of the pen
@@ -18,7 +19,10 @@ def explain(detail: Mapping[str, Any]) -> str:
     *above, last = loc = [str(part) for part in detail["loc"]] or ["recipe"]
     dotted = ".".join(loc)
     if detail["type"] == "extra_forbidden":
-        near = _meant(last, above)
+        present = PRESENT_FIELDS.get(last, last)
+        if present != last and present in _fields(above):
+            return f"{dotted}: renamed to {'.'.join([*above, present])}"
+        near = _meant(present, above)
         return f"{dotted}: unknown key; " + (f"did you mean {near}?" if near else f"known: {', '.join(_fields(above))}")
     if detail["type"] == "missing":
         return f"{dotted}: is required"
@@ -45,6 +49,9 @@ def _hint(detail: Mapping[str, Any]) -> str:
     """What may have been meant by a value."""
     value = detail["input"]
     if detail["type"] == "literal_error":
+        present = PRESENT_VALUES.get(str(value))
+        if present in re.findall(r"'([^']+)'", detail["msg"]):
+            return f"; renamed to {present}"
         near = nearest(str(value), re.findall(r"'([^']+)'", detail["msg"]))
         return f"; did you mean {near}?" if near else ""
     if detail["type"] == "list_type" and isinstance(value, str | int | float):

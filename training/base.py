@@ -33,7 +33,7 @@ def scratch_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
         workspace / "bases" / recipe.language,
         "scratch",
         "base",
-        {**recipe.base.from_scratch.model_dump(exclude=unread), "code": 3},
+        {**recipe.base.from_scratch.artifact_settings(exclude=unread), "code": 3},
         parents=prepared.all,
     )
 
@@ -199,8 +199,8 @@ def _make_scratch(settings: FromScratch, prepared: Prepared, draft: Draft) -> No
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=settings.hidden_size,
-        num_hidden_layers=settings.layers,
-        num_attention_heads=settings.heads,
+        num_hidden_layers=settings.num_hidden_layers,
+        num_attention_heads=settings.num_attention_heads,
         intermediate_size=settings.intermediate_size,
         initializer_range=settings.initializer_range,
         pad_token_id=tokenizer.pad_token_id,

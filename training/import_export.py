@@ -1,8 +1,9 @@
-"""Adapters from and to other forms: AdapterHub's, merged into the base, in few bits."""
+"""Adapters from and to other formats: AdapterHub's, merged into the base, with fewer bits."""
 
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from safetensors.torch import save_file
 
 from ..workspace.artifacts import MANIFEST, read_manifest
 from ..workspace.errors import UserError
+from ..workspace.library_logs import quiet_libraries
 from .adapters.adapterhub import export_adapterhub, import_adapterhub
 from .adapters.bottleneck import BottleneckConfig
 from .adapters.build import load_adapter, merge_adapter
@@ -19,19 +21,60 @@ from .adapters.quantise import BITS, QUANTISED, write_quantised
 from .base import load_masked_lm, load_tokenizer
 from .card import CardBase, convert_card
 
-FORMS = ("adapterhub", "merged", "peft")
+FORMATS = ("adapterhub", "merged", "peft")
 
 
+@dataclass(frozen=True)
+class ExportedAdapter:
+    """An adapter in another format, as `export_adapter` wrote it."""
+
+    folder: Path
+    format: str
+    bytes: int
+    """Size of the files of weights."""
+    notes: list[str]
+    """What the format cannot hold, a sentence each."""
+    bits: int | None = None
+    """Bits of each value of a matrix, in the format peft."""
+    bytes_before: int | None = None
+    """Size of the adapter that was exported, in the format peft."""
+    relative_error: float | None = None
+    """Of fewer than 32 bits: norm of the change in the matrices over their norm."""
+
+
+@quiet_libraries()
 def import_adapter(
-    source: Path, base: str, out: Path, *, invert_before_head: bool = True, coupling: str | None = None
+    source: str | Path,
+    base: str | Path,
+    out: str | Path,
+    *,
+    invert_before_head: bool = True,
+    coupling: str | None = None,
 ) -> list[str]:
-    """Write the AdapterHub adapter in `source` as a PEFT adapter into the new folder `out`; gives notes on losses.
+    """Convert an AdapterHub adapter to PEFT's form.
 
-    Raises UserError for an adapter or a base that cannot be read, or that do not fit each other.
+    Example:
+        ```python
+        lrl_adapt.import_adapter("adapterhub-adapter", base="./my-base", out="imported")
+        ```
+
+    Args:
+        source: Folder that `adapters` or adapter-transformers saved, with or without a head; or a fusion's.
+        base: Hub id or folder of the base model.
+        out: New folder to write.
+        invert_before_head: Undo an invertible adapter's coupling before the LM head, as MAD-X intends.
+        coupling: Of a fusion, the adapter whose coupling is used.
+
+    Returns:
+        What PEFT's form cannot hold, a sentence each.
+
+    Raises:
+        UserError: The adapter or the base cannot be read, they do not fit each other, or `out` exists.
     """
+    source, base = Path(source), str(base)
     if not source.is_dir():
         raise UserError(f"{source}: no such folder")
-    with _new_folder(out) as folder:
+    with _new_folder(Path(out)) as folder:
         model, notes = import_adapterhub(
             load_masked_lm(base, None, "--base", new_head=None),
             source,
@@ -45,49 +88,76 @@ def import_adapter(
     return notes
 
 
+@quiet_libraries()
 def export_adapter(
-    source: Path, out: Path, *, form: str, bits: int | None = None, base: str | None = None, name: str = "mlm"
-) -> dict[str, Any]:
-    """Write the adapter in `source` in another form into the new folder `out`; gives sizes, error and notes.
+    source: str | Path,
+    out: str | Path,
+    *,
+    format: str = "peft",
+    bits: int | None = None,
+    base: str | Path | None = None,
+    name: str = "mlm",
+) -> ExportedAdapter:
+    """Write an adapter in another format, or with fewer bits.
 
-    Raises UserError for forms and bits that are not there, and for adapters that have no such form.
+    Example:
+        ```python
+        small = lrl_adapt.export_adapter("my-adapter", "small-adapter", bits=4)
+        small.bytes / small.bytes_before
+        ```
+
+    Args:
+        source: Folder of a trained or imported adapter.
+        out: New folder to write.
+        format: `peft` is PEFT's own, `adapterhub` as `adapters` saves it, `merged` the base with a LoRA or (IA)³ in its
+            weights.
+        bits: In the format `peft`, bits of each value of a matrix: 8, 4 or 1; by default 32.
+        base: Hub id or folder of the base; by default the one that the adapter names. The format `peft` needs none.
+        name: Name of the adapter in the format `adapterhub`.
+
+    Returns:
+        Sizes, notes, and for fewer bits the error.
+
+    Raises:
+        UserError: There is no such format or number of bits, the adapter has no such format, or `out` exists.
     """
-    if form not in FORMS:
-        raise UserError(f"--format {form}: choose one of {', '.join(FORMS)}")
-    if bits is not None and (form != "peft" or bits not in BITS):
-        raise UserError(f"--bits is {', '.join(map(str, BITS))}, with --format peft; got {bits} with {form}")
+    source, out = Path(source), Path(out)
+    if format not in FORMATS:
+        raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}")
+    if bits is not None and (format != "peft" or bits not in BITS):
+        raise UserError(f"--bits is {', '.join(map(str, BITS))}, with --format peft; got {bits} with {format}")
     config = read_config(source)
-    at = _base_of(source, config, base)
-    if form == "peft":
-        with _new_folder(out) as folder:
-            return _plain(source, folder, bits, at)
-    if at.name is None:
-        raise UserError(f"{source} does not tell its base: give it with --base")
-    if form == "merged" and isinstance(config, BottleneckConfig):
+    adapter_base = _base_of(source, config, None if base is None else str(base))
+    if format == "peft":
+        return _export_peft(source, out, bits, adapter_base)
+    if adapter_base.name is None:
+        raise UserError(f"{source} does not name its base: give it with --base")
+    if format == "merged" and isinstance(config, BottleneckConfig):
         raise UserError(
-            f"{source}: a bottleneck has a non-linearity, so no weight of the base can hold it; keep it apart"
+            f"{source}: a bottleneck has a non-linearity and cannot be merged into its base; use --format peft"
         )
-    if form == "adapterhub" and (not name or not name.replace("-", "").replace("_", "").isalnum()):
+    if format == "adapterhub" and (not name or not name.replace("-", "").replace("_", "").isalnum()):
         raise UserError(f"--name {name!r}: use letters, digits, - and _ only")
-    model: Any = load_adapter(load_masked_lm(at.name, at.revision, "--base", new_head=None), source)
+    base_model = load_masked_lm(adapter_base.name, adapter_base.revision, "--base", new_head=None)
+    model: Any = load_adapter(base_model, source)
     with _new_folder(out) as folder:
         notes = []
-        if form == "adapterhub":
+        if format == "adapterhub":
             notes = export_adapterhub(model, name, folder)
         else:
             merge_adapter(model).save_pretrained(str(folder))
-            load_tokenizer(at.name, at.revision, "--base").save_pretrained(str(folder))
-        return {"form": form, "bytes": _size(folder), "notes": notes}
+            load_tokenizer(adapter_base.name, adapter_base.revision, "--base").save_pretrained(str(folder))
+        return ExportedAdapter(out, format, _size(folder), notes)
 
 
-def _base_of(source: Path, config: PeftConfig, given: str | None) -> CardBase:
-    """The base that the user gives, else the one that the adapter names, at the revision that it was trained on.
+def _base_of(source: Path, config: PeftConfig, replacement: str | None) -> CardBase:
+    """`replacement` if given, else the base that the adapter names, at the revision that it was trained on.
 
-    That stands in the adapter's configuration, or, where an earlier version saved it, in the manifest alone.
+    The revision is in the adapter's configuration, or only in the manifest if an earlier version saved it.
     """
     name = config.base_model_name_or_path
-    if given not in (None, name):
-        return CardBase(given)
+    if replacement not in (None, name):
+        return CardBase(replacement)
     revision = config.revision
     if revision is None and (source / MANIFEST).is_file():
         base = read_manifest(source).get("inputs", {}).get("base", {})
@@ -95,35 +165,35 @@ def _base_of(source: Path, config: PeftConfig, given: str | None) -> CardBase:
     return CardBase(name, revision)
 
 
-def _plain(source: Path, folder: Path, bits: int | None, base: CardBase) -> dict[str, Any]:
-    """The same adapter in PEFT's form, in 32 bits or few."""
+def _export_peft(source: Path, out: Path, bits: int | None, base: CardBase) -> ExportedAdapter:
+    """Write the adapter in PEFT's own format, with 32 or fewer bits."""
     weights = read_weights(source)
-    shutil.copyfile(source / CONFIG, folder / CONFIG)
-    facts: dict[str, Any] = {"form": "peft", "bits": bits or 32}
-    if bits is None:
-        save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
-        size = (folder / WEIGHTS).stat().st_size
-    else:
-        facts["relative_error"] = round(write_quantised(weights, bits, folder / QUANTISED), 6)
-        size = (folder / QUANTISED).stat().st_size
-    facts |= {"bytes": size, "bytes_before": _size(source), "notes": []}
-    lines = [f"- {key}: {value}" for key, value in facts.items() if key != "notes"]
-    title = f"{source.name} in {bits or 32} bits"
-    card = convert_card(title, lines, base, read_config(source), quantised=bits is not None)
-    (folder / "README.md").write_text(card, encoding="utf-8")
-    return facts
+    error = None
+    with _new_folder(out) as folder:
+        shutil.copyfile(source / CONFIG, folder / CONFIG)
+        if bits is None:
+            save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+        else:
+            error = round(write_quantised(weights, bits, folder / QUANTISED), 6)
+        exported = ExportedAdapter(out, "peft", _size(folder), [], bits or 32, _size(source), error)
+        facts = {name: value for name, value in asdict(exported).items() if name not in ("folder", "notes")}
+        lines = [f"- {name}: {value}" for name, value in facts.items() if value is not None]
+        title = f"{source.name} in {bits or 32} bits"
+        card = convert_card(title, lines, base, read_config(source), quantised=bits is not None)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+    return exported
 
 
 def _size(folder: Path) -> int:
-    """Bytes of the files of weights in a folder and below."""
+    """Bytes of the files of weights in a folder and its subfolders."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.suffix in (".safetensors", ".bin"))
 
 
 @contextmanager
 def _new_folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its name when all went well. Raises UserError where `out` is there already."""
+    """A folder beside `out` that is renamed to it when complete. Raises UserError if `out` exists."""
     if out.exists():
-        raise UserError(f"--out {out} is there already: choose a new folder")
+        raise UserError(f"--out {out} already exists: choose a new folder")
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:

@@ -140,7 +140,7 @@ class _Training:
             accelerator,
             self._watch(unfinished / "metrics.jsonl" if draft is not None else None),
             checkpoints=Checkpoints(
-                unfinished, settings.checkpoint_every, settings.keep_checkpoints, writes=draft is not None
+                unfinished, settings.save_steps, settings.save_total_limit, writes=draft is not None
             ),
         )
         for tracker in accelerator.trackers:
@@ -203,9 +203,9 @@ class _Training:
         device, dtype = accelerator.device, autocast_dtype(accelerator)
         return Watch(
             steps=settings.max_steps,
-            every=settings.log_every,
+            every=settings.logging_steps,
             file=file,
-            track=accelerator.log if settings.tracker != "none" else None,
+            track=accelerator.log if settings.report_to != "none" else None,
             peak=matmul_peak(device, dtype) * accelerator.num_processes,
             memory=lambda: peak_memory(device),
             progress=self.progress,
@@ -229,11 +229,11 @@ class _Training:
 
 def _accelerator(recipe: Recipe, workspace: Path) -> tuple[Accelerator, str]:
     """With the tracker that the recipe asks for."""
-    tracker = recipe.training.tracker
+    tracker = recipe.training.report_to
     if tracker == "none":
         return make_accelerator(recipe.training.precision)
     if find_spec(tracker) is None:
-        raise UserError(f"training.tracker {tracker} is not installed: run `pip install {tracker}`")
+        raise UserError(f"training.report_to: {tracker} is not installed: run `pip install {tracker}`")
     folder = workspace / "trackers"
     accelerator, reason = make_accelerator(recipe.training.precision, log_with=tracker, project_dir=folder)
     accelerator.init_trackers("lrl-adapt", {"recipe": json.dumps(public_settings(recipe))})

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import nn
+
+from ..recipes.training import LrSchedulerType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class Schedule:
     clip_norm: float
     eval_every: int
     log_every: int
-    shape: Literal["linear", "cosine", "constant"] = "linear"
+    shape: LrSchedulerType = "linear"
     patience: int | None = None
     """Stop after so many validations without a better one."""
     seed: int = 0
@@ -32,7 +33,7 @@ class Schedule:
         if done < self.warmup_steps:
             return self.learning_rate * step / self.warmup_steps
         left = max(0.0, (self.max_steps - done) / max(1, self.max_steps - self.warmup_steps))
-        factor = {"linear": left, "cosine": (1 - math.cos(math.pi * left)) / 2, "constant": 1.0}[self.shape]
+        factor = {"linear": left, "cosine": (1 - math.cos(math.pi * left)) / 2, "constant_with_warmup": 1.0}[self.shape]
         return self.learning_rate * factor
 
     def optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.AdamW:

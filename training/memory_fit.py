@@ -53,7 +53,7 @@ def _fitting(model: MaskedLM, feed: MaskedSteps, accelerator: Accelerator, wante
             if wanted <= longest:
                 raise UserError(
                     f"not even one sequence of {longest} tokens fits into the memory of {accelerator.device}: lower "
-                    "training.max_length or set training.activation_checkpointing"
+                    "training.max_length or set training.gradient_checkpointing"
                 ) from error
             wanted = max(longest, wanted // 2)
         finally:

@@ -69,10 +69,10 @@ def set_up(
     set_seed(settings.seed)
     adapted = _adapted(base, recipe, parts)
     freeze_in(of_base, autocast_dtype(accelerator))
-    if settings.activation_checkpointing:
+    if settings.gradient_checkpointing:
         checkpoint_activations(base)
     model = MaskedLM(adapted).to(accelerator.device)
-    masking = Masking.of(tokenizer, settings.mask_probability, whole_words=settings.whole_words)
+    masking = Masking.of(tokenizer, settings.mlm_probability, whole_words=settings.whole_word_mask)
     train = [Sequences(artifact.folder / "train.arrow") for artifact in tokens]
     validation = [Sequences(artifact.folder / "validation.arrow") for artifact in tokens]
     feed = MaskedSteps(
@@ -107,13 +107,13 @@ def schedule_of(settings: Training) -> Schedule:
     return Schedule(
         max_steps=settings.max_steps,
         learning_rate=settings.learning_rate,
-        shape=settings.schedule,
+        shape=settings.lr_scheduler_type,
         warmup_steps=settings.warmup_steps,
         weight_decay=settings.weight_decay,
-        clip_norm=settings.clip_norm,
-        eval_every=settings.eval_every,
-        log_every=settings.log_every,
-        patience=settings.patience,
+        clip_norm=settings.max_grad_norm,
+        eval_every=settings.eval_steps,
+        log_every=settings.logging_steps,
+        patience=settings.early_stopping_patience,
         seed=settings.seed,
     )
 

@@ -111,14 +111,14 @@ def train_task(  # noqa: PLR0913
     model = TaskModel(adapted, classes, per_token=per_token, dropout=settings.dropout).to(accelerator.device)
     fixed = [_batch(some, model.layout) for some in _in_batches(_by_length(validation), settings.batch_size)]
     per_epoch = -(-len(train) // settings.batch_size)
-    steps = per_epoch * settings.epochs
+    steps = per_epoch * settings.num_train_epochs
     schedule = Schedule(
         max_steps=steps,
         learning_rate=settings.learning_rate,
-        warmup_steps=int(steps * settings.warmup),
+        warmup_steps=int(steps * settings.warmup_ratio),
         weight_decay=settings.weight_decay,
-        clip_norm=settings.clip_norm,
-        shape=settings.schedule,
+        clip_norm=settings.max_grad_norm,
+        shape=settings.lr_scheduler_type,
         eval_every=per_epoch,
         log_every=per_epoch,
         seed=seed,

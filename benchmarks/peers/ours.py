@@ -45,7 +45,7 @@ def main() -> None:
         clip_norm=1.0,
         eval_every=settings.steps + 1,
         log_every=settings.steps,
-        shape="constant",
+        shape="constant_with_warmup",
     )
 
     def run(batches: list[common.Rows]) -> None:

@@ -32,8 +32,8 @@ def compare_runs(runs: Sequence[Run], progress: Progress = QUIET, against: str =
     if against not in systems and against != BASE:
         same_name = [system for system in systems if system.startswith(f"{against} (")]
         if same_name:
-            raise UserError(f"--against {against}: several adapters have this name; choose {' or '.join(same_name)}")
-        raise UserError(f"--against {against}: no such system was scored; choose one of {', '.join(systems)}")
+            raise UserError(f"--baseline {against}: several adapters have this name; choose {' or '.join(same_name)}")
+        raise UserError(f"--baseline {against}: no such system was scored; choose one of {', '.join(systems)}")
     return Results(list(runs), compared(rows_of(runs), progress, against))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import exp, isfinite, log
 from pathlib import Path
 from statistics import fmean, median, stdev
-from typing import Literal
+from typing import Any, Literal
 
 from ...workspace.progress import QUIET, Progress
 from ..scores import BASE, in_order, lower_is_better, task_order
@@ -45,8 +45,9 @@ class Cell:
 class Row:
     """A task's primary metric for all systems on one base and language, "base" first.
 
-    `transfer` is the language that the task was learnt in where it is not `language`. `note` says that, and what else
-    tells rows of one task apart that were measured on other data or with other settings. `against` is the system that
+    `transfer` is the language that the task was learnt in where it is not `language`, `limit` the most items scored
+    where `eval.limit` left others out. `note` says both, and what else tells rows of one task apart that were measured
+    on other data or with other settings. `against` is the system that
     the others are compared with.
     """
 
@@ -56,6 +57,7 @@ class Row:
     metric: str
     systems: dict[str, Cell]
     transfer: str = ""
+    limit: int | None = None
     note: str = ""
     against: str = BASE
 
@@ -87,14 +89,15 @@ def rows_of(runs: Iterable[Run]) -> list[Row]:
     groups: dict[tuple[str, ...], dict[tuple, list[Run]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         about = run.about
-        groups[about.language, about.base, about.task][run.primary.metric, run.conditions].append(run)
+        groups[about.language, about.base, about.task][run.primary.metric, about.limit, run.conditions].append(run)
     rows = []
     for key in sorted(groups, key=lambda key: (key[0], key[1], task_order(key[2]))):
-        ways = [conditions for _, conditions in groups[key]]
-        for (metric, conditions), some in groups[key].items():
+        ways = [conditions for _, _, conditions in groups[key]]
+        for (metric, limit, conditions), some in groups[key].items():
             transfer = some[0].transfer
-            note = ", ".join(part for part in (_learnt_in(transfer), _difference(conditions, ways)) if part)
-            rows.append(Row(key[0], key[1], key[2], metric, _cells(some), transfer, note))
+            parts = (_learnt_in(transfer), _limited_to(limit), _difference(conditions, ways))
+            note = ", ".join(part for part in parts if part)
+            rows.append(Row(key[0], key[1], key[2], metric, _cells(some), transfer, limit, note))
     return rows
 
 
@@ -108,10 +111,10 @@ def compared(rows: Sequence[Row], progress: Progress = QUIET, against: str = BAS
     for n, system in progress.track(pairs, f"compare with {named(against)}, comparisons", len(pairs)):
         cell = _tested(rows[n], system)
         rows[n] = replace(rows[n], systems=rows[n].systems | {system: cell})
-    families: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
+    families: dict[tuple[str, str, int | None], list[tuple[int, str]]] = defaultdict(list)
     for n, system in pairs:
         if rows[n].systems[system].comparison:
-            families[rows[n].task, rows[n].metric].append((n, system))
+            families[rows[n].task, rows[n].metric, rows[n].limit].append((n, system))
     for family in families.values():
         found = [rows[n].systems[system] for n, system in family]
         for (n, system), cell, p in zip(family, found, holm([_p(cell) for cell in found]), strict=True):
@@ -152,7 +155,7 @@ def show_change_interval(interval: tuple[float, float] | None) -> str:
 
 
 def means(rows: Sequence[Row]) -> dict[str, Mean]:
-    """Each system's mean over languages, from compared rows of one base, task, metric and transfer.
+    """Each system's mean over languages, from compared rows of one base, task, metric, transfer and limit.
 
     Of several rows of a language the one with the most systems counts, the compared one among them. Perplexities with
     too many [UNK] are left out. Raises ValueError for rows of several metrics, whose mean would say nothing.
@@ -184,13 +187,18 @@ def _learnt_in(transfer: str) -> str:
     return f"zero-shot from {language_name(transfer)} ({transfer})" if transfer else ""
 
 
+def _limited_to(limit: int | None) -> str:
+    """What a limited score must not be taken for; see `eval.limit`."""
+    return "" if limit is None else f"limited to {limit:,} items: not comparable with full scores"
+
+
 def _difference(own: Iterable[tuple[str, str]], all_: Sequence[Iterable[tuple[str, str]]]) -> str:
     """Those of a row's own conditions that are not the same in all rows of its task."""
     known = [dict(conditions) for conditions in all_]
     parts = [
         f"{key.replace('_', ' ')} {value}"
         for key, value in own
-        if key != "transfer_from" and any(other.get(key) != value for other in known)
+        if key not in ("transfer_from", "limit") and any(other.get(key) != value for other in known)
     ]
     return ", ".join(parts[:4]) + (" …" if len(parts) > 4 else "")
 
@@ -301,9 +309,9 @@ def systems_of(rows: Iterable[Row]) -> list[str]:
     return in_order([BASE, *(system for row in rows for system in row.systems)])
 
 
-def by(rows: Iterable[Row], *fields: str) -> Mapping[tuple[str, ...], list[Row]]:
+def by(rows: Iterable[Row], *fields: str) -> Mapping[tuple[Any, ...], list[Row]]:
     """Rows grouped by the values of some fields, in the order of their first rows."""
-    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in rows:
         groups[tuple(getattr(row, field) for field in fields)].append(row)
     return groups

@@ -197,7 +197,8 @@ def metric_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     order = in_order(run.system for run in runs)
     for run in runs:
         for score in run.scores:
-            key = (language_name(score.language), score.base, score.task, run.system, score.metric, run.conditions)
+            shown = (language_name(score.language), score.base, score.task, run.system, score.metric, score.limit)
+            key = (*shown, run.conditions)
             groups[key].append(score)
     lines = []
     for key in sorted(groups, key=lambda key: (key[0], key[1], task_order(key[2]), order.index(key[3]))):
@@ -205,7 +206,7 @@ def metric_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
         bounds = [score.interval for score in scores if score.interval]
         whole = len(bounds) == len(scores)
         lines.append(
-            dict(zip(("language", "base", "task", "system", "metric"), key, strict=False))
+            dict(zip(("language", "base", "task", "system", "metric", "limit"), key, strict=False))
             | {"value": fmean(score.value for score in scores), "n": min(score.n for score in scores)}
             | {"interval": (fmean(low for low, _ in bounds), fmean(high for _, high in bounds)) if whole else None}
             | {"seeds": len({score.seed for score in scores} - {None})}

@@ -33,7 +33,9 @@ def pretraining(rows: Sequence[Row]) -> tuple[list[Correlation], list[Panel]]:
     Of systems with at least FEWEST_LANGUAGES languages.
     """
     correlations, panels = [], []
-    groups = by([row for row in rows if not row.transfer and row.against == BASE], "base", "task", "metric")
+    groups = by(
+        [row for row in rows if not row.transfer and not row.limit and row.against == BASE], "base", "task", "metric"
+    )
     ambiguous = tasks_with_several_metrics(rows)
     for base, task, metric in sorted(groups, key=lambda key: (key[0], task_order(key[1]), key[2])):
         some = groups[base, task, metric]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...recipes.licences import glotcc_terms
+from ...recipes.renames import present_names
 from ..scores import MISSING, in_order
 from .results import Run, flat, language_name, manifest_of, parents_of, short
 
@@ -148,7 +149,7 @@ def _cost(run: Run, folder: Path, manifest: Mapping[str, Any]) -> Cost:
 
 def _settings(manifest: Mapping[str, Any]) -> str:
     """What does not differ between seeds: settings of the recipe and the environment."""
-    section = {key: value for key, value in manifest.get("section", {}).items() if key != "seed"}
+    section = present_names({key: value for key, value in manifest.get("section", {}).items() if key != "seed"})
     told = {"settings": section, "versions": manifest.get("versions", {})}
     return json.dumps(told, indent=2, ensure_ascii=False, default=str)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...recipes.languages import find_language
+from ...recipes.renames import present_names
 from ...workspace.artifacts import read_manifest
 from ...workspace.errors import UserError
 from ..scores import BASE, PRIMARY, Score, find_scores, read_scores
@@ -130,7 +131,8 @@ def _which(score: Score) -> tuple[Any, ...]:
 
 
 def _conditions(manifest: Mapping[str, Any], data: Sequence[Path]) -> tuple[tuple[str, str], ...]:
-    section = {key: value for key, value in manifest.get("section", {}).items() if key not in ("seed", "system")}
+    recorded = {key: value for key, value in manifest.get("section", {}).items() if key not in ("seed", "system")}
+    section = present_names(recorded)
     inputs = {key: value for key, value in manifest.get("inputs", {}).items() if key not in _OF_SYSTEM}
     told = section | inputs | {"made from": ", ".join(parent.name for parent in data)}
     return tuple(sorted((key, _told(value)) for key, value in flat(told)))

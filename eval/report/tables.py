@@ -24,7 +24,7 @@ from .paper import paper_score
 from .provenance import Cost
 from .results import Run, language_name
 
-SCORE_COLUMNS = ["language", "base", "task", "system", "metric", "value", "low", "high", "n", "seed"]
+SCORE_COLUMNS = ["language", "base", "task", "system", "metric", "value", "low", "high", "n", "limit", "seed"]
 COMPARISON_COLUMNS = ["language", "base", "task", "system", "against", "metric", "note", "against_value", "value"]
 COMPARISON_COLUMNS += ["difference", "low", "high", "change", "change_low", "change_high", "p", "p_holm", "verdict"]
 PAPERS_METRIC = {"mlm": "pseudo_perplexity_paper"}  # the paper's way, which is not the one that we judge by
@@ -73,18 +73,20 @@ def tables_of(rows: Sequence[Row]) -> list[Table]:
     if len(languages) == 1:
         own = [(base, [row for row in rows if row.base == base]) for base in bases]
         return [Table(base, "", _with_gaps(some, rows), systems_of(some), None) for base, some in own]
-    groups = by(rows, "base", "task", "transfer", "metric")  # a mean of accuracies and F1 would say nothing
+    groups = by(rows, "base", "task", "transfer", "metric", "limit")  # a mean of accuracies and F1 would say nothing
     ambiguous = tasks_with_several_metrics(rows)
     tables = []
-    for base, task, transfer, metric in sorted(groups, key=lambda key: (key[0], task_order(key[1]), *key[2:])):
-        own = groups[base, task, transfer, metric]
+    for key in sorted(groups, key=lambda key: (key[0], task_order(key[1]), *key[2:4], key[4] or 0)):
+        base, task, transfer, metric, limit = key
+        own = groups[key]
         told_apart = metric if task in ambiguous else ""
         title = task_name(task) + (f", zero-shot from {language_name(transfer)}" if transfer else "")
         title += f", {metric_name(metric)}" if told_apart else ""
+        title += f", limited to {limit:,} items" if limit else ""
         elsewhere = {row.language for row in rows if (row.task, row.metric) != (task, metric) and row.task == task}
         here = {row.language for row in rows if (row.task, row.metric) == (task, metric)}
         others = [row for row in rows if row.language in here or row.language not in elsewhere]
-        whole = own if transfer else _with_gaps(own, others, task)
+        whole = own if transfer or limit else _with_gaps(own, others, task)
         systems = systems_of(row for row in rows if row.base == base)
         ordered = sorted(whole, key=lambda row: (language_name(row.language), row.note))
         tables.append(Table(base, title, ordered, systems, means(own), told_apart))
@@ -116,7 +118,7 @@ def _language_names(codes: Iterable[str]) -> str:
 def paper_value(row: Row, system: str) -> str:
     """The paper's number for a cell as readers see it, or an empty string."""
     kind = system.partition(" (")[0]  # without the hash that tells two of a kind apart
-    value = None if row.transfer else paper_score(row.language, row.base, row.task, kind)
+    value = None if row.transfer or row.limit else paper_score(row.language, row.base, row.task, kind)
     if value is None:
         return ""
     here = row.systems[system].papers_way if system in row.systems else None
@@ -137,7 +139,12 @@ def write_scores_csv(path: Path, runs: Iterable[Run], *, paper: bool) -> None:
             low, high = score.interval or ("", "")
             place = run.name if run.folder.is_relative_to(run.workspace) else str(run.folder)
             extra = {"system": run.system, "low": low, "high": high, "transfer_from": run.transfer, "folder": place}
-            if paper and not run.transfer and score.metric == PAPERS_METRIC.get(score.task, run.primary.metric):
+            if (
+                paper
+                and not run.transfer
+                and not score.limit
+                and score.metric == PAPERS_METRIC.get(score.task, run.primary.metric)
+            ):
                 extra["paper"] = paper_score(score.language, score.base, score.task, score.system)
             lines.append(asdict(score) | extra)
     _write_csv(path, columns, lines)
@@ -209,7 +216,8 @@ def _with_gaps(own: Sequence[Row], all_: Sequence[Row], task: str | None = None)
     """A base's rows (of one task), with empty ones for the languages and tasks that were measured elsewhere."""
     some = own[0]
     there = {(row.language, row.task) for row in own if not row.transfer}
-    wanted = {(row.language, row.task if task is None else task): row for row in all_ if not row.transfer}
+    full = [row for row in all_ if not row.transfer and not row.limit]
+    wanted = {(row.language, row.task if task is None else task): row for row in full}
     gaps = [
         Row(language, some.base, name, row.metric if task is None else some.metric, {}, against=some.against)
         for (language, name), row in wanted.items()

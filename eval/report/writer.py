@@ -115,7 +115,7 @@ def _write(content: Content, folder: Path, progress: Progress) -> None:
     paper = paper_value if content.paper else no_paper
     if content.paper and not any(paper(row, system) for row in content.rows for system in row.systems):
         bases = sorted({row.base for row in content.rows})
-        progress.say(f"--compare paper: the paper has no number for these systems and tasks on {', '.join(bases)}")
+        progress.say(f"--paper-scores: the paper has no number for these systems and tasks on {', '.join(bases)}")
     (folder / PAGE).write_text(render(content, created), encoding="utf-8")
     write_scores_csv(folder / "scores.csv", content.runs, paper=content.paper)
     write_comparisons_csv(folder / "comparisons.csv", content.rows)

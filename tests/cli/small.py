@@ -8,7 +8,9 @@ from typer.testing import CliRunner
 SMALL = "\n".join(
     [
         "language: swh_Latn",
-        "base: {from_scratch: {hidden_size: 16, layers: 1, heads: 2, intermediate_size: 32, vocab_size: 300}}",
+        "base:",
+        "  from_scratch: {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32,",
+        "    vocab_size: 300}",
         "corpus: {files: text.txt}",
         "training: {max_steps: 5, batch_tokens: 256, max_length: 16}",
         "",

@@ -27,7 +27,7 @@ SHORT = {
     "eval.mlm.files": "test.txt",
     "eval.ner": "{train: ner.txt, validation: ner.txt, test: ner.txt}",
     "eval.seeds": "[1]",
-    "eval.training.epochs": 1,
+    "eval.training.num_train_epochs": 1,
     "eval.training.reduction_factor": 4,
 }
 NER = "Amina B-PER\nanafanya O\nkazi O\nNairobi B-LOC\n\nleo O\nmvua O\nKenya B-LOC\n\n" * 6

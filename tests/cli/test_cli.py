@@ -58,7 +58,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(PARITY / "base", folder / "my-base")
     shutil.copytree(PARITY / "seq_bn_inv" / "seq_bn_inv", folder / "adapterhub-adapter")
     assert not import_adapter(folder / "adapterhub-adapter", str(folder / "my-base"), folder / "my-adapter")
-    short = "extends: quickstart\ntraining: {max_steps: 10, eval_every: 5}\neval: {training: {epochs: 1}}\n"
+    short = "extends: quickstart\ntraining: {max_steps: 10, eval_steps: 5}\neval: {training: {num_train_epochs: 1}}\n"
     (folder / "recipe.yaml").write_text(short + tiny.SECTION, encoding="utf-8")
     (folder / "lines.txt").write_text("Mvua inanyesha\nTimu ilishinda\n", encoding="utf-8")
     return folder
@@ -131,6 +131,8 @@ def test_version() -> None:
         (["report"], "no scores under"),
         (["report", "--language", "swahilli"], "--language: unknown language"),
         (["report", "no/such"], "name a scores.json, its folder or a workspace"),
+        (["report", "--baseline", "lora/text"], "no scores under"),
+        (["eval", "--task", "topic,nerr"], "--task topic --task nerr: no task 'nerr' here; did you mean ner?"),
         (["languages", "--search", "zzzzzz"], "no language matches"),
         (["recipes", "show", "nope"], "no recipe file or bundled recipe"),
     ],
@@ -141,6 +143,16 @@ def test_mistakes_end_in_one_clear_message_and_exit_code_2(folder: Path, words: 
     assert message in result.stderr
     assert result.stderr.startswith("error: ")
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "new"), [("--against", "lora/text", "--baseline"), ("--compare", "paper", "--paper-scores")]
+)
+def test_a_renamed_option_is_refused_with_its_new_name(folder: Path, option: str, value: str, new: str) -> None:
+    result = invoke("report", option, value)
+    assert result.exit_code == 2
+    assert f"'{option}': renamed to {new}" in result.stderr
+    assert f" {option} " not in invoke("report", "--help").output
 
 
 def test_overrides_from_the_environment_are_under_those_of_the_command(
@@ -225,7 +237,7 @@ def test_ctrl_c_leaves_nothing_half_written(folder: Path, monkeypatch: pytest.Mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("lrl_adapt.corpora.prepare.card", interrupted)
+        patch.setattr("lrl_adapt.corpora.prepare.corpus_card", interrupted)
         stopped = invoke("prepare")
     assert stopped.exit_code == 130
     assert "interrupted" in stopped.stderr

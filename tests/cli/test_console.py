@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from lrl_adapt.cli import console
 from lrl_adapt.cli.app import app
 from lrl_adapt.cli.console import Terminal, json_line
 from lrl_adapt.cli.texts import read_texts
+from lrl_adapt.workspace import progress_bars
 from typer.testing import CliRunner
 
 from ..eval.made import TOPICS, make_adapter, make_base, make_scores
@@ -44,7 +44,7 @@ def test_text_in_titles_columns_cells_lines_and_headings_is_no_markup(capsys: py
 
 def test_text_in_a_live_bar_and_its_table_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal, shown = Terminal(), io.StringIO()
-    terminal._err = console._Log(file=shown, force_terminal=True, width=300, **console.LITERAL)
+    terminal._err = progress_bars._Log(file=shown, force_terminal=True, width=300, **progress_bars.LITERAL)
 
     def items() -> Iterable[int]:
         terminal.status({f"column {MARKUP}": f"cell {MARKUP}"})

@@ -14,7 +14,8 @@ ADAPTERS = "grid: {adapter.type: [lora, seq_bn, ia3]}\neval: {mlm: {max_sentence
 TOO_NARROW = ["--set", "adapter.reduction_factor=99"]  # of these, seq_bn alone reads it
 SEQ_BN = 'adapter.type="seq_bn" adapter.reduction_factor=99'
 GRAPH = """\
-base: {from_scratch: {hidden_size: 16, layers: 1, heads: 2, intermediate_size: 32, vocab_size: 300}}
+base:
+  from_scratch: {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32, vocab_size: 300}
 graph: {conceptnet: dump.csv.gz}
 source: graph
 training: {max_steps: 2, batch_tokens: 256, max_length: 16}
@@ -130,7 +131,7 @@ def test_a_bug_in_one_run_ends_with_exit_code_1_and_debug_shows_where(
     assert "Traceback" not in result.stderr
     assert "1 of 3 runs failed:" in result.stderr
     assert result.stderr.splitlines()[-1].startswith('  adapter.type="seq_bn": ZeroDivisionError: oh no (a bug')
-    shown = invoke(command, grid, "--debug", "--set", "adapter.rank=0")
+    shown = invoke(command, grid, "--debug", "--set", "adapter.r=0")
     assert shown.exit_code == 2  # a recipe that cannot be read is the user's mistake
     shown = invoke(command, grid, "--debug")
     assert shown.exit_code == 1
@@ -172,10 +173,10 @@ def test_run_does_every_run_of_a_grid_and_tells_of_those_that_fail(folder: Path)
     assert {score["system"] for score in found["scores"]} == {"base", "lora/text"}
     assert len(found["scores"]) == len({json.dumps(score) for score in found["scores"]})
     assert Path(found["report"]).is_file()
-    trained = invoke("train", "many.yaml", "--json", "--set", "adapter.rank=2")
+    trained = invoke("train", "many.yaml", "--json", "--set", "adapter.r=2")
     assert [adapter["run"] for adapter in json.loads(trained.stdout)["adapters"]] == [
-        'adapter.type="lora" adapter.rank=2',
-        'adapter.type="seq_bn" adapter.rank=2',
+        'adapter.type="lora" adapter.r=2',
+        'adapter.type="seq_bn" adapter.r=2',
     ]
-    scored = invoke("eval", "many.yaml", "--json", "--set", "adapter.rank=2")
+    scored = invoke("eval", "many.yaml", "--json", "--set", "adapter.r=2")
     assert {score["system"] for score in json.loads(scored.stdout)["scores"]} == {"base", "lora/text", "seq_bn/text"}

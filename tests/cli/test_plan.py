@@ -14,7 +14,16 @@ from ..hub import Hub
 from .small import SMALL, TEXT, invoke
 
 BASE = Path(lrl_adapt.__file__).parent / "recipes" / "quickstart" / "base" / "base-mini"
-SHORT = ["--set", "training.max_steps=2", "--set", "eval.training.epochs=1", "--task", "mlm", "--task", "topic"]
+SHORT = [
+    "--set",
+    "training.max_steps=2",
+    "--set",
+    "eval.training.num_train_epochs=1",
+    "--task",
+    "mlm",
+    "--task",
+    "topic",
+]
 MORE = [*SHORT, "--set", "eval.seeds=[1,2]", "--set", "eval.mlm.max_sentences=2", "--source", "fusion"]
 
 

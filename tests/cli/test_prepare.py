@@ -9,7 +9,8 @@ from lrl_adapt.cli.app import app
 from typer.testing import CliRunner
 
 RECIPE = """language: swh_Latn
-base: {from_scratch: {hidden_size: 16, layers: 1, heads: 2, intermediate_size: 32, vocab_size: 300}}
+base:
+  from_scratch: {hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 32, vocab_size: 300}
 """
 ENOUGH = [f"Sentensi ya {number} inasema jambo jipya kuhusu shule na mji." for number in range(200)]
 

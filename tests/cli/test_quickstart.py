@@ -13,7 +13,14 @@ from typer.testing import CliRunner
 
 from .. import tiny
 
-STEPS = ["--set", "training.max_steps=30", "--set", "training.eval_every=15", "--set", "eval.training.epochs=2"]
+STEPS = [
+    "--set",
+    "training.max_steps=30",
+    "--set",
+    "training.eval_steps=15",
+    "--set",
+    "eval.training.num_train_epochs=2",
+]
 FAST = [*STEPS, *tiny.OPTIONS]
 
 
@@ -96,7 +103,7 @@ SHORT = [
     "--set",
     "training.max_steps=4",
     "--set",
-    "eval.training.epochs=1",
+    "eval.training.num_train_epochs=1",
     "--set",
     "eval.mlm.max_sentences=5",
 ]

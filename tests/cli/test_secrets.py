@@ -67,7 +67,7 @@ def test_a_grid_shows_none_either(recipe: str, folder: Path) -> None:
 
 
 def test_trackers_are_told_none(recipe: str, folder: Path) -> None:
-    loaded = load_recipe("recipe.yaml", ["training.tracker=tensorboard"])
+    loaded = load_recipe("recipe.yaml", ["training.report_to=tensorboard"])
     accelerator, _ = _accelerator(loaded, folder)
     for tracker in accelerator.trackers:
         tracker.finish()

@@ -78,7 +78,7 @@ def test_small_probabilities_keep_two_digits() -> None:
     ]
 
 
-def test_fillers_side_by_side_or_as_json(workspace: Path) -> None:
+def test_candidates_side_by_side_or_as_json(workspace: Path) -> None:
     adapter = str(next((workspace / "adapters" / "swh_Latn").glob("scratch-*")))
     shown = invoke("fill-mask", "Amina anaishi [MASK]", "--top", "2")
     assert shown.exit_code == 0, shown.output
@@ -86,9 +86,9 @@ def test_fillers_side_by_side_or_as_json(workspace: Path) -> None:
     assert Path(adapter).name in shown.stdout
     told = rows(invoke("fill-mask", "-a", "none", "-a", adapter, "--json", "--top", "2", "mvua {mask}").stdout)
     assert [row["adapter"] for row in told] == ["none", adapter]
-    assert all(len(row["fillers"]) == 2 and row["mask"] == 1 for row in told)
-    for filler in told[0]["fillers"]:
-        assert set(filler) == {"piece", "text", "probability"}
+    assert all(len(row["candidates"]) == 2 and row["mask"] == 1 for row in told)
+    for candidate in told[0]["candidates"]:
+        assert set(candidate) == {"token", "text", "probability"}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_fillers_side_by_side_or_as_json(workspace: Path) -> None:
         (["predict", "-t", "ner", "--file", "a.CSV"], "", "expected lines of text, not a table"),
         (["fill-mask", "--file", "a.jsonl"], "", "expected lines of text, not a table"),
         (["predict", "-t", "ner", "--out", "no/a.jsonl", "x"], "", "there is no folder no"),
-        (["predict", "-t", "ner", "--out", ".", "x"], "", "there already"),
+        (["predict", "-t", "ner", "--out", ".", "x"], "", "it already exists"),
         (["fill-mask", "x"], "", "there is no mask in 'x'"),
         (["fill-mask", "[MASK]", "-a", "nowhere"], "", "no such folder: nowhere"),
         (["fill-mask", "[MASK]", "-a", "none"], "", "which base?"),

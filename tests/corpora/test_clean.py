@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lrl_adapt.corpora.clean import Cleaned, Tally, clean, lines_of, mend
+from lrl_adapt.corpora.clean import Cleaned, clean, clean_texts, lines_of
 from lrl_adapt.corpora.readers import Document
 from lrl_adapt.recipes.languages import find_language
 from lrl_adapt.recipes.schema import Corpus
@@ -15,32 +15,32 @@ def cleaned(*texts: str, language: str = "swh_Latn", **corpus) -> Cleaned:
 
 
 def test_every_sort_of_space_and_line_break() -> None:
-    found = cleaned("a\u00a0b\u3000c\u2028d\x85e\r\nf\rg\n\u00a0\n", **LOOSE)
-    assert found.lines == ["a b c", "d", "e", "f", "g"]
-    assert found.owners.tolist() == [0] * 5
+    batch = cleaned("a\u00a0b\u3000c\u2028d\x85e\r\nf\rg\n\u00a0\n", **LOOSE)
+    assert batch.lines == ["a b c", "d", "e", "f", "g"]
+    assert batch.pages.tolist() == [0] * 5
 
 
 def test_length_is_in_characters_after_folding() -> None:
-    found = cleaned("ئۇيغۇ\nئۇيغ\na    b\nabcde", "xyz", **LOOSE | {"min_characters": 5})
-    assert found.lines == ["ئۇيغۇ", "abcde"]
-    assert found.tally.lines["too short"] == 3
-    assert found.tally.bytes["too short"] == len("ئۇيغ".encode()) + 3 + 3
-    assert found.sizes.tolist() == [10, 5]
+    batch = cleaned("ئۇيغۇ\nئۇيغ\na    b\nabcde", "xyz", **LOOSE | {"min_characters": 5})
+    assert batch.lines == ["ئۇيغۇ", "abcde"]
+    assert batch.tally.lines["too short"] == 3
+    assert batch.tally.bytes["too short"] == len("ئۇيغ".encode()) + 3 + 3
+    assert batch.sizes.tolist() == [10, 5]
 
 
 def test_a_long_line_is_cut_into_sentences_these_at_spaces_and_a_long_word_dropped() -> None:
     sentence = "Hii ni sentensi ya kawaida kabisa."
     text = "\n".join([" ".join([sentence] * 5), "neno " * 30, "n" * 101])
-    found = cleaned(text, max_characters=100)
-    assert found.lines == [sentence] * 5 + [("neno " * 20).strip(), ("neno " * 10).strip()]
-    assert found.tally.lines["too long"] == 1
+    batch = cleaned(text, max_characters=100)
+    assert batch.lines == [sentence] * 5 + [("neno " * 20).strip(), ("neno " * 10).strip()]
+    assert batch.tally.lines["too long"] == 1
 
 
 def test_thai_paragraphs_are_cut_and_not_lost() -> None:
     phrase = "ภาษาไทยเป็นภาษาที่ไม่มีการเว้นวรรคระหว่างคำ"
-    found = cleaned(" ".join([phrase] * 50), language="tha_Thai", max_characters=400)
-    assert len(found.lines) == -(-50 // 9)
-    assert " ".join(found.lines).split() == [phrase] * 50
+    batch = cleaned(" ".join([phrase] * 50), language="tha_Thai", max_characters=400)
+    assert len(batch.lines) == -(-50 // 9)
+    assert " ".join(batch.lines).split() == [phrase] * 50
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_sentences(language: str, text: str, count: int) -> None:
     ],
 )
 def test_the_languages_script(language: str, line: str, *, stays: bool) -> None:
-    found = cleaned(line, language=language)
-    assert found.lines == ([line] if stays else [])
-    assert found.tally.lines["other script"] == (not stays)
+    batch = cleaned(line, language=language)
+    assert batch.lines == ([line] if stays else [])
+    assert batch.tally.lines["other script"] == (not stays)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_the_languages_script(language: str, line: str, *, stays: bool) -> None:
     ],
 )
 def test_boilerplate(line: str, reason: str) -> None:
-    found = cleaned(line)
-    assert [name for name, count in found.tally.lines.items() if count] == ([reason] if reason else [])
-    assert found.lines == ([] if reason else [line])
+    batch = cleaned(line)
+    assert [name for name, count in batch.tally.lines.items() if count] == ([reason] if reason else [])
+    assert batch.lines == ([] if reason else [line])
 
 
 @pytest.mark.parametrize(
@@ -116,18 +116,17 @@ def test_boilerplate(line: str, reason: str) -> None:
         ("Déjà vu : l’été", "Déjà vu : l’été", 0, {}),
     ],
 )
-def test_mend(broken: str, whole: str, repaired: int, changed: dict[str, int]) -> None:
-    tally = Tally()
-    assert mend(["kollox sew", broken], tally) == ["kollox sew", whole]
-    assert tally.pages.total() == repaired
-    assert dict(tally.text) == changed
+def test_texts_are_repaired_and_put_into_one_form(
+    broken: str, whole: str, repaired: int, changed: dict[str, int]
+) -> None:
+    assert clean_texts(["kollox sew", broken]) == (["kollox sew", whole], repaired, changed)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_lines_are_in_the_form_that_task_texts_have(text: str) -> None:
     """Broken encoding apart, which is repaired in web pages alone."""
-    found = cleaned(text, **LOOSE, repair=False, drop_near_duplicates=False)
-    assert found.lines == [line for part in text.splitlines() if (line := clean_line(part))]
+    batch = cleaned(text, **LOOSE, repair=False, drop_near_duplicates=False)
+    assert batch.lines == [line for part in text.splitlines() if (line := clean_line(part))]
 
 
 def test_repair_may_be_left_off() -> None:
@@ -135,6 +134,6 @@ def test_repair_may_be_left_off() -> None:
 
 
 def test_pages_of_which_nothing_is_left_are_empty() -> None:
-    found = cleaned("\xad\u200b", "\x07 \ufeff\n", "Habari ya leo ni nzuri sana", **LOOSE)
-    assert found.lines == ["Habari ya leo ni nzuri sana"]
-    assert (found.tally.pages["kept"], found.tally.pages["empty"]) == (1, 2)
+    batch = cleaned("\xad\u200b", "\x07 \ufeff\n", "Habari ya leo ni nzuri sana", **LOOSE)
+    assert batch.lines == ["Habari ya leo ni nzuri sana"]
+    assert (batch.tally.pages["kept"], batch.tally.pages["empty"]) == (1, 2)

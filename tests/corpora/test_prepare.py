@@ -9,12 +9,12 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 
-import numpy
 import pyarrow
 import pyarrow.parquet
 import pytest
-from lrl_adapt.corpora.prepare import SPLITS, corpus_artifact, passes_of, prepare_corpus
+from lrl_adapt.corpora.prepare import corpus_artifact, prepare_corpus
 from lrl_adapt.recipes.schema import Eval, Recipe
+from lrl_adapt.recipes.splits import SPLITS
 from lrl_adapt.workspace.artifacts import Artifact
 from lrl_adapt.workspace.errors import UserError
 from pydantic import ValidationError
@@ -103,7 +103,9 @@ def test_max_bytes_takes_a_sample_of_whole_pages(tmp_path: Path) -> None:
 def test_the_sample_does_not_depend_on_how_much_is_staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = write_pages(tmp_path / "pages.parquet", range(3000))
     whole = prepare_corpus(recipe(pages, max_bytes="20KB"), tmp_path / "whole")
-    monkeypatch.setattr("lrl_adapt.corpora.prepare.BATCH", 2000)  # so that the sample narrows while pages are read
+    monkeypatch.setattr(
+        "lrl_adapt.corpora.prepare.BATCH_CHARACTERS", 2000
+    )  # so that the sample narrows while pages are read
     narrowed = prepare_corpus(recipe(pages, max_bytes="20KB"), tmp_path / "narrowed")
     assert narrowed.manifest()["facts"]["pages"]["not sampled"] > 1000
     assert all(rows(whole, split) == rows(narrowed, split) for split in SPLITS)
@@ -154,7 +156,7 @@ def test_a_line_of_many_pages_is_kept_once(tmp_path: Path) -> None:
     artifact = prepare_corpus(recipe(tmp_path / "a.jsonl"), tmp_path / "runs")
     texts = [row["text"] for split in SPLITS for row in rows(artifact, split)]
     assert len(texts) == len(set(texts)) == 201
-    assert artifact.manifest()["facts"]["counts"]["repeated"] == 199
+    assert artifact.manifest()["facts"]["counts"]["duplicate"] == 199
 
 
 def test_card_and_manifest_count_what_the_files_hold(tmp_path: Path) -> None:
@@ -167,13 +169,13 @@ def test_card_and_manifest_count_what_the_files_hold(tmp_path: Path) -> None:
     artifact = prepare_corpus(recipe(tmp_path / "a.txt"), tmp_path / "runs")
     facts, card = artifact.manifest()["facts"], (artifact.folder / "card.md").read_text()
     for split in SPLITS:
-        found = rows(artifact, split)
-        size = sum(len(row["text"].encode()) for row in found)
-        documents = len({row["document"] for row in found})
-        assert [facts[name][split] for name in ("documents", "lines", "bytes")] == [documents, len(found), size]
-        assert f"| {split} | {documents} | {len(found)} | {size:,} |" in card
+        split_rows = rows(artifact, split)
+        size = sum(len(row["text"].encode()) for row in split_rows)
+        documents = len({row["document"] for row in split_rows})
+        assert [facts[name][split] for name in ("documents", "lines", "bytes")] == [documents, len(split_rows), size]
+        assert f"| {split} | {documents} | {len(split_rows)} | {size:,} |" in card
     assert sum(facts["lines"].values()) == facts["counts"]["kept"] == 101
-    for line in ("| too short | 50 | 150 |", "| repeated | 49 | 101 | 0.0039 |", "10 to 2000 characters", "a.txt"):
+    for line in ("| too short | 50 | 150 |", "| duplicate | 49 | 101 | 0.0039 |", "10 to 2000 characters", "a.txt"):
         assert line in card
     assert str(tmp_path) not in card  # a name, not where it lay on this machine
 
@@ -243,9 +245,9 @@ def test_what_cannot_be_read_is_told_and_leaves_nothing(
     tmp_path: Path, name: str, content: bytes, message: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as error:
         prepare_corpus(recipe(tmp_path / name), tmp_path / "runs")
-    assert message in str(told.value)
+    assert message in str(error.value)
     assert not list((tmp_path / "runs").rglob("*.parquet"))
     assert not corpus_artifact(recipe(tmp_path / name), tmp_path / "runs").exists
 
@@ -259,7 +261,7 @@ def test_a_recipe_without_text(tmp_path: Path) -> None:
 def test_more_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = write_pages(tmp_path / "pages.parquet", range(3000))
     one = prepare_corpus(recipe(pages, drop_near_duplicates=True), tmp_path / "one")
-    monkeypatch.setattr("lrl_adapt.corpora.prepare.BATCH", 20_000)
+    monkeypatch.setattr("lrl_adapt.corpora.prepare.BATCH_CHARACTERS", 20_000)
     two = prepare_corpus(recipe(pages, drop_near_duplicates=True), tmp_path / "two", workers=2)
     assert all(rows(one, split) == rows(two, split) for split in SPLITS)
     assert one.manifest()["facts"] == two.manifest()["facts"]
@@ -269,15 +271,15 @@ def test_more_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_sample_of_pages_that_share_lines_is_the_same_by_any_number_of_processes(
     tmp_path: Path, cap: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chance = random.Random(1)
+    rng = random.Random(1)
     shared = [f"Mstari wa pamoja {noun} na {other} kila siku." for noun in NOUNS for other in NOUNS]
     texts = []
     for number in range(2000):
-        own = " ".join(chance.choices(NOUNS, k=12)) + f" {number}."
-        texts.append({"text": "\n".join([own, *chance.choices(shared, k=2)]), "warc-record-id": str(number)})
+        unique_line = " ".join(rng.choices(NOUNS, k=12)) + f" {number}."
+        texts.append({"text": "\n".join([unique_line, *rng.choices(shared, k=2)]), "warc-record-id": str(number)})
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, texts)))
     whole = prepare_corpus(recipe(tmp_path / "a.jsonl", **cap), tmp_path / "whole")
-    monkeypatch.setattr("lrl_adapt.corpora.prepare.BATCH", 5000)
+    monkeypatch.setattr("lrl_adapt.corpora.prepare.BATCH_CHARACTERS", 5000)
     for workers in (1, 2, 3):
         again = prepare_corpus(recipe(tmp_path / "a.jsonl", **cap), tmp_path / f"by{workers}", workers=workers)
         assert again.manifest()["facts"]["pages"]["not sampled"] > 500
@@ -285,11 +287,11 @@ def test_a_sample_of_pages_that_share_lines_is_the_same_by_any_number_of_process
 
 
 def test_a_giant_page_does_not_push_the_others_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lrl_adapt.corpora.prepare.BATCH", 5000)
-    chance = random.Random(2)
-    small = [f"Ukurasa {number} una {' '.join(chance.choices(NOUNS, k=8))}." for number in range(3000)]
+    monkeypatch.setattr("lrl_adapt.corpora.prepare.BATCH_CHARACTERS", 5000)
+    rng = random.Random(2)
+    small = [f"Ukurasa {number} una {' '.join(rng.choices(NOUNS, k=8))}." for number in range(3000)]
     for name in "abcdef":
-        giant = "\n".join(f"{name}{number} {' '.join(chance.choices(NOUNS, k=8))}." for number in range(8000))
+        giant = "\n".join(f"{name}{number} {' '.join(rng.choices(NOUNS, k=8))}." for number in range(8000))
         pages = [{"text": giant, "warc-record-id": name}, *({"text": text} for text in small)]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, pages)))
         facts = prepare_corpus(recipe(tmp_path / f"{name}.jsonl", max_bytes="60KB"), tmp_path / "runs").manifest()[
@@ -301,12 +303,12 @@ def test_a_giant_page_does_not_push_the_others_out(tmp_path: Path, monkeypatch: 
 def test_processes_end_with_the_one_that_was_killed(tmp_path: Path) -> None:
     script = """
 import os, signal, sys
-from lrl_adapt.corpora import clean
+from lrl_adapt.corpora.parallel import clean_all
 from lrl_adapt.corpora.readers import Document
 from lrl_adapt.recipes.languages import find_language
 from lrl_adapt.recipes.schema import Corpus
 batches = ([Document(str(n), f"Sentensi ya namba {n}.")] for n in range(10**6))
-for number, _ in enumerate(clean.clean_all(batches, Corpus(), find_language("swh_Latn"), workers=2)):
+for number, _ in enumerate(clean_all(batches, Corpus(), find_language("swh_Latn"), workers=2)):
     if number == 20:
         import multiprocessing
         print(*(child.pid for child in multiprocessing.active_children()), flush=True)
@@ -334,13 +336,13 @@ def test_files_of_the_same_content_under_other_names(tmp_path: Path) -> None:
 def test_no_test_line_has_a_near_twin_in_train(tmp_path: Path) -> None:
     """Each sentence comes twice, with a word more or a letter less, in pages of other splits."""
     words = [f"{a}{b}{c}" for a in "kmtwnz" for b in "aeiou" for c in ("ndo", "ri", "shi", "mba", "tu")]
-    chance = random.Random(0)
-    sentences = [" ".join(chance.choices(words, k=14)) for _ in range(400)]
-    twins = [f"{sentence} tena" if number % 2 else sentence[1:] for number, sentence in enumerate(sentences)]
-    (tmp_path / "a.txt").write_text("\n".join(sentences + twins))
+    rng = random.Random(0)
+    sentences = [" ".join(rng.choices(words, k=14)) for _ in range(400)]
+    near_duplicates = [f"{sentence} tena" if number % 2 else sentence[1:] for number, sentence in enumerate(sentences)]
+    (tmp_path / "a.txt").write_text("\n".join(sentences + near_duplicates))
     artifact = prepare_corpus(recipe(tmp_path / "a.txt", drop_near_duplicates=True), tmp_path / "runs")
     kept = {row["text"]: split for split in SPLITS for row in rows(artifact, split)}
-    assert artifact.manifest()["facts"]["counts"]["near a repeat"] == len(twins)
+    assert artifact.manifest()["facts"]["counts"]["near duplicate"] == len(near_duplicates)
     assert set(kept) == set(sentences)
 
 
@@ -357,7 +359,7 @@ def test_lines_of_the_task_sets_are_not_trained_on(tmp_path: Path) -> None:
     artifact = prepare_corpus(made, tmp_path / "runs")
     texts = {row["text"] for split in SPLITS for row in rows(artifact, split)}
     assert texts == set(sentences[4:])
-    assert artifact.manifest()["facts"]["counts"]["in a task set"] == 4
+    assert artifact.manifest()["facts"]["counts"]["in a task"] == 4
     (tmp_path / "topic.tsv").write_text(f"text\tlabel\n{sentences[5]}\ta\n")
     assert corpus_artifact(made, tmp_path / "runs").key != artifact.key
 
@@ -424,11 +426,6 @@ def test_sampling_repeats_the_smaller_files_in_train_alone(tmp_path: Path) -> No
     assert "b.parquet 2, c.parquet 2" in (sampled.folder / "card.md").read_text()
 
 
-def test_passes_of_files_of_all_sizes() -> None:
-    assert passes_of(numpy.array([4e6, 1e6, 0.0]), 0.5).tolist() == [1, 2, 1]
-    assert passes_of(numpy.array([1e10, 1.0]), 0.1).tolist() == [1, 100]
-
-
 def test_sampling_wants_files() -> None:
     with pytest.raises(ValidationError, match="name them in files"):
         recipe(Path("x"), files=[], sampling=0.5)
@@ -438,6 +435,8 @@ def test_a_column_that_is_not_there_is_to_be_named_not_gone_without(tmp_path: Pa
     (tmp_path / "topic.tsv").write_text("text\tcategory\na\tb\n")
     files = dict.fromkeys(("train", "validation", "test"), str(tmp_path / "topic.tsv"))
     made = recipe(pages).model_copy(update={"eval": Eval.model_validate({"others": {"mood": files}})})
-    with pytest.raises(UserError, match=r"no column 'label'; .*eval\.others\.mood\.text, label and where name") as told:
+    with pytest.raises(
+        UserError, match=r"no column 'label'; .*eval\.others\.mood\.text, label and where name"
+    ) as error:
         prepare_corpus(made, tmp_path / "runs")
-    assert "drop_task_lines" not in str(told.value)
+    assert "drop_task_lines" not in str(error.value)

@@ -2,14 +2,13 @@
 
 import gzip
 import re
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 import pytest
-from lrl_adapt.corpora.readers import Document, find_shards, read_documents
+from lrl_adapt.corpora.readers import Document, DocumentReader, find_files
 from lrl_adapt.recipes.schema import Corpus
 from lrl_adapt.workspace.errors import UserError
 from lrl_adapt.workspace.progress import Quiet
@@ -34,7 +33,7 @@ GLOTCC = "datasets/cis-lmu/GlotCC-V1"
 
 @pytest.fixture
 def corpus_files() -> Files:
-    return lambda corpus, language: list(find_shards(corpus, language).paths())
+    return lambda corpus, language: list(find_files(corpus, language).paths())
 
 
 def test_every_shard_of_a_language_is_fetched_and_read(corpus_files: Files, hub: Hub) -> None:
@@ -42,7 +41,7 @@ def test_every_shard_of_a_language_is_fetched_and_read(corpus_files: Files, hub:
         path = hub.folder / GLOTCC / f"v1.0/mlt-Latn/mlt-Latn_{number}.parquet"
         write_pages(path, range(number * 10, number * 10 + 10))
     files = corpus_files(Corpus(), "mlt_Latn")
-    documents = [document for file in files for document in read_documents(file, None)]
+    documents = [document for file in files for document in DocumentReader().read(file)]
     assert [document.id for document in documents] == [f"<urn:uuid:{number}>" for number in range(20)]
     assert documents[3].text.startswith("Menyu\nUkurasa wa 3\n")
     assert corpus_files(Corpus(), "mlt_Latn") == files
@@ -86,9 +85,9 @@ def test_the_revision_is_the_recipes(corpus_files: Files, hub: Hub) -> None:
 @pytest.mark.usefixtures("no_waiting")
 def test_what_the_hub_refuses_is_told_in_one_line(corpus_files: Files, hub: Hub, status: int) -> None:
     hub.status = status
-    with pytest.raises(UserError, match=rf"^cis-lmu/GlotCC-V1: .*{status}") as told:
+    with pytest.raises(UserError, match=rf"^cis-lmu/GlotCC-V1: .*{status}") as error:
         corpus_files(Corpus(), "mlt_Latn")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 def test_glotcc_offline(corpus_files: Files, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +112,7 @@ def test_a_shard_that_breaks_off_is_told(corpus_files: Files, hub: Hub) -> None:
 def test_lines_of_text_files_are_documents(tmp_path: Path) -> None:
     path = tmp_path / "a.txt.gz"
     path.write_bytes(gzip.compress(b"Moja.\n\n  Mbili. \n"))
-    assert list(read_documents(path, None)) == [Document("Moja.", "Moja."), Document("Mbili.", "Mbili.")]
+    assert list(DocumentReader().read(path)) == [Document("Moja.", "Moja."), Document("Mbili.", "Mbili.")]
 
 
 def test_a_folder_is_read_whatever_the_case_of_its_endings_and_what_is_left_is_told(tmp_path: Path) -> None:
@@ -136,8 +135,9 @@ def test_a_folder_is_read_whatever_the_case_of_its_endings_and_what_is_left_is_t
         (folder / name).write_text(content, encoding="utf-8")
     (folder / "data.Tsv.GZ").write_bytes(gzip.compress(b"text\nsita\n"))
     said = Said()
-    shards = find_shards(Corpus(files=[str(folder)]), "swh_Latn", said)
-    texts = [document.text for path in shards.paths() for document in read_documents(path, None, progress=said)]
+    files = find_files(Corpus(files=[str(folder)]), "swh_Latn", said)
+    reader = DocumentReader(progress=said)
+    texts = [document.text for path in files.paths() for document in reader.read(path)]
     assert sorted(texts) == ["mbili", "moja", "nne", "sita", "tano", "tatu"]
     assert said.lines == [
         f"{folder}: 5 files not read (1 LICENSE, 2 .md, 1 .parquet.gz, 1 .conllu)",
@@ -147,25 +147,26 @@ def test_a_folder_is_read_whatever_the_case_of_its_endings_and_what_is_left_is_t
 
 def test_the_text_column_is_found_or_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,other\nmoja,mbili\n,tatu\n")
-    assert [document.text for document in read_documents(tmp_path / "a.csv", None)] == ["moja"]
-    assert [document.text for document in read_documents(tmp_path / "a.csv", "other")] == ["mbili", "tatu"]
+    assert [document.text for document in DocumentReader().read(tmp_path / "a.csv")] == ["moja"]
+    assert [document.text for document in DocumentReader("other").read(tmp_path / "a.csv")] == ["mbili", "tatu"]
     with pytest.raises(UserError, match="no column 'othr'; did you mean other"):
-        list(read_documents(tmp_path / "a.csv", "othr"))
+        list(DocumentReader("othr").read(tmp_path / "a.csv"))
 
 
 def test_documents_without_text_are_left_out(tmp_path: Path) -> None:
     lines = ['{"text": "moja"}', '{"text": ""}', '{"text": null}', '{"text": "  "}', '{"text": NaN}']
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
-    pages: Counter[str] = Counter()
-    assert [document.text for document in read_documents(tmp_path / "a.jsonl", None, pages)] == ["moja"]
-    assert pages == {"empty": 4}
+    reader = DocumentReader()
+    assert [document.text for document in reader.read(tmp_path / "a.jsonl")] == ["moja"]
+    assert reader.empty == 4
     (tmp_path / "a.txt").write_text("moja\n\n \nmbili\n")
-    assert [document.text for document in read_documents(tmp_path / "a.txt", None, pages)] == ["moja", "mbili"]
-    assert pages == {"empty": 6}
+    documents = list(reader.read(tmp_path / "a.txt"))
+    assert [(document.text, document.file) for document in documents] == [("moja", 1), ("mbili", 1)]
+    assert reader.empty == 6
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         (["Moja.", "Mbili."], "expected a text, got a list, ['Moja.', 'Mbili.']"),
         (b"Moja.", "expected a text, got bytes (a binary column: store it as a string), b'Moja.'"),
@@ -173,18 +174,18 @@ def test_documents_without_text_are_left_out(tmp_path: Path) -> None:
         (True, "expected a text, got true or false, True"),
     ],
 )
-def test_a_column_of_another_type_is_named_with_its_type(tmp_path: Path, value: object, told: str) -> None:
+def test_a_column_of_another_type_is_named_with_its_type(tmp_path: Path, value: object, message: str) -> None:
     pyarrow.parquet.write_table(pyarrow.table({"text": [value]}), tmp_path / "a.parquet")
-    with pytest.raises(UserError, match=re.escape(f"a.parquet, row 1, column 'text': {told}")):
-        list(read_documents(tmp_path / "a.parquet", None))
+    with pytest.raises(UserError, match=re.escape(f"a.parquet, row 1, column 'text': {message}")):
+        list(DocumentReader().read(tmp_path / "a.parquet"))
 
 
 def test_glotccs_columns_go_before_text(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,content,warc-record-id\nno,yes,<7>\nno,also,\n")
-    assert list(read_documents(tmp_path / "a.csv", None)) == [Document("<7>", "yes"), Document("also", "also")]
+    assert list(DocumentReader().read(tmp_path / "a.csv")) == [Document("<7>", "yes"), Document("also", "also")]
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"Moja.\n" * 5000)[:-12])
     with pytest.raises(UserError, match=r"a\.txt\.gz: not a readable gzip file"):
-        list(read_documents(tmp_path / "a.txt.gz", None))
+        list(DocumentReader().read(tmp_path / "a.txt.gz"))

@@ -1,6 +1,6 @@
 """Reasons for which text is left out, and the fields that decide them."""
 
-from lrl_adapt.corpora.reasons import FIELDS, left_out
+from lrl_adapt.corpora.reasons import FIELDS, REASONS, Outcome, left_out
 from lrl_adapt.recipes.schema import Corpus
 
 
@@ -10,7 +10,12 @@ def test_every_reason_names_fields_of_the_recipe() -> None:
 
 
 def test_counts_are_told_with_their_fields() -> None:
-    text = left_out({"religious": 2, "kept": 9}, {"too short": 0, "repeated": 3, "over the cap": 1, "kept": 5})
+    text = left_out({"religious": 2, "kept": 9}, {"too short": 0, "duplicate": 3, "over the cap": 1, "kept": 5})
     assert text == (
-        "pages: religious 2 (corpus.drop_religious), repeated 3, over the cap 1 (corpus.max_bytes, max_documents)"
+        "pages: religious 2 (corpus.drop_religious), duplicate 3, over the cap 1 (corpus.max_bytes, max_documents)"
     )
+
+
+def test_every_outcome_has_a_reason_and_every_reason_a_field() -> None:
+    assert set(REASONS) == set(Outcome)
+    assert {reason for outcome, reason in REASONS.items() if outcome != Outcome.KEPT} <= set(FIELDS)

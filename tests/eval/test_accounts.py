@@ -8,7 +8,7 @@ import pytest
 from lrl_adapt.cli.app import app
 from typer.testing import CliRunner
 
-FAST = ["--adapter", "none", "--cpu", "--json", "--set", "eval.seeds=[1]", "--set", "eval.training.epochs=1"]
+FAST = ["--adapter", "none", "--cpu", "--json", "--set", "eval.seeds=[1]", "--set", "eval.training.num_train_epochs=1"]
 
 
 def evaluate(workspace: Path, task: str, *changes: str) -> tuple[list[dict[str, Any]], str]:
@@ -33,13 +33,13 @@ def test_rows_of_a_table(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("\n".join(["text;label;id", *rows, ";hasi;1", ";hasi;2"]), encoding="utf-8")
     files = ", ".join(f"{split}: {tmp_path}/{split}.csv" for split in ("train", "validation", "test"))
     data, said = evaluate(
-        tmp_path / "runs", "mood", f"eval.others={{mood: {{{files}, where: {{id: '1.0'}}, max_train: 8}}}}"
+        tmp_path / "runs", "mood", f"eval.others={{mood: {{{files}, where: {{id: '1.0'}}, max_train_samples: 8}}}}"
     )
     assert data == [
         {
             "language": "swh_Latn",
             "task": "mood",
-            "train": {"rows": 32, "used": 8, "dropped": {"where": 21, "empty text": 1, "max_train": 2}},
+            "train": {"rows": 32, "used": 8, "dropped": {"where": 21, "empty text": 1, "max_train_samples": 2}},
             "validation": {"rows": 30, "used": 10, "dropped": {"where": 20}},
             "test": {"rows": 30, "used": 10, "dropped": {"where": 20}},
         }

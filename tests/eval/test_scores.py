@@ -39,7 +39,7 @@ def test_scores_come_back_as_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        '{"schema_version": 3, "scores": []}',
+        '{"schema_version": 4, "scores": []}',
         "{",
         "[]",
         '{"schema_version": 1}',
@@ -62,13 +62,14 @@ def test_a_workspace_stands_for_its_finished_scores(tmp_path: Path) -> None:
     assert find_scores(tmp_path) == [first / "scores.json", last / "scores.json"]
 
 
-def test_scores_of_the_first_schema_are_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "lacking"), [(1, {"transfer_from", "limit"}), (2, {"limit"})])
+def test_scores_of_earlier_schemas_are_read(tmp_path: Path, version: int, lacking: set[str]) -> None:
     path = tmp_path / "scores.json"
     write_scores(path, [MLM])
     content = json.loads(path.read_text())
-    assert content["schema_version"] == 2
-    old = [{key: value for key, value in record.items() if key != "transfer_from"} for record in content["scores"]]
-    path.write_text(json.dumps({"schema_version": 1, "scores": old}))
+    assert content["schema_version"] == 3
+    old = [{key: value for key, value in record.items() if key not in lacking} for record in content["scores"]]
+    path.write_text(json.dumps({"schema_version": version, "scores": old}))
     assert read_scores(path) == [MLM]
 
 

@@ -257,7 +257,7 @@ def test_a_space_of_another_kind_is_part_of_a_token(tmp_path: Path) -> None:
 
 def test_a_sample_of_train_does_not_depend_on_the_rest(tmp_path: Path) -> None:
     rows = [f"text {number},x" for number in range(50)]
-    task = write(tmp_path, ".csv", "\n".join(["text,label", *rows])).model_copy(update={"max_train": 10})
+    task = write(tmp_path, ".csv", "\n".join(["text,label", *rows])).model_copy(update={"max_train_samples": 10})
 
     def texts() -> list[str]:
         data = read_task("topic", task, tmp_path)

@@ -54,7 +54,7 @@ def test_words_written_without_spaces_keep_their_bounds(tokenizer, words: list[s
 
 
 def learner(tokenizer, folder: Path | None, tested: Path | None, **changes) -> Learner:
-    settings = TaskTraining(epochs=1, reduction_factor=4, max_length=8, **changes)
+    settings = TaskTraining(num_train_epochs=1, reduction_factor=4, max_length=8, **changes)
     return Learner(lambda: (base(tokenizer), tokenizer), folder, tested, settings, "fp32", 1)
 
 

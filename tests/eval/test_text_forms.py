@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lrl_adapt.cli.app import app
 from lrl_adapt.corpora.clean import clean
-from lrl_adapt.corpora.readers import read_documents
+from lrl_adapt.corpora.readers import DocumentReader
 from lrl_adapt.eval.segmentation import label_units
 from lrl_adapt.eval.task_data import read_task
 from lrl_adapt.eval.task_eval import UNREADABLE
@@ -106,7 +106,7 @@ def test_line_ends_of_every_kind_part_sentences_and_documents(end: str, tmp_path
     file = tmp_path / "a.txt"
     file.write_bytes(("\ufeff" + end.join([*SWAHILI, ""])).encode())
     assert list(read_sentences(PseudoPerplexity(files=[str(file)]), tmp_path)) == SWAHILI
-    assert [document.text for document in read_documents(file, None)] == SWAHILI
+    assert [document.text for document in DocumentReader().read(file)] == SWAHILI
 
 
 @pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c"])
@@ -154,7 +154,7 @@ def test_normal_forms_give_the_same_lines_words_and_pieces(text: str, tmp_path: 
     seen = []
     for form in both_forms(text.replace("\n", " ").replace("\r", " ")):
         (tmp_path / "a.txt").write_text(form, encoding="utf-8")
-        documents = list(read_documents(tmp_path / "a.txt", None))
+        documents = list(DocumentReader().read(tmp_path / "a.txt"))
         lines = clean(documents, corpus, find_language("swh_Latn")).lines
         sentences = list(read_sentences(PseudoPerplexity(files=[str(tmp_path / "a.txt")]), tmp_path))
         units = [label_units(sentence, tokenizer) for sentence in sentences for tokenizer in TOKENIZERS]

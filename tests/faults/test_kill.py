@@ -19,8 +19,8 @@ from .. import tiny
 KILLS = {"prepare": 6, "train": 8, "eval": 6}
 SETTINGS = (
     *tiny.CHANGES,
-    *("training.max_steps=120", "training.checkpoint_every=4", "training.eval_every=30", "training.batch_tokens=600"),
-    *("eval.training.epochs=4", "eval.mlm.max_sentences=60"),
+    *("training.max_steps=120", "training.save_steps=4", "training.eval_steps=30", "training.batch_tokens=600"),
+    *("eval.training.num_train_epochs=4", "eval.mlm.max_sentences=60"),
 )
 PRELOAD = [
     "lrl_adapt.cli.app",

@@ -27,5 +27,7 @@ def test_newer_fields_enter_the_keys_only_where_they_are_set() -> None:
     before = {"epochs", "learning_rate", "warmup", "weight_decay", "batch_size", "max_length", "reduction_factor"}
     assert set(TaskTraining().settings(tags=False)) == before
     assert set(TaskTraining().settings(tags=True)) == before | {"label_pieces"}
-    changed = TaskTraining(dropout=0.3, clip_norm=2.0, schedule="constant").settings(tags=False)
+    changed = TaskTraining(dropout=0.3, max_grad_norm=2.0, lr_scheduler_type="constant_with_warmup").settings(
+        tags=False
+    )
     assert set(changed) == before | {"dropout", "clip_norm", "schedule"}

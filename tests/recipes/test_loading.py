@@ -133,7 +133,7 @@ def test_single_fields_of_a_task_change_that_task() -> None:
 @pytest.mark.parametrize(
     ("change", "skips"),
     [
-        ("eval.topic.max_train=5", True),
+        ("eval.topic.max_train_samples=5", True),
         ("eval.topic=sib200", True),
         ("eval.topic.test=hf://datasets/me/mine/test.csv", False),
         ("eval.topic={train: a.csv, validation: b.csv, test: c.csv}", False),
@@ -226,7 +226,10 @@ def test_a_task_file_that_is_not_there_is_told_of_its_override() -> None:
         (PLAIN.replace("corpus: {files: texts/*.txt}", "corpus: none"), "source: text needs a corpus section"),
         (PLAIN + "eval: {tasks: [ner]}\n", "eval: task ner has no data: add eval.ner"),
         (PLAIN.replace("{from_scratch: {}}", "{}"), "base: give either model or from_scratch"),
-        (PLAIN.replace("{from_scratch: {}}", "{from_scratch: {heads: 7}}"), "128 is not a multiple of heads 7"),
+        (
+            PLAIN.replace("{from_scratch: {}}", "{from_scratch: {num_attention_heads: 7}}"),
+            "128 is not a multiple of num_attention_heads 7",
+        ),
         *(
             (
                 PLAIN + f"adapter: {{reduction_factor: {value}}}\n",
@@ -234,7 +237,7 @@ def test_a_task_file_that_is_not_there_is_told_of_its_override() -> None:
             )
             for value in ("0", "-1", "x", "true", "2.5", "{}", "{x: 8}", "{0: 0}", "{-1: 8}", "[8]")
         ),
-        (PLAIN + "training: {mask_probability: 2}\n", "mask_probability: expected less than 1"),
+        (PLAIN + "training: {mlm_probability: 2}\n", "mlm_probability: expected less than 1"),
         (PLAIN + "sorce: graph\n", "sorce: unknown key; did you mean source"),
     ],
 )
@@ -425,13 +428,13 @@ def test_a_base_in_the_command_takes_the_place_of_a_random_one() -> None:
         ("eval.seeds=1", ": expected a list, got 1; write [1]"),
         ("max_steps=5", ": unknown key; did you mean training.max_steps?"),
         ("max_step=5", ": unknown key; did you mean training.max_steps?"),
-        ("training.epochs=3", ": unknown key; did you mean eval.training.epochs?"),
+        ("training.epochs=3", ": unknown key; did you mean eval.training.num_train_epochs?"),
         (
             "max_length=9",
             "did you mean training.max_length, eval.mlm.max_length or eval.training.max_length?",
         ),
         ("training.max_steps=true", ": expected a number, got true"),
-        ("training.patience=false", ": expected a number, got false"),
+        ("training.early_stopping_patience=false", ": expected a number, got false"),
         ("training.max_steps=0", ": expected greater than 0, got 0"),
         ("training.learning_rate=.inf", ": expected a finite number"),
         ("corpus.max_bytes=lots", ": could not parse value and unit"),
@@ -511,7 +514,7 @@ def test_a_task_file_leaves_nothing_of_the_task_it_replaces() -> None:
     recipe = load_recipe("quickstart", ["eval.topic=sib200"])
     assert recipe.eval.topic is not None
     assert recipe.eval.topic.train == load_recipe("mbert", ["language=swh"]).eval.topic.train  # type: ignore[union-attr]
-    assert recipe.eval.topic.max_train is None
+    assert recipe.eval.topic.max_train_samples is None
 
 
 def test_transfer_trains_on_the_other_languages_files() -> None:

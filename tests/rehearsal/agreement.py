@@ -122,12 +122,12 @@ def check_reading(name: str, facts: Facts, cache: Path) -> None:
 
 
 def _check_glotcc(name: str, facts: Facts, cache: Path) -> None:
-    from lrl_adapt.corpora.readers import find_shards, read_documents
+    from lrl_adapt.corpora.readers import DocumentReader, find_files
 
     for language in facts[name]["languages"]:
-        shards = find_shards(recipe_for(language).corpus, language)
+        files = find_files(recipe_for(language).corpus, language)
         expected = [page for number in range(SHARDS) for page in pages(language, number)]
-        documents = [document for path in shards.paths() for document in read_documents(path, None)]
+        documents = [document for path in files.paths() for document in DocumentReader().read(path)]
         found = {document.id: document for document in documents}
         assert len(found) == len(expected)
         for page in expected:
@@ -139,7 +139,7 @@ def _check_glotcc(name: str, facts: Facts, cache: Path) -> None:
 
 
 def _religious(document: Any) -> bool:
-    from lrl_adapt.corpora.clean import RELIGIOUS
+    from lrl_adapt.corpora.filters import RELIGIOUS
 
     return not RELIGIOUS.isdisjoint(document.categories)
 

@@ -34,14 +34,14 @@ ROOT = Path(__file__).parents[2]
 STEPS = Path(__file__).with_name("steps.yaml")
 SHORT = """
 training.max_steps=4
-training.eval_every=2
+training.eval_steps=2
 training.batch_tokens=512
 training.max_length=64
 training.validation_tokens=500
 eval.seeds=[1]
 eval.mlm.max_sentences=3
 eval.mlm.max_length=64
-eval.training.epochs=1
+eval.training.num_train_epochs=1
 eval.training.max_length=64
 """
 """What LRL_ADAPT_SET says in every step, so that training and scoring take seconds."""

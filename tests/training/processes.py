@@ -11,7 +11,7 @@ import torch
 from lrl_adapt.training import launch
 from safetensors.torch import load_file
 
-SETTINGS = ("training.max_steps=12", "training.eval_every=6", "training.log_every=1", "training.checkpoint_every=4")
+SETTINGS = ("training.max_steps=12", "training.eval_steps=6", "training.logging_steps=1", "training.save_steps=4")
 
 
 def words(base: Path, workspace: Path, command: str = "train", *more: str) -> list[str]:

@@ -14,7 +14,13 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from ..hub import Hub
 from .test_batches import TEXTS, prepared
 
-SCRATCH = {"hidden_size": 16, "layers": 1, "heads": 2, "intermediate_size": 32, "vocab_size": 120}
+SCRATCH = {
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "vocab_size": 120,
+}
 
 
 def recipe(base) -> Recipe:

@@ -112,7 +112,7 @@ def test_an_exported_adapters_lines_load_it(hub: Hub, kind: str, bits: int | Non
     shake(model)
     (tmp_path / "trained").mkdir()
     save_adapter(model, tmp_path / "trained")
-    export_adapter(tmp_path / "trained", tmp_path / "out", form="peft", bits=bits)
+    export_adapter(tmp_path / "trained", tmp_path / "out", format="peft", bits=bits)
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert front_matter(card) == {
         "library_name": "peft",
@@ -133,7 +133,7 @@ def test_an_unknown_base_is_to_be_filled_in(tmp_path: Path) -> None:
     )
     (tmp_path / "trained").mkdir()
     save_adapter(model, tmp_path / "trained")  # on a base that came from nowhere
-    export_adapter(tmp_path / "trained", tmp_path / "out", form="peft")
+    export_adapter(tmp_path / "trained", tmp_path / "out", format="peft")
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "base_model" not in front_matter(card)
     assert "- base: unknown\n" in card

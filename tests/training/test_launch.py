@@ -44,7 +44,7 @@ def test_two_nodes_train_as_one_process_does(base: Path, alone: Path, tmp_path: 
 
 def test_a_lost_process_ends_the_run_which_then_goes_on(base: Path, tmp_path: Path) -> None:
     prepare(base, tmp_path)
-    process = starter(base, tmp_path, "training.max_steps=5000", "training.checkpoint_every=5")
+    process = starter(base, tmp_path, "training.max_steps=5000", "training.save_steps=5")
     until(lambda: list(tmp_path.glob("adapters/*/.*.unfinished/step-*")))
     lost = worker(1, tmp_path)
     os.kill(lost, signal.SIGKILL)
@@ -52,7 +52,7 @@ def test_a_lost_process_ends_the_run_which_then_goes_on(base: Path, tmp_path: Pa
     _, said = process.communicate(timeout=120)
     assert time.monotonic() - since < 60
     assert f"process 1 (pid {lost}) was killed by SIGKILL. The same command goes on from the last checkpoint" in said
-    again = starter(base, tmp_path, "training.max_steps=5000", "training.checkpoint_every=5")
+    again = starter(base, tmp_path, "training.max_steps=5000", "training.save_steps=5")
     until(lambda: steps(tmp_path) > 30)
     again.send_signal(signal.SIGINT)
     _, said = again.communicate(timeout=60)
@@ -137,7 +137,7 @@ def test_two_processes_report_once(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     prepare(base, tmp_path)
-    ends = [*words(base, tmp_path, "train", "training.max_steps=4", "training.eval_every=2"), "--cpu"]
+    ends = [*words(base, tmp_path, "train", "training.max_steps=4", "training.eval_steps=2"), "--cpu"]
     trained = output(command([*ends, "--json"]))
     assert json.loads(trained.stdout)["facts"]["devices"] == "2 x cpu"
     assert trained.stderr.count("adapter: ") == 1
@@ -159,7 +159,7 @@ def test_tasks_of_srun_report_once(base: Path, tmp_path: Path) -> None:
     prepare(base, tmp_path)
     job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2"}
     tasks = [job | {"SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)} for rank in range(2)]
-    settings = ("training.max_steps=4", "training.eval_every=2")
+    settings = ("training.max_steps=4", "training.eval_steps=2")
     command = [sys.executable, "-m", launch.MODULE, *words(base, tmp_path, "train", *settings), "--cpu", "--json"]
     running = [
         subprocess.Popen(command, env=os.environ | task, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -195,7 +195,7 @@ def test_metrics_go_to_the_tracker_too(base: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     prepare(base, tmp_path)
-    more = ("training.tracker=tensorboard", "training.max_steps=4", "training.eval_every=2")
+    more = ("training.report_to=tensorboard", "training.max_steps=4", "training.eval_steps=2")
     subprocess.run([sys.executable, "-m", launch.MODULE, *words(base, tmp_path, "train", *more), "--cpu"], check=True)
     file = min((tmp_path / "trackers").rglob("events.*"), key=lambda file: len(file.parts))  # deeper ones hold settings
     events = EventAccumulator(str(file))

@@ -107,7 +107,7 @@ def test_the_rate_rises_then_takes_its_shape() -> None:
     steps = range(1, 101)
     linear, cosine, constant = (
         [schedule(max_steps=100, shape=shape).rate(step) for step in steps]
-        for shape in ("linear", "cosine", "constant")
+        for shape in ("linear", "cosine", "constant_with_warmup")
     )
     for rates in (linear, cosine, constant):
         assert rates[:20] == pytest.approx([0.1 * step / 20 for step in range(1, 21)])

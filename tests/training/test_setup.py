@@ -134,9 +134,9 @@ def test_a_script_that_the_base_cannot_read_is_told(unknown: int, warned: bool) 
 
 
 def test_the_key_leaves_out_what_only_the_machine_cares_for(tmp_path: Path) -> None:
-    same = recipe(log_every=3, checkpoint_every=7, device_batch_tokens=9, tracker="tensorboard").training.settings()
+    same = recipe(logging_steps=3, save_steps=7, device_batch_tokens=9, report_to="tensorboard").training.settings()
     assert same == recipe().training.settings()
-    assert recipe(patience=3).training.settings() != recipe().training.settings()
+    assert recipe(early_stopping_patience=3).training.settings() != recipe().training.settings()
 
 
 class Line:

@@ -19,7 +19,7 @@ from lrl_adapt.workspace.progress import Quiet
 
 from .models import FAMILIES, batch, shake, tiny
 
-FAST = TaskTraining(epochs=25, learning_rate=1e-2, batch_size=8, reduction_factor=4)
+FAST = TaskTraining(num_train_epochs=25, learning_rate=1e-2, batch_size=8, reduction_factor=4)
 
 
 def examples(per_token: bool, count: int = 40) -> list[Example]:
@@ -84,7 +84,7 @@ def test_a_saved_task_adapter_with_its_head_predicts_the_same(
 ) -> None:
     below = language(tmp_path, kind) if kind else None
     data = examples(per_token, count=8)
-    quick = FAST.model_copy(update={"epochs": 1})
+    quick = FAST.model_copy(update={"num_train_epochs": 1})
     model = train_task(tiny("bert"), below, data, data, 2, quick, precision="auto", seed=1)
     save_task(model, ["hapana", "ndiyo"], tmp_path / "task")
     again, labels = load_task(tiny("bert"), below, tmp_path / "task")
@@ -125,7 +125,9 @@ def test_schedule_clipping_and_dropout_are_the_recipes(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("lrl_adapt.training.task_adapter.fit", record)
     data = examples(per_token=False, count=8)
-    settings = FAST.model_copy(update={"epochs": 1, "dropout": 0.25, "clip_norm": 3.0, "schedule": "cosine"})
+    settings = FAST.model_copy(
+        update={"num_train_epochs": 1, "dropout": 0.25, "max_grad_norm": 3.0, "lr_scheduler_type": "cosine"}
+    )
     train_task(tiny("bert"), None, data, data, 2, settings, precision="auto", seed=1)
     ((model, schedule),) = seen
     assert (schedule.shape, schedule.clip_norm) == ("cosine", 3.0)
@@ -144,7 +146,7 @@ class Table(Quiet):
 
 def test_the_live_table_shows_the_memory_that_training_takes() -> None:
     table, data = Table(), examples(per_token=False, count=8)
-    settings = FAST.model_copy(update={"epochs": 2})
+    settings = FAST.model_copy(update={"num_train_epochs": 2})
     train_task(tiny("bert"), None, data, data, 2, settings, precision="auto", seed=1, progress=table)
     assert len(table.shown) == 2
     memory = [float(facts["memory"].removesuffix(" GB")) for facts in table.shown]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from lrl_adapt.eval.evaluator import folder_hashes
 from lrl_adapt.eval.inference.find_adapters import find_task_adapter, newest_scores
-from lrl_adapt.eval.inference.predict import load_predictor
+from lrl_adapt.eval.inference.predictor import load_predictor
 from lrl_adapt.training.adapters import load_adapter
 from lrl_adapt.training.adapters.files import CONFIG, PICKLE, WEIGHTS
 from lrl_adapt.training.adapters.quantise import QUANTISED
@@ -66,7 +66,7 @@ def test_an_adapter_in_peft_s_older_form_is_the_same_adapter(workspace: Path, la
     (adapter / WEIGHTS).unlink()
     assert torch.equal(logits(workspace, adapter), want)
     assert set(folder_hashes(adapter)) == {*hashes, PICKLE} - {WEIGHTS}
-    export_adapter(adapter, workspace / "out", form="peft")
+    export_adapter(adapter, workspace / "out", format="peft")
     assert torch.equal(logits(workspace, workspace / "out"), want)
     assert (workspace / "out" / WEIGHTS).is_file()
 

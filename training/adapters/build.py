@@ -58,8 +58,8 @@ def adapter_config(settings: Adapter, family: Family) -> PeftConfig:
         # query and value of every block, as the paper's presets have it
         targets = list(dict.fromkeys(family.linears[name] for name in ("query", "value")))
         return LoraConfig(
-            r=settings.rank,
-            lora_alpha=settings.alpha,
+            r=settings.r,
+            lora_alpha=settings.lora_alpha,
             lora_dropout=settings.dropout,
             target_modules=targets,
             modules_to_save=heads,

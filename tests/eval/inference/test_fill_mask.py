@@ -1,13 +1,12 @@
-"""What stands in a gap, by several adapters over one base, against each of them alone."""
+"""Candidates for masks by several adapters over one base, against each of them alone."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from lrl_adapt.eval.inference import fill_mask
-from lrl_adapt.eval.inference.fill_mask import Filled, fill_masks
-from lrl_adapt.eval.inference.find_adapters import newest_adapter
+from lrl_adapt.eval.inference.fill_mask import MaskPrediction, fill_mask
+from lrl_adapt.eval.inference.find_adapters import BaseReference, newest_adapter
 from lrl_adapt.training.adapters import load_adapter
 from lrl_adapt.training.base import load_masked_lm, load_tokenizer
 from lrl_adapt.workspace.artifacts import Artifact
@@ -16,7 +15,7 @@ from lrl_adapt.workspace.errors import UserError
 from ..made import POSITIONS, TEXTS, TOPICS, make_adapter, make_base, make_scores
 
 KINDS = ("seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3", "full")
-GAPS = ["Amina anaishi [MASK]", "mvua <mask> inatarajiwa {mask} mjini"]
+MASKED = ["Amina anaishi [MASK]", "mvua <mask> inatarajiwa {mask} mjini"]
 
 
 @pytest.fixture(scope="module", params=["wordpiece", "unigram"])
@@ -49,47 +48,51 @@ def by_hand(base: Artifact, adapter: str, text: str) -> list[list[tuple[str, flo
 
 def test_a_text_in_another_form_is_filled_alike(base: Artifact) -> None:
     texts = ["Áminä ana\u200fishi [MASK]", "A\u0301mina\u0308  anai\xadshi\xa0[MASK]"]
-    composed, decomposed = fill_masks(texts, ["none"], base=str(base.folder))
-    assert composed.fillers == decomposed.fillers
+    composed, decomposed = fill_mask(texts, adapters=["none"], base=str(base.folder))
+    assert composed.candidates == decomposed.candidates
     assert [composed.text, decomposed.text] == texts
 
 
 def test_side_by_side_is_the_same_as_each_adapter_alone(base: Artifact, adapters: dict[str, str]) -> None:
-    found = fill_masks(GAPS, list(adapters.values()), top=3)
-    keys = [(filled.text, filled.mask, filled.adapter) for filled in found]
-    gaps = [(GAPS[0], 1), (GAPS[1], 1), (GAPS[1], 2)]
-    assert keys == [(*gap, name) for gap in gaps for name in adapters.values()]
-    for filled in found:
-        want = by_hand(base, filled.adapter, filled.text)[filled.mask - 1]
-        assert [filler.piece for filler in filled.fillers] == [piece for piece, _ in want]
-        assert [filler.probability for filler in filled.fillers] == pytest.approx([p for _, p in want], abs=5e-6)
-    assert len({tuple(map(str, filled.fillers)) for filled in found if filled.text == GAPS[0]}) == len(adapters)
+    predictions = fill_mask(MASKED, adapters=list(adapters.values()), top=3)
+    keys = [(prediction.text, prediction.mask, prediction.adapter) for prediction in predictions]
+    masks = [(MASKED[0], 1), (MASKED[1], 1), (MASKED[1], 2)]
+    assert keys == [(*mask, name) for mask in masks for name in adapters.values()]
+    for prediction in predictions:
+        want = by_hand(base, prediction.adapter, prediction.text)[prediction.mask - 1]
+        assert [candidate.token for candidate in prediction.candidates] == [piece for piece, _ in want]
+        assert [candidate.probability for candidate in prediction.candidates] == pytest.approx(
+            [p for _, p in want], abs=5e-6
+        )
+    assert len(
+        {tuple(map(str, prediction.candidates)) for prediction in predictions if prediction.text == MASKED[0]}
+    ) == len(adapters)
 
 
 def test_a_whole_model_tells_what_it_was_fine_tuned_from(adapters: dict[str, str]) -> None:
-    without, whole = fill_masks([GAPS[0]], ["none", adapters["full"]])
-    alone = fill_masks([GAPS[0]], ["none", adapters["seq_bn"]])[0]
-    assert [filler.piece for filler in without.fillers] == [filler.piece for filler in alone.fillers]
-    assert without.fillers != whole.fillers
+    without, whole = fill_mask([MASKED[0]], adapters=["none", adapters["full"]])
+    alone = fill_mask([MASKED[0]], adapters=["none", adapters["seq_bn"]])[0]
+    assert [candidate.token for candidate in without.candidates] == [candidate.token for candidate in alone.candidates]
+    assert without.candidates != whole.candidates
 
 
 def test_the_base_is_loaded_once(adapters: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = []
-    load = fill_mask.BaseAt.load
-    monkeypatch.setattr(fill_mask.BaseAt, "load", lambda base: loaded.append(base) or load(base))
-    fill_masks(GAPS, [adapters[kind] for kind in ("none", "seq_bn", "par_bn", "lora", "ia3")])
+    load = BaseReference.load
+    monkeypatch.setattr(BaseReference, "load", lambda base: loaded.append(base) or load(base))
+    fill_mask(MASKED, adapters=[adapters[kind] for kind in ("none", "seq_bn", "par_bn", "lora", "ia3")])
     assert len(loaded) == 1
 
 
 def test_a_text_longer_than_the_model_takes_is_read_around_its_masks(base: Artifact) -> None:
     text = f"{'mvua kubwa ' * POSITIONS} [MASK] {'mjini kesho ' * POSITIONS} [MASK]"
-    found = fill_masks([text], ["none"], base=str(base.folder))
-    assert [filled.mask for filled in found] == [1, 2]
-    assert all(len(filled.fillers) == 5 for filled in found)
+    predictions = fill_mask([text], adapters=["none"], base=str(base.folder))
+    assert [prediction.mask for prediction in predictions] == [1, 2]
+    assert all(len(prediction.candidates) == 5 for prediction in predictions)
 
 
 def test_the_same_text_and_adapter_twice_are_answered_once(base: Artifact, adapters: dict[str, str]) -> None:
-    twice: list[Filled] = fill_masks([GAPS[0]] * 2, [adapters["seq_bn"]] * 2)
+    twice: list[MaskPrediction] = fill_mask([MASKED[0]] * 2, adapters=[adapters["seq_bn"]] * 2)
     assert len(twice) == 1
 
 
@@ -98,15 +101,15 @@ def test_what_cannot_be_filled_is_told(base: Artifact, adapters: dict[str, str],
     scores = make_scores(tmp_path, base, None, "topic", TOPICS, per_token=False).folder
     for texts, names, message in (
         (TEXTS, ["none"], "no mask in 'Amina"),
-        (GAPS, ["none"], "which base"),
-        (GAPS, ["nowhere"], "no such folder: nowhere"),
-        (GAPS, [str(tmp_path)], "holds no adapter"),
-        (GAPS, [str(scores)], "is a task adapter, which `lrl-adapt predict` uses"),
-        (GAPS, [str(scores / "task-adapter")], "is a task adapter"),
-        (GAPS, [adapters["seq_bn"], str(foreign)], "of different bases"),
+        (MASKED, ["none"], "which base"),
+        (MASKED, ["nowhere"], "no such folder: nowhere"),
+        (MASKED, [str(tmp_path)], "holds no adapter"),
+        (MASKED, [str(scores)], "is a task adapter, for `lrl-adapt predict`"),
+        (MASKED, [str(scores / "task-adapter")], "is a task adapter"),
+        (MASKED, [adapters["seq_bn"], str(foreign)], "on different bases"),
     ):
         with pytest.raises(UserError, match=message):
-            fill_masks(texts, names)
+            fill_mask(texts, adapters=names)
     with pytest.raises(UserError, match="run `lrl-adapt train` first"):
         newest_adapter(tmp_path / "empty", "swh_Latn")
 
@@ -123,6 +126,6 @@ class TextsOfAFile(list[str]):
 
 def test_results_are_put_in_order_without_a_search_for_each_of_them(base: Artifact) -> None:
     texts = TextsOfAFile([f"Amina anaishi {number} [MASK]" for number in (3, 1, 2, 1)])
-    results = fill_masks(texts, ["none"], base=str(base.folder))
-    assert [filled.text for filled in results] == texts[:3]
+    results = fill_mask(texts, adapters=["none"], base=str(base.folder))
+    assert [prediction.text for prediction in results] == texts[:3]
     assert texts.searches == 0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from lrl_adapt.eval.inference.find_adapters import find_task_adapter, newest_adapter, newest_scores, other_base
-from lrl_adapt.eval.inference.predict import Predictor, load_predictor
+from lrl_adapt.eval.inference.predictor import Predictor, load_predictor
 from lrl_adapt.training.task_adapter import Example, load_task, predict
 from lrl_adapt.workspace.errors import UserError
 
@@ -126,7 +126,7 @@ def test_long_texts_are_read_to_their_end(made: Path, task: str) -> None:
 
 def _cut(ours: Predictor, text: str) -> list[list[int]]:
     ids = ours.tokenizer(text, add_special_tokens=False)["input_ids"]
-    return [ids[start : start + ours.room] for start in range(0, len(ids), ours.room)]
+    return [ids[start : start + ours.window] for start in range(0, len(ids), ours.window)]
 
 
 def test_the_same_labels_whether_texts_come_alone_or_together(made: Path) -> None:
@@ -189,17 +189,17 @@ def test_what_is_no_task_adapter_is_refused_with_a_way_out(workspace: Path, tmp_
     adapter = newest_adapter(workspace, "swh_Latn")
     for folder, message in (
         (tmp_path / "nowhere", "no such folder"),
-        (adapter, "is a language adapter, which knows no task"),
+        (adapter, "is a language adapter, which is trained for no task"),
         (workspace, "holds no task adapter"),
     ):
         with pytest.raises(UserError, match=message):
             find_task_adapter(folder)
     with pytest.raises(UserError, match="is for topic, not for ner"):
         find_task_adapter(scores, task="ner")
-    with pytest.raises(UserError, match="a language adapter is wanted here"):
+    with pytest.raises(UserError, match="expected a language adapter"):
         find_task_adapter(scores, language_adapter=str(scores))
     change_manifest(scores, parents=["lrl-runs/adapters/swh_Latn/lost"])
-    with pytest.raises(UserError, match="which is not there: give it with --language-adapter"):
+    with pytest.raises(UserError, match="lost, which is missing: give it with --language-adapter"):
         find_task_adapter(scores)
 
 
@@ -207,13 +207,13 @@ def test_bases_that_are_lost_or_do_not_fit_are_told(workspace: Path, tmp_path: P
     scores = newest_scores(workspace, "topic")
     other = make_base(tmp_path / "other", seed=5)
     foreign = make_adapter(tmp_path / "other", other, "seq_bn")
-    with pytest.raises(UserError, match="fits its own base alone"):
+    with pytest.raises(UserError, match="adapters fit their own base only"):
         find_task_adapter(scores, language_adapter=str(foreign.folder))
-    with pytest.raises(UserError, match="say with --base where it is"):
+    with pytest.raises(UserError, match="give its folder or hub id with --base"):
         predictor(scores, base="./nowhere")
     unlike = make_base(tmp_path / "unlike", kind="unigram")
     _narrow(unlike.folder)
-    with pytest.raises(UserError, match="cannot be put on base"):
+    with pytest.raises(UserError, match="does not fit the base"):
         predictor(newest_scores(workspace, "sentiment"), base=str(unlike.folder))
 
 
@@ -222,7 +222,7 @@ def test_files_that_were_cut_off_are_told(workspace: Path, file: str) -> None:
     scores = newest_scores(workspace, "topic")
     whole = (scores / "task-adapter" / file).read_bytes()
     (scores / "task-adapter" / file).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match="written in part"):
+    with pytest.raises(UserError, match="incomplete"):
         predictor(scores)
 
 

@@ -81,7 +81,11 @@ def add(
     section = {"max_sentences": 200, "system": system, "seed": seed, "task": task} | section
     told = [str(parent) for parent in parents]
     _manifest(folder, kind="scores", section=section, inputs=inputs or {}, parents=told, created="2024")
-    scores = [Score(task, system, m, v, i, len(rows), seed, language, base) for m, (v, i) in values.items()]
+    limit = section.get("limit")
+    scores = [
+        Score(task, system, metric, value, interval, len(rows), seed, language, base, limit=limit)
+        for metric, (value, interval) in values.items()
+    ]
     write_scores(folder / "scores.json", scores)
     (folder / "predictions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder

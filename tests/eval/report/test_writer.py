@@ -86,7 +86,7 @@ def test_against_another_system(tmp_path: Path) -> None:
     assert "Changes are against seq_bn/text." in (path.parent / "scores.md").read_text(encoding="utf-8")
     assert json.loads((path.parent / "manifest.json").read_text())["against"] == "seq_bn/text"
     with pytest.raises(
-        UserError, match="--against lora/text: no such system was scored; choose one of base, seq_bn/text"
+        UserError, match="--baseline lora/text: no such system was scored; choose one of base, seq_bn/text"
     ):
         write_report(tmp_path, against="lora/text")
 

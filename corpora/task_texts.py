@@ -1,4 +1,4 @@
-"""The lines of the task sets, which must not be trained on: whoever is tested on a sentence should not have read it."""
+"""The texts of the recipe's tasks, which are kept out of the corpus: a model must not be tested on what it has read."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from ..recipes import task_files
 from ..recipes.availability import sentence_settings
 from ..recipes.evaluation import Eval, Task
 from ..recipes.schema import Recipe
+from ..recipes.splits import SPLITS
 from ..workspace.errors import UserError
 from ..workspace.hub_files import NotOnHubError
 from ..workspace.progress import QUIET, Progress
@@ -14,24 +15,24 @@ from ..workspace.tables import ColumnError
 
 
 def task_inputs(evaluation: Eval) -> dict[str, str]:
-    """What decides the task sets: hashes of local files, addresses of others. Raises UserError for lost files."""
-    found = {}
+    """What decides the tasks' texts: hashes of local files, addresses of others. Raises UserError for missing files."""
+    inputs = {}
     for name, task in evaluation.with_data.items():
-        read = f"{task.text} {sorted(task.where.items())}" if task.where else task.text
-        parts = task_files.task_inputs(name, task, _splits(evaluation, task))
-        found |= {f"{name}.{field}": f"{read} {what}" for field, what in parts.items()}
+        columns = f"{task.text} {sorted(task.where.items())}" if task.where else task.text
+        files = task_files.task_inputs(name, task, _splits(evaluation, task))
+        inputs |= {f"{name}.{field}": f"{columns} {content}" for field, content in files.items()}
     sentences = task_files.sentence_inputs(evaluation.mlm)
     column = "" if evaluation.mlm.text == "text" else f"{evaluation.mlm.text} "
-    return found | {f"mlm.{field}": column + what for field, what in sentences.items()}
+    return inputs | {f"mlm.{field}": column + content for field, content in sentences.items()}
 
 
-def task_lines(recipe: Recipe, cache: Path, skipped: Collection[str], progress: Progress = QUIET) -> list[str]:
+def task_texts(recipe: Recipe, cache: Path, skipped: Collection[str], progress: Progress = QUIET) -> list[str]:
     """Every text of every split of the tasks, and the sentences of the pseudo-perplexity, on one line each.
 
     Tasks that are `skipped`, since they have no data in the language, are left out. Raises UserError for a file that
-    cannot be had or read.
+    cannot be fetched or read.
     """
-    texts: dict[str, None] = {}
+    texts: dict[str, None] = {}  # in order, each once
     evaluation = recipe.eval
     try:
         for name, task in evaluation.with_data.items():
@@ -62,9 +63,7 @@ def _texts_of(evaluation: Eval, name: str, split: str, cache: Path, progress: Pr
 
 
 def _splits(evaluation: Eval, task: Task) -> Sequence[str]:
-    """With transfer from another language the training files in this one need not be there; those that are count."""
-    return (
-        task_files.splits_there(task)
-        if evaluation.transfer_from or (task.lacking and not task.file)
-        else task_files.SPLITS
-    )
+    """The splits to read: with transfer from another language those that exist, for training data are optional then."""
+    if evaluation.transfer_from or (task.lacking and not task.file):
+        return task_files.splits_there(task)
+    return SPLITS

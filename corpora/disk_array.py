@@ -1,17 +1,20 @@
-"""Columns of numbers on disk: written as lines come, read a part at a time, for a corpus outgrows memory."""
+"""Arrays on disk, appended to as lines come and read a part at a time, since a corpus may outgrow memory."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy
 
-from .measure import Array
+from .code_points import Array
 
 PART = 2_000_000  # rows in memory at a time
 
 
-class Column:
-    """An append-only file of rows of one type; a row is one number, or `width` of them."""
+class DiskArray:
+    """An append-only file of rows of one type; a row is one number, or `width` of them.
+
+    It is read with plain reads: the pages of a memory map would count as memory used, and are held on to.
+    """
 
     def __init__(self, path: Path, dtype: type[numpy.generic], width: int = 1) -> None:
         self._path = path
@@ -26,7 +29,7 @@ class Column:
         self.rows += len(values)
 
     def parts(self) -> Iterator[tuple[int, Array]]:
-        """Number of the first row and rows, part after part: (rows,), or (rows, width) if the width is not 1."""
+        """The number of a part's first row, and its rows, (rows,) or (rows, width), for part after part."""
         if not self.rows:
             return
         with self._path.open("rb") as file:
@@ -34,10 +37,14 @@ class Column:
                 values = numpy.fromfile(file, dtype=self._dtype, count=PART * self._width)
                 yield start, values if self._width == 1 else values.reshape(-1, self._width)
 
+    def read(self) -> Array:
+        """All rows."""
+        return numpy.concatenate([numpy.zeros(0, self._dtype), *(values for _, values in self.parts())])
+
     def gather(self, rows: Array) -> Array:
-        """The rows with these numbers, sorted ones; read in order, for a memory map would hold on to every page."""
-        found = []
+        """The rows with these numbers, which must be sorted."""
+        chosen = []
         for start, values in self.parts():
             low, high = numpy.searchsorted(rows, (start, start + len(values)))
-            found.append(values[rows[low:high] - start])
-        return numpy.concatenate(found)
+            chosen.append(values[rows[low:high] - start])
+        return numpy.concatenate(chosen)

@@ -1,0 +1,60 @@
+"""Cleaning batches in several processes."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import chain, islice
+
+from ..recipes.languages import Language
+from ..recipes.schema import Corpus
+from ..workspace.errors import UserError
+from .clean import Cleaned, clean
+from .readers import Document
+
+FIRST_BATCHES = 4  # cleaned before processes are started, which takes as long as cleaning one
+
+
+def clean_all(
+    batches: Iterable[list[Document]], corpus: Corpus, language: Language, workers: int = 1
+) -> Iterator[Cleaned]:
+    """Clean batches and yield them in their order; after the first few in `workers` processes, if more than one.
+
+    The processes import the main script anew (spawn), so a script that asks for them needs
+    `if __name__ == "__main__":`. Raises UserError where one of them is killed.
+    """
+    batches = iter(batches)
+    yield from (clean(batch, corpus, language) for batch in islice(batches, FIRST_BATCHES if workers > 1 else None))
+    if (first := next(batches, None)) is None:
+        return
+    context = multiprocessing.get_context("spawn")  # a fork would inherit locks that nobody releases
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
+    waiting: deque[Future[Cleaned]] = deque()
+    try:
+        for batch in chain([first], batches):
+            waiting.append(pool.submit(clean, batch, corpus, language))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise UserError("a process that cleans text was killed: is there too little memory?") from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end when the parent is gone, even if it was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,126 @@
+"""Recipes for the Python API: keywords in place of the command line's options."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..workspace.errors import UserError
+from .loading import load_runs
+from .overrides import Override, environment_overrides
+from .schema import Recipe
+
+
+def load_recipe(
+    recipe: str | Path | None = None,
+    *,
+    language: str | None = None,
+    adapter: str | None = None,
+    source: str | None = None,
+    tasks: Sequence[str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """Read a recipe, apply overrides to it and check it.
+
+    Example:
+        ```python
+        recipe = lrl_adapt.load_recipe("mbert", language="mlt", adapter="lora", overrides={"training.max_steps": 50})
+        recipe.training.max_steps  # 50
+        ```
+
+    Args:
+        recipe: A recipe file, or the name of a bundled recipe; by default `./recipe.yaml` if it exists, else
+            `quickstart`.
+        language: Language in any code: `mt`, `mlt`, `mlt-Latn` or `mlt_Latn`.
+        adapter: Type of the adapter (`adapter.type`), such as `seq_bn` or `lora`; `none` for the bare base.
+        source: What the adapter is trained on: `text`, `graph`, `both` or `fusion`.
+        tasks: Tasks to evaluate on (`eval.tasks`); by default all that have data.
+        overrides: Values for other fields by their dotted names. Relative paths start from the current directory.
+            As on the command line, overrides in `LRL_ADAPT_SET` come before all of these.
+
+    Returns:
+        The recipe with every default filled in. It cannot be changed; load it again with other overrides.
+
+    Raises:
+        UserError: The recipe does not exist or has mistakes, all of which the message lists; or it is a grid of
+            several runs (see `load_recipes`) and the overrides do not choose one.
+    """
+    words = _overrides(overrides, language=language, adapter=adapter, source=source, tasks=tasks)
+    runs = load_runs(_reference(recipe), words)
+    if len(runs) > 1:
+        fields = ", ".join(_fields_that_differ([words for words, _ in runs]))
+        raise UserError(
+            f"{recipe or 'recipe.yaml'} is a grid of {len(runs)} runs: choose one with overrides for {fields}, or load "
+            "all of them with load_recipes"
+        )
+    return runs[0][1]
+
+
+def load_recipes(
+    recipe: str | Path | None = None,
+    *,
+    language: str | None = None,
+    adapter: str | None = None,
+    source: str | None = None,
+    tasks: Sequence[str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> list[Recipe]:
+    """Read every run of a grid recipe; the one run of a recipe without a grid.
+
+    Example:
+        ```python
+        recipes = lrl_adapt.load_recipes("study", language="mlt")
+        lrl_adapt.plan(recipes)
+        ```
+
+    Args:
+        recipe: As for `load_recipe`.
+        language: As for `load_recipe`; of a grid over languages, chooses the runs of this one. The other keywords
+            choose in the same way.
+        adapter: As for `load_recipe`.
+        source: As for `load_recipe`.
+        tasks: As for `load_recipe`.
+        overrides: As for `load_recipe`.
+
+    Returns:
+        One recipe for each run, in the order of the grid.
+
+    Raises:
+        UserError: The recipe does not exist, or some of its runs have mistakes; the message lists all of them.
+    """
+    words = _overrides(overrides, language=language, adapter=adapter, source=source, tasks=tasks)
+    return [run for _, run in load_runs(_reference(recipe), words)]
+
+
+def _reference(recipe: str | Path | None) -> str | None:
+    return None if recipe is None else str(recipe)
+
+
+def _overrides(
+    fields: Mapping[str, Any] | None,
+    *,
+    language: str | None,
+    adapter: str | None,
+    source: str | None,
+    tasks: Sequence[str] | None,
+) -> list[str]:
+    """The keywords as overrides that errors name as the caller wrote them; the last one wins."""
+    keywords = (
+        ("language", "language", language),
+        ("adapter", "adapter.type", adapter),
+        ("source", "source", source),
+        ("tasks", "eval.tasks", tasks),
+    )
+    changes = [(f"{field}={value!r}", field, value) for field, value in (fields or {}).items()]
+    changes += [(f"{keyword}={value!r}", field, value) for keyword, field, value in keywords if value is not None]
+    # JSON is YAML that leaves "no", the Norwegians' code, a string
+    texts = [
+        (f"{field}={json.dumps(value, ensure_ascii=False, default=str)}", origin) for origin, field, value in changes
+    ]
+    return [*environment_overrides(), *(Override(text, origin) for text, origin in texts)]
+
+
+def _fields_that_differ(runs: Sequence[Sequence[str]]) -> list[str]:
+    """Names of the fields that the runs of a grid set to different values."""
+    common = set(runs[0]).intersection(*runs)
+    return list(dict.fromkeys(word.partition("=")[0] for words in runs for word in words if word not in common))

@@ -1,0 +1,22 @@
+"""The three splits, their sizes, and the one rule by which hashed data are divided among them.
+
+Whatever is split here (documents of a corpus, pairs of terms of a graph, the rows of a task's single file) falls to a
+split by a hash of its own content. So equal items stay together, and an item keeps its split when other data are added.
+The callers turn the hash into a fraction in [0, 1), each from the part of the digest that it has used from the start:
+another derivation would move items of data prepared before from one split to another.
+"""
+
+from bisect import bisect_right
+from typing import Literal
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+# Where the validation split and where the test split begin.
+DATA_BOUNDS = (0.8, 0.9)  # corpora and graphs: 80 % train, 10 % validation, 10 % test
+TASK_BOUNDS = (0.7, 0.8)  # a task of one file: 70 % train, 10 % validation, 20 % test, since it is small
+
+
+def split_of(fraction: float, bounds: tuple[float, float]) -> Split:
+    """The split of an item whose hash is this `fraction` of the highest hash, in [0, 1)."""
+    return SPLITS[bisect_right(bounds, fraction)]
