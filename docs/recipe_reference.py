@@ -85,9 +85,9 @@ def _type_options(node: Node, places: dict[str, list[str]]) -> Iterator[str]:
 
 
 def _element_text(node: Node, places: dict[str, list[str]]) -> str:
-    """The type of what a list or mapping holds, in brackets where it is more than one word."""
+    """The type of what a list or mapping holds, in brackets if there are several."""
     text = type_text(node, places)
-    return f"({text})" if " or " in text else text
+    return f"{text}s" if text == "string" else f"({text})" if " or " in text else text
 
 
 def _section(title: str, anchor: str, node: Node, path: str, places: dict[str, list[str]]) -> str:

@@ -2,7 +2,9 @@
 
 import json
 import re
+from pathlib import Path
 
+import lrl_adapt
 import pytest
 from lrl_adapt.docs import cli_reference, recipe_reference
 from lrl_adapt.recipes.schema import json_schema
@@ -78,3 +80,10 @@ def test_anchors_are_unique_and_every_link_within_the_page_has_one(reference: ob
     anchors = re.findall(r"\{ #(\S+) .*\}", text)
     assert len(anchors) == len(set(anchors))
     assert set(re.findall(r"\]\(#(.+?)\)", text)) <= set(anchors)
+
+
+def test_the_python_reference_lists_every_public_name() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^        - (\w+)$", page, re.MULTILINE))
+    assert {"load_recipe", "train", "predict"} <= listed
+    assert set(getattr(lrl_adapt, "__all__", [])) <= listed
