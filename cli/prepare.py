@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from ..recipes.splits import SPLITS
 from ..workspace.artifacts import Artifact
 from ..workspace.cores import usable_cores
 from ..workspace.errors import UserError
@@ -163,7 +164,7 @@ def _workers() -> int:
 def _sizes(artifact: Artifact) -> dict[str, int]:
     facts = artifact.manifest()["facts"]
     counts = facts.get("lines") or facts.get("sentences") or {}
-    return {split: counts.get(split, 0) for split in ("train", "validation", "test")}
+    return {split: counts.get(split, 0) for split in SPLITS}
 
 
 def _rows(artifact: Artifact) -> list[tuple[str, ...]]:

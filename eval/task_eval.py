@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from ..recipes.examples import CUT_OFF, Account, Item
 from ..recipes.training import Precision, TaskTraining
-from ..training.masking import IGNORED
+from ..training.masking import IGNORE_INDEX
 from ..training.task_adapter import Example, load_task, predict, save_task, train_task
 from ..workspace.progress import QUIET, Progress
 from .task_data import OUTSIDE, TaskData
@@ -81,14 +81,14 @@ def encode(
     """
     if isinstance(item.label, str):
         encoded = tokenizer(item.text, truncation=True, max_length=max_length)
-        return Example(encoded["input_ids"], labels.index(item.label), cut=_is_cut(encoded))
+        return Example(encoded["input_ids"], labels.index(item.label), truncated=_is_cut(encoded))
     encoded = tokenizer(item.text, is_split_into_words=True, truncation=True, max_length=max_length)
     words = encoded.word_ids()
     asked = [
         word is not None and (pieces == "all" or word != before)
         for word, before in zip(words, [None, *words], strict=False)
     ]
-    tags = [labels.index(item.label[word]) if ask else IGNORED for word, ask in zip(words, asked, strict=True)]
+    tags = [labels.index(item.label[word]) if ask else IGNORE_INDEX for word, ask in zip(words, asked, strict=True)]
     first = tuple(word for word, ask in zip(words, asked, strict=True) if ask)
     return Example(encoded["input_ids"], tags, first, _is_cut(encoded))
 
@@ -97,11 +97,11 @@ def count_unread(items: Sequence[Item], examples: Sequence[Example], account: Ac
     """Count the words of which the base reads nothing, and the texts and sentences that are too long for max_length."""
     for item, example in zip(items, examples, strict=True):
         if isinstance(item.label, str):
-            account.cut += example.cut
+            account.cut += example.truncated
             continue
         account.all_words += len(item.label)
         read = set(example.words)
-        behind = len(item.label) - 1 - max(read, default=-1) if example.cut else 0
+        behind = len(item.label) - 1 - max(read, default=-1) if example.truncated else 0
         account.cut += behind > 0
         account.words[CUT_OFF] += behind
         account.words[UNREADABLE] += len(item.label) - len(read) - behind
@@ -122,7 +122,7 @@ def _by_word(item: Item, example: Example, best: Sequence[int], labels: Sequence
 
 def _by_piece(example: Example, best: Sequence[int], labels: Sequence[str], tokenizer: Any) -> dict[str, Any]:
     assert isinstance(example.label, list)
-    asked = [(piece, tag) for piece, tag in zip(example.input_ids, example.label, strict=True) if tag != IGNORED]
+    asked = [(piece, tag) for piece, tag in zip(example.input_ids, example.label, strict=True) if tag != IGNORE_INDEX]
     return {
         "words": tokenizer.convert_ids_to_tokens([piece for piece, _ in asked]),
         "gold": [labels[tag] for _, tag in asked],

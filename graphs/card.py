@@ -1,46 +1,47 @@
-"""The graph's data card: what was read, kept and made of it, in Markdown with two pictures."""
+"""The data card of a graph: from the facts that `prepare` gathers to card.md and its two pictures."""
 
 from pathlib import Path
 from typing import Any
 
 from ..recipes.languages import Language
+from ..recipes.licences import CONCEPTNET
 from ..recipes.schema import Graph
 from ..workspace.artifacts import Draft
 
-CREDIT = "ConceptNet 5, CC BY-SA 4.0, Speer et al. 2017"
-WORDS = {
-    "paper": "English predicates as in arXiv 2502.10140, some of which turn the relation round",
+CREDIT = f"ConceptNet 5, {CONCEPTNET}, Speer et al. 2017"
+FORMS = {
+    "paper": "English predicates as in arXiv 2502.10140, some of which reverse the relation",
     "english": "English sentences",
-    "native": "sentences in the language itself, English where it has no template",
+    "native": "sentences in the language itself, in English where it has no template",
     "walk": "passages of up to {walk_length} edges that share a term",
 }
 PICTURES = {"relations.png": "Edges by relation", "degrees.png": "Nodes by number of edges"}
-LISTED = 20  # lines of a listing; the manifest has them all
+LISTED = 20  # lines of a list; the manifest has them all
 
 
 def write_card(draft: Draft, language: Language, graph: Graph, examples: list[str]) -> None:
     """Write card.md, relations.png and degrees.png from the draft's facts, as `graphs.prepare` gathers them."""
-    described = draft.facts["statistics"]
-    _draw_relations(draft.folder / "relations.png", described["relations"])
-    _draw_degrees(draft.folder / "degrees.png", described["degrees"])
+    statistics = draft.facts["statistics"]
+    _draw_relations(draft.folder / "relations.png", statistics["relations"])
+    _draw_degrees(draft.folder / "degrees.png", statistics["degrees"])
     text = "\n".join(_lines(draft.facts, language, graph, examples)) + "\n"
     (draft.folder / "card.md").write_text(text, encoding="utf-8")
 
 
 def _lines(facts: dict[str, Any], language: Language, graph: Graph, examples: list[str]) -> list[str]:
-    described = facts["statistics"]
-    form = WORDS[graph.linearisation].format(walk_length=graph.walk_length)
+    statistics = facts["statistics"]
+    form = FORMS[graph.linearisation].format(walk_length=graph.walk_length)
     splits = [f"| {split} | {count:,} | {facts['bytes'][split]:,} |" for split, count in facts["sentences"].items()]
     return [
         f"# ConceptNet in {language.name} ({language.code}, ConceptNet code {language.conceptnet})",
         "",
-        f"From {facts['dump']}. Credit: {CREDIT}. Sentences made of it carry the same terms.",
+        f"From {facts['dump']}. Credit: {CREDIT}. Sentences made from it are under the same licence.",
         *(["", f"Note: {language.note}"] if language.note else []),
         "",
-        f"{described['nodes']:,} nodes, {described['edges']:,} edges, {described['components']:,} components, the "
-        f"largest with {described['largest_component']:,} nodes; a node has {described['mean_degree']} edges on "
-        f"average, and {described['cross_lingual_share']:.1%} of the edges lead to another language. Senses of a word "
-        "are one node.",
+        f"{statistics['nodes']:,} nodes, {statistics['edges']:,} edges, {statistics['components']:,} components, the "
+        f"largest with {statistics['largest_component']:,} nodes; a node has {statistics['mean_degree']} edges on "
+        f"average, and {statistics['cross_lingual_share']:.1%} of the edges lead to another language. The senses "
+        "of a word share one node.",
         "",
         f"Linearised (`{graph.linearisation}`, languages: {graph.languages}) as {form}:",
         "",
@@ -54,9 +55,9 @@ def _lines(facts: dict[str, Any], language: Language, graph: Graph, examples: li
         *_listing("Rows of the dump", facts["counts"]),
         *_listing("Changes in terms", facts.get("text", {})),
         *_listing("Kept edges without a sentence", facts["unused"]),
-        *_listing("Relations", described["relations"]),
+        *_listing("Relations", statistics["relations"]),
         *(line for name, title in PICTURES.items() for line in ("", f"![{title}]({name})")),
-        *_listing("Languages at the other end", described["languages_linked"]),
+        *_listing("Languages at the other end", statistics["languages_linked"]),
         *_listing("Licences of the kept edges", facts["licenses"]),
     ]
 

@@ -1,10 +1,10 @@
-"""The edges artifact: a language's part of ConceptNet, taken from the dump once, several languages in one pass."""
+"""The edges artifact: from ConceptNet's dump to a language's edges (edges.parquet), several languages in one pass."""
 
-from collections import Counter
 from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow
 import pyarrow.parquet
@@ -17,9 +17,10 @@ from ..workspace.locations import identity, local_file
 from ..workspace.parquet import RowWriter
 from ..workspace.progress import QUIET, Progress
 from ..workspace.text import told
-from .conceptnet import COUNTS, Edge, Node, read_edges
+from .conceptnet import Edge, Node
+from .dump import KEPT, DumpReader
 
-CODE = 2  # goes up when the same dump is to give other edges
+CACHE_VERSION = 2  # raise it when the same dump gives other edges, so that edges extracted before are not reused
 FILE = "edges.parquet"
 SCHEMA = pyarrow.schema(
     {
@@ -54,7 +55,7 @@ def conceptnet_code(recipe: Recipe) -> str:
 
 
 def edges_artifact(recipe: Recipe, workspace: Path) -> Artifact:
-    """Where the language's edges lie. A local dump counts by content, one elsewhere by its address; nothing is fetched.
+    """The artifact of the language's edges. A local dump counts by content, another by its address; nothing is fetched.
 
     Raises UserError when the recipe has no graph section, the language no ConceptNet code, or the dump does not exist.
     """
@@ -62,15 +63,15 @@ def edges_artifact(recipe: Recipe, workspace: Path) -> Artifact:
         source = identity(graph_section(recipe).conceptnet)
     except UserError as error:
         raise UserError(f"graph.conceptnet: {error}") from error
-    section = {"language": conceptnet_code(recipe), "code": CODE}
+    section = {"language": conceptnet_code(recipe), "code": CACHE_VERSION}
     return Artifact(workspace / "data" / recipe.language, "edges", "edges", section, {"conceptnet": source})
 
 
 def extract_edges(recipes: Collection[Recipe], workspace: Path, progress: Progress = QUIET) -> None:
-    """Take the edges of every recipe's language from its dump unless they are there: one pass over each dump.
+    """Extract the edges of every recipe's language from its dump unless that is done: one pass over each dump.
 
-    Raises UserError as `edges_artifact` does, and when a dump cannot be had or read, or lacks a language; the other
-    languages have their edges then.
+    Raises UserError as `edges_artifact` does, and when a dump cannot be fetched or read, or lacks a language; the edges
+    of the other languages are extracted all the same.
     """
     for error in try_extract_edges(recipes, workspace, progress).values():
         raise error
@@ -79,7 +80,7 @@ def extract_edges(recipes: Collection[Recipe], workspace: Path, progress: Progre
 def try_extract_edges(
     recipes: Collection[Recipe], workspace: Path, progress: Progress = QUIET
 ) -> dict[Path, Exception]:
-    """The same, with the errors returned by the folder of the edges that could not be made.
+    """The same, but errors are returned, by the folder of the edges that could not be extracted.
 
     Raises UserError as `edges_artifact` does.
     """
@@ -92,7 +93,7 @@ def try_extract_edges(
     for location, missing in dumps.items():
         try:
             errors |= _extract(location, missing, workspace, progress)
-        except Exception as error:  # a dump that cannot be read has edges for nobody
+        except Exception as error:  # a dump that cannot be read fails for all of its languages
             errors |= dict.fromkeys(missing, error)
     return errors
 
@@ -115,7 +116,7 @@ def load_edges(artifact: Artifact) -> list[Edge]:
 
 @dataclass(frozen=True)
 class _Target:
-    """A language's edges, being written; leaving `finish` puts them in place."""
+    """The edges of a language that are being written; closing `finish` puts them in place."""
 
     code: str
     draft: Draft
@@ -124,49 +125,51 @@ class _Target:
 
 
 def _extract(location: str, missing: dict[Path, Recipe], workspace: Path, progress: Progress) -> dict[Path, Exception]:
-    """Read a dump once for all `missing` edges; the errors of those that it lacks."""
+    """Read a dump once for all `missing` edges, by their folders; the errors of those that it lacks."""
     path = local_file(location, workspace / "downloads", progress)
     with ExitStack() as stack:
         targets: list[_Target] = []
-        for folder, recipe in sorted(missing.items()):  # in one order, so that two commands never wait for each other
+        # Each draft takes a lock. Always in the same order, so that two commands never wait for each other.
+        for folder, recipe in sorted(missing.items()):
             finish = stack.enter_context(ExitStack())
             draft = finish.enter_context(edges_artifact(recipe, workspace).draft(progress))
-            if draft is not None:
+            if draft is not None:  # else another command has made them in the meantime
                 targets.append(_Target(conceptnet_code(recipe), draft, folder, finish))
-        changes = {target.code: Counter[str]() for target in targets}
-        counts = _write_edges(path, targets, progress, changes) if targets else {}
+        if not targets:
+            return {}
+        reader = _write_edges(path, targets, progress)
         errors: dict[Path, Exception] = {}
         for target in targets:
             try:
-                with target.finish:  # each on its own: one that raises leaves the others
-                    if not counts[target.code]["kept"]:
-                        raise UserError(
-                            f"{path}: no edge of ConceptNet's language {target.code}; is it the right file?"
-                        )
-                    facts = {"counts": dict(counts[target.code]), "text": dict(changes[target.code])}
-                    target.draft.facts |= {"dump": path.name} | facts
+                with target.finish:  # one that raises leaves the others in place
+                    target.draft.facts |= _facts(path, target.code, reader)
             except Exception as error:
                 errors[target.folder] = error
     return errors
 
 
-def _write_edges(
-    path: Path, targets: list[_Target], progress: Progress, changes: dict[str, Counter[str]]
-) -> dict[str, Counter[str]]:
-    """Write every target's edges; what was counted of each language, and in `changes` what was in its terms."""
-    counts = {target.code: Counter[str](dict.fromkeys(COUNTS, 0)) for target in targets}
+def _write_edges(path: Path, targets: list[_Target], progress: Progress) -> DumpReader:
+    """Write the edges of every target; the reader, with its counts."""
+    reader = DumpReader(path, {target.code for target in targets}, progress)
     with ExitStack() as stack:
         writers: dict[str, list[RowWriter]] = {}
         for target in targets:  # Malay and Indonesian share a code
             writer = stack.enter_context(RowWriter(target.draft.folder / FILE, SCHEMA))
             writers.setdefault(target.code, []).append(writer)
-        for code, edge in read_edges(path, writers, counts, progress, changes):
+        for code, edge in reader:
             for writer in writers[code]:
                 writer.add(_row(edge))
-    for code, changed in changes.items():
-        if changed:
-            progress.say(f"ConceptNet's terms of {code} put into one form: {told(changed)}")
-    return counts
+    for code, changes in reader.changes.items():
+        if changes:
+            progress.say(f"ConceptNet's terms of {code} put into one form: {told(changes)}")
+    return reader
+
+
+def _facts(path: Path, code: str, reader: DumpReader) -> dict[str, Any]:
+    """What the manifest says of a language's edges. Raises UserError where the dump has none."""
+    if not reader.counts[code][KEPT]:
+        raise UserError(f"{path}: no edge of ConceptNet's language {code}; is it the right file?")
+    return {"dump": path.name, "counts": dict(reader.counts[code]), "text": dict(reader.changes[code])}
 
 
 def _row(edge: Edge) -> dict[str, str | float]:

@@ -1,4 +1,4 @@
-"""The graph artifact: a language's edges as train, validation and test sentences, with a card that describes them."""
+"""The graph artifact: from a language's edges to train, validation and test sentences (parquet), and a data card."""
 
 import hashlib
 from collections import Counter
@@ -14,19 +14,22 @@ from ..workspace.parquet import RowWriter
 from ..workspace.progress import QUIET, Progress
 from .card import write_card
 from .edges import conceptnet_code, edges_artifact, extract_edges, graph_section, load_edges
-from .graph import build_graph, statistics
-from .linearise import linearise, load_templates, select
+from .graph_statistics import build_graph, statistics
+from .linearise import linearise, select
+from .templates import load_templates
 
-CODE = 3  # goes up when the same edges are to give other files: linearisation, split
+CACHE_VERSION = (
+    3  # raise it when the same edges give other files (linearisation, split), so that old ones are not reused
+)
 SENTENCES = pyarrow.schema({"document": pyarrow.string(), "text": pyarrow.string()})
 
 
 def graph_artifact(recipe: Recipe, workspace: Path) -> Artifact:
-    """Where the recipe's sentences lie; nothing is fetched. Raises what `edges_artifact`, `load_templates` do."""
+    """The artifact of the recipe's sentences; nothing is fetched. Raises what `edges_artifact`, `load_templates` do."""
     graph = graph_section(recipe)
     edges = edges_artifact(recipe, workspace)
     used = {"languages", "linearisation"} | ({"walk_length", "seed"} if graph.linearisation == "walk" else set())
-    section = graph.model_dump(mode="json", include=used) | {"language": conceptnet_code(recipe), "code": CODE}
+    section = graph.model_dump(mode="json", include=used) | {"language": conceptnet_code(recipe), "code": CACHE_VERSION}
     templates = load_templates(graph, recipe.language)
     digest = hashlib.sha256(repr(sorted(templates.items())).encode()).hexdigest()
     root = workspace / "data" / recipe.language
@@ -37,8 +40,8 @@ def prepare_graph(recipe: Recipe, workspace: Path, progress: Progress = QUIET) -
     """Read, describe and linearise the recipe's graph unless that is done.
 
     The folder then holds {train,validation,test}.parquet (document: id of the pair of terms, text), card.md and its
-    pictures; the edges lie in the artifact before it. Raises UserError as `graph_artifact` does, and when the dump is
-    broken, lacks the language or gives no sentence.
+    pictures; the edges are in the artifact that it is made from. Raises UserError as `graph_artifact` does, and when
+    the dump is broken, lacks the language or gives no sentence.
     """
     artifact = graph_artifact(recipe, workspace)
     if not artifact.exists:
@@ -50,8 +53,8 @@ def prepare_graph(recipe: Recipe, workspace: Path, progress: Progress = QUIET) -
 def _prepare(recipe: Recipe, source: Artifact, draft: Draft) -> None:
     graph, code = graph_section(recipe), conceptnet_code(recipe)
     edges = load_edges(source)
-    chosen, dropped = select(edges, graph, code)
-    rows, unused = linearise(chosen, load_templates(graph, recipe.language), graph)
+    selected, dropped = select(edges, graph, code)
+    rows, unused = linearise(selected, load_templates(graph, recipe.language), graph)
     if not any(rows.values()):
         reasons = ", ".join(f"{reason} {count}" for reason, count in (dropped + unused).items())
         raise UserError(f"no sentence is left of {len(edges)} edges for {recipe.language} ({code}): {reasons}")
@@ -59,11 +62,11 @@ def _prepare(recipe: Recipe, source: Artifact, draft: Draft) -> None:
         with RowWriter(draft.folder / f"{split}.parquet", SENTENCES) as writer:
             for document, text in pairs:
                 writer.add({"document": document, "text": text})
-    before = source.manifest()["facts"]
+    extraction = source.manifest()["facts"]
     draft.facts |= {
-        "dump": before["dump"],
-        "counts": before["counts"],
-        "text": before["text"],
+        "dump": extraction["dump"],
+        "counts": extraction["counts"],
+        "text": extraction["text"],
         "unused": dict(dropped + unused),
         "sentences": {split: len(pairs) for split, pairs in rows.items()},
         "bytes": {split: sum(len(text.encode()) for _, text in pairs) for split, pairs in rows.items()},

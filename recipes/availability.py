@@ -15,6 +15,7 @@ from ..workspace.locations import alternatives
 from .evaluation import Eval, PseudoPerplexity, Task
 from .languages import Language, find_language
 from .schema import Recipe
+from .splits import SPLITS
 from .task_files import field_of
 
 UNKNOWN_CODE = re.compile(r"\{(language|glotcc|conceptnet|wikiann|sentiment)\}")
@@ -93,7 +94,7 @@ def _in_own_language(section: Task | PseudoPerplexity, settings: Eval) -> Iterat
     if isinstance(section, PseudoPerplexity):
         yield from section.files
         return
-    splits = ("file", "test") if settings.transfer_from else ("file", "train", "validation", "test")
+    splits = ("file", "test") if settings.transfer_from else ("file", *SPLITS)
     yield from (location for split in splits if (location := getattr(section, split)) is not None)
 
 

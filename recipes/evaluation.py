@@ -1,4 +1,4 @@
-"""The sections of a recipe that say what is measured, and on which data."""
+"""The sections of a recipe for the evaluation: what is measured, and on which data."""
 
 import re
 from typing import Annotated, Literal
@@ -8,161 +8,167 @@ from pydantic import Field, field_validator, model_validator
 from ..workspace.errors import nearest
 from .field_types import Alternatives, ColumnName, Count, Location, Locations, Section, Seed, Text
 from .languages import find_language
+from .splits import SPLITS
 from .training import TaskTraining
 
 TASKS = ("topic", "sentiment", "ner")
-CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 2048, 8192  # on a CPU more leave the cache
+CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 2048, 8192  # on a CPU more do not fit into the cache
 TASK_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class PseudoPerplexity(Section):
-    """Text and limits of the pseudo-perplexity."""
+    """Pseudo-perplexity: its sentences and limits."""
 
     files: Locations = Field(
         default=[],
-        description="Text, a sentence a line, or tables with a column of sentences; empty: the prepared test split.",
+        description="Text files (one sentence per line) or tables with a sentence column; empty: prepared test split.",
     )
     text: ColumnName = Field(
-        default="text", description="Column with the sentence in csv, tsv, jsonl and parquet files; a list: the first."
+        default="text", description="Column with the sentences in tables; of a list, the first that the file has."
     )
     dataset: str = Field(default="", description="Name of the data set in messages and reports.")
     skip_missing: bool = Field(
         default=False,
-        description="Score the prepared test split for languages that the hub's data set does not have; false: stop.",
+        description="true: score the prepared test split if the data set on the hub lacks the language; false: stop.",
     )
     max_sentences: Count = Field(
-        default=200, description="Sentences scored: the first of the files, or a fixed choice of the test split."
+        default=200,
+        description="Maximum number of sentences: the first of the files, or a fixed choice of the test split.",
     )
     max_length: Annotated[int, Field(ge=8)] = Field(
-        default=256, description="Longest sentence, in tokens; longer ones are cut."
+        default=256, description="Maximum length of a sentence in tokens; longer ones are truncated."
     )
     batch_tokens: Count | None = Field(
         default=None,
-        description=f"Tokens in one forward over masked copies; null: {CPU_BATCH_TOKENS:,} on a CPU, "
+        description=f"Tokens per forward pass over masked copies; null: {CPU_BATCH_TOKENS:,} on a CPU, "
         f"{GPU_BATCH_TOKENS:,} on a GPU.",
     )
     precision: Literal["fp32", "bf16"] = Field(
-        default="fp32", description="bf16 is faster on a GPU and moves the figure by up to 2 %."
+        default="fp32", description="bf16 is faster on a GPU and changes the score by up to 2 %."
     )
 
     def batch_tokens_on(self, device: str) -> int:
-        """`batch_tokens`, or the default of this type of device: "cpu", "cuda", "mps"."""
+        """`batch_tokens`, or its default for a type of device: "cpu", "cuda" or "mps"."""
         return self.batch_tokens or (CPU_BATCH_TOKENS if device == "cpu" else GPU_BATCH_TOKENS)
 
 
 class Task(Section):
-    """A labelled data set: its own train, validation and test files, or one file that is cut into the three.
+    """A labelled data set: train, validation and test files, or one file that is split into the three.
 
-    To learn it in another language (`eval.transfer_from`) alone, `transfer_train` and `transfer_validation` are enough
-    beside `test`. A file may be given as a list, of which the first that exists counts; on the hub also as a pattern,
-    hf://datasets/OWNER/NAME/{validation,dev}*.{parquet,jsonl,csv}, which must name one file or all its shards.
+    For zero-shot transfer (`eval.transfer_from`), `test`, `transfer_train` and `transfer_validation` are enough. Of a
+    list of files, the first that exists is used. A file on the hub may be a pattern that matches one file or all its
+    shards: hf://datasets/OWNER/NAME/{validation,dev}*.{parquet,jsonl,csv}.
     """
 
     dataset: str = Field(default="", description="Name of the data set in messages and reports.")
     skip_missing: bool = Field(
         default=False,
-        description="Skip the task for languages that the hub's data set does not have; false: stop with an error.",
+        description="true: skip the task where the data set on the hub lacks the language; false: stop with an error.",
     )
 
     train: Alternatives | None = Field(
-        default=None, description="Training file: csv, tsv, jsonl or parquet; CoNLL for tags; hf://datasets/…"
+        default=None,
+        description="Training file: csv, tsv, jsonl or parquet, or CoNLL for tagging; local, https or hf://datasets/…",
     )
-    validation: Alternatives | None = Field(default=None, description="Validation file, used to choose the best epoch.")
-    test: Alternatives | None = Field(default=None, description="Test file, used for the score alone.")
+    validation: Alternatives | None = Field(
+        default=None, description="Validation file, by which the best epoch is chosen."
+    )
+    test: Alternatives | None = Field(default=None, description="Test file, used only to score.")
     transfer_train: Alternatives | None = Field(
-        default=None, description="With eval.transfer_from, the training file; null: train, with that language's codes."
+        default=None, description="Training file for eval.transfer_from; null: train, with the codes of that language."
     )
     transfer_validation: Alternatives | None = Field(
-        default=None, description="The same for the validation file; null: validation, with that language's codes."
+        default=None,
+        description="Validation file for eval.transfer_from; null: validation, with the codes of that language.",
     )
     file: Alternatives | None = Field(
-        default=None, description="Instead of the three, one file; 70/10/20 % of it by a hash of each text."
+        default=None, description="One file instead of three, split 70/10/20 % by a hash of each text."
     )
     where: dict[Text, Text] = Field(
-        default={}, description="Keep the rows whose column has this value, {Maltese: '1'}."
+        default={}, description="Keep only rows with these values in these columns: {Maltese: '1'}."
     )
     text: ColumnName = Field(
-        default="text", description="Column with the text, or the list of words; a list: the first that the file has."
+        default="text", description="Column with the text or the list of words; of a list, the first that the file has."
     )
     label: ColumnName = Field(
         default="label",
-        description="Column with the label, or the list of tags; a list: the first that the file has. In CoNLL files "
-        "its number, or its name in CoNLL-U (upos).",
+        description="Column with the label or the list of tags; of a list, the first that the file has. In CoNLL files "
+        "its number, in CoNLL-U its name (upos).",
     )
     labels: list[Text] | None = Field(
         default=None,
-        description="Names of the labels, in the order of their numbers where the files hold numbers.",
+        description="Names of the labels; where the files hold numbers, in their order.",
     )
     max_train_samples: Count | None = Field(
         default=None,
-        description="Learn from a fixed choice of so many items of train: few labels, or less time; null: all.",
+        description="Train on a fixed choice of at most this many items: few labels, or less time; null: all.",
     )
     metric: Literal["macro_f1", "entity_f1", "accuracy"] | None = Field(
-        default=None, description="The task's figure; null: macro_f1 for a label a text, entity_f1 for tags."
+        default=None, description="Main metric of the task; null: macro_f1 for texts, entity_f1 for tags."
     )
 
     @model_validator(mode="after")
     def _has_all_splits(self) -> "Task":
         lacking = self.lacking
-        elsewhere = {name for name in lacking if getattr(self, f"transfer_{name}", None) is not None}
-        if self.file is None and (missing := [name for name in lacking if name not in elsewhere]):
+        transferred = {name for name in lacking if getattr(self, f"transfer_{name}", None) is not None}
+        if self.file is None and (missing := [name for name in lacking if name not in transferred]):
             raise ValueError(
-                f"{' and '.join(missing)} missing: give train, validation and test, or one file; to learn the task in "
-                "another language, transfer_train and transfer_validation beside test"
+                f"{' and '.join(missing)} missing: give train, validation and test, or one file; for zero-shot "
+                "transfer, test, transfer_train and transfer_validation"
             )
         if self.file is not None and len(lacking) < 3:
-            raise ValueError("give either file, or train, validation and test (and null for the others)")
+            raise ValueError("give either file, or train, validation and test, and set the others to null")
         return self
 
     @property
     def text_column(self) -> str:
-        """The column with the text; of alternatives the first."""
+        """The column with the text; of a list, the first."""
         return self.text if isinstance(self.text, str) else self.text[0]
 
     @property
     def label_column(self) -> str:
-        """The column with the label; of alternatives the first."""
+        """The column with the label; of a list, the first."""
         return self.label if isinstance(self.label, str) else self.label[0]
 
     @property
     def lacking(self) -> list[str]:
-        """The splits that have no file of their own."""
-        return [name for name in ("train", "validation", "test") if getattr(self, name) is None]
+        """The splits without a file."""
+        return [name for name in SPLITS if getattr(self, name) is None]
 
 
 class Eval(Section):
-    """What is measured, on which data. A task is a mapping, the name of a bundled task file, or a path to one."""
+    """Evaluation. A task is a mapping, the name of a bundled task file, or the path of a task file."""
 
     tasks: list[str] | None = Field(
-        default=None, description="Tasks to run: mlm and those with data below; null: all of them."
+        default=None, description="Tasks to score: mlm and those with data below; null: all of them."
     )
     seeds: Annotated[list[Seed], Field(min_length=1)] = Field(
-        default=[1, 2, 3], description="One task adapter is trained per seed."
+        default=[1, 2, 3], description="Seeds; one task adapter is trained for each."
     )
     limit: Count | None = Field(
         default=None,
-        description="For a quick look: score at most this many test items per task, a fixed choice; such scores are "
-        "marked as not comparable; null: all.",
+        description="For a quick look, score only this many test items per task, always the same ones. Such scores are "
+        "marked as not comparable. null: all.",
     )
     mlm: PseudoPerplexity = Field(default=PseudoPerplexity(), description="Pseudo-perplexity.")
-    topic: Task | None = Field(default=None, description="Topic classification (SIB-200's shape).")
+    topic: Task | None = Field(default=None, description="Topic classification, such as SIB-200.")
     sentiment: Task | None = Field(default=None, description="Sentiment classification.")
-    ner: Task | None = Field(default=None, description="Named entities.")
-    others: dict[str, Task] = Field(default={}, description="Tasks of your own, by name.")
-    training: TaskTraining = Field(default=TaskTraining(), description="Settings of the task adapters.")
+    ner: Task | None = Field(default=None, description="Named entity recognition.")
+    others: dict[str, Task] = Field(default={}, description="Your own tasks by name.")
+    training: TaskTraining = Field(default=TaskTraining(), description="Training of the task adapters.")
     transfer_from: str | None = Field(
         default=None,
-        description="Zero-shot: train the task adapters on this language's files ({language} in train and validation "
-        "stands for it), test on the recipe's language with its adapter put in (MAD-X).",
+        description="Zero-shot transfer (MAD-X): train the task adapters on data in this language, whose code replaces "
+        "{language} in train and validation, and test them in the recipe's language with its adapter.",
     )
     transfer_adapter: Location | None = Field(
         default=None,
-        description="transfer_from: folder of that language's own adapter, to train the task adapter on; null: the "
-        "bare base.",
+        description="transfer_from: folder of that language's adapter, on which the task adapters are trained; null: "
+        "on the base alone.",
     )
 
     def learnt(self, name: str) -> Task:
-        """The task `name` with the files that a task adapter learns from: with `transfer_from` the other language's."""
+        """The task `name` with the files to train its adapter on: with `transfer_from`, those of that language."""
         task = self.with_data[name]
         if self.transfer_from is None:
             return task
@@ -188,7 +194,7 @@ class Eval(Section):
     def _tasks_have_data(self) -> "Eval":
         for name in self.others:
             if not TASK_NAME.fullmatch(name) or name in ("mlm", *TASKS):
-                raise ValueError(f"others: {name!r} cannot name a task of your own; take small letters and digits")
+                raise ValueError(f"others: {name!r} is no name for a task; use lower-case letters and digits")
         for name in self.tasks or []:
             if name in ("mlm", *self.with_data):
                 continue
@@ -196,7 +202,7 @@ class Eval(Section):
                 raise ValueError(f"task {name} has no data: add eval.{name} with train, validation and test files")
             near = nearest(name, self.configured)
             hint = f"did you mean {near}?" if near else f"known: {', '.join(self.configured)}"
-            raise ValueError(f"tasks: no task {name!r} here; {hint}")
+            raise ValueError(f"tasks: the recipe has no task {name!r}; {hint}")
         if len(set(self.seeds)) < len(self.seeds):
             twice = next(seed for seed in self.seeds if self.seeds.count(seed) > 1)
             raise ValueError(f"seeds: {twice} is listed twice")
@@ -205,16 +211,16 @@ class Eval(Section):
     @model_validator(mode="after")
     def _transfer_fits(self) -> "Eval":
         if self.transfer_adapter is not None and self.transfer_from is None:
-            raise ValueError("transfer_adapter is for transfer_from: say the language that its data are in")
+            raise ValueError("transfer_adapter needs transfer_from, the language of the adapter")
         if self.transfer_adapter is not None and "://" in self.transfer_adapter:
             raise ValueError("transfer_adapter: expected a folder on this machine")
         chosen = {name: task for name, task in self.with_data.items() if name in (self.tasks or self.configured)}
         for name, task in chosen.items() if self.transfer_from is None else ():
             if task.file is None and task.lacking:
                 raise ValueError(
-                    f"{name}: {' and '.join(task.lacking)} missing; its transfer files serve with transfer_from, the "
-                    "language that they are in (--set eval.transfer_from=LANGUAGE in every command)"
+                    f"{name}: {' and '.join(task.lacking)} missing; to use its transfer files, set their language in "
+                    "every command: --set eval.transfer_from=LANGUAGE"
                 )
         if self.transfer_from and (whole := [name for name, task in chosen.items() if task.file]):
-            raise ValueError(f"transfer_from: {', '.join(whole)} has one file for all splits; give it three")
+            raise ValueError(f"transfer_from: {', '.join(whole)} has one file for all splits; give three files")
         return self

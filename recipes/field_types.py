@@ -1,14 +1,14 @@
-"""What the sections of a recipe are made of."""
+"""Types of recipe fields, and the base class of its sections."""
 
-import re
-from collections.abc import Collection
-from typing import Annotated, Any
+from collections.abc import Collection, Iterator
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
     AliasGenerator,
     BaseModel,
     BeforeValidator,
+    ByteSize,
     ConfigDict,
     Field,
     ValidationInfo,
@@ -26,7 +26,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
-    """A part of a recipe: unknown keys are errors, values never change."""
+    """A section of a recipe: immutable; unknown keys are errors."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -49,26 +49,37 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Python, and with it pydantic, takes true for 1."""
-        kind = str(cls.model_fields[info.field_name or ""].annotation)
-        values = value if isinstance(value, list) else [value]
-        told = [str(part).lower() for part in values if isinstance(part, bool)]
-        if told and "dict" not in kind and re.search(r"\b(int|float|ByteSize)\b", kind):
-            raise ValueError(f"expected a number, got {told[0]}")
+        """Refuse true and false as numbers: Python, and with it pydantic, takes true for 1."""
+        booleans = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, bool)]
+        if booleans and _is_number(cls.model_fields[info.field_name or ""].annotation):
+            raise ValueError(f"expected a number, got {str(booleans[0]).lower()}")
         return value
+
+
+def annotation_parts(annotation: Any) -> Iterator[Any]:
+    """A type annotation and all that it is made of: members of unions, items of lists, marks of Annotated."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from annotation_parts(part)
+
+
+def _is_number(annotation: Any) -> bool:
+    """Whether a field of this type holds a number or a list of numbers."""
+    parts = list(annotation_parts(annotation))
+    return any(part in (int, float, ByteSize) for part in parts) and not any(get_origin(part) is dict for part in parts)
 
 
 def at_default(section: Section, names: Collection[str]) -> set[str]:
     """Those of the fields `names` that hold their default.
 
-    A field that is new in a section enters the keys of artifacts only where it is set, so that those made before it
-    are still found.
+    Fields that were added to a section later enter the keys of artifacts only where they are set, so that artifacts
+    made before are found.
     """
     return {name for name in names if getattr(section, name) == type(section).model_fields[name].default}
 
 
 class LocationMark:
-    """Marks a field that holds a path: `${VAR}`, `{language}` and relative paths in it are expanded on loading."""
+    """Marks a field that holds paths: `${VAR}`, `{language}` and relative paths in it are expanded on loading."""
 
 
 def _as_list(value: Any) -> Any:
@@ -76,7 +87,7 @@ def _as_list(value: Any) -> Any:
 
 
 def _no_number(value: Any) -> Any:
-    """Refuse what YAML made a number or a boolean of: a folder called 2024, true, 1e3."""
+    """Refuse a path that YAML reads as a number or boolean: a folder called 2024, true or 1e3."""
     for part in value if isinstance(value, list) else [value]:
         if isinstance(part, bool | int | float):
             kind = "true or false" if isinstance(part, bool) else "a number"
@@ -87,11 +98,11 @@ def _no_number(value: Any) -> Any:
 Location = Annotated[str, LocationMark(), BeforeValidator(_no_number)]
 Locations = Annotated[list[str], LocationMark(), BeforeValidator(_as_list), BeforeValidator(_no_number)]
 Alternatives = Annotated[str | Annotated[list[str], Field(min_length=1)], LocationMark(), BeforeValidator(_no_number)]
-"""A location, or a list of which the first that exists counts."""
+"""A location, or a list of which the first that exists is used."""
 
 
 def _as_text(value: Any) -> Any:
-    """What YAML made a number or a boolean of, as files write it: 3, true."""
+    """Numbers and booleans of YAML as data files write them: 3, true."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value
@@ -103,6 +114,6 @@ Text = Annotated[
     AfterValidator(clean_line),
     WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
-"""A name or value as data files have it, in the form that all text gets; it may look like a number."""
+"""A name or value in data files, cleaned as all text is; it may look like a number."""
 ColumnName = Text | Annotated[list[Text], Field(min_length=1)]
-"""A column's name, or a list of which the first that the file has counts; a number counts the columns of CoNLL."""
+"""A column's name, or a list of which the first that the file has is used; for CoNLL files, the column's number."""

@@ -1,4 +1,4 @@
-"""What of a recipe differs from run to run: the grid's fields with several values, and `by_language`."""
+"""Recipes of several runs: `grid`, fields with several values, and `by_language`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,68 +13,65 @@ FIELD = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 def parts_of(grid: Any) -> list[dict[str, list[Any]]]:
-    """The parts of a grid, {dotted field: values} each; a field of null is none.
+    """The parts of a grid, each {dotted field: values}; fields set to null are left out.
 
-    `grid` is such a mapping, or a list of them (scikit-learn's ParameterGrid). Raises UserError for another shape.
+    `grid` is such a mapping, or a list of them as in scikit-learn's ParameterGrid. Raises UserError for other shapes.
     """
-    parts = grid if isinstance(grid, list) else [grid]
-    found = [
+    parts = [
         {field: values for field, values in part.items() if values is not None} if isinstance(part, dict) else {}
-        for part in parts
+        for part in (grid if isinstance(grid, list) else [grid])
     ]
-    for part in found:
-        named = all(isinstance(field, str) and FIELD.fullmatch(field) and field not in RESOLVED for field in part)
-        if not part or not named or not all(isinstance(values, list) and values for values in part.values()):
-            break
-    else:
-        if found:
-            return found
+    if parts and all(map(_is_part, parts)):
+        return parts
     raise UserError(f"grid: expected fields with a list of values each ({{adapter.type: [none, lora]}}), got {grid!r}")
 
 
-def grid_cells(grid: Any, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The runs of a grid as {dotted field: value}, in the order written, each once; [{}] where there is no grid.
+def _is_part(part: Mapping[Any, Any]) -> bool:
+    has_fields = all(isinstance(field, str) and FIELD.fullmatch(field) and field not in RESOLVED for field in part)
+    return bool(part) and has_fields and all(isinstance(values, list) and values for values in part.values())
 
-    `given` are the fields that the user sets: where parts list such a value, the others are left out; where none does,
-    parts without that field, else the first alone; and the field's values shrink to that one.
+
+def grid_cells(grid: Any, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The runs of a grid as {dotted field: value}, in the order written, without repeats; [{}] without a grid.
+
+    `given` are the fields that the user sets. For each, the parts that list its value remain; if none does, those
+    without the field; if there are none of these either, the first part. There the field takes the given value only.
     """
     if grid is None:
         return [{}]
     parts = parts_of(grid)
     for field, value in given.items():
-        listed = [part for part in parts if any(_same(field, value, one) for one in part.get(field, []))]
+        listed = [part for part in parts if any(_same(field, value, item) for item in part.get(field, []))]
         parts = listed or [part for part in parts if field not in part] or parts[:1]
-    found: list[dict[str, Any]] = []
+    cells: list[dict[str, Any]] = []
     for part in parts:
         axes = {field: [given[field]] if field in given else values for field, values in part.items()}
         for values in product(*axes.values()):
             cell = dict(zip(axes, values, strict=True))
-            if cell not in found:
-                found.append(cell)
-    return found
+            if cell not in cells:
+                cells.append(cell)
+    return cells
 
 
 def open_fields(grid: Any, given: Mapping[str, Any]) -> Sequence[str]:
-    """The fields that are still to be chosen for one run of the grid; none where a part has all of its own given."""
-    left = [
-        [field for field in cell if field not in given] if len(cells) > 1 else []
-        for cells in [grid_cells(grid, given)]
-        for cell in cells
-    ]
-    return min(left, key=len)
+    """The fields that the user must still set to select one run of the grid; empty where `given` selects one."""
+    cells = grid_cells(grid, given)
+    if len(cells) == 1:
+        return []
+    return min(([field for field in cell if field not in given] for cell in cells), key=len)
 
 
 def leaves(raw: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """A nested mapping as {dotted field: value}."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for key, value in raw.items():
-        found |= leaves(value, f"{above}{key}.") if isinstance(value, dict) and value else {f"{above}{key}": value}
-    return found
+        fields |= leaves(value, f"{above}{key}.") if isinstance(value, dict) and value else {f"{above}{key}": value}
+    return fields
 
 
 def language_sections(sections: Any) -> dict[str, dict[str, Any]]:
-    """`by_language` with full codes for keys. Raises UserError for another shape, or where a key is no language."""
-    found: dict[str, dict[str, Any]] = {}
+    """`by_language` with full codes as keys. Raises UserError for other shapes and for unknown languages."""
+    by_code: dict[str, dict[str, Any]] = {}
     if sections is not None and not isinstance(sections, dict):
         raise UserError("by_language: expected a mapping of sections for each language ({swh_Latn: {eval: ...}})")
     for name, section in (sections or {}).items():
@@ -84,17 +81,16 @@ def language_sections(sections: Any) -> dict[str, dict[str, Any]]:
             raise UserError(f"by_language: {error}") from error
         if section is not None and not isinstance(section, dict):
             raise UserError(f"by_language.{name}: expected sections of a recipe, got {section!r}")
-        odd = [key for key in (*RESOLVED, "language") if key in (section or {})]
-        if odd or code in found:
-            raise UserError(
-                f"by_language.{name}: " + (f"{odd[0]} has no place here" if odd else f"{code} stands twice")
-            )
-        found[code] = section or {}
-    return found
+        if misplaced := [key for key in (*RESOLVED, "language") if key in (section or {})]:
+            raise UserError(f"by_language.{name}: {misplaced[0]} is not allowed here")
+        if code in by_code:
+            raise UserError(f"by_language.{name}: {code} is listed twice")
+        by_code[code] = section or {}
+    return by_code
 
 
 def _same(field: str, one: Any, other: Any) -> bool:
-    """Whether two values mean one: languages by any code, numbers however written (YAML reads 1e-3 as text)."""
+    """Whether two values are equal, languages in any code and numbers in any notation (YAML reads 1e-3 as text)."""
     if field == "language":
         return _code(one) == _code(other)
     try:

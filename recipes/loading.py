@@ -1,7 +1,7 @@
-"""From a YAML file (or a bundled name) and `--set` overrides to a checked `Recipe`.
+"""Load a recipe: a YAML file or bundled name, the files it extends, and `--set` overrides, checked as a `Recipe`.
 
-Order: the file a recipe `extends`, then the file, then the overrides; mappings merge, lists and values replace.
-Every mistake is collected, so that the user sees all of them at once.
+Later layers win: the extended file, then the file itself, then the overrides. Mappings merge; lists and values replace.
+All mistakes are collected and reported together.
 """
 
 import json
@@ -20,30 +20,31 @@ from .grid import FIELD, grid_cells, language_sections, leaves, open_fields
 from .overrides import Override, Setting, origin_of, report_problems
 from .placeholders import BUNDLED, TRANSFERRED, codes, each_string, fill_placeholders, location_fields
 from .schema import RESOLVED, Recipe
+from .splits import SPLITS
 from .validation_messages import explain
 from .yaml_files import expand_home, override_value, read_yaml
 
 DEFAULT_FILE = Path("recipe.yaml")
 DEFAULT_NAME = "quickstart"
-OWN_TRAINING = re.compile(r"eval\..*\.(train|validation)")
+TASK_TRAINING_FILE = re.compile(r"eval\..*\.(train|validation)")
 TASK_FIELD = re.compile(r"eval\.(others\.)?[^.]+\.")  # eval.topic.label, but not eval.topic
-LISTS = ("files",)  # fields whose locations are all read
+LISTS = ("files",)  # fields of which every location is read; in other fields a list holds alternatives
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 
 
 def bundled_recipes() -> dict[str, Path]:
-    """The recipes that come with the package, by name: `mbert.yaml` is mbert, `quickstart/recipe.yaml` quickstart."""
+    """The bundled recipes by name: `mbert.yaml` is mbert, `quickstart/recipe.yaml` is quickstart."""
     files = (path for path in BUNDLED.rglob("*.yaml") if path.parent == BUNDLED or path.name == DEFAULT_FILE.name)
     return {path.parent.name if path.name == DEFAULT_FILE.name else path.stem: path for path in sorted(files)}
 
 
 def bundled_tasks() -> dict[str, Path]:
-    """The task files that come with the package, by name."""
+    """The bundled task files by name."""
     return {path.stem: path for path in sorted((BUNDLED / "tasks").glob("*.yaml"))}
 
 
 def find_recipe(reference: str | None) -> Path:
-    """Path of a recipe given as a path, a bundled name, or nothing (./recipe.yaml if there, else quickstart)."""
+    """Path of a recipe given by path or bundled name; for None ./recipe.yaml if it exists, else the quickstart."""
     bundled = bundled_recipes()
     if reference is None:
         return DEFAULT_FILE if DEFAULT_FILE.is_file() else bundled[DEFAULT_NAME]
@@ -52,23 +53,25 @@ def find_recipe(reference: str | None) -> Path:
     if reference in bundled:
         return bundled[reference]
     near = nearest(reference.removesuffix(".yaml"), bundled)
-    known = f"did you mean {near}?" if near else f"bundled recipes: {', '.join(bundled)}"
-    raise UserError(f"no recipe file or bundled recipe is called {reference!r}; {known}")
+    hint = f"did you mean {near}?" if near else f"bundled recipes: {', '.join(bundled)}"
+    raise UserError(f"no recipe file or bundled recipe is called {reference!r}; {hint}")
 
 
 def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> Recipe:
     """Read, merge, expand and check a recipe.
 
-    `overrides` are `dotted.path=value` strings, the value in YAML, paths as they are. Raises UserError with every
-    mistake in one message, and where the recipe is a grid of which the overrides do not choose one run.
+    `overrides` are `dotted.path=value` strings; the value is YAML, except that a path is taken literally. Raises
+    UserError that lists every mistake, or where the recipe is a grid and the overrides do not select one run of it.
     """
     path = find_recipe(reference)
     recipe, problems = _check(path, overrides)
     if recipe is not None and not problems:
         return recipe
     by_user = [override for override in overrides if origin_of(override)]
-    of_file = _check(path, [override for override in overrides if not origin_of(override)])[1] if by_user else problems
-    raise UserError(report_problems(str(path), problems, of_file, list(map(_setting, by_user))))
+    file_problems = problems
+    if by_user:
+        file_problems = _check(path, [override for override in overrides if not origin_of(override)])[1]
+    raise UserError(report_problems(str(path), problems, file_problems, list(map(_setting, by_user))))
 
 
 def _setting(override: str) -> Setting:
@@ -77,16 +80,13 @@ def _setting(override: str) -> Setting:
 
 
 def _check(path: Path, overrides: Sequence[str]) -> tuple[Recipe | None, list[str]]:
-    """The recipe, or None, and everything that is wrong with it."""
-    problems: list[str] = []
+    """The recipe (None where it is invalid), and all problems with it."""
     changes = list(map(_override, overrides))
     given = _given(changes)
     layers = _layers(path, ())
     grid = _grid(layers, given)
-    if open_ones := open_fields(grid, given):
-        raise UserError(
-            f"{path} is a grid of runs; to choose one of them, set {', '.join(open_ones)} (--set FIELD=VALUE)"
-        )
+    if undecided := open_fields(grid, given):
+        raise UserError(f"{path} is a grid of runs; to select one, set {', '.join(undecided)} (--set FIELD=VALUE)")
     cell = grid_cells(grid, given)[0]
     language = next(
         (layer["language"] for layer in ({**given}, {**cell}, *reversed(layers)) if "language" in layer), None
@@ -99,7 +99,7 @@ def _check(path: Path, overrides: Sequence[str]) -> tuple[Recipe | None, list[st
     for field, value in (*cell.items(), *changes):
         raw = _merge(raw, _nested(field, value)) if field != "grid" else raw
     raw.setdefault("name", _name(path))
-    fill_placeholders(raw, problems)
+    problems = fill_placeholders(raw)
     try:
         return Recipe.model_validate(raw), problems
     except ValidationError as error:
@@ -107,9 +107,9 @@ def _check(path: Path, overrides: Sequence[str]) -> tuple[Recipe | None, list[st
 
 
 def load_runs(reference: str | None = None, overrides: Sequence[str] = ()) -> list[tuple[list[str], Recipe]]:
-    """Every run of a recipe's grid, with the overrides that make it; the one run of a recipe without a grid.
+    """Every run of a recipe's grid with the overrides that select it; for a recipe without a grid, its one run.
 
-    Raises UserError with the mistakes of all of them.
+    Raises UserError that lists the mistakes of all runs.
     """
     given = _given(list(map(_override, overrides)))
     grid = _grid(_layers(find_recipe(reference), ()), given)
@@ -117,34 +117,35 @@ def load_runs(reference: str | None = None, overrides: Sequence[str] = ()) -> li
     problems: dict[str, list[str]] = {}
     cells = grid_cells(grid, given)
     for cell in cells:
-        words = [
+        cell_overrides = [
             Override(f"{field}={json.dumps(value, ensure_ascii=False, default=str)}", "")
             for field, value in cell.items()
         ]
-        one = [*([] if grid is None else [Override("grid=null", ""), *words]), *overrides]
+        run_overrides = [*([] if grid is None else [Override("grid=null", ""), *cell_overrides]), *overrides]
         try:
-            runs.append((one, load_recipe(reference, one)))
+            runs.append((run_overrides, load_recipe(reference, run_overrides)))
         except UserError as error:
-            problems.setdefault(str(error), []).append(" ".join(words))
+            problems.setdefault(str(error), []).append(" ".join(cell_overrides))
     if problems:
-        told = [
-            error if len(where) == len(cells) else f"{error}\n  in {len(where)} of {len(cells)} runs: {where[0]} ..."
-            for error, where in problems.items()
+        messages = [
+            error if len(labels) == len(cells) else f"{error}\n  in {len(labels)} of {len(cells)} runs: {labels[0]} ..."
+            for error, labels in problems.items()
         ]
-        raise UserError("\n".join(told))
+        raise UserError("\n".join(messages))
     return runs
 
 
 def _given(changes: list[tuple[str, Any]]) -> dict[str, Any]:
     """What the overrides set, as {dotted field: value}, paths absolute."""
-    found: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     for field, value in changes:
-        found |= {field: _at(_nested(field, value), field)} | leaves(_nested(field, value))
-    return found
+        nested = _nested(field, value)
+        given |= {field: _at(nested, field)} | leaves(nested)
+    return given
 
 
 def _grid(layers: list[dict[str, Any]], given: dict[str, Any]) -> Any:
-    """The grid of a recipe; none where the user sets it to null, as what chooses one of its runs does."""
+    """The grid of a recipe; None where the overrides hold `grid=null`, as those that select one run do."""
     merged: dict[str, Any] = {}
     for layer in layers:
         merged = _merge(merged, {"grid": layer["grid"]} if "grid" in layer else {})
@@ -152,17 +153,17 @@ def _grid(layers: list[dict[str, Any]], given: dict[str, Any]) -> Any:
 
 
 def check_files(recipe: Recipe) -> None:
-    """Raise one UserError that lists every local file of a recipe that is not there."""
+    """Raise one UserError that lists every local file of the recipe that does not exist."""
     raw = recipe.model_dump(exclude_none=True)
     missing = []
-    unread = OWN_TRAINING if recipe.eval.transfer_from else TRANSFERRED  # not trained on, so they need not be there
+    unread = TASK_TRAINING_FILE if recipe.eval.transfer_from else TRANSFERRED  # not trained on, so they may be missing
     for dotted, section, key in location_fields(raw, Recipe):
         if unread.fullmatch(dotted):
             continue
         value = section[key]
         locations = value if isinstance(value, list) else [value]
         absent = [location for location in locations if not _may_exist(location, dotted)]
-        if key in LISTS or len(absent) == len(locations):  # elsewhere a list holds alternatives
+        if key in LISTS or len(absent) == len(locations):
             missing += [f"  {dotted}: no such file: {location}" for location in absent]
     if missing:
         raise UserError(f"{recipe.name}: files are missing\n" + "\n".join(missing))
@@ -178,7 +179,7 @@ def _name(path: Path) -> str:
 
 
 def _layers(path: Path, seen: tuple[Path, ...]) -> list[dict[str, Any]]:
-    """The mapping in a YAML file after those that it extends, paths made absolute, `by_language` by full codes."""
+    """The mappings of the files that a YAML file extends, then its own; paths absolute, `by_language` by full codes."""
     if path.resolve() in seen:
         raise UserError(f"{path}: extends itself through {' -> '.join(map(str, seen))}")
     raw = read_yaml(path)
@@ -195,38 +196,38 @@ def _layers(path: Path, seen: tuple[Path, ...]) -> list[dict[str, Any]]:
     if not isinstance(parent, str):
         raise UserError(f"{path}: extends: expected the name or path of a recipe, got {parent!r}")
     beside = path.parent / parent
-    found = beside if beside.is_file() else find_recipe(parent)
-    return [*_layers(found, (*seen, path.resolve())), raw]
+    parent_path = beside if beside.is_file() else find_recipe(parent)
+    return [*_layers(parent_path, (*seen, path.resolve())), raw]
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        former = merged.get(key)
+        merged[key] = _merge(former, value) if isinstance(former, dict) and isinstance(value, dict) else value
     return merged
 
 
 def _override(text: str) -> tuple[str, Any]:
-    """The field and the value that one `dotted.path=value` stands for."""
+    """Field and value of one `dotted.path=value`."""
     dotted, equals, word = text.partition("=")
     if not equals or not all(part.isidentifier() for part in dotted.split(".")):
         raise UserError(f"{origin_of(text)}: expected section.field=value, such as training.max_steps=50")
     if dotted.partition(".")[0] in RESOLVED and text != "grid=null":
-        raise UserError(f"{origin_of(text)}: only a recipe file can hold {dotted.partition('.')[0]}")
+        raise UserError(f"{origin_of(text)}: {dotted.partition('.')[0]} can be set in a recipe file only")
     try:
         value = override_value(dotted, word)
     except yaml.YAMLError as error:
         raise UserError(f"{origin_of(text)}: the value is not valid YAML") from error
     try:
         _nested(dotted, value)
-    except UserError as error:  # the name of a task file that is not there
+    except UserError as error:  # a task file that does not exist
         raise UserError(f"{origin_of(text)}: {error}") from error
     return dotted, value
 
 
 def _anchored_grid(grid: Any, folder: Path) -> Any:
-    """A grid whose paths start from `folder`; what is no grid is left to be judged."""
+    """A grid with its paths relative to `folder` made absolute; anything else is left for the check of grids."""
     if isinstance(grid, list):
         return [_anchored_grid(part, folder) for part in grid]
     if not isinstance(grid, dict):
@@ -239,15 +240,15 @@ def _anchored_grid(grid: Any, folder: Path) -> Any:
 
 
 def _at(raw: dict[str, Any], field: str) -> Any:
-    """What stands at a dotted field."""
-    found: Any = raw
+    """The value of a dotted field."""
+    value: Any = raw
     for part in field.split("."):
-        found = found[part]
-    return found
+        value = value[part]
+    return value
 
 
 def _nested(field: str, value: Any, folder: Path | None = None) -> dict[str, Any]:
-    """The mapping that a dotted field and its value stand for; paths in it start from `folder` (none: here)."""
+    """A dotted field and its value as nested mappings; paths are relative to `folder`, by default the current one."""
     for part in reversed(field.split(".")):
         value = {part: value}
     _anchor(value, folder or Path.cwd(), whole_tasks=not TASK_FIELD.match(field))
@@ -255,16 +256,16 @@ def _nested(field: str, value: Any, folder: Path | None = None) -> dict[str, Any
 
 
 def _anchor(raw: dict[str, Any], folder: Path, *, whole_tasks: bool = True) -> None:
-    """Make the relative paths of a raw recipe absolute; plain strings as base and tasks become mappings.
+    """Make the relative paths of a raw recipe absolute, in place; a base or task given as a string becomes a mapping.
 
-    With `whole_tasks` a task that names all its files replaces the one below it; without, it changes fields of that.
+    With `whole_tasks`, a task that names all its files replaces that of a lower layer; otherwise it changes its fields.
     """
     if isinstance(raw.get("base"), str):
         raw["base"] = {"model": raw["base"], "from_scratch": None}
     evaluation = raw.get("eval")
     if isinstance(evaluation, dict):
-        own = evaluation.get("others")
-        for tasks, names in ((evaluation, TASKS), (own, tuple(own) if isinstance(own, dict) else ())):
+        others = evaluation.get("others")
+        for tasks, names in ((evaluation, TASKS), (others, tuple(others) if isinstance(others, dict) else ())):
             if isinstance(tasks, dict):
                 _put_task_files(tasks, names, folder)
                 if whole_tasks:
@@ -277,38 +278,38 @@ def _anchor(raw: dict[str, Any], folder: Path, *, whole_tasks: bool = True) -> N
 
 
 def _put_task_files(tasks: dict[str, Any], names: Iterable[str], folder: Path) -> None:
-    """Replace the names and paths of task files among `tasks` by what the files hold."""
+    """Replace names and paths of task files among `tasks` with the contents of the files."""
     for name in names:
         if isinstance(tasks.get(name), str):
             tasks[name] = _read_task(tasks[name], folder)
 
 
 def _complete_tasks(tasks: dict[str, Any], names: Iterable[str]) -> None:
-    """Give tasks that name all their files every other field too, so that nothing of one below them remains."""
+    """Set every field of the tasks that name all their files, so that no field of a lower layer remains."""
     for name in names:
         task = tasks.get(name)
-        if isinstance(task, dict) and ("file" in task or {"train", "validation", "test"} <= task.keys()):
+        if isinstance(task, dict) and ("file" in task or set(SPLITS) <= task.keys()):
             tasks[name] = Task.model_construct().model_dump() | task
 
 
 def _read_task(reference: str, folder: Path) -> dict[str, Any]:
-    """What a task file holds, every field of it: named as a path seen from `folder`, or as one that comes along."""
+    """The contents of a task file, with every field: `reference` is a path relative to `folder`, or a bundled name."""
     beside, bundled = folder / expand_home(reference), bundled_tasks()
     if not beside.is_file() and reference not in bundled:
         near = nearest(reference.removesuffix(".yaml"), bundled)
-        known = f"did you mean {near}?" if near else f"bundled tasks: {', '.join(bundled)}"
-        raise UserError(f"no task file or bundled task is called {reference!r}; {known}")
+        hint = f"did you mean {near}?" if near else f"bundled tasks: {', '.join(bundled)}"
+        raise UserError(f"no task file or bundled task is called {reference!r}; {hint}")
     path = beside if beside.is_file() else bundled[reference]
     raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise UserError(f"{path}: a task is a mapping (train, validation, test, text, label, ...)")
     for _, section, key in location_fields(raw, Task):
         section[key] = each_string(section[key], lambda text: _absolute(text, path.parent, hub=False))
-    return Task.model_construct().model_dump() | raw  # all fields, so that nothing of a task that it replaces remains
+    return Task.model_construct().model_dump() | raw  # every field: see _complete_tasks
 
 
 def _absolute(text: str, folder: Path, *, hub: bool) -> str:
-    """A local path seen from `folder`; addresses, `${VAR}`, `{recipes}` and (if `hub`) hub ids stay as they are."""
+    """A path relative to `folder` made absolute; addresses, `${VAR}`, `{recipes}` and (with `hub`) hub ids stay."""
     if "://" in text or text.startswith(("/", "$", "{recipes}")):
         return text
     if hub and HUB_ID.fullmatch(text) and not (folder / text).exists():

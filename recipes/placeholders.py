@@ -2,92 +2,110 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from ..workspace.downloads import public_address
 from .evaluation import TASKS
-from .field_types import LocationMark
+from .field_types import LocationMark, annotation_parts
 from .languages import UnknownLanguageError, find_language
 from .schema import Recipe
 from .validation_messages import section_of
 
 BUNDLED = Path(__file__).parent
-SAMPLE_ONLY = "the sample data that come along are in Swahili (swh_Latn) alone"
+SAMPLE_ONLY = "the bundled sample data are in Swahili (swh_Latn) only"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 TRANSFERRED = re.compile(r"eval\.(.*\.transfer_(train|validation)|transfer_adapter)")
 
 
-def fill_placeholders(raw: dict[str, Any], problems: list[str]) -> None:
-    """Replace `${VAR}`, `{recipes}` and the languages' codes in every location of a merged raw recipe."""
-    values = codes(str(raw.get("language")))
+def fill_placeholders(raw: dict[str, Any]) -> list[str]:
+    """Replace `${VAR}`, `{recipes}` and the languages' codes in every location of a merged raw recipe.
+
+    Returns the problems with them, each with its field in front.
+    """
+    language_codes = codes(str(raw.get("language")))
     evaluation = raw.get("eval")
     source = evaluation.get("transfer_from") if isinstance(evaluation, dict) else None
-    of_source = codes(str(source)) if source else values
+    source_codes = codes(str(source)) if source else language_codes
     if isinstance(evaluation, dict) and source:
         _copy_training_files(evaluation)
+    problems: list[str] = []
+    for dotted, section, key in location_fields(raw, Recipe):
+        transferred = TRANSFERRED.fullmatch(dotted) is not None
+        skippable = section.get("skip_missing") is True and not transferred
+        filler = _Filler(dotted, source_codes if transferred else language_codes, skippable=skippable)
+        section[key] = each_string(section[key], filler.fill)
+        problems += filler.problems
+    about_samples = [problem for problem in problems if SAMPLE_ONLY in problem]
+    return [problem for problem in problems if problem not in about_samples[1:]]  # one says it for all sample files
 
-    def fill(text: str, dotted: str, skippable: bool) -> str:
-        def variable(match: re.Match[str]) -> str:
-            if match[1] not in os.environ:
-                problems.append(f"{dotted}: the environment variable {match[1]} is not set (in {text})")
-            return os.environ.get(match[1], "")
 
-        filled = VARIABLE.sub(variable, text)
-        known = of_source if TRANSFERRED.fullmatch(dotted) else values
-        for name, value in known.items():
-            if f"{{{name}}}" in filled and not value:
-                if skippable:
-                    continue  # the task will be skipped: see availability.py
-                section = dotted.rpartition(".")[0]
-                problems.append(
-                    f"{dotted}: no {name} code is known for the language; leave it out: --set {section}=null"
-                )
-            filled = filled.replace(f"{{{name}}}", value)
-        if (
-            "{recipes}" in text
-            and "{language}" in text
-            and not Path(filled).exists()
-            and not any(SAMPLE_ONLY in line for line in problems)
-        ):
-            problems.append(f"{dotted}: {SAMPLE_ONLY}; for {values.get('language')} use another recipe, such as mbert")
+class _Filler:
+    """Fills in the placeholders of one field, and collects the problems with them.
+
+    A code that the language does not have is left in place where the field's task is `skippable`: see availability.py.
+    """
+
+    def __init__(self, field: str, values: Mapping[str, str], *, skippable: bool) -> None:
+        self._field = field
+        self._values = values
+        self._skippable = skippable
+        self.problems: list[str] = []
+
+    def fill(self, text: str) -> str:
+        """A location with its placeholders replaced."""
+        for variable in VARIABLE.findall(text):
+            if variable not in os.environ:
+                self.problems.append(f"{self._field}: the environment variable {variable} is not set (in {text})")
+        filled = VARIABLE.sub(lambda match: os.environ.get(match[1], ""), text)
+        for name, value in self._values.items():
+            if value or not self._skippable:
+                filled = self._replace(filled, name, value)
+        if "{recipes}" in text and "{language}" in text and not Path(filled).exists():
+            language = self._values.get("language")
+            self.problems.append(f"{self._field}: {SAMPLE_ONLY}; for {language} use another recipe, such as mbert")
         return filled
 
-    for dotted, section, key in location_fields(raw, Recipe):
-        skippable = section.get("skip_missing") is True and not TRANSFERRED.fullmatch(dotted)
-        section[key] = each_string(
-            section[key], lambda text, dotted=dotted, skippable=skippable: fill(text, dotted, skippable)
-        )
+    def _replace(self, text: str, name: str, value: str) -> str:
+        if f"{{{name}}}" in text and not value:
+            section = self._field.rpartition(".")[0]
+            language = self._values["language"]
+            self.problems.append(
+                f"{self._field}: {language} has no {name} code; leave this section out: --set {section}=null"
+            )
+        return text.replace(f"{{{name}}}", value)
 
 
 def _copy_training_files(evaluation: dict[str, Any]) -> None:
-    """Name the tasks' files of the other language as their own ones are, that language's codes still to come."""
-    own = evaluation.get("others")
-    tasks = {name: evaluation.get(name) for name in TASKS} | (own if isinstance(own, dict) else {})
+    """Let tasks without files in the source language of a transfer use `train` and `validation`, with its codes."""
+    others = evaluation.get("others")
+    tasks = {name: evaluation.get(name) for name in TASKS} | (others if isinstance(others, dict) else {})
     chosen = evaluation.get("tasks")
-    for name in tasks:
-        task: Any = tasks[name] if name in (chosen if isinstance(chosen, list) and chosen else tasks) else None
-        for split in ("train", "validation") if isinstance(task, dict) else ():
+    for name, task in tasks.items():
+        if not isinstance(task, dict) or (isinstance(chosen, list) and chosen and name not in chosen):
+            continue
+        for split in ("train", "validation"):
             if task.get(f"transfer_{split}") is None and task.get(split) is not None:
                 task[f"transfer_{split}"] = task[split]
 
 
 def codes(language: str) -> dict[str, str]:
-    """What stands for `{recipes}` and for the codes of a language in paths."""
+    """The values of `{recipes}` and of the codes of a language in paths; "" for a code that the language lacks."""
     values = {"recipes": str(BUNDLED)}
     try:
-        known = find_language(language)
+        entry = find_language(language)
     except UnknownLanguageError:  # reported by the schema
         return values
-    values |= {"language": known.code, "glotcc": known.glotcc, "conceptnet": known.conceptnet}
-    return values | {"wikiann": known.wikiann, "sentiment": known.sentiment}
+    values |= {"language": entry.code, "glotcc": entry.glotcc, "conceptnet": entry.conceptnet}
+    return values | {"wikiann": entry.wikiann, "sentiment": entry.sentiment}
 
 
 def each_string(value: Any, change: Callable[[str], str]) -> Any:
-    """`value` with `change` applied, if it is a string or a list of strings; anything else is the schema's to judge."""
+    """`value` with `change` applied to it, or to the strings in a list; other types are for the schema to refuse."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):
@@ -108,7 +126,7 @@ def location_fields(raw: Any, model: type[BaseModel], above: str = "") -> Iterat
                 yield from location_fields(raw[key][name], section, f"{above}{key}.{name}.")
         elif section is not None:
             yield from location_fields(raw[key], section, f"{above}{key}.")
-        elif any(isinstance(mark, LocationMark) for mark in _marks(field.annotation, field.metadata)):
+        elif _is_location(field):
             yield f"{above}{key}", raw, key
 
 
@@ -123,9 +141,6 @@ def public_settings(recipe: Recipe) -> dict[str, Any]:
     return settings
 
 
-def _marks(annotation: Any, metadata: Sequence[Any]) -> Iterator[Any]:
-    """Everything that annotates a field, inside `X | None` too."""
-    yield from metadata
-    for part in get_args(annotation):
-        yield part
-        yield from _marks(part, getattr(part, "__metadata__", ()))
+def _is_location(field: FieldInfo) -> bool:
+    """Whether a field holds paths, perhaps as one of several types."""
+    return any(isinstance(part, LocationMark) for part in (*field.metadata, *annotation_parts(field.annotation)))

@@ -21,6 +21,7 @@ from .availability import skipped_tasks
 from .evaluation import PseudoPerplexity, Task
 from .glotcc import glotcc_shards
 from .schema import Base, Corpus, Recipe
+from .splits import SPLITS
 from .task_files import field_of, sentence_files
 
 State = Literal["found", "cached", "local", "finished", "skipped", "gated", "missing", "unreachable"]
@@ -191,8 +192,7 @@ def _check_may_download(repo: str, gated: bool, fresh: bool, *, cached: bool) ->
 
 
 def _locations(task: Task) -> list[str | list[str]]:
-    splits = ("train", "validation", "test", "file")
-    return [location for split in splits if (location := getattr(task, split)) is not None]
+    return [location for split in (*SPLITS, "file") if (location := getattr(task, split)) is not None]
 
 
 def _task(name: str, locations: Sequence[str | list[str]], downloads: Path) -> Source:

@@ -1,4 +1,4 @@
-"""The recipe: every choice of a run, typed, described, and with its default stated here and nowhere else."""
+"""The recipe: every setting of a run with its type, description and default. Defaults are stated nowhere else."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -22,7 +22,7 @@ def _none_word(value: Any) -> Any:
 
 
 def _factors(value: Any) -> Any:
-    """One message for what is neither a factor nor factors by block, where pydantic has one for each."""
+    """Give one error for what is neither a factor nor a mapping of factors; pydantic would give one for each type."""
     factors = value if isinstance(value, dict) and value else {"default": value}
     blocks = all(key == "default" or (str(key).isdigit() and not isinstance(key, bool)) for key in factors)
     whole = all(isinstance(factor, int) and not isinstance(factor, bool) and factor > 0 for factor in factors.values())
@@ -37,17 +37,18 @@ class FromScratch(Section):
     """A small BERT with random weights and a WordPiece vocabulary trained on the prepared text."""
 
     hidden_size: Count = Field(
-        default=128, description="Width of the hidden states, in units; a multiple of num_attention_heads."
+        default=128, description="Width of the hidden states; a multiple of num_attention_heads."
     )
     num_hidden_layers: Count = Field(default=2, description="Number of transformer blocks.")
-    num_attention_heads: Count = Field(default=4, description="Attention heads in a block.")
-    intermediate_size: Count = Field(default=512, description="Width of the feed-forward layer, in units.")
-    vocab_size: Annotated[int, Field(ge=64)] = Field(default=4000, description="Size of the vocabulary, in pieces.")
+    num_attention_heads: Count = Field(default=4, description="Attention heads per block.")
+    intermediate_size: Count = Field(default=512, description="Width of the feed-forward layers.")
+    vocab_size: Annotated[int, Field(ge=64)] = Field(default=4000, description="Size of the vocabulary, in subwords.")
     alphabet: str = Field(
-        default="", description="Characters that get pieces though the text lacks them: those of languages to come."
+        default="",
+        description="Characters to add to the vocabulary although the text lacks them: those of other languages.",
     )
     initializer_range: Annotated[float, Field(gt=0)] = Field(
-        default=0.02, description="Standard deviation of the random weights; BERT's 0.02 is for a width of 768."
+        default=0.02, description="Standard deviation of the random weights. (BERT has 0.02 at a width of 768.)"
     )
     seed: Seed = Field(default=0, description="Seed of the random weights.")
 
@@ -69,7 +70,7 @@ class Base(Section):
     )
     revision: str = Field(default="main", description="Branch, tag or commit of the hub model.")
     from_scratch: FromScratch | None = Field(
-        default=None, description="Make a small random BERT instead of loading one."
+        default=None, description="Make a small BERT with random weights instead of loading a model."
     )
     new_head: bool = Field(
         default=False,
@@ -80,61 +81,68 @@ class Base(Section):
     @field_validator("revision")
     @classmethod
     def _as_the_hub_names_it(cls, revision: str) -> str:
-        """A branch's name may hold a /, which hf:// addresses write as %2F."""
+        """Decode %2F, as hf:// addresses write the / in the name of a branch."""
         return unquote(revision)
 
     @model_validator(mode="after")
     def _one_of(self) -> "Base":
         if (self.model is None) == (self.from_scratch is None):
-            raise ValueError("give either model or from_scratch, and null for the other")
+            raise ValueError("give either model or from_scratch, and set the other to null")
         if self.new_head and self.model is None:
             raise ValueError("new_head is for a model without a masked-LM head; from_scratch makes one")
         return self
 
 
 class Corpus(Section):
-    """Free text: local files, or GlotCC from the hub when no files are named."""
+    """Text of the language: local files, or GlotCC from the hub where no files are given."""
 
     files: Locations = Field(
-        default=[], description="Local txt, csv, tsv, jsonl, json or parquet files, folders or globs; empty: GlotCC."
+        default=[],
+        description="Local txt, csv, tsv, jsonl, json or parquet files, folders or globs; empty: use GlotCC.",
     )
-    glotcc: str = Field(default="cis-lmu/GlotCC-V1", description="Hub id of GlotCC, used when files is empty.")
+    glotcc: str = Field(default="cis-lmu/GlotCC-V1", description="Hub id of GlotCC; used if files is empty.")
     revision: str = Field(default="main", description="Branch, tag or commit of GlotCC.")
     text_column: Text | None = Field(
-        default=None, description="Column with the text in csv, tsv, jsonl and parquet; default: content, else text."
+        default=None, description="Column with the text in csv, tsv, jsonl and parquet files; null: content, else text."
     )
     sampling: Annotated[float, Field(gt=0, le=1)] = Field(
         default=1.0,
-        description="Below 1: repeat the smaller files, a language each, until sizes stand as these to this power "
-        "(multilingual bases: 0.3 to 0.7), 100 times at most; max_bytes is before that; 1: the files as they are.",
+        description="Below 1: repeat smaller files, one per language, so that the shares of all are proportional "
+        "to their sizes to this power (multilingual models: 0.3 to 0.7); at most 100 times, after max_bytes.",
     )
     cut: Literal["lines", "sentences"] = Field(
-        default="lines", description="Cut pages at line breaks, or into sentences (long lines always are)."
+        default="lines",
+        description="Split pages at line breaks, or into sentences. Long lines are always split into sentences.",
     )
     max_bytes: Annotated[ByteSize, Field(gt=0)] | None = Field(
-        default=None, description="Keep about this much text, e.g. 100MB, a sample of whole pages; null: all."
+        default=None, description="Keep a sample of whole pages of about this size, e.g. 100MB; null: all."
     )
     max_documents: Count | None = Field(default=None, description="Keep a sample of this many pages; null: all.")
-    min_characters: Annotated[int, Field(ge=1)] = Field(default=10, description="Drop shorter lines, in characters.")
+    min_characters: Annotated[int, Field(ge=1)] = Field(default=10, description="Drop lines with fewer characters.")
     max_characters: Annotated[int, Field(ge=50)] = Field(
-        default=2000, description="Cut longer lines into sentences, those at spaces; drop words that are longer still."
+        default=2000,
+        description="Split lines with more characters into sentences, and those at spaces; drop longer words.",
     )
-    min_letters: Share = Field(default=0.5, description="Drop lines with a smaller share of letters (spaces apart).")
-    min_script: Share = Field(default=0.7, description="Drop lines with a smaller share of the language's script.")
+    min_letters: Share = Field(
+        default=0.5, description="Drop lines with a smaller share of letters; spaces do not count."
+    )
+    min_script: Share = Field(
+        default=0.7, description="Drop lines with a smaller share of letters in the language's script."
+    )
     min_probability: Share = Field(
-        default=0.5, description="Drop GlotCC's pages whose language is less certain than this."
+        default=0.5, description="GlotCC: drop pages whose language was identified with a lower probability."
     )
     drop_warnings: list[str] = Field(
         default=["repetition", "repetition_sent"],
-        description="Drop GlotCC's pages with one of these quality warnings (also: tiny, short_sentences, long_word).",
+        description="GlotCC: drop pages with one of these quality warnings. Others: tiny, short_sentences, long_word.",
     )
-    drop_religious: bool = Field(default=False, description="Drop pages in GlotCC's religious categories.")
-    drop_boilerplate: bool = Field(default=True, description="Drop menus, bread crumbs, code and copyright lines.")
-    drop_near_duplicates: bool = Field(default=True, description="Drop near twins of earlier lines (MinHash).")
+    drop_religious: bool = Field(default=False, description="GlotCC: drop pages in its religious categories.")
+    drop_boilerplate: bool = Field(default=True, description="Drop menus, breadcrumbs, code and copyright notices.")
+    drop_near_duplicates: bool = Field(default=True, description="Drop near duplicates of earlier lines (MinHash).")
     drop_task_lines: bool = Field(
-        default=True, description="Drop lines that stand, or nearly stand, in the recipe's task sets."
+        default=True, description="Drop lines that occur, exactly or nearly, in the recipe's task data."
     )
-    repair: bool = Field(default=True, description="Repair broken encoding (mojibake, entities) with ftfy.")
+    repair: bool = Field(default=True, description="Repair broken encodings (mojibake, HTML entities) with ftfy.")
 
     @model_validator(mode="after")
     def _some_length_fits(self) -> "Corpus":
@@ -143,33 +151,34 @@ class Corpus(Section):
                 f"min_characters {self.min_characters} is more than max_characters {self.max_characters}: no line fits"
             )
         if self.sampling < 1 and not self.files:
-            raise ValueError("sampling is between files: name them in files, one for each language")
+            raise ValueError("sampling needs files, one per language")
         return self
 
 
 class Graph(Section):
-    """A ConceptNet assertions dump, turned into sentences."""
+    """A ConceptNet dump, turned into sentences."""
 
     conceptnet: Location = Field(
-        default=CONCEPTNET_DUMP, description="Path or https address of the gzip'd assertions dump."
+        default=CONCEPTNET_DUMP, description="Path or https address of the gzipped dump of assertions."
     )
     languages: Literal["all", "own", "own+pivot"] = Field(
-        default="all", description="At the other end of an edge: any language, the same, or that and English."
+        default="all",
+        description="Languages at the other end of an edge: all; own: the recipe's; own+pivot: that and English.",
     )
     linearisation: Literal["paper", "english", "native", "walk"] = Field(
         default="english",
-        description="paper: its 33 predicates; english; native: the language's own; walk: edges joined to passages.",
+        description="paper: its 33 predicates; english; native: in the recipe's language; walk: passages over edges.",
     )
     templates: Location | None = Field(
-        default=None, description="YAML file of your own, RELATION: a sentence with {start} and {end}."
+        default=None, description="Your own YAML file of templates, RELATION: a sentence with {start} and {end}."
     )
-    walk_length: Annotated[int, Field(ge=2)] = Field(default=4, description="walk: edges in a passage, at most.")
-    seed: Seed = Field(default=0, description="walk: seed of the paths.")
+    walk_length: Annotated[int, Field(ge=2)] = Field(default=4, description="walk: most edges per passage.")
+    seed: Seed = Field(default=0, description="walk: seed of the random paths.")
 
     @model_validator(mode="after")
     def _paper_is_fixed(self) -> "Graph":
         if self.linearisation == "paper" and self.templates is not None:
-            raise ValueError("linearisation: paper has templates of its own; use english or walk with templates")
+            raise ValueError("linearisation: paper has fixed templates; with templates use english or walk")
         return self
 
 
@@ -188,50 +197,49 @@ FUSED_TYPES = ("seq_bn", "seq_bn_inv", "double_seq_bn")
 
 
 class Adapter(Section):
-    """Which small module is trained, and its sizes. A field that the type does not read changes nothing."""
+    """The type and sizes of the adapter. Fields that do not apply to the type are ignored."""
 
     type: AdapterType = Field(
         default="seq_bn",
-        description="seq_bn: bottleneck after each feed-forward; seq_bn_inv: that and a coupling on the embeddings; "
-        "double_seq_bn: after attention too; par_bn: beside the feed-forward; lora, ia3: PEFT's; full: all weights; "
-        "none: the base as it is.",
+        description="seq_bn: bottleneck after each feed-forward layer; seq_bn_inv: with an invertible coupling on the "
+        "embeddings; double_seq_bn: after attention too; par_bn: parallel to the feed-forward layer; lora and ia3: "
+        "PEFT's; full: all weights; none: the base without an adapter.",
     )
     reduction_factor: Annotated[
         Count | dict[Annotated[int, Field(ge=0)] | Literal["default"], Count] | None, BeforeValidator(_factors)
     ] = Field(
         default=None,
-        description="Bottlenecks: hidden size divided by their width, or that by block, {0: 8, default: 16}; "
+        description="Bottlenecks: hidden size divided by their width, for all blocks or by block, {0: 8, default: 16}; "
         "null: 16, par_bn 2.",
     )
     leave_out: list[Annotated[int, Field(ge=0)]] = Field(
-        default=[], description="Bottlenecks: blocks that get none, counted from 0."
+        default=[], description="Bottlenecks: blocks without one, counted from 0."
     )
     non_linearity: NonLinearity | None = Field(
-        default=None, description="Bottlenecks: the activation; null: relu, double_seq_bn swish."
+        default=None, description="Bottlenecks: activation function; null: relu, double_seq_bn swish."
     )
     scaling: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="Bottlenecks: factor on their output; null: 1, par_bn 4."
+        default=None, description="Bottlenecks: factor of their output; null: 1, par_bn 4."
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.0, description="Bottlenecks: dropout on their output; lora: on its input."
     )
     sparse_groups: Count = Field(
-        default=1, description="Bottlenecks: split into so many groups, one at random in each training step; 1: off."
+        default=1, description="Bottlenecks: number of groups, of which each training step uses a random one; 1: off."
     )
     coupling_reduction_factor: Count = Field(
-        default=2, description="seq_bn_inv: half the embeddings' width divided by the coupling's inner width."
+        default=2,
+        description="seq_bn_inv: half the width of the embeddings divided by the inner width of the coupling.",
     )
     invert_before_head: bool = Field(
-        default=True, description="seq_bn_inv: undo the coupling before the LM head; false: as the paper trained."
+        default=True, description="seq_bn_inv: invert the coupling before the LM head; false: as the paper trained."
     )
     r: Count = Field(default=8, description="lora: rank of the update matrices.")
     lora_alpha: Count = Field(default=8, description="lora: numerator of the scaling lora_alpha / r.")
     fusion_coupling: Literal["text", "graph", "none"] = Field(
-        default="text", description="source: fusion of seq_bn_inv: whose coupling is used."
+        default="text", description="source: fusion of seq_bn_inv: the adapter whose coupling is used."
     )
-    train_head: bool = Field(
-        default=True, description="Train the LM head's dense layer and LayerNorm with the adapter."
-    )
+    train_head: bool = Field(default=True, description="Also train the dense layer and LayerNorm of the LM head.")
     freeze: list[Literal["embeddings"] | Annotated[int, Field(ge=0)]] = Field(
         default=[],
         description="full: parts that stay frozen: embeddings (and the decoder that is tied to them), and blocks, "
@@ -239,26 +247,26 @@ class Adapter(Section):
     )
 
     def settings(self) -> dict[str, Any]:
-        """The type and the fields it reads, JSON-ready: what tells one adapter from another."""
+        """The type and the fields that apply to it, JSON-ready, as they enter the key of an artifact."""
         unread = set() if self.freeze else {"freeze"}
         return self.artifact_settings(include={"type", *_READ_BY[self.type]}, exclude=unread)
 
 
 class Recipe(Section):
-    """A whole run: language, base, data, adapter, training, evaluation."""
+    """A run: language, base model, data, adapter, training and evaluation."""
 
-    name: str = Field(default="", description="Name in reports; default: the file's name.")
-    language: str = Field(description="Language in any code: mt, mlt, mlt-Latn or mlt_Latn.")
-    base: Base = Field(description="The frozen model; a plain string is its hub id or folder.")
+    name: str = Field(default="", description="Name in messages; default: the name of the file.")
+    language: str = Field(description="Language, by any of its codes: mt, mlt, mlt-Latn or mlt_Latn.")
+    base: Base = Field(description="The frozen model; as a string, its hub id or folder.")
     corpus: Annotated[Corpus | None, BeforeValidator(_none_word)] = Field(
-        default=None, description="Free text, or none."
+        default=None, description="Text of the language, or none."
     )
     graph: Annotated[Graph | None, BeforeValidator(_none_word)] = Field(
         default=None, description="Knowledge graph, or none."
     )
     source: Source = Field(
         default="text",
-        description="What the adapter is trained on: text, graph, both mixed, or fusion: attention over one of each.",
+        description="Train the adapter on text, graph, both mixed, or fusion: attention over an adapter for each.",
     )
     adapter: Adapter = Field(default=Adapter(), description="The language adapter.")
     training: Training = Field(default=Training(), description="Training of the language adapter.")
@@ -274,13 +282,13 @@ class Recipe(Section):
         if self.eval.transfer_from is None:
             return self
         if self.eval.transfer_from == self.language:
-            raise ValueError(f"eval.transfer_from: {self.language} is the recipe's own language")
+            raise ValueError(f"eval.transfer_from: {self.language} is the recipe's language; name another one")
         for name in self.eval.tasks or self.eval.configured:
             task = self.eval.with_data.get(name)
             if task is not None and task.transfer_train in (None, task.train):
                 raise ValueError(
-                    f"eval.{name}.transfer_train: name the file in {self.eval.transfer_from}, or write {{language}} "
-                    "where train names the language"
+                    f"eval.{name}.transfer_train: name the training file in {self.eval.transfer_from}, or write "
+                    "{language} in train instead of the language's code"
                 )
         return self
 
@@ -301,23 +309,23 @@ class Recipe(Section):
         return self
 
 
-RESOLVED = ("extends", "grid", "by_language")  # keys that loading resolves, so that a `Recipe` has none
+RESOLVED = ("extends", "grid", "by_language")  # keys that loading resolves; a `Recipe` has none of them
 _GRID = {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}}
 
 
 def json_schema() -> str:
-    """The JSON schema of a recipe file, as text; with `extends`, `grid` and `by_language`, which loading resolves."""
+    """The JSON schema of a recipe file as text, with `extends`, `grid` and `by_language`, which loading resolves."""
     schema = Recipe.model_json_schema(by_alias=False)
     schema["title"] = "lrl-adapt recipe"
     schema["properties"] |= {
         "extends": {"type": "string", "description": "Name or path of a recipe to start from."},
         "grid": {
-            "description": "Fields with several values, {adapter.type: [none, lora]}, or a list of such: "
-            "`lrl-adapt run` does every combination.",
+            "description": "Fields with several values, {adapter.type: [none, lora]}, or a list of such mappings; "
+            "`lrl-adapt run` runs every combination.",
             "anyOf": [_GRID, {"type": "array", "items": _GRID}],
         },
         "by_language": {
-            "description": "What is otherwise for a language: {swh_Latn: {eval: {ner: ...}}}.",
+            "description": "Settings for one language only: {swh_Latn: {eval: {ner: ...}}}.",
             "type": "object",
             "additionalProperties": {"$ref": "#"},
         },
@@ -328,8 +336,8 @@ def json_schema() -> str:
     evaluation = schema["$defs"]["Eval"]["properties"]
     for task in TASKS:
         evaluation[task]["anyOf"].append({"type": "string"})
-    own = evaluation["others"]
-    own["additionalProperties"] = {"anyOf": [{"type": "string"}, own["additionalProperties"]]}
-    # a file that extends another need not say everything
+    others = evaluation["others"]
+    others["additionalProperties"] = {"anyOf": [{"type": "string"}, others["additionalProperties"]]}
+    # a file that extends another may leave out required fields
     schema.pop("required", None)
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""The sections of a recipe that say how adapters are trained."""
+"""The sections of a recipe for the training of adapters."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,7 +8,7 @@ from .field_types import Count, Rate, Section, Seed, at_default
 
 Precision = Literal["auto", "fp32", "bf16"]
 LrSchedulerType = Literal["linear", "cosine", "constant_with_warmup"]  # names of transformers' SchedulerType
-CPU_DEVICE_TOKENS = 4096  # a CPU gains nothing from more at once, and has no error to tell that memory is out
+CPU_DEVICE_TOKENS = 4096  # a CPU is no faster with more, and out-of-memory cannot be caught there
 
 _MACHINE = (
     "logging_steps",
@@ -23,7 +23,7 @@ _NEWER_OF_TASKS = ("lr_scheduler_type", "max_grad_norm", "dropout")
 
 
 class Training(Section):
-    """How the language adapter is trained by masked language modelling."""
+    """Training of the language adapter by masked language modelling."""
 
     max_steps: Count = Field(default=1000, description="Optimiser steps.")
     learning_rate: Annotated[float, Field(gt=0)] = Field(default=1e-4, description="Peak learning rate of AdamW.")
@@ -33,93 +33,96 @@ class Training(Section):
     )
     warmup_steps: Annotated[int, Field(ge=0)] = Field(default=0, description="Steps of linear warm-up.")
     weight_decay: Annotated[float, Field(ge=0)] = Field(
-        default=0.0, description="AdamW's weight decay, of matrices alone (no biases, no LayerNorm)."
+        default=0.0, description="Weight decay of AdamW, on matrices only: not on biases and LayerNorm."
     )
-    max_grad_norm: Annotated[float, Field(gt=0)] = Field(
-        default=1.0, description="Gradients are clipped to this L2 norm."
-    )
+    max_grad_norm: Annotated[float, Field(gt=0)] = Field(default=1.0, description="Maximum L2 norm of the gradients.")
     batch_tokens: Count = Field(
-        default=4096, description="Tokens in a step's batch, over all devices; lengths are rounded up to the longest."
+        default=4096, description="Tokens per step over all devices, padding to the longest sequence included."
     )
     batch_sequences: Count | None = Field(
-        default=None, description="Sequences in a step's batch instead, over all devices (the paper: 16)."
+        default=None, description="Sequences per step over all devices, instead of batch_tokens (the paper: 16)."
     )
     line_by_line: bool = Field(
         default=False,
-        description="true: each line is a sequence, cut off at max_length; false: a document's lines are "
-        "joined and cut into sequences of max_length, so that all text is used.",
+        description="true: each line is a sequence, truncated to max_length; false: the lines of a document are joined "
+        "and split into sequences of max_length, so that all text is used.",
     )
-    max_length: Annotated[int, Field(ge=8)] = Field(default=256, description="Longest sequence, in tokens.")
+    max_length: Annotated[int, Field(ge=8)] = Field(default=256, description="Maximum length of a sequence in tokens.")
     graph_share: Rate | None = Field(
         default=None,
-        description="source: both: share of each batch that is graph sentences; null: as much as there is.",
+        description="source: both: share of graph sentences in each batch; null: their share of the data.",
     )
     mlm_probability: Rate = Field(
-        default=0.15, description="Share of tokens to predict; of these 80/10/10 mask/random/kept."
+        default=0.15,
+        description="Share of tokens to predict; 80 % of them are masked, 10 % replaced at random, 10 % kept.",
     )
-    whole_word_mask: bool = Field(default=False, description="Mask all pieces of a word together.")
-    eval_steps: Count = Field(default=200, description="Steps between two looks at the validation loss.")
-    validation_tokens: Count = Field(default=20_000, description="Validation text looked at each time, in tokens.")
+    whole_word_mask: bool = Field(default=False, description="Mask all subwords of a word together.")
+    eval_steps: Count = Field(default=200, description="Steps between validations.")
+    validation_tokens: Count = Field(default=20_000, description="Tokens of validation text per validation.")
     validation_batch_tokens: Count = Field(
         default=4096,
-        description="Tokens in a validation batch; each batch has masks of its own, so this moves the loss a little.",
+        description="Tokens per validation batch. The masks depend on the batches, so this slightly changes the loss.",
     )
     early_stopping_patience: Count | None = Field(
-        default=None, description="Stop after so many looks without a better validation loss; null: never."
+        default=None, description="Stop after this many validations without a lower loss; null: never."
     )
     precision: Precision = Field(
-        default="auto", description="auto: bf16 where the GPU, or the processor's AMX, makes it faster; else fp32."
+        default="auto", description="auto: bf16 where the GPU, or AMX on a CPU, makes it faster; else fp32."
     )
-    seed: Seed = Field(default=42, description="Seed of initialisation, data order, masking and dropout.")
-    logging_steps: Count = Field(default=10, description="Steps between two lines of metrics.jsonl.")
-    save_steps: Count = Field(default=100, description="Steps between two checkpoints to resume from.")
-    save_total_limit: Count = Field(default=2, description="Checkpoints kept; all go when training is done.")
+    seed: Seed = Field(default=42, description="Seed of initialisation, data order, masks and dropout.")
+    logging_steps: Count = Field(default=10, description="Steps between lines of metrics.jsonl.")
+    save_steps: Count = Field(
+        default=100, description="Steps between checkpoints, from which interrupted training resumes."
+    )
+    save_total_limit: Count = Field(
+        default=2, description="Checkpoints to keep; all are deleted when training is done."
+    )
     device_batch_tokens: Count | None = Field(
         default=None,
-        description="Tokens in one forward on one device, the batch is accumulated; null: as many as a GPU's memory "
-        f"takes, {CPU_DEVICE_TOKENS:,} on a CPU.",
+        description="Tokens per forward pass and device; gradients accumulate over a batch; null: as many as fit into "
+        f"the memory of a GPU, {CPU_DEVICE_TOKENS:,} on a CPU.",
     )
     gradient_checkpointing: bool = Field(
-        default=False, description="Compute activations twice instead of keeping them: less memory, more time."
+        default=False, description="Recompute activations in the backward pass: less memory, more time."
     )
     report_to: Literal["none", "tensorboard", "trackio", "wandb"] = Field(
-        default="none", description="Where metrics go besides metrics.jsonl."
+        default="none", description="Where to log metrics besides metrics.jsonl."
     )
 
     def settings(self) -> dict[str, Any]:
-        """The fields that shape the adapter, JSON-ready: not what only the machine or the onlooker cares for."""
+        """The fields that shape the adapter, JSON-ready, without those about the machine, checkpoints and logs."""
         return self.artifact_settings(exclude={*_MACHINE, *at_default(self, _NEWER)})
 
 
 class TaskTraining(Section):
-    """How a task adapter and its head are trained on the frozen language adapter."""
+    """Training of a task adapter and its head on the frozen language adapter."""
 
-    num_train_epochs: Count = Field(default=20, description="Passes over the training file.")
+    num_train_epochs: Count = Field(default=20, description="Passes over the training data.")
     learning_rate: Annotated[float, Field(gt=0)] = Field(default=1e-4, description="Peak learning rate of AdamW.")
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.05, description="Share of the steps with rising rate."
+        default=0.05, description="Share of the steps that warm up the learning rate."
     )
     lr_scheduler_type: LrSchedulerType = Field(
         default="linear",
         description="Learning rate after the warm-up: falling to 0 along a line or a cosine, or constant.",
     )
-    weight_decay: Annotated[float, Field(ge=0)] = Field(default=0.01, description="AdamW's weight decay.")
-    max_grad_norm: Annotated[float, Field(gt=0)] = Field(
-        default=1.0, description="Gradients are clipped to this L2 norm."
-    )
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.1, description="Dropout in the task's head.")
-    batch_size: Count = Field(default=32, description="Examples in a batch.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(default=0.01, description="Weight decay of AdamW.")
+    max_grad_norm: Annotated[float, Field(gt=0)] = Field(default=1.0, description="Maximum L2 norm of the gradients.")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.1, description="Dropout in the head of the task.")
+    batch_size: Count = Field(default=32, description="Examples per batch.")
     max_length: Annotated[int, Field(ge=8)] = Field(
-        default=256, description="Longest example, in tokens; longer ones are cut."
+        default=256, description="Maximum length of an example in tokens; longer ones are truncated."
     )
-    reduction_factor: Count = Field(default=16, description="Hidden size divided by the task bottleneck's width.")
+    reduction_factor: Count = Field(
+        default=16, description="Hidden size divided by the width of the task's bottlenecks."
+    )
     label_pieces: Literal["first", "all"] = Field(
         default="first",
-        description="Tags: label the first piece of each word and score words; all: each piece, and score pieces, as "
-        "the paper did.",
+        description="Tagging: first: label the first subword of each word, score words; all: label and score every "
+        "subword, as the paper did.",
     )
 
     def settings(self, *, tags: bool) -> dict[str, Any]:
-        """The fields that shape a task adapter, JSON-ready; label_pieces is read for `tags` alone."""
+        """The fields that shape a task adapter, JSON-ready; label_pieces for `tags` only."""
         unread = at_default(self, _NEWER_OF_TASKS) | (set() if tags else {"label_pieces"})
         return self.artifact_settings(exclude=unread)

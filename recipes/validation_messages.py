@@ -1,4 +1,4 @@
-"""Mistakes that pydantic finds in a recipe, in our words."""
+"""Error messages for the mistakes that pydantic finds in a recipe."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ from ..workspace.errors import nearest
 from .renames import PRESENT_FIELDS, PRESENT_VALUES
 from .schema import RESOLVED, Recipe
 
-LIKELY = 0.8  # difflib's cutoff for a slip of the pen
-MOST_NAMED = 3  # fields that one key may stand for
+LIKELY = 0.8  # difflib's cutoff for a typing error
+MAX_NAMED = 3  # fields suggested for one key
 
 
 def explain(detail: Mapping[str, Any]) -> str:
-    """One line for one pydantic error: dotted path, what is wrong, what was meant."""
+    """One line for one pydantic error: the dotted field, what is wrong, and what may have been meant."""
     *above, last = loc = [str(part) for part in detail["loc"]] or ["recipe"]
     dotted = ".".join(loc)
     if detail["type"] == "extra_forbidden":
@@ -35,7 +35,7 @@ def explain(detail: Mapping[str, Any]) -> str:
 
 
 def _expected(detail: Mapping[str, Any], loc: Sequence[str]) -> str:
-    """What should stand in place of a value."""
+    """What was expected instead of a value."""
     if detail["type"] == "model_type" and (section := _section_at(loc)) is not None:
         fields = {name: "..." if field.is_required() else field.default for name, field in section.model_fields.items()}
         example = next(f"{name}={value}" for name, value in fields.items() if value)
@@ -60,31 +60,31 @@ def _hint(detail: Mapping[str, Any]) -> str:
 
 
 def _meant(key: str, above: Sequence[str]) -> str | None:
-    """The field that an unknown key of the section at `above` may stand for; a dotted one in another section."""
-    elsewhere = _dotted_fields()
-    if same := [field for field in elsewhere if field.rpartition(".")[2] == key]:
-        *others, last = same[:MOST_NAMED]
-        return f"{', '.join(others)} or {last}" if others else last
+    """The field that may be meant by an unknown key of the section at `above`; dotted if it is in another section."""
+    dotted_fields = _dotted_fields()
+    if same_name := [field for field in dotted_fields if field.rpartition(".")[2] == key]:
+        *first, last = same_name[:MAX_NAMED]
+        return f"{', '.join(first)} or {last}" if first else last
     if near := nearest(key, _fields(above), cutoff=LIKELY):
         return near
-    last_parts = {field.rpartition(".")[2]: field for field in reversed(elsewhere)}
+    last_parts = {field.rpartition(".")[2]: field for field in reversed(dotted_fields)}
     near = nearest(key, last_parts, cutoff=LIKELY)
     return last_parts[near] if near else nearest(key, _fields(above))
 
 
 def _dotted_fields(model: type[BaseModel] = Recipe, above: str = "") -> list[str]:
-    """Every field of a recipe with its section, but for those of the user's own tasks."""
-    found: list[str] = []
+    """Every field of a recipe as a dotted name, except those of tasks under `eval.others`."""
+    names: list[str] = []
     for name, field in model.model_fields.items():
-        found.append(f"{above}{name}")
+        names.append(f"{above}{name}")
         section = section_of(field.annotation)
         if section is not None and get_origin(field.annotation) is not dict:
-            found += _dotted_fields(section, f"{above}{name}.")
-    return found
+            names += _dotted_fields(section, f"{above}{name}.")
+    return names
 
 
 def _section_at(loc: Sequence[str]) -> type[BaseModel] | None:
-    """The section class of the field at `loc`; None where that is no section."""
+    """The section class of the field at `loc`; None where the field is not a section."""
     section: type[BaseModel] | None = Recipe
     for part in loc:
         field = section.model_fields.get(part) if section else None
@@ -93,7 +93,7 @@ def _section_at(loc: Sequence[str]) -> type[BaseModel] | None:
 
 
 def _fields(loc: Sequence[str]) -> list[str]:
-    """Names of the fields in the section at `loc`."""
+    """Names of the fields of the section at `loc`."""
     model: type[BaseModel] = Recipe
     for part in loc:
         field = model.model_fields.get(part)

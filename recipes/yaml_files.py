@@ -1,7 +1,7 @@
-"""YAML of recipes: files and the values of `--set`, both so that a path stays what the user wrote.
+"""Read the YAML of recipe files and of `--set` values, leaving paths as the user wrote them.
 
-YAML 1.1 makes a date of 2024-05-01 and a boolean of yes, no, on and off. Here dates stay text, and only true and false
-are booleans, as in YAML 1.2 (no is the Norwegians' code).
+YAML 1.1 reads 2024-05-01 as a date and yes, no, on and off as booleans. Here dates stay text, and only true and false
+are booleans, as in YAML 1.2 (`no` is the code of Norwegian).
 """
 
 import os
@@ -17,15 +17,14 @@ from .placeholders import location_fields
 from .schema import Recipe
 
 NULLS = ("", "~", "null", "Null", "NULL")
-NAMED_FILES = re.compile(
-    rf"base|eval\.({'|'.join(TASKS)}|others\.\w+)"
-)  # sections that may be a name or a path instead
+NAMED_FILES = re.compile(rf"base|eval\.({'|'.join(TASKS)}|others\.\w+)")
+"""Sections that may be given as a name or a path instead of a mapping."""
 BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
 OTHER_RESOLVERS = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool")
 
 
 class Loader(yaml.SafeLoader):
-    """Safe, and a key that stands twice in a mapping is an error: YAML itself would let the last one win in silence."""
+    """A safe loader that refuses repeated keys in a mapping, of which PyYAML would silently take the last."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way
         first: [resolver for resolver in resolvers if resolver[0] not in OTHER_RESOLVERS]
@@ -33,11 +32,11 @@ class Loader(yaml.SafeLoader):
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping; keys that stand twice in it are an error."""
+        """The mapping. Raises ConstructorError for a repeated key."""
         seen = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands here twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is repeated here", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -46,7 +45,7 @@ Loader.add_implicit_resolver("tag:yaml.org,2002:bool", BOOLEAN, list("tTfF"))
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML file holds. Raises UserError, in one line, when it cannot be read or a key stands twice."""
+    """The contents of a YAML file. Raises UserError where it cannot be read, is not valid YAML or repeats a key."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
@@ -56,10 +55,10 @@ def read_yaml(path: Path) -> Any:
 
 
 def override_value(field: str, text: str) -> Any:
-    """The value that `--set FIELD=TEXT` gives: YAML, but a path is the text itself.
+    """The value of `--set FIELD=TEXT`: YAML, except that a path is taken literally.
 
-    A field that holds paths takes YAML too where that is plain to see: null, a list in brackets, text in quotes. What
-    exists by that name goes before. Raises YAMLError for text that is neither.
+    For a field that holds paths, an existing file or folder of that name comes first; then null, a list in brackets and
+    text in quotes are read as YAML. Raises YAMLError for invalid YAML.
     """
     word = text.strip()
     is_section = NAMED_FILES.fullmatch(field) is not None
@@ -72,12 +71,12 @@ def override_value(field: str, text: str) -> Any:
     if is_section and word.startswith("{"):
         return yaml.load(word, Loader)  # noqa: S506 - a SafeLoader
     if word.startswith("[") or (word[0] in "\"'" and word[0] == word[-1]):
-        return yaml.load(word, yaml.BaseLoader)  # noqa: S506 - makes text alone; of [2024-05-01, yes] too
+        return yaml.load(word, yaml.BaseLoader)  # noqa: S506 - reads every scalar as text: [2024-05-01, yes]
     return word
 
 
 def expand_home(path: str) -> str:
-    """A path with ~ replaced; a file may be called ~x where there is no user x, on which pathlib raises."""
+    """A path with ~ expanded. Unlike pathlib, os.path leaves ~x as it is where there is no user x."""
     return os.path.expanduser(path)  # noqa: PTH111
 
 
@@ -85,4 +84,4 @@ def _holds_paths(field: str) -> bool:
     nested: Any = ""
     for part in reversed(field.split(".")):
         nested = {part: nested}
-    return any(found == field for found, _, _ in location_fields(nested, Recipe))
+    return any(dotted == field for dotted, _, _ in location_fields(nested, Recipe))

@@ -1,4 +1,4 @@
-"""From tokenised sequences to the steps of training: which sequences, on which device, in what shape."""
+"""From tokenised sequences to training steps: which sequences, on which device, in what shape."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,77 +11,87 @@ from torch import Tensor
 
 from .families import family_of
 from .fast.packing import ATTENTION, Packing
-from .masking import IGNORED, Masking, random_for
+from .masking import IGNORE_INDEX, Masking, random_for
 from .tokens import Sequences
 
-WINDOW = 64  # batches whose sequences are sorted by length together: short enough to keep the order random
+# Batches whose sequences are sorted by length together: enough that a batch holds like lengths (3 % padding, see
+# tests/training/test_batches.py), few enough that the order stays random.
+SORT_WINDOW = 64
 
 Batch = dict[str, Any]
-Place = dict[str, Any]
+"""Keyword arguments of a model's forward."""
+Position = dict[str, Any]
+"""A position in the data, JSON-ready, for checkpoints."""
 
 
 class Step(NamedTuple):
-    """What one optimiser step is made from."""
+    """The data of one optimizer step."""
 
     batches: list[Batch]
-    """This process's share, as keyword arguments of the model, one forward each; may be empty."""
-    places: int
-    """Labelled places in the whole step, over all processes."""
+    """This process's share, one forward each; may be empty."""
+    labelled_tokens: int
+    """Tokens with a label in the whole step, over all processes: what the mean loss is divided by."""
     tokens: int
     """Tokens in the whole step, padding not counted."""
-    after: Place
-    """Where to go on after it; JSON."""
+    position: Position
+    """Where the next step begins."""
 
 
 class Feed(Protocol):
-    """An endless supply of steps that can be taken up anywhere."""
+    """An endless supply of steps that can start anywhere."""
 
-    def steps(self, after: Place | None = None) -> Iterator[Step]:
-        """From the start, or from where a step's `after` says."""
+    def steps(self, start: Position | None = None) -> Iterator[Step]:
+        """Steps from a position, the `Step.position` of an earlier step; None: from the beginning."""
         ...
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a model wants its sequences: side by side in one row, or padded."""
+    """How a model takes its sequences: packed side by side in one row, or padded."""
 
     pad_id: int
-    packs: bool
+    packed: bool
     first_position: int = 0
+    """Position id of a sequence's first token."""
 
     def batch(self, ids: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> Batch:
-        """`input_ids` and `labels` of one shape: (1, tokens) with `position_ids` and `packing`, or (batch, longest)
-        with `attention_mask`."""
-        if not self.packs:
-            batch = collate(ids, self.pad_id)
-            return {**batch, "labels": collate(labels, IGNORED)["input_ids"]}
-        positions = np.concatenate([np.arange(len(row)) for row in ids]) + self.first_position
-        row = (np.concatenate(ids), positions, np.concatenate(labels))
-        ids_, positions_, labels_ = (torch.from_numpy(some)[None] for some in row)
-        packing = Packing.of([len(one) for one in ids])
-        return {"input_ids": ids_, "position_ids": positions_, "labels": labels_, "packing": packing}
+        """A batch of sequences of token ids and their labels, each (length,).
+
+        Packed: `input_ids`, `position_ids` and `labels`, (1, tokens), and `packing`. Padded: `input_ids`,
+        `attention_mask` and `labels`, (batch, longest).
+        """
+        if not self.packed:
+            return {**collate(ids, self.pad_id), "labels": collate(labels, IGNORE_INDEX)["input_ids"]}
+        return {
+            "input_ids": torch.from_numpy(np.concatenate(ids))[None],
+            "position_ids": torch.from_numpy(np.concatenate([np.arange(len(row)) for row in ids]))[None]
+            + self.first_position,
+            "labels": torch.from_numpy(np.concatenate(labels))[None],
+            "packing": Packing.from_lengths([len(row) for row in ids]),
+        }
 
 
-def lay_out(model: Any) -> Layout:
-    """How this transformers model wants its sequences; where its family packs, its attention becomes one that does."""
+def use_layout(model: Any) -> Layout:
+    """The layout of a transformers model; where its family supports packing, its attention is set to the packed one."""
     family = family_of(model.config.model_type)
-    if family.packs:
+    if family.supports_packing:
         model.set_attn_implementation(ATTENTION)
-    return Layout(model.config.pad_token_id or 0, family.packs, family.first_position(model.config))
+    return Layout(model.config.pad_token_id or 0, family.supports_packing, family.first_position(model.config))
 
 
 @dataclass
 class Sampler:
-    """Batches of one set of sequences, epoch after epoch; which and in what order depends on seed and epoch alone."""
+    """Batches of one data set, epoch after epoch; their content and order depend on seed and epoch alone."""
 
     data: Sequences
     batch_tokens: int
     batch_sequences: int | None
     seed: int
     epoch: int = 0
-    number: int = 0
+    batch_number: int = 0
+    """The next batch's number within the epoch."""
     _plan: list[np.ndarray] = field(default_factory=list)
-    _planned: int = -1
+    _planned_epoch: int = -1
 
     @property
     def tokens_per_batch(self) -> float:
@@ -89,59 +99,61 @@ class Sampler:
         plan = plan_batches(self.data.lengths, self.batch_tokens, random_for(self.seed, 0), self.batch_sequences)
         return float(self.data.lengths.sum()) / len(plan)
 
-    def draw(self) -> tuple[list[np.ndarray], tuple[int, int]]:
+    def next_batch(self) -> tuple[list[np.ndarray], tuple[int, int]]:
         """The ids of the next batch's sequences, shortest first, and its (epoch, number)."""
-        if self._planned != self.epoch:
-            random = random_for(self.seed, self.epoch)
-            self._plan = plan_batches(self.data.lengths, self.batch_tokens, random, self.batch_sequences)
-            self._planned = self.epoch
-        where = self.epoch, self.number
-        rows = self._plan[self.number]
-        self.number += 1
-        if self.number == len(self._plan):
-            self.epoch, self.number = self.epoch + 1, 0
-        return self.data.rows(rows), where
+        if self._planned_epoch != self.epoch:
+            rng = random_for(self.seed, self.epoch)
+            self._plan = plan_batches(self.data.lengths, self.batch_tokens, rng, self.batch_sequences)
+            self._planned_epoch = self.epoch
+        drawn = self.epoch, self.batch_number
+        sequences = self.data.rows(self._plan[self.batch_number])
+        self.batch_number += 1
+        if self.batch_number == len(self._plan):
+            self.epoch, self.batch_number = self.epoch + 1, 0
+        return sequences, drawn
 
 
 @dataclass
 class MaskedSteps:
-    """Steps of masked language modelling from one or several sets at once; a `Feed`.
+    """Steps of masked language modelling from one or several data sets at once; a `Feed`.
 
-    The masks depend on (seed, set, epoch, number) alone: not on how many processes there are, nor how a step is cut.
+    The masks depend on (seed, data set, epoch, batch number) alone: neither the number of processes nor the way a step
+    is cut into forwards changes them.
     """
 
     samplers: list[Sampler]
     masking: Masking
     layout: Layout
     device_tokens: int
-    """Most tokens in one forward."""
+    """Maximum number of tokens in one forward."""
     processes: int = 1
     process: int = 0
 
-    def steps(self, after: Place | None = None) -> Iterator[Step]:
+    def steps(self, start: Position | None = None) -> Iterator[Step]:
         """See `Feed`."""
-        places = after["samplers"] if after else [(0, 0)] * len(self.samplers)
-        for sampler, (epoch, number) in zip(self.samplers, places, strict=True):
-            sampler.epoch, sampler.number = epoch, number
+        starts = start["samplers"] if start else [(0, 0)] * len(self.samplers)
+        for sampler, (epoch, batch_number) in zip(self.samplers, starts, strict=True):
+            sampler.epoch, sampler.batch_number = epoch, batch_number
         while True:
             yield self._step()
 
     def _step(self) -> Step:
         ids: list[np.ndarray] = []
         labels: list[np.ndarray] = []
-        for which, sampler in enumerate(self.samplers):
-            rows, where = sampler.draw()
-            random = random_for(sampler.seed, which, *where)
-            masked, asked = self.masking.apply(np.concatenate(rows), random)
-            cuts = np.cumsum([len(row) for row in rows])[:-1]
-            ids += np.split(masked, cuts)
-            labels += np.split(asked, cuts)
-        places = sum(int((row != IGNORED).sum()) for row in labels)
+        for data_set, sampler in enumerate(self.samplers):
+            sequences, drawn = sampler.next_batch()
+            rng = random_for(sampler.seed, data_set, *drawn)
+            # One call for the whole batch is faster than one a sequence.
+            masked, batch_labels = self.masking.apply(np.concatenate(sequences), rng)
+            boundaries = np.cumsum([len(sequence) for sequence in sequences])[:-1]
+            ids += np.split(masked, boundaries)
+            labels += np.split(batch_labels, boundaries)
+        labelled_tokens = sum(int((row != IGNORE_INDEX).sum()) for row in labels)
         lengths = np.array([len(row) for row in ids])
-        shares = share(lengths, self.processes, self.device_tokens)[self.process]
-        batches = [self.layout.batch([ids[n] for n in rows], [labels[n] for n in rows]) for rows in shares]
-        after = {"samplers": [[sampler.epoch, sampler.number] for sampler in self.samplers]}
-        return Step(batches, places, int(lengths.sum()), after)
+        forwards = split_between_processes(lengths, self.processes, self.device_tokens)[self.process]
+        batches = [self.layout.batch([ids[n] for n in rows], [labels[n] for n in rows]) for rows in forwards]
+        position = {"samplers": [[sampler.epoch, sampler.batch_number] for sampler in self.samplers]}
+        return Step(batches, labelled_tokens, int(lengths.sum()), position)
 
 
 def collate(sequences: Sequence[Sequence[int] | np.ndarray], pad_id: int) -> dict[str, Tensor]:
@@ -160,44 +172,48 @@ def plan_batches(
 ) -> list[np.ndarray]:
     """Group sequence numbers into batches in random order: of `batch_sequences`, else of at most `batch_tokens`.
 
-    Tokens are counted as if all were as long as the longest. Sequences of like length go together, sorted within
-    windows only, so that an epoch's order stays random. A sequence longer than the budget is a batch of its own.
+    Each sequence counts as if it were as long as the longest of its batch. Sequences of like length go together, sorted
+    within windows only, so that an epoch's order stays random. A sequence longer than the budget is a batch by itself.
     """
     if not len(lengths):
         return []
     order = rng.permutation(len(lengths))
-    window = WINDOW * (batch_sequences or max(1, int(batch_tokens / float(lengths.mean()))))
+    window_size = SORT_WINDOW * (batch_sequences or max(1, int(batch_tokens / float(lengths.mean()))))
     batches: list[np.ndarray] = []
-    for start in range(0, len(order), window):
-        some = order[start : start + window]
-        some = some[np.argsort(lengths[some], kind="stable")]
+    for start in range(0, len(order), window_size):
+        window = order[start : start + window_size]
+        window = window[np.argsort(lengths[window], kind="stable")]
         if batch_sequences:
-            batches += [some[first : first + batch_sequences] for first in range(0, len(some), batch_sequences)]
+            batches += [window[first : first + batch_sequences] for first in range(0, len(window), batch_sequences)]
         else:
-            batches += _fill(some, lengths, batch_tokens)
+            batches += _cut_by_tokens(window, lengths, batch_tokens)
     return [batches[number] for number in rng.permutation(len(batches))]
 
 
-def share(lengths: np.ndarray, processes: int, device_tokens: int) -> list[list[np.ndarray]]:
-    """Sequence numbers for each process, about the same work for all, cut into forwards of at most `device_tokens`."""
+def split_between_processes(lengths: np.ndarray, processes: int, device_tokens: int) -> list[list[np.ndarray]]:
+    """For each process the sequence numbers of its forwards, of at most `device_tokens` each; about equal work for all.
+
+    Sequences are dealt out from the longest on, in alternating direction like the picks of a draft: in one direction
+    the first process would get the longest of every round.
+    """
     order = np.argsort(lengths, kind="stable")
-    # dealt out back and forth, so that nobody gets all the longer ones of each round
     rounds = [order[start : start + processes] for start in range(0, len(order), processes)]
-    dealt = [row if number % 2 else row[::-1] for number, row in enumerate(reversed(rounds))]
+    picks = [row if number % 2 else row[::-1] for number, row in enumerate(reversed(rounds))]
     shares = []
     for process in range(processes):
-        mine = np.array([row[process] for row in dealt if process < len(row)], dtype=np.int64)
-        shares.append(_fill(mine[np.argsort(lengths[mine], kind="stable")], lengths, device_tokens))
+        numbers = np.array([row[process] for row in picks if process < len(row)], dtype=np.int64)
+        ascending = numbers[np.argsort(lengths[numbers], kind="stable")]
+        shares.append(_cut_by_tokens(ascending, lengths, device_tokens))
     return shares
 
 
-def ahead(steps: Iterator[Step]) -> Iterator[Step]:
-    """The same steps, each made in a thread while the one before it is worked on."""
+def prefetch(steps: Iterator[Step]) -> Iterator[Step]:
+    """The same steps, each made in a thread while the one before it is trained on."""
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, steps)
+        pending = pool.submit(next, steps)
         while True:
-            step = coming.result()
-            coming = pool.submit(next, steps)
+            step = pending.result()
+            pending = pool.submit(next, steps)
             yield step
 
 
@@ -206,11 +222,12 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
 
 
-def _fill(order: np.ndarray, lengths: np.ndarray, most: int) -> list[np.ndarray]:
-    """Cut `order` (ascending in length) into batches under the budget."""
+def _cut_by_tokens(order: np.ndarray, lengths: np.ndarray, max_tokens: int) -> list[np.ndarray]:
+    """Cut sequence numbers, ascending in length, into batches whose padded size is at most `max_tokens`."""
     batches, start = [], 0
     for end in range(1, len(order) + 1):
-        if end == len(order) or (end + 1 - start) * lengths[order[end]] > most:
+        # order[end] would be the longest of the batch order[start : end + 1]
+        if end == len(order) or (end + 1 - start) * lengths[order[end]] > max_tokens:
             batches.append(order[start:end])
             start = end
     return batches

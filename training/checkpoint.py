@@ -1,7 +1,7 @@
-"""Checkpoints: what is trained, the optimiser's state and the place in the data, in one safetensors file each.
+"""Checkpoints: the trained weights, the optimizer's state and the position in the data, one safetensors file each.
 
-The frozen base is not in them, so they are a few MB. A file is written beside its place and renamed when it is on disk:
-a killed process or a full disk leaves the one before it.
+The frozen base is not in them, so they are a few MB. A file is written under a temporary name and renamed once it is on
+disk, so that a killed process or a full disk leaves the previous checkpoint intact.
 """
 
 import json
@@ -18,64 +18,69 @@ from ..workspace.artifacts import replace_with
 from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress
 
-UNREADABLE = (SafetensorError, OSError, KeyError, TypeError, ValueError)
+# What reading a truncated, damaged or foreign file raises.
+READ_ERRORS = (SafetensorError, OSError, KeyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """State after a step."""
+    """The state of a run after a step."""
 
     step: int
     tensors: Mapping[str, Tensor]
     facts: Mapping[str, Any]
-    """JSON: the feed's place, the best step, counts."""
+    """JSON-ready: the position in the data, the best step, counts."""
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one run: `step-00000200.safetensors` and so on in a folder of their own."""
+    """The checkpoints of one run: `step-00000200.safetensors` and so on in a folder."""
 
     folder: Path
     every: int
+    """Steps between two checkpoints."""
     keep: int
+    """Checkpoints kept; older ones are deleted."""
     writes: bool = True
-    """False in all processes but one: they only read."""
+    """False in all processes but the main one: they only read."""
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write it, then drop the oldest over `keep`. Raises UserError when the disk is full; the others stay."""
+        """Write a checkpoint, then delete the oldest ones over `keep`.
+
+        Raises UserError when it cannot be written, such as on a full disk; the earlier checkpoints stay.
+        """
         if not self.writes:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        place = self._file(checkpoint.step)
         tensors = {name: value.detach().contiguous() for name, value in checkpoint.tensors.items()}
         facts = {"step": checkpoint.step, **checkpoint.facts}
         try:
-            with replace_with(place) as partial:
+            with replace_with(self._file(checkpoint.step)) as partial:
                 save_file(tensors, partial, {"facts": json.dumps(facts)})
         except (OSError, SafetensorError) as error:
             raise UserError(
-                f"cannot write the checkpoint of step {checkpoint.step} to {self.folder} ({error}); make room, then "
-                "run the command again: it goes on from the last good checkpoint"
+                f"cannot write the checkpoint of step {checkpoint.step} to {self.folder} ({error}): free some space, "
+                "then run the same command again; it resumes from the last good checkpoint"
             ) from error
-        for old in self._files()[: -self.keep]:
-            old.unlink(missing_ok=True)
+        for outdated in self._files()[: -self.keep]:
+            outdated.unlink(missing_ok=True)
 
     def latest(self, progress: Progress = QUIET) -> Checkpoint | None:
-        """The newest that can be read, or None."""
+        """The newest checkpoint that can be read; None if there is none. Unreadable ones are reported and skipped."""
         for file in reversed(self._files()):
             try:
                 return _read(file)
-            except UNREADABLE as error:
-                progress.say(f"{file} cannot be read ({error}); taking the one before it")
+            except READ_ERRORS as error:
+                progress.say(f"cannot read {file} ({error}); using the checkpoint before it")
         return None
 
     def read(self, step: int) -> Checkpoint:
-        """That of a step. Raises UserError when it cannot be read here."""
+        """The checkpoint of a step. Raises UserError when it cannot be read by this process."""
         file = self._file(step)
         try:
             return _read(file)
-        except UNREADABLE as error:
-            raise UserError(f"{file} cannot be read here ({error}): all nodes need the same workspace") from error
+        except READ_ERRORS as error:
+            raise UserError(f"cannot read {file} ({error}): all nodes must share the same workspace") from error
 
     def _file(self, step: int) -> Path:
         return self.folder / f"step-{step:08}.safetensors"

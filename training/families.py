@@ -1,4 +1,4 @@
-"""Where each family of encoders keeps its blocks, embeddings and LM head: the only place that knows their names."""
+"""Base families: where each keeps its blocks, embeddings and LM head. To support another, add it to `FAMILIES`."""
 
 import re
 from dataclasses import dataclass, field
@@ -10,48 +10,51 @@ from ..workspace.errors import UserError
 
 
 @dataclass(frozen=True)
-class Place:
+class InsertionPoint:
     """Modules, one per block, whose output a bottleneck may change before the block adds its residual."""
 
     modules: str
     """Regular expression of their names."""
-    kind: Literal["own", "sibling", "plain"]
-    """own: called with (hidden, residual), has `dense`, `dropout` and `LayerNorm` (BERT's output modules);
-    sibling: called with the residual itself, the LayerNorm stands beside it; plain: neither is to be had."""
+    residual: Literal["argument", "input", "unavailable"]
+    """Where the residual, and the LayerNorm after adding it, are found.
+
+    argument: the module is called with (hidden, residual) and has `dense`, `dropout` and `LayerNorm`, as in BERT;
+    input: the residual is the module's input, and the LayerNorm is its sibling; unavailable: neither can be reached.
+    """
     norm: str = ""
-    """sibling: name of the LayerNorm beside it."""
+    """Name of the sibling LayerNorm, for residual "input"."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """Module names inside a `...ForMaskedLM` model of one `config.model_type`."""
+    """Module names in a `...ForMaskedLM` model of one `config.model_type`."""
 
-    feed_forward: Place
-    attention: Place
+    feed_forward: InsertionPoint
+    attention: InsertionPoint
     head: tuple[str, ...]
-    """The LM head, applied one after the other: (..., hidden) -> (..., vocabulary)."""
+    """The LM head's modules, applied in this order: (..., hidden) -> (..., vocabulary)."""
     head_modules: tuple[str, ...]
     """Parts of the head that are trained with an adapter: its dense layer and LayerNorm, not the tied decoder."""
     linears: dict[str, str] = field(default_factory=dict)
-    """Names of the linear layers for LoRA and (IA)³: query, key, value, intermediate."""
+    """Names of the linear layers for LoRA and (IA)³, by role: query, key, value, intermediate."""
     embeddings: str = r"(.*\.)?embeddings"
     """Regular expression of the embeddings module, output (batch, seq, embedding)."""
     embedding_size: str = "hidden_size"
     """Name of the configuration's entry for the width of embeddings and decoder."""
-    packs: bool = True
-    """Attention goes through transformers' interface and positions are given with the ids, so sequences may stand side
-    by side in one row."""
+    supports_packing: bool = True
+    """Whether sequences may be packed into one row: attention goes through transformers' interface, and positions are
+    taken from `position_ids`."""
     positions_after_pad: bool = False
-    """RoBERTa counts positions from the number after padding's id."""
+    """RoBERTa counts positions from `pad_token_id` + 1."""
 
     def first_position(self, config: Any) -> int:
-        """The position of a sequence's first token."""
+        """The position id of a sequence's first token."""
         return config.pad_token_id + 1 if self.positions_after_pad else 0
 
 
 _LAYER = r".*encoder\.layer\.\d+"
-_OUTPUT = Place(rf"{_LAYER}\.output", "own")
-_ATTENTION = Place(rf"{_LAYER}\.attention\.output", "own")
+_OUTPUT = InsertionPoint(rf"{_LAYER}\.output", "argument")
+_ATTENTION = InsertionPoint(rf"{_LAYER}\.attention\.output", "argument")
 _LINEARS = {"query": "query", "key": "key", "value": "value", "intermediate": "intermediate.dense"}
 
 _ROBERTA = Family(
@@ -63,8 +66,8 @@ FAMILIES = {
     "roberta": _ROBERTA,
     "xlm-roberta": _ROBERTA,
     "distilbert": Family(
-        Place(r".*transformer\.layer\.\d+\.ffn", "sibling", "output_layer_norm"),
-        Place(r".*transformer\.layer\.\d+\.attention\.out_lin", "plain"),
+        InsertionPoint(r".*transformer\.layer\.\d+\.ffn", "input", "output_layer_norm"),
+        InsertionPoint(r".*transformer\.layer\.\d+\.attention\.out_lin", "unavailable"),
         ("vocab_transform", "activation", "vocab_layer_norm", "vocab_projector"),
         ("vocab_transform", "vocab_layer_norm"),
         {"query": "q_lin", "key": "k_lin", "value": "v_lin", "intermediate": "ffn.lin1"},
@@ -83,17 +86,17 @@ FAMILIES = {
         ("cls",),
         ("cls.predictions.transform",),
         {"query": "query_proj", "key": "key_proj", "value": "value_proj", "intermediate": "intermediate.dense"},
-        packs=False,  # its attention has relative positions of its own
+        supports_packing=False,  # its attention computes relative positions itself
     ),
-    # pre-norm blocks: no LayerNorm follows, so a bottleneck reads the feed-forward's output itself; one matrix for
-    # query, key and value
+    # Pre-norm blocks: no LayerNorm follows the residual, so a bottleneck reads the feed-forward's output itself. One
+    # matrix computes query, key and value.
     "modernbert": Family(
-        Place(r".*layers\.\d+\.mlp", "plain"),
-        Place(r".*layers\.\d+\.attn\.Wo", "plain"),
+        InsertionPoint(r".*layers\.\d+\.mlp", "unavailable"),
+        InsertionPoint(r".*layers\.\d+\.attn\.Wo", "unavailable"),
         ("head", "decoder"),
         ("head",),
         {"query": "attn.Wqkv", "value": "attn.Wqkv"},
-        packs=False,  # every other block looks at a window
+        supports_packing=False,  # two blocks in three attend to a window only
     ),
 }
 
@@ -101,21 +104,23 @@ FAMILIES = {
 def family_of(model_type: str) -> Family:
     """The family with this `config.model_type`. Raises UserError for an unknown one."""
     if model_type not in FAMILIES:
-        raise UserError(f"base: model type {model_type!r} is not supported; known: {', '.join(FAMILIES)}")
+        raise UserError(f"base: model type {model_type!r} is not supported; choose a base of {', '.join(FAMILIES)}")
     return FAMILIES[model_type]
 
 
 def check_family(model: nn.Module, model_type: str) -> None:
-    """Raise a UserError for a model of an unknown family, or one whose LM head is not where its family keeps it."""
+    """Raise UserError for a model of an unknown family, or one whose LM head has other modules than its family's."""
     names = {name for name, _ in model.named_modules()}
     missing = [name for name in family_of(model_type).head if name not in names]
     if missing:
-        raise UserError(f"base: this {model_type} has no {', '.join(missing)}, where its family keeps the LM head")
+        raise UserError(
+            f"base: this {model_type} has no {', '.join(missing)}, where models of this type have their LM head"
+        )
 
 
 def block_number(name: str) -> int:
-    """The block that a module belongs to, counted from 0. Raises ValueError where the name tells none."""
-    found = re.search(r"(?:^|\.)layers?\.(\d+)\.", name)
-    if found is None:
-        raise ValueError(f"{name} lies in no block")
-    return int(found[1])
+    """The number, from 0, of the block that a module belongs to. Raises ValueError for a module outside the blocks."""
+    match = re.search(r"(?:^|\.)layers?\.(\d+)\.", name)
+    if match is None:
+        raise ValueError(f"module {name} is not inside a block")
+    return int(match[1])

@@ -19,7 +19,7 @@ from .adapters.build import load_adapter, merge_adapter
 from .adapters.files import CONFIG, WEIGHTS, read_config, read_weights, save_adapter
 from .adapters.quantise import BITS, QUANTISED, write_quantised
 from .base import load_masked_lm, load_tokenizer
-from .card import CardBase, convert_card
+from .model_card import CardBase, convert_card
 
 FORMATS = ("adapterhub", "merged", "peft")
 

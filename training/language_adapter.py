@@ -19,13 +19,13 @@ from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress
 from .adapters.files import save_adapter
 from .base import base_identity, base_name, scratch_artifact
-from .card import trained_card
 from .checkpoint import Checkpoints
 from .launch import joined
 from .loop import fit, mean_loss
 from .memory import peak_memory
-from .metrics_logger import MB, Watch
-from .plot_loss import draw_curve
+from .metrics_logger import MB, MetricsLogger
+from .model_card import trained_card
+from .plot_loss import plot_loss
 from .precision import autocast_dtype, make_accelerator, matmul_peak
 from .setup import Ready, set_up
 
@@ -149,15 +149,15 @@ class _Training:
             return
         draft.facts |= ready.facts | {
             "precision": self.reason,
-            "steps": outcome.step,
+            "steps": outcome.steps,
             "best_step": outcome.best_step,
-            "validation_loss": outcome.best_value,
-            "skipped_steps": outcome.skipped,
+            "validation_loss": outcome.best_loss,
+            "skipped_steps": outcome.skipped_steps,
             "tokens_seen": outcome.tokens,
         }
         shutil.copy(unfinished / "metrics.jsonl", draft.folder)
-        draw_curve(draft.folder / "metrics.jsonl", draft.folder / "loss.png")
-        self._write(ready, draft, outcome.restore)
+        plot_loss(draft.folder / "metrics.jsonl", draft.folder / "loss.png")
+        self._write(ready, draft, outcome.restore_best)
 
     def probe(self, processes: int) -> dict[str, Any]:
         """Run one process's share of a few steps and extrapolate to the whole training in `processes` processes."""
@@ -174,11 +174,18 @@ class _Training:
             return value
 
         watch = self._watch(None)
-        watch = replace(watch, peak=watch.peak * not_started, steps=PROBE_STEPS, every=1, track=None, label="probe")
+        watch = replace(
+            watch,
+            peak_flops=watch.peak_flops * not_started,
+            max_steps=PROBE_STEPS,
+            log_every=1,
+            track=None,
+            label="probe",
+        )
         short = replace(ready.schedule, max_steps=PROBE_STEPS, eval_every=PROBE_STEPS, log_every=1, patience=None)
         fit(ready.model, ready.feed, short, look, accelerator, watch)
         tokens = sum(sampler.tokens_per_batch for sampler in ready.feed.samplers) * steps
-        seconds = tokens / watch.typical_speed + min(looks) * (2 + (steps - 1) // every)
+        seconds = tokens / watch.tokens_per_second + min(looks) * (2 + (steps - 1) // every)
         trainable = ready.facts["trainable_parameters"]
         return ready.facts | {
             "precision": self.reason,
@@ -186,8 +193,8 @@ class _Training:
             "steps": steps,
             "tokens_to_see": round(tokens),
             "epochs": round(tokens / ready.facts["training_tokens"], 2),
-            "tokens_per_second": round(watch.typical_speed),
-            "share_of_matmul_peak": watch.peak_share and round(watch.peak_share, 3),
+            "tokens_per_second": round(watch.tokens_per_second),
+            "share_of_matmul_peak": watch.mfu and round(watch.mfu, 3),
             "estimated_minutes": round(seconds / 60, 2),
             "estimated_peak_mb": round(peak_memory(accelerator.device) / MB),
             "checkpoint_mb": round(trainable * 4 * KEPT_PER_WEIGHT / MB, 1),
@@ -198,16 +205,16 @@ class _Training:
         parts = _fused_artifacts(self.recipe, self.workspace, self.prepared)
         return set_up(self.recipe, self.workspace, self.prepared, self.accelerator, parts, self.progress, processes)
 
-    def _watch(self, file: Path | None) -> Watch:
+    def _watch(self, file: Path | None) -> MetricsLogger:
         settings, accelerator = self.recipe.training, self.accelerator
         device, dtype = accelerator.device, autocast_dtype(accelerator)
-        return Watch(
-            steps=settings.max_steps,
-            every=settings.logging_steps,
+        return MetricsLogger(
+            max_steps=settings.max_steps,
+            log_every=settings.logging_steps,
             file=file,
             track=accelerator.log if settings.report_to != "none" else None,
-            peak=matmul_peak(device, dtype) * accelerator.num_processes,
-            memory=lambda: peak_memory(device),
+            peak_flops=matmul_peak(device, dtype) * accelerator.num_processes,
+            peak_memory=lambda: peak_memory(device),
             progress=self.progress,
             label=f"train {self.recipe.adapter.type} on {self.recipe.source}",
         )

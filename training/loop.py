@@ -1,10 +1,10 @@
-"""The one training loop: language adapters and task adapters alike."""
+"""The training loop of language adapters and task adapters: steps, validation, early stopping, checkpoints."""
 
 import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,77 +13,109 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..recipes.training import LrSchedulerType
 from ..workspace.errors import UserError
-from .batches import Batch, Feed, Step, ahead, to_device
+from .batches import Batch, Feed, Position, Step, prefetch, to_device
 from .checkpoint import Checkpoint, Checkpoints
-from .lr_scheduler import Schedule
-from .masking import IGNORED
+from .gradients import sum_gradients
+from .lr_scheduler import learning_rate
+from .masking import IGNORE_INDEX
 from .memory import trim_memory
-from .metrics_logger import Watch
+from .metrics_logger import MetricsLogger
+from .optimizer import load_optimizer_tensors, make_optimizer, optimizer_tensors
 from .signals import StopRequest
 
-MOST_SKIPPED = 20  # steps whose loss was no number, before the run gives up
-TRIM_EVERY = 10  # steps
-BUCKET = 2**24  # gradient values sent at a time between processes
+# Skipped steps after which a run is given up: a stray overflow passes, a run that diverged does not come back.
+MAX_SKIPPED_STEPS = 20
+# Steps between two calls of `trim_memory`: each takes about a millisecond, and a step leaves some MB.
+TRIM_EVERY = 10
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM came; a checkpoint was written."""
+    """Training was stopped by Ctrl-C or SIGTERM; with checkpoints, one was written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopSettings:
+    """How long and how fast to train. Steps are optimizer steps."""
+
+    max_steps: int
+    learning_rate: float
+    """Peak learning rate, reached after the warm-up."""
+    warmup_steps: int
+    weight_decay: float
+    max_grad_norm: float
+    """Gradients are clipped to this L2 norm."""
+    eval_every: int
+    """Steps between two validations."""
+    log_every: int
+    lr_scheduler_type: LrSchedulerType = "linear"
+    patience: int | None = None
+    """Early stopping: the number of validations in a row without a better one; None: never."""
+    seed: int = 0
+    """Dropout depends on (seed, step, process) alone, so that a resumed run drops what the first would have dropped."""
 
 
 @dataclass
-class Outcome:
+class TrainingResult:
     """How training went; the model holds the weights of the last step."""
 
-    step: int
-    """Optimiser steps made, fewer than asked for after early stopping."""
+    steps: int
+    """Optimizer steps made: fewer than `max_steps` after early stopping."""
     best_step: int
-    best_value: float
-    """The smallest validation value."""
-    skipped: int
-    """Steps left out because their loss was no number."""
+    best_loss: float
+    """The lowest validation loss."""
+    skipped_steps: int
+    """Steps skipped because the loss or a gradient was NaN or infinite."""
     tokens: int
-    restore: Callable[[], None]
-    """Puts the weights of the best step into the model."""
+    """Tokens trained on, padding not counted."""
+    restore_best: Callable[[], None]
+    """Loads the weights of the best step into the model."""
 
 
 def fit(
     model: nn.Module,
     feed: Feed,
-    schedule: Schedule,
+    settings: LoopSettings,
     validate: Callable[[], float],
     accelerator: Accelerator,
-    watch: Watch,
+    logger: MetricsLogger,
     *,
     checkpoints: Checkpoints | None = None,
-) -> Outcome:
-    """Train the parameters of `model` that require gradients; `model(**batch)` must give the sum of losses of a batch.
+) -> TrainingResult:
+    """Train the parameters of `model` that require gradients.
 
-    `validate` gives a value to make small; it is asked at the start, every `eval_every` steps and at the end. With
-    several processes each works on its share of every step; with `checkpoints` the newest is gone on from. Raises
-    UserError when the loss is no number too often, and Stopped, after a checkpoint, when a signal asks for it.
+    `model(**batch)` gives the sum of the losses of a batch; a method `penalty()`, if there is one, gives a term that is
+    added once a step. `validate()` gives the validation loss; it is called at the start, every `eval_every` steps and
+    at the end. With several processes each trains on its share of every step. With `checkpoints` training resumes from
+    the newest one.
+
+    Raises:
+        UserError: the loss was NaN or infinite in MAX_SKIPPED_STEPS steps, or a checkpoint cannot be written.
+        Stopped: Ctrl-C or SIGTERM; a checkpoint is written first.
     """
-    run = _Run(model, schedule, accelerator, watch, checkpoints)
-    after = run.take_up()
-    with StopRequest() as stop, closing(watch):
+    run = _Run(model, settings, accelerator, logger, checkpoints)
+    position = run.resume()
+    with StopRequest() as stop, closing(logger):
         if run.step == 0:
-            run.offer(validate())
+            run.record_validation(validate())
         model.train()
-        for step in ahead(feed.steps(after)):
+        for step in prefetch(feed.steps(position)):
             if run.finished:
                 break
-            run.make(step, stop=stop.came)
-            if run.step % schedule.eval_every == 0 or run.step == schedule.max_steps:
-                run.offer(validate())
+            run.train_step(step, stop_requested=stop.received)
+            if run.step % settings.eval_every == 0 or run.step == settings.max_steps:
+                run.record_validation(validate())
                 model.train()
             if run.stopping:
-                run.save()
-                raise Stopped(f"{watch.label}: stopped after step {run.step}; {run.advice}")
+                run.save_checkpoint()
+                advice = "resume" if checkpoints else "start this task again"
+                raise Stopped(f"{logger.label}: stopped after step {run.step}; run the same command again to {advice}")
             if checkpoints is not None and run.step % checkpoints.every == 0 and not run.finished:
-                run.save()
-    watch.finish()
+                run.save_checkpoint()
+    logger.flush()
     model.eval()
-    return run.outcome()
+    return run.result()
 
 
 @dataclass
@@ -91,192 +123,199 @@ class _Run:
     """The state of a run between two steps."""
 
     model: nn.Module
-    schedule: Schedule
+    settings: LoopSettings
     accelerator: Accelerator
-    watch: Watch
+    logger: MetricsLogger
     checkpoints: Checkpoints | None
     step: int = 0
     tokens: int = 0
-    skipped: int = 0
+    skipped_steps: int = 0
     best_step: int = 0
-    best_value: float = math.inf
-    worse: int = 0
-    """Validations since the best one."""
+    best_loss: float = math.inf
+    validations_since_best: int = 0
     stopping: bool = False
-    best: dict[str, Tensor] = field(default_factory=dict)
-    after: dict[str, Any] | None = None
+    """Whether any process was asked to stop."""
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    position: Position | None = None
 
     def __post_init__(self) -> None:
-        self.trained = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        self.optimizer = self.schedule.optimizer(self.trained.values())
+        self.trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        self.optimizer = make_optimizer(
+            self.trainable.values(), self.settings.learning_rate, self.settings.weight_decay
+        )
 
     @property
     def finished(self) -> bool:
-        """True when all steps are made, or early stopping says so."""
-        patience = self.schedule.patience
-        return self.step >= self.schedule.max_steps or (patience is not None and self.worse >= patience)
+        """True after `max_steps`, or when early stopping applies."""
+        patience = self.settings.patience
+        stops_early = patience is not None and self.validations_since_best >= patience
+        return self.step >= self.settings.max_steps or stops_early
 
-    def make(self, step: Step, *, stop: bool) -> None:
-        """One optimiser step."""
+    def train_step(self, step: Step, *, stop_requested: bool) -> None:
+        """Make one optimizer step: gradients, their sum over processes, clipping, the update, logging."""
         self.step += 1
-        process = self.accelerator.process_index
-        torch.manual_seed(int(np.random.SeedSequence((self.schedule.seed, self.step, process)).generate_state(1)[0]))
-        if self.watch.counts_flops:
-            with FlopCounterMode(display=False) as counter:
-                loss = self._accumulate(step)
-            self.watch.flops_counted(counter.get_total_flops(), sum(_size(batch) for batch in step.batches))
-        else:
-            loss = self._accumulate(step)
-        loss, stops = self._reduce(torch.stack([loss, loss.new_tensor(float(stop))])).tolist()
-        self.stopping = stops > 0
-        norm = nn.utils.clip_grad_norm_(self.trained.values(), self.schedule.clip_norm)
-        rate = self.schedule.rate(self.step)
-        if math.isfinite(loss) and bool(norm.isfinite()):
+        self._seed_dropout()
+        loss = self._backward(step)
+        # The request to stop travels with the loss: a signal may reach one process only, and all must stop together.
+        scalars = torch.stack([loss, loss.new_tensor(float(stop_requested))])
+        mean_loss, stop_requests = sum_gradients([*self.trainable.values()], scalars, self.accelerator).tolist()
+        self.stopping = stop_requests > 0
+        norm = nn.utils.clip_grad_norm_(self.trainable.values(), self.settings.max_grad_norm)
+        rate = self._learning_rate()
+        if math.isfinite(mean_loss) and bool(norm.isfinite()):
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             self.optimizer.step()
         else:
-            self._skip()
+            self._skip_step()
         self.optimizer.zero_grad(set_to_none=True)
         self.tokens += step.tokens
-        self.after = step.after
+        self.position = step.position
         if self.step % TRIM_EVERY == 0:
             trim_memory()
-        self.watch.stepped(self.step, loss, rate, step.tokens, self.skipped)
-
-    def offer(self, value: float) -> None:
-        """Take the present weights as the best if `value` is smaller than any before."""
-        self.watch.validated(self.step, value)
-        self.worse += 1
-        if value < self.best_value or math.isnan(self.best_value) or not self.best:
-            self.best_step, self.best_value, self.worse = self.step, value, 0
-            self.best = {name: p.detach().clone() for name, p in self.trained.items()}
-
-    def take_up(self) -> dict[str, Any] | None:
-        """Load the newest checkpoint; the feed's place after it, or None at the very start."""
-        found = self._newest()
-        if found is None:
-            self.watch.began(0)
-            return None
-        with torch.no_grad():
-            for name, parameter in self.trained.items():
-                parameter.copy_(found.tensors[f"weights.{name}"])
-                self.best[name] = found.tensors[f"best.{name}"].to(parameter.device)
-        names = {id(p): name for name, p in self.trained.items()}
-        ordered = [names[id(p)] for group in self.optimizer.param_groups for p in group["params"]]
-        own = self.optimizer.state_dict()
-        own["state"] = {
-            number: {
-                kind: found.tensors[f"{kind}.{name}"]
-                for kind in ("step", "exp_avg", "exp_avg_sq")
-                if f"{kind}.{name}" in found.tensors
-            }
-            for number, name in enumerate(ordered)
-            if f"step.{name}" in found.tensors
-        }
-        self.optimizer.load_state_dict(own)
-        for key in ("step", "tokens", "skipped", "best_step", "best_value", "worse", "after"):
-            setattr(self, key, found.facts[key])
-        self.watch.began(self.step, found.facts["losses"])
-        return self.after
-
-    def _newest(self) -> Checkpoint | None:
-        """The checkpoint that the main process can read, in all processes."""
-        if self.checkpoints is None:
-            return None
-        found = self.checkpoints.latest(self.watch.progress) if self.accelerator.is_main_process else None
-        step = cast(int | None, broadcast_object_list([found and found.step])[0])
-        if step is None or found is not None:
-            return found
-        return self.checkpoints.read(step)
-
-    def save(self) -> None:
-        """Write a checkpoint of the present state."""
-        if self.checkpoints is None:
-            return
-        tensors = {f"weights.{name}": p for name, p in self.trained.items()}
-        tensors |= {f"best.{name}": value for name, value in self.best.items()}
-        for name, parameter in self.trained.items():
-            tensors |= {f"{kind}.{name}": value for kind, value in self.optimizer.state[parameter].items()}
-        keys = ("tokens", "skipped", "best_step", "best_value", "worse", "after")
-        self.checkpoints.save(
-            Checkpoint(self.step, tensors, {key: getattr(self, key) for key in keys} | {"losses": self.watch.losses})
+        self.logger.log_step(
+            self.step,
+            loss=mean_loss,
+            learning_rate=rate,
+            tokens=step.tokens,
+            skipped_steps=self.skipped_steps,
         )
 
-    @property
-    def advice(self) -> str:
-        """What to do after a stop."""
-        return f"run the same command again to {'resume' if self.checkpoints else 'start this task again'}"
+    def record_validation(self, loss: float) -> None:
+        """Keep a copy of the weights if the validation loss is the lowest so far (a NaN at the start is beaten)."""
+        self.logger.log_validation(self.step, loss)
+        self.validations_since_best += 1
+        if loss < self.best_loss or math.isnan(self.best_loss) or not self.best_weights:
+            self.best_step, self.best_loss, self.validations_since_best = self.step, loss, 0
+            self.best_weights = {name: p.detach().clone() for name, p in self.trainable.items()}
 
-    def outcome(self) -> Outcome:
-        """What to tell of the run."""
-        return Outcome(self.step, self.best_step, self.best_value, self.skipped, self.tokens, self._restore)
-
-    def _restore(self) -> None:
+    def resume(self) -> Position | None:
+        """Load the newest checkpoint; the position of the step after it, or None where there is none."""
+        checkpoint = self._newest_checkpoint()
+        if checkpoint is None:
+            self.logger.start(0)
+            return None
         with torch.no_grad():
-            for name, weights in self.best.items():
-                self.trained[name].copy_(weights)
+            for name, parameter in self.trainable.items():
+                parameter.copy_(checkpoint.tensors[f"weights.{name}"])
+                self.best_weights[name] = checkpoint.tensors[f"best.{name}"].to(parameter.device)
+        load_optimizer_tensors(self.optimizer, self.trainable, checkpoint.tensors)
+        facts = checkpoint.facts
+        self.step, self.tokens, self.skipped_steps = facts["step"], facts["tokens"], facts["skipped"]
+        self.best_step, self.best_loss = facts["best_step"], facts["best_value"]
+        self.validations_since_best, self.position = facts["worse"], facts["after"]
+        self.logger.start(self.step, facts["losses"])
+        return self.position
+
+    def save_checkpoint(self) -> None:
+        """Write a checkpoint of the present state, so complete that a resumed run gives the same weights to the bit.
+
+        Weights, best weights, the optimizer's state, counts, the position in the data and the losses that are not yet
+        logged. Random numbers need no state: masks, order and dropout are seeded by epoch or step.
+        """
+        if self.checkpoints is None:
+            return
+        tensors = {f"weights.{name}": p for name, p in self.trainable.items()}
+        tensors |= {f"best.{name}": value for name, value in self.best_weights.items()}
+        tensors |= optimizer_tensors(self.optimizer, self.trainable)
+        facts = {  # the names of earlier versions, whose checkpoints can be resumed from
+            "tokens": self.tokens,
+            "skipped": self.skipped_steps,
+            "best_step": self.best_step,
+            "best_value": self.best_loss,
+            "worse": self.validations_since_best,
+            "after": self.position,
+            "losses": self.logger.losses,
+        }
+        self.checkpoints.save(Checkpoint(self.step, tensors, facts))
+
+    def result(self) -> TrainingResult:
+        """The result of the run as it is now."""
+        return TrainingResult(
+            self.step, self.best_step, self.best_loss, self.skipped_steps, self.tokens, self._restore_best
+        )
+
+    def _restore_best(self) -> None:
+        with torch.no_grad():
+            for name, weights in self.best_weights.items():
+                self.trainable[name].copy_(weights)
+
+    def _newest_checkpoint(self) -> Checkpoint | None:
+        """The newest checkpoint that the main process can read, the same in all processes."""
+        if self.checkpoints is None:
+            return None
+        is_main = self.accelerator.is_main_process
+        checkpoint = self.checkpoints.latest(self.logger.progress) if is_main else None
+        step = cast(int | None, broadcast_object_list([checkpoint and checkpoint.step])[0])
+        if step is None or is_main:
+            return checkpoint
+        return self.checkpoints.read(step)
+
+    def _seed_dropout(self) -> None:
+        numbers = (self.settings.seed, self.step, self.accelerator.process_index)
+        torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
+
+    def _learning_rate(self) -> float:
+        return learning_rate(
+            self.step,
+            peak=self.settings.learning_rate,
+            warmup_steps=self.settings.warmup_steps,
+            max_steps=self.settings.max_steps,
+            lr_scheduler_type=self.settings.lr_scheduler_type,
+        )
+
+    def _backward(self, step: Step) -> Tensor:
+        """`_accumulate`, with its FLOPs counted if the logger needs them."""
+        if not self.logger.needs_flops:
+            return self._accumulate(step)
+        with FlopCounterMode(display=False) as counter:
+            loss = self._accumulate(step)
+        self.logger.record_flops(counter.get_total_flops(), sum(_token_count(batch) for batch in step.batches))
+        return loss
 
     def _accumulate(self, step: Step) -> Tensor:
-        """Gradients of this process's share of the step's mean loss; that share."""
-        total = torch.zeros((), device=self.accelerator.device)
-        places = max(1, step.places)
+        """Gradients of this process's share of the step's mean loss; that share, a scalar.
+
+        Each forward's sum of losses is divided by the labelled tokens of the whole step, so that the sum over forwards
+        and processes is the mean over tokens, however the step is cut. No GradScaler: bf16 has fp32's exponent range,
+        and the trained weights and their gradients are fp32.
+        """
+        share = torch.zeros((), device=self.accelerator.device)
+        labelled_tokens = max(1, step.labelled_tokens)
         for batch in step.batches:
             with self.accelerator.autocast():
-                loss = self.model(**to_device(batch, self.accelerator.device)) / places
+                loss = self.model(**to_device(batch, self.accelerator.device)) / labelled_tokens
             loss.backward()
-            total += loss.detach()
+            share += loss.detach()
         penalty = getattr(self.model, "penalty", lambda: None)()
-        if penalty is not None and self.accelerator.is_main_process:
+        if penalty is not None and self.accelerator.is_main_process:  # once, not once a process
             penalty.backward()
-            total += penalty.detach()
-        return total
+            share += penalty.detach()
+        return share
 
-    def _reduce(self, scalars: Tensor) -> Tensor:
-        """Sum gradients and `scalars` over all processes."""
-        if self.accelerator.num_processes == 1:
-            return scalars
-        for bucket in _buckets(list(self.trained.values())):
-            flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket])
-            flat = cast(Tensor, self.accelerator.reduce(flat, "sum"))
-            for parameter, summed in zip(bucket, flat.split([p.numel() for p in bucket]), strict=True):
-                parameter.grad = summed.view_as(parameter)
-        return self.accelerator.reduce(scalars, "sum")  # type: ignore[return-value]
-
-    def _skip(self) -> None:
-        self.skipped += 1
-        if self.skipped >= MOST_SKIPPED:
+    def _skip_step(self) -> None:
+        self.skipped_steps += 1
+        if self.skipped_steps >= MAX_SKIPPED_STEPS:
             raise UserError(
-                f"{self.skipped} steps were left out because their loss was no number, the last one {self.step}: lower "
-                "training.learning_rate, use training.precision fp32, or look at the text; then train again"
+                f"{self.skipped_steps} steps were skipped because the loss was NaN or infinite, the last one "
+                f"{self.step}: lower training.learning_rate, set training.precision to fp32, or check the text; then "
+                "train again"
             )
 
 
 def mean_loss(model: nn.Module, batches: Sequence[Batch], accelerator: Accelerator) -> float:
-    """Mean of `model`'s loss over every labelled place of fixed batches, which the processes share."""
+    """Mean of `model`'s loss over the labelled tokens of batches, which the processes share between them."""
     model.eval()
-    total = torch.zeros(2, device=accelerator.device)
+    totals = torch.zeros(2, device=accelerator.device)
     with torch.no_grad(), accelerator.autocast():
         for batch in batches[accelerator.process_index :: accelerator.num_processes]:
-            places = (batch["labels"] != IGNORED).sum()
-            total += torch.stack([model(**to_device(batch, accelerator.device)), places.to(total)])
-    loss, places = accelerator.reduce(total, "sum").tolist()  # type: ignore[union-attr]
-    return loss / max(1.0, places)
+            labelled_tokens = (batch["labels"] != IGNORE_INDEX).sum()
+            totals += torch.stack([model(**to_device(batch, accelerator.device)), labelled_tokens.to(totals)])
+    loss, labelled_tokens = accelerator.reduce(totals, "sum").tolist()  # type: ignore[union-attr]
+    return loss / max(1.0, labelled_tokens)
 
 
-def _size(batch: Batch) -> int:
+def _token_count(batch: Batch) -> int:
+    """Tokens of a batch, padding not counted."""
     mask = batch.get("attention_mask")
     return batch["input_ids"].numel() if mask is None else int(mask.sum())
-
-
-def _buckets(parameters: list[nn.Parameter]) -> list[list[nn.Parameter]]:
-    """The parameters in pieces of at most BUCKET values, or of one."""
-    buckets: list[list[nn.Parameter]] = []
-    room = 0
-    for parameter in parameters:
-        if parameter.numel() > room:
-            buckets.append([])
-            room = max(BUCKET, parameter.numel())
-        buckets[-1].append(parameter)
-        room -= parameter.numel()
-    return buckets

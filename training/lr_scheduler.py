@@ -1,46 +1,28 @@
-"""How long and how fast to train."""
+"""Learning-rate schedules. A new one is an entry in `FACTORS` and in `LrSchedulerType` of recipes/training.py."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-
-import torch
-from torch import nn
+from collections.abc import Callable
 
 from ..recipes.training import LrSchedulerType
 
+# The factor on the peak learning rate, by the share of the steps after the warm-up that is still to come (1 to 0).
+FACTORS: dict[LrSchedulerType, Callable[[float], float]] = {
+    "linear": lambda remaining: remaining,
+    "cosine": lambda remaining: (1 - math.cos(math.pi * remaining)) / 2,
+    "constant_with_warmup": lambda remaining: 1.0,
+}
 
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """Numbers of steps are optimiser steps."""
 
-    max_steps: int
-    learning_rate: float
-    warmup_steps: int
-    weight_decay: float
-    clip_norm: float
-    eval_every: int
-    log_every: int
-    shape: LrSchedulerType = "linear"
-    patience: int | None = None
-    """Stop after so many validations without a better one."""
-    seed: int = 0
-    """Dropout depends on (seed, step, process) alone, so a resumed run drops what the first would have dropped."""
+def learning_rate(
+    step: int, *, peak: float, warmup_steps: int, max_steps: int, lr_scheduler_type: LrSchedulerType
+) -> float:
+    """The learning rate of optimizer step `step`, counted from 1: linear warm-up to `peak`, then the schedule.
 
-    def rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 1: rises over the warm-up, then takes its shape."""
-        done = step - 1
-        if done < self.warmup_steps:
-            return self.learning_rate * step / self.warmup_steps
-        left = max(0.0, (self.max_steps - done) / max(1, self.max_steps - self.warmup_steps))
-        factor = {"linear": left, "cosine": (1 - math.cos(math.pi * left)) / 2, "constant_with_warmup": 1.0}[self.shape]
-        return self.learning_rate * factor
-
-    def optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.AdamW:
-        """AdamW; weight decay for matrices alone, as in BERT: no biases, no LayerNorm."""
-        given = list(parameters)
-        groups = [
-            {"params": [p for p in given if p.dim() > 1], "weight_decay": self.weight_decay},
-            {"params": [p for p in given if p.dim() <= 1], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW([group for group in groups if group["params"]], self.learning_rate, fused=True)
+    After the warm-up the values are those of `transformers.get_scheduler`. During it they are one step ahead: there the
+    first step has rate 0 and trains nothing. A pure function of the step needs no state in checkpoints.
+    """
+    completed = step - 1
+    if completed < warmup_steps:
+        return peak * step / warmup_steps
+    remaining = max(0.0, (max_steps - completed) / max(1, max_steps - warmup_steps))
+    return peak * FACTORS[lr_scheduler_type](remaining)

@@ -1,47 +1,52 @@
-"""Choosing which tokens a masked language model must guess (Devlin et al. 2019, section 3.1)."""
+"""Choosing which tokens a masked language model must predict (Devlin et al. 2019, section 3.1)."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-MASKED, RANDOM = 0.8, 0.1  # of the chosen tokens; the rest stay as they are
-IGNORED = -100  # the label of a place where nothing is asked
+# Of the chosen tokens 80 % become [MASK], 10 % a random token and 10 % stay as they are (Devlin et al. 2019).
+MASK_FRACTION, RANDOM_FRACTION = 0.8, 0.1
+IGNORE_INDEX = -100  # label of tokens without a prediction: the default `ignore_index` of PyTorch's cross-entropy
 
 
 @dataclass(frozen=True)
 class Masking:
     """What masking needs to know of a tokenizer."""
 
-    mask_id: int
+    mask_token_id: int
     special_ids: np.ndarray
-    """Ids that are never chosen: [CLS], [SEP], padding, and [UNK], which is easy to guess and teaches nothing."""
+    """Ids that are never chosen: [CLS], [SEP], padding, and [UNK], which is easy to predict and teaches nothing."""
     vocab_size: int
-    probability: float
-    continues: np.ndarray | None = None
-    """(vocabulary,) true for pieces that go on with a word: a word is masked whole. None: each piece by itself."""
+    mlm_probability: float
+    is_continuation: np.ndarray | None = None
+    """(vocabulary,) true for pieces that continue a word, for whole-word masking; None masks each piece by itself."""
 
     @classmethod
-    def of(cls, tokenizer: Any, probability: float, *, whole_words: bool = False) -> "Masking":
-        """Take the ids from a tokenizer."""
-        special = np.array(tokenizer.all_special_ids)
-        continues = _continues(tokenizer) if whole_words else None
-        return cls(tokenizer.mask_token_id, special, len(tokenizer), probability, continues)
+    def from_tokenizer(cls, tokenizer: Any, mlm_probability: float, *, whole_words: bool = False) -> "Masking":
+        """The masking for a tokenizer of transformers."""
+        special_ids = np.array(tokenizer.all_special_ids)
+        is_continuation = _continuation_pieces(tokenizer) if whole_words else None
+        return cls(tokenizer.mask_token_id, special_ids, len(tokenizer), mlm_probability, is_continuation)
 
-    def apply(self, ids: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Ids (tokens,), of one or several sequences -> masked ids and labels, (tokens,): the true id or -100."""
+    def apply(self, ids: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Ids (tokens,) of one or several sequences -> masked ids and labels, (tokens,): the true id or -100."""
         special = np.isin(ids, self.special_ids)
-        chance = random.random(len(ids), dtype=np.float32)
-        if self.continues is not None:
-            starts = ~self.continues[ids] | special
-            starts[1:] |= special[:-1]
-            chance = chance[np.cumsum(starts) - starts[0]]
-        chosen = (chance < self.probability) & ~special
-        fate = random.random(len(ids), dtype=np.float32)
-        random_ids = random.integers(self.vocab_size, size=len(ids))
-        masked = np.where(chosen & (fate < MASKED), self.mask_id, ids)
-        masked = np.where(chosen & (fate >= MASKED) & (fate < MASKED + RANDOM), random_ids, masked)
-        return masked, np.where(chosen, ids, IGNORED)
+        draw = rng.random(len(ids), dtype=np.float32)
+        if self.is_continuation is not None:
+            # One draw decides for a whole word. cumsum numbers the words, and all pieces of word n take draw n. A
+            # special token is a word by itself, and so is what follows it, even if it looks like the continuation of a
+            # word that was cut at the end of the sequence before.
+            word_starts = ~self.is_continuation[ids] | special
+            word_starts[1:] |= special[:-1]
+            draw = draw[np.cumsum(word_starts) - word_starts[0]]
+        chosen = (draw < self.mlm_probability) & ~special
+        replacement = rng.random(len(ids), dtype=np.float32)
+        random_ids = rng.integers(self.vocab_size, size=len(ids))
+        to_mask = chosen & (replacement < MASK_FRACTION)
+        to_random = chosen & (replacement >= MASK_FRACTION) & (replacement < MASK_FRACTION + RANDOM_FRACTION)
+        masked = np.where(to_random, random_ids, np.where(to_mask, self.mask_token_id, ids))
+        return masked, np.where(chosen, ids, IGNORE_INDEX)
 
 
 def random_for(*numbers: int) -> np.random.Generator:
@@ -49,8 +54,11 @@ def random_for(*numbers: int) -> np.random.Generator:
     return np.random.default_rng(numbers)
 
 
-def _continues(tokenizer: Any) -> np.ndarray:
-    """By the tokenizer's own signs: ## before a piece that goes on (WordPiece), ▁ or Ġ before one that begins."""
+def _continuation_pieces(tokenizer: Any) -> np.ndarray:
+    """(vocabulary,) true for pieces that continue a word.
+
+    WordPiece marks them with ##; SentencePiece and byte-level BPE mark the pieces that begin a word, with ▁ or Ġ.
+    """
     pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     if any(piece.startswith("##") for piece in pieces):
         return np.array([piece.startswith("##") for piece in pieces])

@@ -1,4 +1,4 @@
-"""Memory: the most that was held, and freed memory given back."""
+"""Memory: measuring the peak, and returning freed memory to the operating system."""
 
 import ctypes
 import resource
@@ -9,17 +9,19 @@ import torch
 
 
 def peak_memory(device: torch.device) -> int:
-    """Most bytes held so far: on the GPU, or by this process."""
+    """Peak memory so far in bytes: reserved on the GPU, or resident in this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
+    # Linux counts ru_maxrss in KiB, macOS in bytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def trim_memory() -> None:
-    """Give freed memory back to the system, where the C library can.
+    """Return freed memory to the operating system, where the C library can.
 
-    Batches of ever other sizes leave holes between what lives on, and without this a process grows by some MB a step.
+    Batches differ in size, so that freed blocks leave gaps between live ones. Without this a process on a CPU grows by
+    some MB a step.
     """
     if sys.platform == "linux":
-        with suppress(AttributeError):  # musl has no such function
+        with suppress(AttributeError):  # musl's C library has no malloc_trim
             ctypes.CDLL(None).malloc_trim(0)

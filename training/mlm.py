@@ -1,4 +1,4 @@
-"""Masked language modelling with the LM head on the masked places alone."""
+"""Masked language modelling with the LM head at the masked tokens alone."""
 
 import re
 from collections.abc import Iterator
@@ -10,16 +10,17 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from .adapters.bottleneck.fusion import fusion_penalty
-from .batches import lay_out
+from .batches import use_layout
 from .families import block_number, family_of
-from .fast.fast_layers import quicken
-from .fast.fused_cross_entropy import linear_cross_entropy, passed_by
+from .fast.fast_layers import use_fast_layers
+from .fast.fused_cross_entropy import identity_forward, linear_cross_entropy
+from .fast.linear import linear
 from .fast.packing import Packing, encode
-from .masking import IGNORED
+from .masking import IGNORE_INDEX
 
 
 class MaskedLM(nn.Module):
-    """A `...ForMaskedLM` model, bare or in a PeftModel, that never builds logits for places nobody asks about.
+    """A `...ForMaskedLM` model, bare or in a PeftModel (changed in place), that computes logits only where needed.
 
     With 119,547 or 250,002 classes the head is most of a small model's work, and 85 % of it would be thrown away.
     """
@@ -28,22 +29,25 @@ class MaskedLM(nn.Module):
         super().__init__()
         self.model = model
         bare: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-        family = family_of(bare.config.model_type)
-        # not registered as children: their parameters belong to `model`
+        self._family, self._config = family_of(bare.config.model_type), bare.config
+        self.layout = use_layout(bare)
+        decoder = bare.get_output_embeddings()
+        # an invertible adapter has a hook on the decoder, which a replaced layer would lose
+        use_fast_layers(model, keep=(decoder,))
+        # in lists, so that they are not registered as children: their parameters belong to `model`
         self._encoder = [cast(nn.Module, bare.base_model)]
-        self._head = [bare.get_submodule(name) for name in family.head]
-        self._decoder = [bare.get_output_embeddings()]
-        self._family, self._config = family, bare.config
-        self.layout = lay_out(bare)
-        quicken(model)
+        self._head = [bare.get_submodule(name) for name in self._family.head]
+        self._decoder = [decoder]
 
-    def logits(self, input_ids: Tensor, attention_mask: Tensor, places: Tensor) -> Tensor:
-        """Logits (n, vocabulary) at the n places where the boolean `places` (batch, seq) is true, row by row."""
-        one_each = not bool((places.sum(1) != 1).any())
-        last = self._last_attention() if one_each else None
-        with nullcontext() if last is None else _narrowed(last, places):
+    def logits(self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor) -> Tensor:
+        """Logits (n, vocabulary) at the n positions where the boolean `positions` (batch, seq) is true, row by row."""
+        one_each = not bool((positions.sum(1) != 1).any())
+        last_attention = self._last_attention_output() if one_each else None
+        with nullcontext() if last_attention is None else _narrow_to(last_attention, positions):
             hidden = encode(self._encoder[0], input_ids, attention_mask)
-        return self._headed(hidden[places] if hidden.shape[:2] == places.shape else hidden[:, 0])
+        narrowed = hidden.shape[:2] != positions.shape
+        hidden = self._decoder_input(hidden[:, 0] if narrowed else hidden[positions])
+        return linear(hidden, self._decoder[0].weight, self._decoder[0].bias)
 
     def forward(
         self,
@@ -53,44 +57,53 @@ class MaskedLM(nn.Module):
         position_ids: Tensor | None = None,
         packing: Packing | None = None,
     ) -> Tensor:
-        """Sum of the cross-entropies, in fp32, over the places where `labels`, (batch, seq), is not -100.
+        """Sum of the cross-entropies over the tokens whose label, (batch, seq), is not -100: a scalar in fp32.
 
         Padded sequences come with `attention_mask`; packed ones, (1, tokens), with `position_ids` and `packing`.
         """
         hidden = encode(self._encoder[0], input_ids, attention_mask, position_ids, packing)
-        places = labels != IGNORED
-        with passed_by(self._decoder[0]):
-            hidden = self._headed(hidden[places])
-        return linear_cross_entropy(hidden, self._decoder[0], labels[places])
+        labelled = labels != IGNORE_INDEX
+        return linear_cross_entropy(self._decoder_input(hidden[labelled]), self._decoder[0], labels[labelled])
 
     def penalty(self) -> Tensor | None:
-        """What is added to a step's mean loss: the penalty of fusion layers, if there are any."""
-        found = fusion_penalty(self.model)
-        return found if isinstance(found, Tensor) and found.requires_grad else None
+        """The penalty of fusion layers in training, which is added to a step's mean loss; None without such layers."""
+        penalty = fusion_penalty(self.model)
+        return penalty if isinstance(penalty, Tensor) and penalty.requires_grad else None
 
-    def _last_attention(self) -> nn.Module | None:
-        """The last block's module that takes (attention's result, residual), as it is now; None where that is unsure.
+    def _decoder_input(self, hidden: Tensor) -> Tensor:
+        """(n, hidden) -> (n, embedding): the head up to its decoder, hooks on the decoder included."""
+        with identity_forward(self._decoder[0]):
+            for module in self._head:
+                hidden = module(hidden)
+        return hidden
 
-        Looked for at each call: an adapter may have been put around it since.
+    def _last_attention_output(self) -> nn.Module | None:
+        """The last block's module that is called with (attention's output, residual); None in other architectures.
+
+        Searched at each call, for an adapter may have been wrapped around it since the last.
         """
-        if not self._family.packs or self._family.attention.kind != "own":
+        if not self._family.supports_packing or self._family.attention.residual != "argument":
             return None
-        if getattr(self._config, "chunk_size_feed_forward", 0):
+        if getattr(
+            self._config, "chunk_size_feed_forward", 0
+        ):  # transformers refuses lengths that the size does not divide
             return None
         pattern = self._family.attention.modules
-        found = {block_number(name): module for name, module in self.named_modules() if re.fullmatch(pattern, name)}
-        return found.get(self._config.num_hidden_layers - 1)
-
-    def _headed(self, hidden: Tensor) -> Tensor:
-        for module in self._head:
-            hidden = module(hidden)
-        return hidden
+        by_block = {block_number(name): module for name, module in self.named_modules() if re.fullmatch(pattern, name)}
+        return by_block.get(self._config.num_hidden_layers - 1)
 
 
 @contextmanager
-def _narrowed(last: nn.Module, places: Tensor) -> Iterator[None]:
-    """Inside, what comes after the last attention is done at one place of each sequence alone: (batch, 1, hidden)."""
-    hook = last.register_forward_pre_hook(lambda _, given: tuple(hidden[places].unsqueeze(1) for hidden in given))
+def _narrow_to(last_attention: nn.Module, positions: Tensor) -> Iterator[None]:
+    """Inside `with`, what follows the last attention runs at one position of each sequence: (batch, 1, hidden).
+
+    Other positions matter to a token only through attention, so after the last one they are not needed.
+    """
+
+    def keep_positions(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(hidden[positions].unsqueeze(1) for hidden in inputs)
+
+    hook = last_attention.register_forward_pre_hook(keep_positions)
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ from transformers import PreTrainedModel
 from .families import family_of
 
 SEED = 0  # a base with a new head is the same wherever it is loaded
-SPREAD = 0.02  # BERT's initializer_range
+INIT_STD = 0.02  # BERT's `initializer_range`
 
 
 def initialise_head(model: PreTrainedModel) -> None:
@@ -32,7 +32,7 @@ def initialise_head(model: PreTrainedModel) -> None:
 def _initialise(module: nn.Module, generator: torch.Generator) -> None:
     if isinstance(module, nn.Linear):
         nn.init.eye_(module.weight)
-        module.weight += torch.randn(module.weight.shape, generator=generator) * SPREAD
+        module.weight += torch.randn(module.weight.shape, generator=generator) * INIT_STD
     elif isinstance(module, nn.LayerNorm):
         nn.init.ones_(module.weight)
     if isinstance(module, nn.Linear | nn.LayerNorm) and module.bias is not None:

@@ -20,9 +20,9 @@ from ..workspace.progress import QUIET, Progress
 from .adapters import language_adapter
 from .base import load_base, tokenizer_hash
 from .batches import Batch, MaskedSteps, Sampler, plan_batches
-from .lr_scheduler import Schedule
-from .masking import IGNORED, Masking, random_for
-from .memory_fit import find_device_tokens
+from .device_batch_tokens import find_device_tokens
+from .loop import LoopSettings
+from .masking import IGNORE_INDEX, Masking, random_for
 from .mlm import MaskedLM
 from .precision import autocast_dtype
 from .tokens import Sequences, tokenise, tokens_artifact
@@ -42,7 +42,7 @@ class Ready:
     feed: MaskedSteps
     fixed: list[Batch]
     """Validation batches with their masks."""
-    schedule: Schedule
+    schedule: LoopSettings
     facts: dict[str, Any]
 
 
@@ -72,7 +72,7 @@ def set_up(
     if settings.gradient_checkpointing:
         checkpoint_activations(base)
     model = MaskedLM(adapted).to(accelerator.device)
-    masking = Masking.of(tokenizer, settings.mlm_probability, whole_words=settings.whole_word_mask)
+    masking = Masking.from_tokenizer(tokenizer, settings.mlm_probability, whole_words=settings.whole_word_mask)
     train = [Sequences(artifact.folder / "train.arrow") for artifact in tokens]
     validation = [Sequences(artifact.folder / "validation.arrow") for artifact in tokens]
     feed = MaskedSteps(
@@ -102,15 +102,15 @@ def set_up(
     return Ready(tokenizer, adapted, model, feed, fixed, schedule_of(settings), facts)
 
 
-def schedule_of(settings: Training) -> Schedule:
+def schedule_of(settings: Training) -> LoopSettings:
     """The recipe's."""
-    return Schedule(
+    return LoopSettings(
         max_steps=settings.max_steps,
         learning_rate=settings.learning_rate,
-        shape=settings.lr_scheduler_type,
+        lr_scheduler_type=settings.lr_scheduler_type,
         warmup_steps=settings.warmup_steps,
         weight_decay=settings.weight_decay,
-        clip_norm=settings.max_grad_norm,
+        max_grad_norm=settings.max_grad_norm,
         eval_every=settings.eval_steps,
         log_every=settings.logging_steps,
         patience=settings.early_stopping_patience,
@@ -214,7 +214,7 @@ def _validation_batches(
             tokens += int(data.lengths[numbers].sum())
             if tokens * len(validation) >= settings.validation_tokens:
                 break
-    if not any(bool((batch["labels"] != IGNORED).any()) for batch in batches):
+    if not any(bool((batch["labels"] != IGNORE_INDEX).any()) for batch in batches):
         raise UserError("nothing to guess in the validation text: all of it is [UNK] to this base")
     return batches
 
@@ -223,7 +223,7 @@ def _asked(masking: Masking, row: np.ndarray, *numbers: int) -> tuple[np.ndarray
     """The masked row; with other random numbers where those before chose no token, as in short ones they may."""
     found = masking.apply(row, random_for(*numbers, 0))
     for attempt in range(1, MOST_ATTEMPTS):
-        if (found[1] != IGNORED).any():
+        if (found[1] != IGNORE_INDEX).any():
             break
         found = masking.apply(row, random_for(*numbers, attempt))
     return found

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, asked about between steps, so that training can put its state away first."""
+"""What happens on Ctrl-C and SIGTERM: the current step is finished, so that a checkpoint can be written first."""
 
 import signal
 import threading
@@ -6,31 +6,33 @@ import time
 from types import FrameType
 from typing import Any
 
-CAUGHT = (signal.SIGINT, signal.SIGTERM)
-ECHO_SECONDS = 3.0
+HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# torchrun passes Ctrl-C on to processes that the terminal has interrupted already; the copy arrives at once.
+DUPLICATE_SECONDS = 3.0
 
 
 class StopRequest:
-    """Inside `with`, remembers that a signal came instead of being torn away by it.
+    """Inside `with`, SIGINT and SIGTERM set `received` instead of ending the process.
 
-    A second Ctrl-C, some seconds later, does tear; at once it is the launcher's echo of the first.
+    A second Ctrl-C after more than DUPLICATE_SECONDS raises KeyboardInterrupt at once. Outside the main thread, where
+    Python allows no signal handlers, nothing is changed.
     """
 
-    came = False
+    received = False
 
     def __enter__(self) -> "StopRequest":
-        self._before: dict[int, Any] = {}
+        self._previous_handlers: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in CAUGHT}
+            self._previous_handlers = {number: signal.signal(number, self._handle) for number in HANDLED_SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if self.came and number == signal.SIGINT and now - self._at > ECHO_SECONDS:
+        if not self.received:
+            self.received, self._received_at = True, now
+        elif number == signal.SIGINT and now - self._received_at > DUPLICATE_SECONDS:
             raise KeyboardInterrupt
-        if not self.came:
-            self.came, self._at = True, now

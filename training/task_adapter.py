@@ -1,4 +1,7 @@
-"""Task adapters: a seq_bn and a head, trained on top of a frozen language adapter (MAD-X, Pfeiffer et al. 2020)."""
+"""Task adapters: a seq_bn and a head, trained on top of a frozen language adapter.
+
+The set-up of MAD-X (Pfeiffer et al. 2020, https://arxiv.org/abs/2005.00052).
+"""
 
 import itertools
 import json
@@ -20,71 +23,78 @@ from ..workspace.progress import QUIET, Progress
 from .adapters import load_adapter, stack_task_adapter
 from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, merge_adapter
 from .adapters.files import save_adapter
-from .batches import Batch, Layout, Step, lay_out, to_device
-from .fast.fast_layers import quicken
+from .batches import Batch, Layout, Position, Step, to_device, use_layout
+from .fast.fast_layers import use_fast_layers
 from .fast.packing import encode
-from .loop import fit, mean_loss
-from .lr_scheduler import Schedule
-from .masking import IGNORED
+from .loop import LoopSettings, fit, mean_loss
+from .masking import IGNORE_INDEX
 from .memory import peak_memory
-from .metrics_logger import Watch
+from .metrics_logger import MetricsLogger
 from .precision import make_accelerator
 from .tensors import refuse_pointers
 
 T = TypeVar("T")
-INIT_STD = 0.02
+INIT_STD = 0.02  # of the head's weights: BERT's and XLM-R's `initializer_range`
+HEAD_FILE, LABELS_FILE = "head.safetensors", "task.json"
 
 
 @dataclass(frozen=True)
 class Example:
-    """Tokenised input and its gold label: one class id, or one id per token (-100 where none is asked)."""
+    """Tokenised input and its gold label: one class id, or one id per token (-100 for tokens without a label)."""
 
     input_ids: list[int]
     label: int | list[int]
     words: tuple[int, ...] = ()
     """For tags: the number of the word that each labelled token begins."""
-    cut: bool = False
-    """Whether the end of the text was left out because it is too long."""
+    truncated: bool = False
+    """Whether the text was longer than the maximum length, and its end was cut off."""
 
 
 class TaskModel(nn.Module):
     """An adapted encoder with a head over the first token (classes) or over every token (tags).
 
-    The class head is AdapterHub's: dropout, dense, tanh, dropout, dense; the tag head dropout and dense.
+    The class head is AdapterHub's: dropout, dense, tanh, dropout, dense; the tag head is dropout, dense.
     """
 
     def __init__(self, adapted: Any, classes: int, *, per_token: bool, dropout: float = 0.0) -> None:
         super().__init__()
         self.adapted = adapted
         bare = adapted.get_base_model()
-        self._encoder = [cast(nn.Module, bare.base_model)]  # not a child: `adapted` holds its parameters
-        self.layout = lay_out(bare)
+        # in a list, so that it is not registered as a child: `adapted` holds its parameters
+        self._encoder = [cast(nn.Module, bare.base_model)]
+        self.layout = use_layout(bare)
         self.per_token = per_token
-        hidden = bare.config.hidden_size
+        hidden_size = bare.config.hidden_size
         if per_token:
-            self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden, classes))
+            self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden_size, classes))
         else:
-            inner = (nn.Linear(hidden, hidden), nn.Tanh(), nn.Dropout(dropout), nn.Linear(hidden, classes))
-            self.head = nn.Sequential(nn.Dropout(dropout), *inner)
+            self.head = nn.Sequential(
+                nn.Dropout(dropout),
+                nn.Linear(hidden_size, hidden_size),
+                nn.Tanh(),
+                nn.Dropout(dropout),
+                nn.Linear(hidden_size, classes),
+            )
         for module in self.head:
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=INIT_STD)
                 nn.init.zeros_(module.bias)
-        quicken(self)
+        # an invertible adapter has a hook on the decoder, which a replaced layer would lose
+        use_fast_layers(self, keep=(bare.get_output_embeddings(),))
 
     def logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """(batch, seq) ids -> (batch, classes), or (batch, seq, classes) per token."""
         hidden = encode(self._encoder[0], input_ids, attention_mask)
         return self.head(hidden if self.per_token else hidden[:, 0])
 
-    def answers(self, input_ids: Tensor, labels: Tensor, **layout: Any) -> Tensor:
-        """Logits (n, classes) at the n labelled places of a batch that `layout` made, row by row."""
-        return self.head(encode(self._encoder[0], input_ids, **layout)[labels != IGNORED])
+    def labelled_logits(self, input_ids: Tensor, labels: Tensor, **layout: Any) -> Tensor:
+        """Logits (n, classes) of the n labelled tokens of a batch that `layout` made, row by row."""
+        return self.head(encode(self._encoder[0], input_ids, **layout)[labels != IGNORE_INDEX])
 
     def forward(self, input_ids: Tensor, labels: Tensor, **layout: Any) -> Tensor:
-        """Sum of the cross-entropies over the labelled places: first tokens for classes."""
-        logits = self.answers(input_ids, labels, **layout).float()
-        return nn.functional.cross_entropy(logits, labels[labels != IGNORED], reduction="sum")
+        """Sum of the cross-entropies over the labelled tokens (for classes each text's first): a scalar in fp32."""
+        logits = self.labelled_logits(input_ids, labels, **layout).float()
+        return nn.functional.cross_entropy(logits, labels[labels != IGNORE_INDEX], reduction="sum")
 
 
 def train_task(  # noqa: PLR0913
@@ -100,122 +110,135 @@ def train_task(  # noqa: PLR0913
     progress: Progress = QUIET,
     label: str = "train task adapter",
 ) -> TaskModel:
-    """A task adapter and head trained on `base` (changed in place), the best epoch by validation loss.
+    """A task adapter and head trained on `base` (changed in place), from the epoch with the lowest validation loss.
 
-    The seed moves initialisation, data order and dropout alike.
+    The seed decides initialisation, data order and dropout.
     """
     set_seed(seed)
     accelerator, _ = make_accelerator(precision)
     adapted = stack_task_adapter(base, language_adapter, settings.reduction_factor)
     per_token = isinstance(train[0].label, list)
     model = TaskModel(adapted, classes, per_token=per_token, dropout=settings.dropout).to(accelerator.device)
-    fixed = [_batch(some, model.layout) for some in _in_batches(_by_length(validation), settings.batch_size)]
-    per_epoch = -(-len(train) // settings.batch_size)
-    steps = per_epoch * settings.num_train_epochs
-    schedule = Schedule(
-        max_steps=steps,
-        learning_rate=settings.learning_rate,
-        warmup_steps=int(steps * settings.warmup_ratio),
-        weight_decay=settings.weight_decay,
-        clip_norm=settings.max_grad_norm,
-        shape=settings.lr_scheduler_type,
-        eval_every=per_epoch,
-        log_every=per_epoch,
-        seed=seed,
+    validation_batches = [
+        _batch(examples, model.layout) for examples in _in_batches(_by_length(validation), settings.batch_size)
+    ]
+    steps_per_epoch = -(-len(train) // settings.batch_size)
+    max_steps = steps_per_epoch * settings.num_train_epochs
+    result = fit(
+        model,
+        _ShuffledExamples(train, settings.batch_size, model.layout, seed),
+        LoopSettings(
+            max_steps=max_steps,
+            learning_rate=settings.learning_rate,
+            warmup_steps=int(max_steps * settings.warmup_ratio),
+            weight_decay=settings.weight_decay,
+            max_grad_norm=settings.max_grad_norm,
+            lr_scheduler_type=settings.lr_scheduler_type,
+            eval_every=steps_per_epoch,
+            log_every=steps_per_epoch,
+            seed=seed,
+        ),
+        lambda: mean_loss(model, validation_batches, accelerator),
+        accelerator,
+        MetricsLogger(
+            max_steps=max_steps,
+            log_every=steps_per_epoch,
+            peak_memory=lambda: peak_memory(accelerator.device),
+            progress=progress,
+            label=label,
+        ),
     )
-    feed = _Shuffled(train, settings.batch_size, model.layout, seed)
-    watch = Watch(
-        steps=steps,
-        every=per_epoch,
-        memory=lambda: peak_memory(accelerator.device),
-        progress=progress,
-        label=label,
-    )
-    fit(model, feed, schedule, lambda: mean_loss(model, fixed, accelerator), accelerator, watch).restore()
+    result.restore_best()
     return model
 
 
 def save_task(model: TaskModel, labels: Sequence[str], folder: Path) -> None:
     """Write the task adapter, its head (`head.safetensors`) and the labels (`task.json`) into a new folder.
 
-    The language adapter below stays where it is: `load_task` wants both.
+    The language adapter is not copied: `load_task` takes it from its own folder.
     """
     folder.mkdir()
     save_adapter(model.adapted, folder, TASK)
-    save_file(model.head.state_dict(), folder / "head.safetensors")
-    about = {"labels": list(labels), "per_token": model.per_token}
-    (folder / "task.json").write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
+    save_file(model.head.state_dict(), folder / HEAD_FILE)
+    content = {"labels": list(labels), "per_token": model.per_token}
+    (folder / LABELS_FILE).write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def load_task(base: PreTrainedModel, language_adapter: Path | None, folder: Path) -> tuple[TaskModel, list[str]]:
     """The task model that `save_task` wrote, on the same base (changed in place) and language adapter; its labels."""
     refuse_pointers(folder.iterdir())
-    about = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-    below = base if language_adapter is None else load_adapter(base, language_adapter)
-    if isinstance(below, PeftModel) and isinstance(below.peft_config[LANGUAGE], BottleneckConfig):
-        below.load_adapter(str(folder), TASK)
-        activate_stack(below)
-        adapted = below
+    content = json.loads((folder / LABELS_FILE).read_text(encoding="utf-8"))
+    model = base if language_adapter is None else load_adapter(base, language_adapter)
+    if isinstance(model, PeftModel) and isinstance(model.peft_config[LANGUAGE], BottleneckConfig):
+        model.load_adapter(str(folder), TASK)
+        activate_stack(model)
+        adapted = model
     else:
-        whole: Any = merge_adapter(below) if isinstance(below, PeftModel) else below
-        adapted = PeftModel.from_pretrained(whole, folder, adapter_name=TASK)
-    model = TaskModel(adapted, len(about["labels"]), per_token=about["per_token"])
-    model.head.load_state_dict(load_file(folder / "head.safetensors"))
-    return model.requires_grad_(False).eval(), about["labels"]
+        merged: Any = merge_adapter(model) if isinstance(model, PeftModel) else model
+        adapted = PeftModel.from_pretrained(merged, folder, adapter_name=TASK)
+    task_model = TaskModel(adapted, len(content["labels"]), per_token=content["per_token"])
+    task_model.head.load_state_dict(load_file(folder / HEAD_FILE))
+    return task_model.requires_grad_(False).eval(), content["labels"]
 
 
 def predict(model: TaskModel, examples: Sequence[Example], *, batch_size: int = 32) -> list[Any]:
     """The most likely class of each example, or the list of classes of its labelled tokens, in order."""
     model.eval()
     device = next(model.parameters()).device
-    found: dict[int, Any] = {}
+    predictions: dict[int, Any] = {}
     shortest_first = sorted(range(len(examples)), key=lambda number: len(examples[number].input_ids))
-    for some in _in_batches(shortest_first, batch_size):
-        batch = to_device(_batch([examples[number] for number in some], model.layout), device)
+    for numbers in _in_batches(shortest_first, batch_size):
+        batch = to_device(_batch([examples[number] for number in numbers], model.layout), device)
         with torch.no_grad():
-            best = iter(model.answers(**batch).argmax(-1).tolist())
-        for number in some:
+            # one class for each labelled token of the batch, in the order of its examples
+            classes = iter(model.labelled_logits(**batch).argmax(-1).tolist())
+        for number in numbers:
             label = examples[number].label
-            asked = 1 if isinstance(label, int) else sum(tag != IGNORED for tag in label)
-            answers = list(itertools.islice(best, asked))
-            found[number] = answers[0] if isinstance(label, int) else answers
-    return [found[number] for number in range(len(examples))]
+            if isinstance(label, int):
+                predictions[number] = next(classes)
+            else:
+                labelled = sum(tag != IGNORE_INDEX for tag in label)
+                predictions[number] = list(itertools.islice(classes, labelled))
+    return [predictions[number] for number in range(len(examples))]
 
 
 @dataclass(frozen=True)
-class _Shuffled:
-    """Labelled examples, epoch after epoch, each in an order of its own; a `Feed` that always starts at the start."""
+class _ShuffledExamples:
+    """Labelled examples, epoch after epoch, each in its own order; a `Feed` that always starts at the beginning."""
 
     examples: Sequence[Example]
-    size: int
+    batch_size: int
     layout: Layout
     seed: int
 
-    def steps(self, after: dict[str, Any] | None = None) -> Iterator[Step]:
+    def steps(self, start: Position | None = None) -> Iterator[Step]:
         """See `Feed`."""
         for epoch in itertools.count():
             order = np.random.default_rng((self.seed, epoch)).permutation(len(self.examples))
-            for some in _in_batches([self.examples[number] for number in order], self.size):
-                batch = _batch(_by_length(some), self.layout)
-                tokens = sum(len(example.input_ids) for example in some)
-                yield Step([batch], int((batch["labels"] != IGNORED).sum()), tokens, {})
+            for examples in _in_batches([self.examples[number] for number in order], self.batch_size):
+                batch = _batch(_by_length(examples), self.layout)
+                tokens = sum(len(example.input_ids) for example in examples)
+                yield Step([batch], int((batch["labels"] != IGNORE_INDEX).sum()), tokens, {})
 
 
-def _in_batches(some: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(some), size):
-        yield some[start : start + size]
+def _in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def _by_length(examples: Sequence[Example]) -> list[Example]:
-    """Shortest first, so that like lengths lie together."""
+    """Shortest first: packing makes the fewest groups, and padding is least."""
     return sorted(examples, key=lambda example: len(example.input_ids))
 
 
 def _batch(examples: Sequence[Example], layout: Layout) -> Batch:
-    """A class stands at its text's first token."""
+    """A batch whose `labels` hold each example's tags, or its class at the first token."""
     labels = []
     for example in examples:
-        row = np.full(len(example.input_ids), IGNORED)
-        row[: 1 if isinstance(example.label, int) else None] = example.label
+        row = np.full(len(example.input_ids), IGNORE_INDEX)
+        if isinstance(example.label, int):
+            row[0] = example.label
+        else:
+            row[:] = example.label
         labels.append(row)
     return layout.batch([np.asarray(example.input_ids) for example in examples], labels)

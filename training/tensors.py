@@ -1,4 +1,4 @@
-"""Named tensors from files: safetensors, or pickles of which tensors alone are read."""
+"""Reading named tensors from files: safetensors, or pickles of which only tensors are loaded."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,46 +11,48 @@ from torch import Tensor
 
 from ..workspace.errors import UserError
 
-POINTERS = {  # what stands in a file's place before its content is fetched
+# Text files that stand in for a file whose content was not fetched, by how they begin.
+POINTERS = {
     b"version https://git-lfs": "a Git LFS pointer: run `git lfs pull` in its folder",
     b"/annex/objects/": "a git-annex pointer: run `git annex get` in its folder",
 }
+LONGEST_POINTER_START = 64  # bytes, more than any of their beginnings
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
-    """The named tensors in a safetensors file or, by any other name, a pickle; its other objects are not loaded.
+    """The named tensors in a safetensors file or, with any other suffix, a pickle; its other objects are not loaded.
 
-    Raises UserError for a pointer in the file's place, and for what cannot be read or is something else.
+    Raises UserError for a Git LFS or git-annex pointer, and for a file that cannot be read or holds anything else.
     """
     refuse_pointers([file])
     try:
         content = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
-    except UnpicklingError as error:  # torch's own message advises to run the code
+    except UnpicklingError as error:  # torch's own message advises running the code
         raise UserError(
-            f"{file} is no pickle of tensors alone; what else it holds could run code and is not loaded: save the "
-            "weights as safetensors where they were made"
+            f"{file} holds more than tensors, which could run code and is not loaded: save the weights as safetensors "
+            "where they were made"
         ) from error
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
-        raise UserError(f"{file} cannot be read as tensors ({first_line(error)}): fetch or make it again") from error
+        raise UserError(f"cannot read {file} as tensors ({first_line(error)}): download or save it again") from error
     if not isinstance(content, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
     ):
-        raise UserError(f"{file} holds something else than named tensors")
+        raise UserError(f"{file} holds something other than named tensors")
     return content
 
 
 def refuse_pointers(files: Iterable[Path]) -> None:
-    """Raise a UserError where one of the files is not there itself, but a pointer of Git LFS or git-annex to it."""
+    """Raise UserError if one of the files is a pointer of Git LFS or git-annex instead of the file itself."""
     for file in files:
         if not file.is_file():
             continue
         with file.open("rb") as opened:
-            head = opened.read(64)
-        for beginning, told in POINTERS.items():
+            head = opened.read(LONGEST_POINTER_START)
+        for beginning, advice in POINTERS.items():
             if head.startswith(beginning):
-                raise UserError(f"{file} is not the file itself but {told}, or download the file from its page")
+                raise UserError(f"{file} is not the file itself but {advice}, or download the file from its page")
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception says, in one line."""
+    """The first line of an exception's message, or its type where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

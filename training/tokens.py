@@ -1,9 +1,9 @@
-"""Prepared text, tokenised once into memory-mapped Arrow."""
+"""Prepared text, tokenised once into memory-mapped Arrow files."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow
@@ -15,73 +15,94 @@ from datasets import Dataset
 from ..workspace.artifacts import Artifact, Draft
 from ..workspace.progress import QUIET, Progress
 
-ROWS = 1000  # texts tokenised at a time, in parallel by the tokenizer itself
+CACHE_VERSION = 2  # of tokens artifacts; part of their hash, so raise it when the same settings give other tokens
+BATCH_ROWS = 1000  # texts tokenised at a time, by the tokenizer's own threads
 SPLITS = ("train", "validation")
+
+
+class Line(NamedTuple):
+    """A line of a document."""
+
+    document: str
+    text: str
 
 
 def read_texts(sources: Sequence[Artifact], split: str) -> Iterator[str]:
     """Every text of a split of prepared artifacts, in order."""
-    return (text for _, text in _read_lines(sources, split))
+    return (line.text for line in _read_lines(sources, split))
 
 
 def tokens_artifact(
     source: Artifact, tokenizer_key: str, max_length: int, root: Path, *, line_by_line: bool
 ) -> Artifact:
-    """Where the tokenised form of `source` lies; its hash covers data, tokenizer content, settings and code version."""
-    section = {"tokenizer": tokenizer_key, "max_length": max_length, "line_by_line": line_by_line, "code": 2}
+    """The artifact of the tokenised form of `source`; its hash covers data, tokenizer content, settings and version."""
+    section = {
+        "tokenizer": tokenizer_key,
+        "max_length": max_length,
+        "line_by_line": line_by_line,
+        "code": CACHE_VERSION,
+    }
     return Artifact(root, source.name, "tokens", section, parents=(source,))
 
 
 def tokenise(artifact: Artifact, tokenizer: Any, progress: Progress = QUIET) -> None:
-    """Write train.arrow and validation.arrow of a tokens artifact, unless they are there.
+    """Write `train.arrow` and `validation.arrow` of a tokens artifact, unless it exists.
 
-    Each row's `input_ids` is one sequence with special tokens, at most `max_length` long. Line by line each text is
-    one, the rest of it cut off; else the lines of a document are joined and cut, so that all text is used.
+    Each row's `input_ids` is one sequence with special tokens, at most `max_length` long. Line by line each line is a
+    sequence, and the end of a longer one is dropped; otherwise the lines of a document are joined and cut into
+    sequences, so that all text is used.
     """
-    length, by_line = artifact.section["max_length"], artifact.section["line_by_line"]
+    max_length, line_by_line = artifact.section["max_length"], artifact.section["line_by_line"]
     schema = pyarrow.schema({"input_ids": pyarrow.list_(pyarrow.int32())})
-    before, behind = special_tokens(tokenizer, islice(read_texts(artifact.parents, "train"), ROWS))
-    room = length - len(before) - len(behind)
-    between = line_break(tokenizer)
+    prefix, suffix = special_tokens(tokenizer, islice(read_texts(artifact.parents, "train"), BATCH_ROWS))
+    room = max_length - len(prefix) - len(suffix)
+    separator = line_break(tokenizer)
 
-    def make(draft: Draft) -> None:
+    def write(draft: Draft) -> None:
         for split in SPLITS:
-            facts = {"sequences": 0, "tokens": 0, "words": 0, "pieces": 0, "unknown_pieces": 0}
-            lines = progress.track(_read_lines(artifact.parents, split), f"tokenise {split}, lines")
-            pieces = _counted(_pieces(lines, tokenizer), tokenizer.unk_token_id, facts)
-            cut = (ids[:room] for _, ids in pieces) if by_line else _joined(pieces, room, between)
+            sequence_count = token_count = 0
+            encoder = _LineEncoder(tokenizer)
+            lines = encoder.encode(progress.track(_read_lines(artifact.parents, split), f"tokenise {split}, lines"))
+            bodies = (ids[:room] for _, ids in lines) if line_by_line else _join_and_cut(lines, room, separator)
             with pyarrow.ipc.new_stream(draft.folder / f"{split}.arrow", schema) as writer:
-                for some in _chunks(cut, ROWS):
-                    whole = [[*before, *ids, *behind] for ids in some]
-                    writer.write_batch(pyarrow.record_batch({"input_ids": whole}, schema=schema))
-                    facts["sequences"] += len(whole)
-                    facts["tokens"] += sum(map(len, whole))
-            draft.facts[split] = facts
+                for batch in _chunks(bodies, BATCH_ROWS):
+                    sequences = [[*prefix, *ids, *suffix] for ids in batch]
+                    writer.write_batch(pyarrow.record_batch({"input_ids": sequences}, schema=schema))
+                    sequence_count += len(sequences)
+                    token_count += sum(map(len, sequences))
+            draft.facts[split] = {
+                "sequences": sequence_count,
+                "tokens": token_count,
+                "words": encoder.words,
+                "pieces": encoder.pieces,
+                "unknown_pieces": encoder.unknown_pieces,
+            }
 
-    artifact.build(make, progress)
+    artifact.build(write, progress)
 
 
 def line_break(tokenizer: Any) -> list[int]:
-    """The ids that keep two lines of a document apart; none where words have a mark of their own.
+    """The ids to put between two lines of a document; none where the tokenizer marks words.
 
-    WordPiece and SentencePiece mark where words begin or go on. The byte-level and byte-fallback BPE of ModernBERT and
-    mmBERT mark only the space before a word: the first word of a line would be glued to the last of the line before.
+    WordPiece and SentencePiece mark where words begin or continue. The byte-level and byte-fallback BPE of ModernBERT
+    and mmBERT mark only the space before a word: without a separator the first word of a line would be glued to the
+    last of the line before.
     """
     word, newline, space = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("a", "\n", " "))
-    for between in ([], newline, space):
-        if len(tokenizer.decode([*word, *between, *word]).split()) > 1:
-            return between
+    for separator in ([], newline, space):
+        if len(tokenizer.decode([*word, *separator, *word]).split()) > 1:
+            return separator
     return []  # this tokenizer keeps no white space at all
 
 
 def special_tokens(tokenizer: Any, texts: Iterable[str]) -> tuple[list[int], list[int]]:
-    """The ids that a tokenizer puts before and behind a text, seen on the first that it reads."""
+    """The ids that a tokenizer puts before and after a text, taken from the first text with tokens."""
     for text in texts:
-        bare, whole = (tokenizer(text, add_special_tokens=special)["input_ids"] for special in (False, True))
-        if bare:
-            before = next(n for n in range(len(whole)) if whole[n : n + len(bare)] == bare)
-            return whole[:before], whole[before + len(bare) :]
-    return [], []  # there is nothing to put them around
+        body, sequence = (tokenizer(text, add_special_tokens=special)["input_ids"] for special in (False, True))
+        if body:
+            start = next(n for n in range(len(sequence)) if sequence[n : n + len(body)] == body)
+            return sequence[:start], sequence[start + len(body) :]
+    return [], []  # no text has any token
 
 
 class Sequences:
@@ -102,42 +123,46 @@ class Sequences:
         return [row.values.to_numpy().astype(np.int64) for row in column]
 
 
-def _read_lines(sources: Sequence[Artifact], split: str) -> Iterator[tuple[str, str]]:
-    """(document, text) of every line of a split."""
+def _read_lines(sources: Sequence[Artifact], split: str) -> Iterator[Line]:
     for source in sources:
         with pyarrow.parquet.ParquetFile(source.folder / f"{split}.parquet") as file:
-            for rows in file.iter_batches(ROWS, columns=["document", "text"]):
-                yield from zip(rows.column("document").to_pylist(), rows.column("text").to_pylist(), strict=True)
+            for batch in file.iter_batches(BATCH_ROWS, columns=["document", "text"]):
+                columns = (batch.column(name).to_pylist() for name in ("document", "text"))
+                yield from map(Line, *columns)
 
 
-def _pieces(lines: Iterable[tuple[str, str]], tokenizer: Any) -> Iterator[tuple[str, str, list[int]]]:
-    """(document, text, ids without special tokens) of each line."""
-    for some in _chunks(lines, ROWS):
-        texts = [text for _, text in some]
-        encoded = tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
-        yield from ((document, text, ids) for (document, text), ids in zip(some, encoded, strict=True))
+class _LineEncoder:
+    """Tokenises the lines of a split, and counts words and pieces on the way."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.words = self.pieces = self.unknown_pieces = 0
+
+    def encode(self, lines: Iterable[Line]) -> Iterator[tuple[str, list[int]]]:
+        """(document, ids without special tokens) of each line that has tokens."""
+        for batch in _chunks(lines, BATCH_ROWS):
+            texts = [line.text for line in batch]
+            encoded = self._tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)
+            for line, ids in zip(batch, encoded["input_ids"], strict=True):
+                self._count(line.text, ids)
+                if ids:
+                    yield line.document, ids
+
+    def _count(self, text: str, ids: list[int]) -> None:
+        self.words += len(text.split())  # at white space
+        self.pieces += len(ids)
+        if self._tokenizer.unk_token_id is not None:
+            self.unknown_pieces += ids.count(self._tokenizer.unk_token_id)
 
 
-def _counted(
-    pieces: Iterable[tuple[str, str, list[int]]], unknown: int | None, facts: dict[str, int]
-) -> Iterator[tuple[str, list[int]]]:
-    """(document, ids), with words (split at white space), pieces and unknown pieces counted into `facts`."""
-    for document, text, ids in pieces:
-        facts["words"] += len(text.split())
-        facts["pieces"] += len(ids)
-        facts["unknown_pieces"] += ids.count(unknown) if unknown is not None else 0
-        if ids:
-            yield document, ids
-
-
-def _joined(pieces: Iterable[tuple[str, list[int]]], size: int, between: list[int]) -> Iterator[list[int]]:
-    """The pieces of each document with `between` two lines, cut every `size`."""
-    for _, lines in groupby(pieces, key=lambda piece: piece[0]):
-        apart = ([*between, *ids] if number else ids for number, (_, ids) in enumerate(lines))
-        yield from _chunks(chain.from_iterable(apart), size)
+def _join_and_cut(encoded: Iterable[tuple[str, list[int]]], size: int, separator: list[int]) -> Iterator[list[int]]:
+    """The lines of each document joined with `separator`, cut every `size` ids."""
+    for _, lines in groupby(encoded, key=lambda line: line[0]):
+        separated = ([*separator, *ids] if number else ids for number, (_, ids) in enumerate(lines))
+        yield from _chunks(chain.from_iterable(separated), size)
 
 
 def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     iterator = iter(items)
-    while some := list(islice(iterator, size)):
-        yield some
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,4 +1,4 @@
-"""Weights of a masked language model from the hub or a folder: all of them, or an error that says what is missing."""
+"""Loading all weights of a masked language model from the hub or a folder, or an error that says what is missing."""
 
 import os
 import pickle
@@ -12,12 +12,13 @@ from ..workspace.errors import UserError
 from .families import FAMILIES
 from .new_head import initialise_head
 
-# For a checkpoint that is a pickle transformers starts a thread that asks the hub to convert it, and reads this
-# variable each time it loads one.
+# Unless this variable is set, transformers asks the hub, in a thread, to convert any checkpoint that is a pickle to
+# safetensors. It is read at every loading.
 os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
 
-NAMES_SHOWN = 3
-DAMAGED = (KeyError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError)
+NAMES_SHOWN = 3  # of missing weights, in an error
+# What loading a truncated or damaged checkpoint raises.
+READ_ERRORS = (KeyError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError)
 
 
 def load_weights(
@@ -30,9 +31,9 @@ def load_weights(
 ) -> PreTrainedModel:
     """The model `name` (hub id or folder) with every weight from its checkpoint.
 
-    transformers draws missing weights at random and only logs it; here that is an error. `option` is what the user
-    called the model by, `loader` a class with `from_pretrained`. The model gets the attribute `base_revision`, the
-    revision of the hub's model, for the configurations of adapters that are saved with it.
+    transformers initialises missing weights at random and only logs it; here that is an error. `option` is the option
+    or key that named the model, `loader` a class with `from_pretrained`. The model gets the attribute `base_revision`,
+    the hub revision it was loaded from, for the configurations of adapters that are saved with it.
 
     `new_head` True initialises a masked-LM head for an encoder that has none, None does so where it has none. The
     attribute `has_new_head` says whether that was done.
@@ -42,17 +43,17 @@ def load_weights(
             and it has an LM head.
         OSError: The checkpoint cannot be found or fetched.
     """
-    what = f"{option} {name}"
+    source = f"{option} {name}"
     try:
         # mismatched shapes are reported below; transformers' own error refers to a table in its log
         model, report = loader.from_pretrained(
             name, revision=revision or "main", output_loading_info=True, ignore_mismatched_sizes=True
         )
-    except ValueError as error:  # an unknown or unsupported kind of model
-        raise UserError(f"{what}: {_first_line(error)}") from error
-    except DAMAGED as error:
+    except ValueError as error:  # an unknown model type, or one without this head
+        raise UserError(f"{source}: {_first_line(error)}") from error
+    except READ_ERRORS as error:
         raise UserError(
-            f"{what}: its weights cannot be read ({_first_line(error)}): download or save them again"
+            f"{source}: cannot read its weights ({_first_line(error)}): download or save them again"
         ) from error
     model.base_revision = None if Path(name).is_dir() else revision
     # tied weights are not among the missing keys
@@ -62,7 +63,7 @@ def load_weights(
     if new_head and not in_head and not problem:
         problem = "its checkpoint has a masked-LM head: leave base.new_head out, or a trained head would be lost"
     if problem:
-        raise UserError(f"{what}: {problem}")
+        raise UserError(f"{source}: {problem}")
     model.has_new_head = bool(in_head)
     if in_head:
         initialise_head(model)

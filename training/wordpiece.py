@@ -1,7 +1,7 @@
-"""A WordPiece vocabulary learnt from text, the same for the same text.
+"""Training a WordPiece tokenizer, with the same vocabulary every time for the same text.
 
 The merges are those of byte-pair encoding (Sennrich et al. 2016, https://aclanthology.org/P16-1162) with ties broken by
-spelling; the trainer of the tokenizers library breaks them by chance, so its vocabularies differ from run to run.
+spelling; the trainer of the tokenizers library breaks them at random, so its vocabularies differ from run to run.
 """
 
 import heapq
@@ -12,31 +12,32 @@ from typing import Any
 
 from ..workspace import text
 
-SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-CONTINUED = "##"
-# What all text loses (`workspace.text`), the rest of what BERT drops as controls, and the tags of flags. Other format
-# characters are letters' companions: signs of the Qur'an (U+06DD), of Syriac, Kaithi and Mongolian.
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+CONTINUATION = "##"  # before a piece that continues a word
+# What is dropped from all text (`workspace.text`), the other control characters that BERT drops, and the tags of flags.
+# Other format characters belong to letters: signs of the Qur'an (U+06DD), of Syriac, Kaithi and Mongolian.
 DROPPED = f"[{text.DROPPED}\x1c-\x1f\ufffd\U000e0020-\U000e007f]"
 
 Pair = tuple[str, str]
 
 
 def train_tokenizer(texts: Iterable[str], size: int, alphabet: str = "") -> Any:
-    """A cased WordPiece tokenizer with at most `size` pieces, the five special ones and every character included.
+    """A cased WordPiece tokenizer with at most `size` pieces.
 
-    So are the characters of `alphabet`, at the start of a word and in it (more pieces than `size` only for these). It
-    cuts text as BERT's does, but text comes in normal form C, ZWJ and ZWNJ stay, which Sinhala, Persian and others are
-    spelled with, and a zero-width space parts words.
+    They include the five special tokens, every character of the texts, and the characters of `alphabet`, at the start
+    of a word and inside it; only these characters may make it larger than `size`. It splits text as BERT's tokenizer
+    does, with three differences: text is normalised to NFC, the joiners ZWJ and ZWNJ stay (Sinhala, Persian and others
+    are spelled with them), and a zero-width space separates words.
     """
     from tokenizers import pre_tokenizers
 
-    normal, split = _normalizer(), pre_tokenizers.BertPreTokenizer()
+    normalizer, pre_tokenizer = _normalizer(), pre_tokenizers.BertPreTokenizer()
     words: Counter[str] = Counter()
     for line in texts:
-        words.update(word for word, _ in split.pre_tokenize_str(normal.normalize_str(line)))
-    letters = dict.fromkeys(normal.normalize_str(alphabet).replace(" ", ""))
-    spelled = [piece for letter in letters for piece in (letter, CONTINUED + letter)]
-    pieces = [*SPECIALS, *learn_pieces(words, size - len(SPECIALS), spelled)]
+        words.update(word for word, _ in pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(line)))
+    letters = dict.fromkeys(normalizer.normalize_str(alphabet).replace(" ", ""))
+    alphabet_pieces = [piece for letter in letters for piece in (letter, CONTINUATION + letter)]
+    pieces = [*SPECIAL_TOKENS, *learn_pieces(words, size - len(SPECIAL_TOKENS), alphabet_pieces)]
     return _tokenizer({piece: number for number, piece in enumerate(pieces)})
 
 
@@ -58,11 +59,11 @@ def _tokenizer(vocab: dict[str, int]) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    pad, unknown, start, end, mask = SPECIALS
+    pad, unknown, start, end, mask = SPECIAL_TOKENS
     tokenizer = Tokenizer(models.WordPiece(vocab, unk_token=unknown))
     tokenizer.normalizer = _normalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece(prefix=CONTINUED)
+    tokenizer.decoder = decoders.WordPiece(prefix=CONTINUATION)
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{start}:0 $A:0 {end}:0",
         pair=f"{start}:0 $A:0 {end}:0 $B:1 {end}:1",
@@ -76,51 +77,66 @@ def _tokenizer(vocab: dict[str, int]) -> Any:
 def learn_pieces(words: Counter[str], size: int, known: Iterable[str] = ()) -> list[str]:
     """Pieces for counted words: all characters, then merges of the most frequent neighbours, up to `size`.
 
-    `known` pieces are there from the start.
+    `known` pieces are in the vocabulary from the start.
     """
-    spelled = {word: [word[0], *(CONTINUED + letter for letter in word[1:])] for word in sorted(words)}
-    pieces = dict.fromkeys(sorted({*known, *(piece for letters in spelled.values() for piece in letters)}))
-    counts: Counter[Pair] = Counter()
-    places: defaultdict[Pair, set[str]] = defaultdict(set)
-    for word, letters in spelled.items():
-        _count(letters, words[word], word, counts, places)
-    queue = [(-count, pair) for pair, count in counts.items()]
+    spelling = {word: [word[0], *(CONTINUATION + letter for letter in word[1:])] for word in sorted(words)}
+    pieces = dict.fromkeys(sorted({*known, *(piece for letters in spelling.values() for piece in letters)}))
+    pairs = _PairCounts()
+    for word, letters in spelling.items():
+        pairs.add(word, letters, words[word])
+    queue = [(-count, pair) for pair, count in pairs.counts.items()]
     heapq.heapify(queue)
     while queue and len(pieces) < size:
-        count, pair = heapq.heappop(queue)
-        if counts[pair] != -count:
-            continue  # an entry from before the count changed
-        pieces[pair[0] + pair[1].removeprefix(CONTINUED)] = None
-        changed: dict[Pair, None] = {}
-        for word in sorted(places[pair]):
-            changed.update(dict.fromkeys(_count(spelled[word], -words[word], word, counts, places)))
-            spelled[word] = _merge(spelled[word], pair)
-            changed.update(dict.fromkeys(_count(spelled[word], words[word], word, counts, places)))
-        for neighbour in changed:
-            if counts[neighbour] > 0:
-                heapq.heappush(queue, (-counts[neighbour], neighbour))
+        negative_count, pair = heapq.heappop(queue)
+        # Counts change with every merge. The queue keeps the old entries, and a changed pair is pushed again.
+        if pairs.counts[pair] != -negative_count:
+            continue
+        pieces[_merged(pair)] = None
+        changed: dict[Pair, None] = {}  # a set in the order of insertion, so that the result does not depend on hashes
+        for word in sorted(pairs.words[pair]):
+            changed.update(dict.fromkeys(pairs.remove(word, spelling[word], words[word])))
+            spelling[word] = _merge(spelling[word], pair)
+            changed.update(dict.fromkeys(pairs.add(word, spelling[word], words[word])))
+        for neighbours in changed:
+            if pairs.counts[neighbours] > 0:
+                heapq.heappush(queue, (-pairs.counts[neighbours], neighbours))
     return list(pieces)
 
 
-def _count(
-    letters: list[str], times: int, word: str, counts: Counter[Pair], places: defaultdict[Pair, set[str]]
-) -> list[Pair]:
-    """Add `times` for each pair of neighbours in a word (negative: take away); the pairs."""
-    pairs = list(pairwise(letters))
-    for pair in pairs:
-        counts[pair] += times
-        if times > 0:
-            places[pair].add(word)
-        else:
-            places[pair].discard(word)
-    return pairs
+class _PairCounts:
+    """How often neighbouring pieces occur in the text, and in which words."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Pair] = Counter()
+        self.words: defaultdict[Pair, set[str]] = defaultdict(set)
+
+    def add(self, word: str, pieces: list[str], times: int) -> list[Pair]:
+        """Count the pairs in a word that occurs `times` times; gives the pairs."""
+        neighbours = list(pairwise(pieces))
+        for pair in neighbours:
+            self.counts[pair] += times
+            self.words[pair].add(word)
+        return neighbours
+
+    def remove(self, word: str, pieces: list[str], times: int) -> list[Pair]:
+        """Undo `add`; gives the pairs."""
+        neighbours = list(pairwise(pieces))
+        for pair in neighbours:
+            self.counts[pair] -= times
+            self.words[pair].discard(word)
+        return neighbours
 
 
-def _merge(letters: list[str], pair: Pair) -> list[str]:
+def _merge(pieces: list[str], pair: Pair) -> list[str]:
+    """The pieces of a word with each occurrence of the pair merged, from left to right."""
     merged: list[str] = []
-    for letter in letters:
-        if merged and (merged[-1], letter) == pair:
-            merged[-1] = pair[0] + pair[1].removeprefix(CONTINUED)
+    for piece in pieces:
+        if merged and (merged[-1], piece) == pair:
+            merged[-1] = _merged(pair)
         else:
-            merged.append(letter)
+            merged.append(piece)
     return merged
+
+
+def _merged(pair: Pair) -> str:
+    return pair[0] + pair[1].removeprefix(CONTINUATION)

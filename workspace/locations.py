@@ -4,6 +4,7 @@ import glob
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -83,18 +84,18 @@ def hub_licences(locations: Iterable[str | Sequence[str]]) -> dict[str, str]:
     """Address (at its commit) -> licence in the data set's card, "" if it states none, of the locations on the hub."""
     licences: dict[str, str] = {}
     for location in locations:
-        for address in alternatives(location):
-            if not address.startswith("hf://"):
-                if "://" not in address and not Path(address).is_file():
-                    continue
-                break
-            try:
-                files = find_hub_files(address)
-            except UserError:
-                continue
-            licences |= dict.fromkeys(files.addresses(), files.card.licence)
-            break
+        with suppress(UserError):  # a file that cannot be had is reported where it is read
+            licences |= first_that_exists(location, _hub_licences)
     return licences
+
+
+def _hub_licences(location: str) -> dict[str, str]:
+    if location.startswith("hf://"):
+        files = find_hub_files(location)
+        return dict.fromkeys(files.addresses(), files.card.licence)
+    if "://" not in location and not Path(location).is_file():
+        raise NoSuchFileError(f"no such file: {location}")
+    return {}
 
 
 def identity(locations: str | Sequence[str]) -> str:

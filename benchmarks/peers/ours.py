@@ -7,9 +7,8 @@ import torch
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import language_adapter
 from lrl_adapt.training.batches import Step
-from lrl_adapt.training.loop import fit
-from lrl_adapt.training.lr_scheduler import Schedule
-from lrl_adapt.training.metrics_logger import Watch
+from lrl_adapt.training.loop import LoopSettings, fit
+from lrl_adapt.training.metrics_logger import MetricsLogger
 from lrl_adapt.training.mlm import MaskedLM
 from lrl_adapt.training.precision import make_accelerator
 from lrl_adapt.training.setup import freeze_in
@@ -21,7 +20,7 @@ class Given:
     def __init__(self, batches: list[common.Rows], model: MaskedLM) -> None:
         self.batches, self.model = batches, model
 
-    def steps(self, after: object = None) -> Iterator[Step]:
+    def steps(self, start: object = None) -> Iterator[Step]:
         for rows in [*self.batches, self.batches[-1]]:  # the loop asks for one more, ahead
             ordered = sorted(rows, key=lambda row: len(row[0]))
             batch = self.model.layout.batch([ids for ids, _ in ordered], [labels for _, labels in ordered])
@@ -37,19 +36,20 @@ def main() -> None:
     adapted = language_adapter(base, Adapter(type="seq_bn"))
     freeze_in(of_base, torch.bfloat16 if settings.precision == "bf16" else torch.float32)
     model = MaskedLM(adapted).to(accelerator.device)
-    schedule = Schedule(
+    loop_settings = LoopSettings(
         max_steps=settings.steps,
         learning_rate=common.LEARNING_RATE,
         warmup_steps=0,
         weight_decay=0.0,
-        clip_norm=1.0,
+        max_grad_norm=1.0,
         eval_every=settings.steps + 1,
         log_every=settings.steps,
-        shape="constant_with_warmup",
+        lr_scheduler_type="constant_with_warmup",
     )
 
     def run(batches: list[common.Rows]) -> None:
-        fit(model, Given(batches, model), schedule, lambda: 0.0, accelerator, Watch(settings.steps, settings.steps))
+        logger = MetricsLogger(settings.steps, settings.steps)
+        fit(model, Given(batches, model), loop_settings, lambda: 0.0, accelerator, logger)
 
     common.serve(settings, run)
 

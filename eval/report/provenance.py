@@ -7,27 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...recipes.licences import glotcc_terms
+from ...recipes.licences import CONCEPTNET, LOCAL_FILES, UNKNOWN, glotcc_terms, task_data_terms
 from ...recipes.renames import present_names
 from ..scores import MISSING, in_order
 from .results import Run, flat, language_name, manifest_of, parents_of, short
 
-CONCEPTNET = "CC BY-SA 4.0"
-LOCAL = "local files: your own to know"
 TRAINING = "training"
-ELSEWHERE = "see the page of the data set"
-# Task data by a part of their address, for terms that were not read from the data set's card
-LICENCES = (
-    ("sib200", "SIB-200", "CC BY-SA 4.0"),
-    ("sib-200", "SIB-200", "CC BY-SA 4.0"),
-    ("wikiann", "WikiANN", "licence unknown"),
-    ("masakhaner", "MasakhaNER", "CC BY-NC 4.0"),
-    ("afrisenti", "AfriSenti", "CC BY 4.0"),
-    ("nusax", "NusaX", "CC BY-SA 4.0"),
-    ("flores", "FLORES+", "CC BY-SA 4.0"),
-    ("dgurgurov/romanian_sa", "Sentiment sets of arXiv 2502.10140", "CC BY-SA 4.0"),
-    ("dgurgurov/", "Sentiment sets of arXiv 2502.10140", "most of them MIT; see the page of the data set"),
-)
 
 
 @dataclass(frozen=True)
@@ -222,7 +207,7 @@ def _prepared(folder: Path, workspace: Path, use: str) -> Iterator[tuple[str, st
         if "glotcc" in source:
             yield f"GlotCC ({source['glotcc']}, {commit})", glotcc_terms(source), use
         else:
-            yield some, LOCAL, use
+            yield some, LOCAL_FILES, use
     elif kind == "graph":
         kept = ", ".join(facts.get("licenses", {}))
         yield f"ConceptNet ({facts.get('dump', 'dump')})", CONCEPTNET + (f"; its edges: {kept}" if kept else ""), use
@@ -238,8 +223,6 @@ def _repository(address: str) -> str:
 def _terms(location: str) -> tuple[str, str]:
     """(name, terms) of task data by their address; a bare hash stands for a local file."""
     if "://" not in location:
-        return "Task data in local files", LOCAL
-    for mark, name, terms in LICENCES:
-        if mark in location.lower():
-            return name, terms
-    return _repository(location) if location.startswith("hf://") else location, ELSEWHERE
+        return "Task data in local files", LOCAL_FILES
+    name = _repository(location) if location.startswith("hf://") else location
+    return task_data_terms(location) or (name, UNKNOWN)

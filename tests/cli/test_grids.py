@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +49,14 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The dumps that are read from now on, once for each time."""
     from lrl_adapt.graphs import edges
 
-    read: Callable[..., Iterator[Any]] = edges.read_edges
+    reader = edges.DumpReader
     seen: list[Path] = []
 
-    def counted(path: Path, *rest: Any) -> Iterator[Any]:
+    def counted(path: Path, *rest: Any) -> edges.DumpReader:
         seen.append(path)
-        return read(path, *rest)
+        return reader(path, *rest)
 
-    monkeypatch.setattr(edges, "read_edges", counted)
+    monkeypatch.setattr(edges, "DumpReader", counted)
     return seen
 
 

@@ -427,7 +427,7 @@ def test_sampling_repeats_the_smaller_files_in_train_alone(tmp_path: Path) -> No
 
 
 def test_sampling_wants_files() -> None:
-    with pytest.raises(ValidationError, match="name them in files"):
+    with pytest.raises(ValidationError, match="sampling needs files"):
         recipe(Path("x"), files=[], sampling=0.5)
 
 

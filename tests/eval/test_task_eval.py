@@ -10,7 +10,7 @@ from lrl_adapt.recipes.task_files import Item
 from lrl_adapt.recipes.training import TaskTraining
 from lrl_adapt.training.adapters import language_adapter
 from lrl_adapt.training.adapters.files import save_adapter
-from lrl_adapt.training.masking import IGNORED
+from lrl_adapt.training.masking import IGNORE_INDEX
 from lrl_adapt.training.wordpiece import train_tokenizer
 from transformers import BertConfig, BertForMaskedLM
 
@@ -33,15 +33,15 @@ def test_the_first_piece_of_each_word_carries_its_tag(tokenizer) -> None:
     example = encode(item, LABELS, tokenizer, 64)
     pieces = tokenizer.convert_ids_to_tokens(example.input_ids)
     starts = [place for place, piece in enumerate(pieces) if piece[0] != "#" and piece[0] != "["]
-    assert [place for place, tag in enumerate(example.label) if tag != IGNORED] == starts
-    assert [tag for tag in example.label if tag != IGNORED] == [2, 0, 1]
+    assert [place for place, tag in enumerate(example.label) if tag != IGNORE_INDEX] == starts
+    assert [tag for tag in example.label if tag != IGNORE_INDEX] == [2, 0, 1]
     assert example.words == (0, 1, 2)
 
 
 def test_all_pieces_carry_it_as_in_the_paper(tokenizer) -> None:
     item = Item(["Asha", "anaishi", "Moshi"], ["B-PER", "O", "B-LOC"])
     example = encode(item, LABELS, tokenizer, 64, "all")
-    assert example.label[0] == example.label[-1] == IGNORED
+    assert example.label[0] == example.label[-1] == IGNORE_INDEX
     words = tokenizer(item.text, is_split_into_words=True).word_ids()[1:-1]
     assert example.label[1:-1] == [(2, 0, 1)[word] for word in words]
 
@@ -50,7 +50,7 @@ def test_all_pieces_carry_it_as_in_the_paper(tokenizer) -> None:
 def test_words_written_without_spaces_keep_their_bounds(tokenizer, words: list[str]) -> None:
     example = encode(Item(words, ["B-LOC"] + ["O"] * (len(words) - 1)), LABELS, tokenizer, 64)
     assert example.words == tuple(range(len(words)))
-    assert [tag for tag in example.label if tag != IGNORED] == [1] + [0] * (len(words) - 1)
+    assert [tag for tag in example.label if tag != IGNORE_INDEX] == [1] + [0] * (len(words) - 1)
 
 
 def learner(tokenizer, folder: Path | None, tested: Path | None, **changes) -> Learner:

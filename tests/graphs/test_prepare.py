@@ -81,8 +81,8 @@ def test_prepare(dump: Path, tmp_path: Path) -> None:
         "self-loop": 0,
         "duplicate": 1,
         "markup in a term": 0,
-        "a bracket in a term lacks its pair": 0,
-        "weight not above 0": 0,
+        "unpaired bracket in a term": 0,
+        "weight of 0 or less": 0,
     }
     assert facts["sentences"] == {split: len(sentences) for split, sentences in splits.items()}
     assert sum(facts["bytes"].values()) == sum(map(len, texts))
@@ -106,7 +106,7 @@ def test_card(dump: Path, tmp_path: Path) -> None:
 def test_second_call_does_nothing(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = prepare_graph(recipe(dump), tmp_path)
     before = first.manifest()
-    monkeypatch.setattr("lrl_adapt.graphs.edges.read_edges", None)
+    monkeypatch.setattr("lrl_adapt.graphs.edges.DumpReader", None)
     second = prepare_graph(recipe(dump.rename(tmp_path / "moved.csv.gz")), tmp_path)
     assert second.folder == first.folder
     assert second.manifest() == before
@@ -188,7 +188,7 @@ def test_no_graph_section(dump: Path, tmp_path: Path) -> None:
 def test_one_pass_serves_several_languages(dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     both = [recipe(dump), recipe(dump, "fra_Latn")]
     extract_edges(both, tmp_path)
-    monkeypatch.setattr("lrl_adapt.graphs.edges.read_edges", None)
+    monkeypatch.setattr("lrl_adapt.graphs.edges.DumpReader", None)
     swahili, french = (prepare_graph(each, tmp_path).manifest()["facts"] for each in both)
     assert (swahili["counts"]["kept"], french["counts"]["kept"]) == (43, 1)
     assert french["sentences"]["train"] + french["sentences"]["validation"] + french["sentences"]["test"] == 1
@@ -219,7 +219,7 @@ def test_another_linearisation_reads_the_dump_no_second_time(
     dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = prepare_graph(recipe(dump), tmp_path)
-    monkeypatch.setattr("lrl_adapt.graphs.edges.read_edges", None)
+    monkeypatch.setattr("lrl_adapt.graphs.edges.DumpReader", None)
     walk = recipe(dump, graph={"conceptnet": str(dump), "linearisation": "walk"})
     second = prepare_graph(walk, tmp_path)
     assert second.folder != first.folder

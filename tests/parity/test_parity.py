@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 from lrl_adapt.training.adapters.adapterhub import import_adapterhub
-from lrl_adapt.training.adapters.adapterhub.names import to_ours
+from lrl_adapt.training.adapters.adapterhub.names import peft_name
 from lrl_adapt.training.adapters.build import LANGUAGE
-from lrl_adapt.training.masking import IGNORED
+from lrl_adapt.training.masking import IGNORE_INDEX
 from lrl_adapt.training.mlm import MaskedLM
 from peft import PeftModel
 from safetensors.torch import load_file
@@ -43,7 +43,7 @@ def compare(model: PeftModel, family: str, case: str, weights: dict[str, str]) -
     for number, state in enumerate(output.hidden_states):
         torch.testing.assert_close(state, expected[f"hidden.{number}"], **CLOSE)
     torch.testing.assert_close(output.logits, expected["logits"], **CLOSE)
-    places = (batch["labels"] != IGNORED).sum()
+    places = (batch["labels"] != IGNORE_INDEX).sum()
     loss = MaskedLM(model).eval()(**batch) / places  # the fast path, not the model's own loss
     torch.testing.assert_close(loss, expected["loss"], **CLOSE)
     loss.backward()
@@ -60,7 +60,7 @@ def ours_by_theirs(expected: dict[str, Tensor], adapters: dict[str, str], family
     found = {}
     for name in (key.removeprefix("grad.") for key in expected if key.startswith("grad.")):
         for adapter, inside in adapters.items():
-            ours = to_ours(name, adapter, family, scales=scales)
+            ours = peft_name(name, adapter, family, is_ia3=scales)
             if ours is not None:
                 ours = ours.replace("bottleneck_adapters.", f"bottleneck_adapters.{LANGUAGE}.{inside}")
                 ours = ours.replace("bottleneck_couplings.", f"bottleneck_couplings.{LANGUAGE}.")

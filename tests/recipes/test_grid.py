@@ -84,7 +84,7 @@ def test_what_a_language_says_stands_between_the_file_and_the_command(recipe: st
 
 
 def test_one_run_must_be_chosen_where_one_is_wanted(recipe: str) -> None:
-    with pytest.raises(UserError, match=r"is a grid of runs; to choose one of them, set adapter\.type"):
+    with pytest.raises(UserError, match=r"is a grid of runs; to select one, set adapter\.type"):
         load_recipe(recipe, ["language=mlt"])
 
 
@@ -106,8 +106,8 @@ def test_without_a_grid_there_is_one_run() -> None:
         ("by_language: [mlt]", "by_language: expected a mapping"),
         ("by_language: {mlt: 3}", r"by_language\.mlt: expected sections"),
         ("by_language: {mlt_Lat: {}}", "by_language: unknown language 'mlt_Lat'; did you mean mlt_Latn"),
-        ("by_language: {mlt: {language: swh}}", "language has no place here"),
-        ("by_language: {mlt: {}, mt: {}}", "mlt_Latn stands twice"),
+        ("by_language: {mlt: {language: swh}}", "language is not allowed here"),
+        ("by_language: {mlt: {}, mt: {}}", "mlt_Latn is listed twice"),
     ],
 )
 def test_by_language_of_another_shape(tmp_path: Path, text: str, message: str) -> None:
@@ -139,7 +139,7 @@ def test_the_mistakes_of_all_runs_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_a_grid_cannot_be_set() -> None:
-    with pytest.raises(UserError, match="only a recipe file can hold grid"):
+    with pytest.raises(UserError, match="grid can be set in a recipe file only"):
         load_recipe("quickstart", ["grid={source: [text]}"])
 
 

@@ -18,7 +18,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_keywords_are_the_options_of_the_command_line(folder: Path) -> None:
     words = ["adapter.type=lora", "source=graph", "eval.tasks=[mlm, ner]", "training.learning_rate=0.00001"]
-    words += ["training.line_by_line=false", "corpus.files=x.txt", "adapter.rank=4", "language=swh"]
+    words += ["training.line_by_line=false", "corpus.files=x.txt", "adapter.r=4", "language=swh"]
     recipe = load_recipe(
         "quickstart",
         language="sw",
@@ -29,7 +29,7 @@ def test_keywords_are_the_options_of_the_command_line(folder: Path) -> None:
             "training.learning_rate": 1e-5,
             "training.line_by_line": False,
             "corpus.files": Path("x.txt"),
-            "adapter": {"rank": 4},
+            "adapter": {"r": 4},
         },
     )
     assert recipe == load_with_words("quickstart", words)
@@ -55,7 +55,7 @@ def test_a_recipe_in_the_current_folder_comes_before_the_quickstart(folder: Path
     [
         ({"adapter": "lorra"}, "adapter='lorra': expected .* did you mean lora"),
         ({"language": "xx"}, "language='xx': unknown language"),
-        ({"tasks": ["topik"]}, r"tasks=\['topik'\]: no task 'topik' here; did you mean topic"),
+        ({"tasks": ["topik"]}, r"tasks=\['topik'\]: the recipe has no task 'topik'; did you mean topic"),
         ({"overrides": {"training.max_stepz": 5}}, "training.max_stepz=5: unknown key; did you mean max_steps"),
         ({"overrides": {"training.max_steps": "many"}}, "training.max_steps='many': expected a whole number"),
         ({"recipe": "quickstat"}, "did you mean quickstart"),

@@ -200,21 +200,19 @@ def _check_texts(name: str, facts: Facts, cache: Path) -> None:
 
 
 def _check_conceptnet(name: str, facts: Facts, cache: Path) -> None:
-    from collections import Counter
     from urllib.parse import urlsplit
 
     from huggingface_hub import constants
-    from lrl_adapt.graphs.conceptnet import read_edges
+    from lrl_adapt.graphs.dump import DumpReader
     from lrl_adapt.workspace.downloads import download
 
     about = facts[name]
     file = download(f"{constants.ENDPOINT}{urlsplit(about['address']).path}", cache)
     codes = {**about["languages"], "eng_Latn": "en"}
     for language, code in about["languages"].items():
-        counts: dict[str, Counter[str]] = {code: Counter()}
         found = {
             (edge.relation, edge.start.key, edge.end.key, edge.license)
-            for _, edge in read_edges(file, [code], counts)
+            for _, edge in DumpReader(file, [code])
             if edge.start.language == code
         }
         expected = {

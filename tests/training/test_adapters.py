@@ -100,7 +100,9 @@ def test_the_fast_path_is_the_models_own_forward(family: str, kind: str) -> None
     for invert in (True, False):
         model = adapted(family, kind, invert_before_head=invert)
         full = model(**batch()).logits
-        torch.testing.assert_close(MaskedLM(model).logits(**batch(), places=asked), full[asked], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            MaskedLM(model).logits(**batch(), positions=asked), full[asked], atol=1e-5, rtol=1e-5
+        )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -181,7 +183,7 @@ def test_adapters_per_sample_equal_one_adapter_at_a_time(family: str, kind: str)
         torch.testing.assert_close(mixed[row], alone[name][row], atol=1e-5, rtol=1e-5)
     assert not torch.allclose(alone["other"], alone[LANGUAGE], atol=1e-2)
     torch.testing.assert_close(model(**batch()).logits, alone["other"])  # and afterwards the active one again
-    with pytest.raises(ValueError, match="no adapter named nobody; there: language, other"):
+    with pytest.raises(ValueError, match="no adapter named nobody; loaded: language, other"):
         model(**batch(), adapter_names=["nobody"] * 3)
     with pytest.raises(ValueError, match="2 adapter_names for a batch of 3"):
         model(**batch(), adapter_names=["other"] * 2)
@@ -262,9 +264,9 @@ def test_linear_adapters_merge(family: str, kind: str) -> None:
         ({"reduction_factor": 0}, "above 0"),
         ({"reduction_factor": {}}, "above 0"),
         ({"attention": True, "parallel": True, "norm_before": False}, "beside the feed-forward only"),
-        ({"feed_forward": False}, "no place is left"),
+        ({"feed_forward": False}, "there would be no bottleneck"),
         ({"dropout": 1.0}, r"dropout must be in \[0, 1\)"),
-        ({"non_linearity": "relow"}, "'relow' is none of transformers'"),
+        ({"non_linearity": "relow"}, "'relow' is not an activation of transformers"),
         ({"sparse_groups": 0}, "at least 1"),
         ({"init": "zeros"}, "one of bert, mam"),
         ({"fused": [{"name": "only"}]}, "at least two"),
@@ -282,9 +284,9 @@ def test_what_does_not_fit_the_base_is_refused() -> None:
         language_adapter(tiny("bert"), Adapter(sparse_groups=4))
     with pytest.raises(UserError, match="neither block 1 nor 'default'"):
         language_adapter(tiny("bert"), Adapter(reduction_factor={0: 8}))
-    with pytest.raises(UserError, match="ia3 needs key, value and intermediate"):
+    with pytest.raises(UserError, match="ia3 needs separate key, value and intermediate"):
         language_adapter(tiny("modernbert"), Adapter(type="ia3"))
-    with pytest.raises(UserError, match="'gpt2' is not supported; known: bert"):
+    with pytest.raises(UserError, match="'gpt2' is not supported; choose a base of bert"):
         family_of("gpt2")
 
 

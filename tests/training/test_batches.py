@@ -7,9 +7,17 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from lrl_adapt.training.base import load_tokenizer, tokenizer_hash
-from lrl_adapt.training.batches import Layout, MaskedSteps, Sampler, ahead, collate, plan_batches, share
+from lrl_adapt.training.batches import (
+    Layout,
+    MaskedSteps,
+    Sampler,
+    collate,
+    plan_batches,
+    prefetch,
+    split_between_processes,
+)
 from lrl_adapt.training.fast.packing import GROUP_PADDING, Packing
-from lrl_adapt.training.masking import IGNORED, Masking
+from lrl_adapt.training.masking import IGNORE_INDEX, Masking
 from lrl_adapt.training.tokens import Sequences, line_break, tokenise, tokens_artifact
 from lrl_adapt.training.wordpiece import train_tokenizer
 from lrl_adapt.workspace.artifacts import Artifact
@@ -133,8 +141,8 @@ def test_a_step_is_the_same_whatever_the_processes_and_however_it_is_cut() -> No
         assert content([whole]) == content(parts)
         assert len(whole.batches) == 1
         assert all(batch["input_ids"].numel() <= 60 for part in parts for batch in part.batches)
-        assert {(part.places, part.tokens) for part in parts} == {(whole.places, whole.tokens)}
-        assert whole.places == sum(int((batch["labels"] != IGNORED).sum()) for batch in whole.batches)
+        assert {(part.labelled_tokens, part.tokens) for part in parts} == {(whole.labelled_tokens, whole.tokens)}
+        assert whole.labelled_tokens == sum(int((batch["labels"] != IGNORE_INDEX).sum()) for batch in whole.batches)
 
 
 def test_steps_go_on_where_they_were_left() -> None:
@@ -142,33 +150,33 @@ def test_steps_go_on_where_they_were_left() -> None:
         return [step.batches[0]["input_ids"].tolist() for step in itertools.islice(steps, count)]
 
     whole = list(itertools.islice(steps_of(sets=2).steps(), 25))  # over several epochs
-    after = json.loads(json.dumps(whole[14].after))
+    after = json.loads(json.dumps(whole[14].position))
     assert ids(steps_of(sets=2).steps(after), 10) == [step.batches[0]["input_ids"].tolist() for step in whole[15:]]
 
 
 def test_steps_made_ahead_are_the_same_steps() -> None:
-    plain, early = steps_of().steps(), ahead(steps_of().steps())
+    plain, early = steps_of().steps(), prefetch(steps_of().steps())
     for one, other in itertools.islice(zip(plain, early, strict=False), 5):
-        assert one.after == other.after
+        assert one.position == other.position
         assert one.batches[0]["input_ids"].equal(other.batches[0]["input_ids"])
 
 
 def test_shares_hold_every_sequence_once_and_about_the_same_work() -> None:
     lengths = np.random.default_rng(0).integers(3, 120, 200)
-    shares = share(lengths, 4, 500)
+    shares = split_between_processes(lengths, 4, 500)
     assert sorted(np.concatenate([rows for some in shares for rows in some]).tolist()) == list(range(200))
     work = [sum(int(lengths[rows].sum()) for rows in some) for some in shares]
     assert max(work) < 1.1 * min(work)
-    assert share(np.array([7]), 3, 500)[1:] == [[], []]
+    assert split_between_processes(np.array([7]), 3, 500)[1:] == [[], []]
 
 
 def test_attention_groups_hold_little_padding() -> None:
     lengths = np.sort(np.random.default_rng(0).integers(3, 200, 60))
-    groups = Packing.of(lengths.tolist()).groups
-    assert sum(group.size for group in groups) == lengths.sum()
-    assert all(group.size >= (1 - GROUP_PADDING) * group.rows * group.longest for group in groups)
+    groups = Packing.from_lengths(lengths.tolist()).groups
+    assert sum(group.tokens for group in groups) == lengths.sum()
+    assert all(group.tokens >= (1 - GROUP_PADDING) * group.sequences * group.longest for group in groups)
     assert len(groups) < 20
-    assert [(group.rows, group.mask) for group in Packing.of([9] * 5).groups] == [(5, None)]
+    assert [(group.sequences, group.mask) for group in Packing.from_lengths([9] * 5).groups] == [(5, None)]
 
 
 def test_batches_by_count_hold_so_many_sequences() -> None:

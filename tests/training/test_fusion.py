@@ -8,7 +8,7 @@ from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import fuse_adapters, language_adapter, load_adapter, stack_task_adapter
 from lrl_adapt.training.adapters.bottleneck.fusion import Fusion, fusion_penalty
 from lrl_adapt.training.adapters.files import save_adapter
-from lrl_adapt.training.masking import IGNORED
+from lrl_adapt.training.masking import IGNORE_INDEX
 from lrl_adapt.training.mlm import MaskedLM
 from lrl_adapt.workspace.errors import UserError
 from torch import nn
@@ -88,7 +88,7 @@ def test_the_penalty_is_part_of_the_training_loss_alone(folders: dict[str, Path]
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    labels = torch.full_like(batch()["input_ids"], IGNORED)
+    labels = torch.full_like(batch()["input_ids"], IGNORE_INDEX)
     labels[0, 2] = 7
     lm = MaskedLM(model)
     torch.testing.assert_close(lm.train()(**batch(), labels=labels), lm.eval()(**batch(), labels=labels))
@@ -135,5 +135,5 @@ def test_what_cannot_be_fused(folders: dict[str, Path], tmp_path: Path) -> None:
     lora = language_adapter(tiny("bert"), Adapter(type="lora"))
     (tmp_path / "lora").mkdir()
     save_adapter(lora, tmp_path / "lora")
-    with pytest.raises(UserError, match="other is none"):
+    with pytest.raises(UserError, match="can be fused, but not: other"):
         fuse_adapters(tiny("bert"), {**folders, "other": tmp_path / "lora"})

@@ -197,7 +197,7 @@ def test_the_code_book_is_the_best_for_a_normal_distribution() -> None:
     assert float(nearest.pow(2).mean()) == pytest.approx(0.009497, rel=0.02)
 
 
-@pytest.mark.parametrize("bits", [8, 4, 1])
+@pytest.mark.parametrize("bits", [8, 4, 2, 1])
 @pytest.mark.parametrize("shape", [(3, 5), (1, 1), (17, 3)])
 def test_every_weight_gets_its_nearest_value(bits: int, shape: tuple[int, int]) -> None:
     weight = torch.randn(shape) * 3 + 1
@@ -214,18 +214,18 @@ def test_mistakes_are_told_and_leave_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(UserError, match="no such folder"):
         import_adapter(tmp_path / "nothing", where, out)
-    with pytest.raises(UserError, match=r"there is no adapter_config\.json"):
+    with pytest.raises(UserError, match=r"adapter_config\.json is missing"):
         import_adapter(tmp_path, where, out)
     with pytest.raises(UserError, match="for a base with model_type bert; this base has xlm-roberta"):
         import_adapter(source, str(FIXTURES / "xlm-roberta" / "base"), out)
     with pytest.raises(UserError, match="--base: no such folder"):
         import_adapter(source, "./nothing", out)
     for change, message in (
-        ({"ln_before": True, "scaling": "learned"}, "without a counterpart here: ln_before: True, scaling: learned"),
+        ({"ln_before": True, "scaling": "learned"}, "not supported: ln_before: True, scaling: learned"),
         ({"inv_adapter": "glow"}, "inv_adapter: glow"),
-        ({"architecture": "prefix_tuning"}, "'prefix_tuning' has no counterpart"),
-        ({"reduction_factor": 8}, "weights and configuration disagree: size mismatch"),
-        ({"mh_adapter": True}, "there are no weights for .*attention"),
+        ({"architecture": "prefix_tuning"}, "'prefix_tuning' is not supported"),
+        ({"reduction_factor": 8}, "weights do not match the configuration: size mismatch"),
+        ({"mh_adapter": True}, "weights are missing: .*attention"),
     ):
         with pytest.raises(UserError, match=message):
             import_adapter(changed(source, tmp_path / "changed", change), where, out)
@@ -278,11 +278,11 @@ def test_odd_configurations_are_read_or_refused_in_one_line(kind: str, tmp_path:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1], "something else than named tensors"),
-        ({"x": 3}, "something else than named tensors"),
-        ({3: torch.ones(2)}, "something else than named tensors"),
-        ({"x": torch.tensor([math.nan])}, "x has values that are no numbers"),
-        ({}, "there are no weights for"),
+        ([1], "something other than named tensors"),
+        ({"x": 3}, "something other than named tensors"),
+        ({3: torch.ones(2)}, "something other than named tensors"),
+        ({"x": torch.tensor([math.nan])}, "x has NaN or infinite values"),
+        ({}, "weights are missing"),
     ],
 )
 def test_odd_weights_are_refused(weights, message: str, tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_odd_weights_are_refused(weights, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         import_adapterhub(base_model(str(FIXTURES / "bert" / "base")), folder)
     (folder / "pytorch_adapter.bin").write_bytes(b"")
-    with pytest.raises(UserError, match="cannot be read as tensors"):
+    with pytest.raises(UserError, match="as tensors"):
         import_adapterhub(base_model(str(FIXTURES / "bert" / "base")), folder)
 
 
@@ -305,7 +305,7 @@ def test_heads_of_another_form_are_told(tmp_path: Path) -> None:
     assert "decoder bias" in notes[0]
     torch.save({key: value for key, value in head.items() if "dense" not in key}, folder / "pytorch_model_head.bin")
     model, notes = import_adapterhub(base_model(str(FIXTURES / "bert" / "base")), folder)
-    assert "was left out" in notes[0]
+    assert notes[0] == "skipped the head: its dense layer or LayerNorm is missing"
     assert model.peft_config[LANGUAGE].modules_to_save is None
 
 
@@ -333,13 +333,13 @@ def test_adapters_that_are_not_whole_or_not_for_the_base_are_refused(tmp_path: P
         weights = load_file(own / WEIGHTS)
         weights.pop(next(key for key in weights if key.endswith(("down.weight", "lora_B.weight"))))
         save_file(weights, own / WEIGHTS)
-        with pytest.raises(UserError, match="there are no weights for"):
+        with pytest.raises(UserError, match="weights are missing"):
             load_adapter(base_model(str(tmp_path / "base")), own)
         (own / WEIGHTS).write_bytes(b"nonsense")
-        with pytest.raises(UserError, match="cannot be read"):
+        with pytest.raises(UserError, match="cannot read"):
             export_adapter(own, tmp_path / "out", format="peft")
         (own / WEIGHTS).unlink()
-        with pytest.raises(UserError, match="has none of"):
+        with pytest.raises(UserError, match="holds no weights"):
             load_adapter(base_model(str(tmp_path / "base")), own)
 
 
@@ -354,10 +354,10 @@ def test_a_damaged_quantised_file_is_refused(tmp_path: Path) -> None:
     name = next(iter(shapes))
     for wrong in ({key: shapes[key] for key in shapes if key != name}, {**shapes, name: [99, 99]}):
         save_file(tensors, file, metadata={**about, "shapes": json.dumps(wrong)})
-        with pytest.raises(UserError, match="is no quantised adapter"):
+        with pytest.raises(UserError, match="is not a quantised adapter"):
             read_quantised(file)
     file.write_bytes(b"nonsense")
-    with pytest.raises(UserError, match="is no quantised adapter"):
+    with pytest.raises(UserError, match="is not a quantised adapter"):
         read_quantised(file)
 
 

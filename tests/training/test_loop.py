@@ -12,10 +12,9 @@ from accelerate.state import AcceleratorState
 from lrl_adapt.training import precision
 from lrl_adapt.training.batches import Step
 from lrl_adapt.training.checkpoint import Checkpoint, Checkpoints
-from lrl_adapt.training.loop import MOST_SKIPPED, Stopped, fit
-from lrl_adapt.training.lr_scheduler import Schedule
-from lrl_adapt.training.metrics_logger import Watch
-from lrl_adapt.training.plot_loss import draw_curve
+from lrl_adapt.training.loop import MAX_SKIPPED_STEPS, LoopSettings, Stopped, fit
+from lrl_adapt.training.metrics_logger import MetricsLogger
+from lrl_adapt.training.plot_loss import plot_loss
 from lrl_adapt.workspace.errors import UserError
 from lrl_adapt.workspace.progress import Quiet
 from torch import Tensor, nn
@@ -42,8 +41,8 @@ class Points:
     def __init__(self, bad: range = range(0), then=lambda step: None, cut: int = 1) -> None:
         self.bad, self.then, self.cut = bad, then, cut
 
-    def steps(self, after=None):
-        for number in itertools.count(1 + (after or {}).get("number", 0)):
+    def steps(self, start=None):
+        for number in itertools.count(1 + (start or {}).get("number", 0)):
             self.then(number)
             inputs = torch.randn(64, 4, generator=torch.Generator().manual_seed(number))
             labels = inputs @ TRUE * (math.nan if number in self.bad else 1.0)
@@ -51,19 +50,21 @@ class Points:
             yield Step([{"input_ids": x, "labels": y} for x, y in pieces], 64, 256, {"number": number})
 
 
-def schedule(**changes) -> Schedule:
+def schedule(**changes) -> LoopSettings:
     settings = {"max_steps": 200, "learning_rate": 0.1, "warmup_steps": 20, "weight_decay": 0.0}
-    return Schedule(**{**settings, "clip_norm": 10.0, "eval_every": 50, "log_every": 10, **changes})
+    return LoopSettings(**{**settings, "max_grad_norm": 10.0, "eval_every": 50, "log_every": 10, **changes})
 
 
-def run(model: Linear, plan: Schedule, feed=None, values=None, folder: Path | None = None) -> tuple:
+def run(model: Linear, plan: LoopSettings, feed=None, values=None, folder: Path | None = None) -> tuple:
     entries: list[dict] = []
-    watch = Watch(plan.max_steps, plan.log_every, track=lambda facts, step: entries.append({**facts, "step": step}))
+    logger = MetricsLogger(
+        plan.max_steps, plan.log_every, track=lambda facts, step: entries.append({**facts, "step": step})
+    )
     values = values or (lambda: float(((model.weight.detach() - TRUE) ** 2).sum()))
     checkpoints = Checkpoints(folder, every=10, keep=2) if folder else None
     AcceleratorState._reset_state()  # a test before may have taken bf16, which a process keeps
     accelerator = Accelerator(cpu=True, mixed_precision="no")
-    outcome = fit(model, feed or Points(), plan, values, accelerator, watch, checkpoints=checkpoints)
+    outcome = fit(model, feed or Points(), plan, values, accelerator, logger, checkpoints=checkpoints)
     return outcome, entries
 
 
@@ -72,7 +73,7 @@ def test_it_learns_and_leaves_frozen_weights_alone() -> None:
     outcome, _ = run(model, schedule())
     torch.testing.assert_close(model.weight.detach(), TRUE, atol=0.05, rtol=0.05)
     assert torch.equal(model.frozen, torch.ones(4))
-    assert (outcome.step, outcome.tokens, outcome.skipped) == (200, 200 * 256, 0)
+    assert (outcome.steps, outcome.tokens, outcome.skipped_steps) == (200, 200 * 256, 0)
 
 
 def test_a_step_in_several_forwards_is_the_same_step() -> None:
@@ -91,35 +92,16 @@ def test_the_last_weights_stay_and_those_of_the_best_step_can_be_put_back() -> N
         return next(values)
 
     outcome, _ = run(model, schedule(), values=value)
-    assert (outcome.best_step, outcome.best_value) == (50, 1.0)
+    assert (outcome.best_step, outcome.best_loss) == (50, 1.0)
     assert torch.equal(model.weight, snapshots[-1])
-    outcome.restore()
+    outcome.restore_best()
     assert torch.equal(model.weight, snapshots[1])
 
 
 def test_training_stops_early_after_so_many_validations_without_a_better_one() -> None:
     values = iter([5.0, 4.0, 4.5, 4.2, 0.0])
     outcome, _ = run(Linear(), schedule(patience=2), values=lambda: next(values))
-    assert (outcome.step, outcome.best_step) == (150, 50)
-
-
-def test_the_rate_rises_then_takes_its_shape() -> None:
-    steps = range(1, 101)
-    linear, cosine, constant = (
-        [schedule(max_steps=100, shape=shape).rate(step) for step in steps]
-        for shape in ("linear", "cosine", "constant_with_warmup")
-    )
-    for rates in (linear, cosine, constant):
-        assert rates[:20] == pytest.approx([0.1 * step / 20 for step in range(1, 21)])
-    assert linear[20:] == pytest.approx([0.1 * (100 - step) / 80 for step in range(20, 100)])
-    assert cosine[20:] == pytest.approx([0.05 * (1 + math.cos(math.pi * step / 80)) for step in range(80)])
-    assert set(constant[20:]) == {0.1}
-
-
-def test_only_matrices_decay() -> None:
-    model = nn.Linear(3, 3)
-    groups = schedule(weight_decay=0.1).optimizer(model.parameters()).param_groups
-    assert [(group["weight_decay"], group["params"][0].dim()) for group in groups] == [(0.1, 2), (0.0, 1)]
+    assert (outcome.steps, outcome.best_step) == (150, 50)
 
 
 def test_what_is_logged() -> None:
@@ -132,7 +114,7 @@ def test_what_is_logged() -> None:
 def test_steps_whose_loss_is_no_number_are_left_out_and_counted() -> None:
     model, clean = Linear(), Linear()
     outcome, entries = run(model, schedule(), Points(bad=range(30, 33)))
-    assert outcome.skipped == 3
+    assert outcome.skipped_steps == 3
     assert entries[-2]["skipped"] == 3
     torch.testing.assert_close(model.weight.detach(), TRUE, atol=0.05, rtol=0.05)
     run(clean, schedule())
@@ -149,7 +131,7 @@ def test_a_stop_without_checkpoints_says_that_the_work_starts_again() -> None:
 
 def test_too_many_of_them_stop_the_run_with_advice() -> None:
     with pytest.raises(
-        UserError, match=rf"{MOST_SKIPPED} steps .* the last one {MOST_SKIPPED}: lower training.learning"
+        UserError, match=rf"{MAX_SKIPPED_STEPS} steps .* the last one {MAX_SKIPPED_STEPS}: lower training.learning"
     ):
         run(Linear(), schedule(), Points(bad=range(1000)))
 
@@ -165,11 +147,11 @@ def test_a_stopped_run_goes_on_to_the_same_weights_to_the_bit(moment: int, tmp_p
     outcome, rest = run(resumed, schedule(), folder=tmp_path)
     assert torch.equal(resumed.weight, straight.weight)
     for one in (expected, outcome):
-        one.restore()
+        one.restore_best()
     assert torch.equal(resumed.weight, straight.weight)
-    assert (outcome.best_step, outcome.best_value, outcome.tokens) == (
+    assert (outcome.best_step, outcome.best_loss, outcome.tokens) == (
         expected.best_step,
-        expected.best_value,
+        expected.best_loss,
         expected.tokens,
     )
     assert rest[-1] == entries[-1]
@@ -216,7 +198,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(UserError, match=r"step 2 .*No space left.*goes on from the last good checkpoint"):
+    with pytest.raises(UserError, match=r"step 2 .*No space left.*resumes from the last good checkpoint"):
         checkpoints.save(Checkpoint(2, {"x": torch.ones(3)}, {}))
     assert [file.name for file in tmp_path.iterdir()] == ["step-00000001.safetensors"]
     assert checkpoints.latest().step == 1
@@ -225,16 +207,16 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch
 def test_metrics_of_steps_that_are_made_again_are_written_once(tmp_path: Path) -> None:
     file = tmp_path / "metrics.jsonl"
     for start in (0, 20):
-        watch = Watch(steps=40, every=10, file=file)
-        watch.began(start)
+        logger = MetricsLogger(max_steps=40, log_every=10, file=file)
+        logger.start(start)
         for step in range(start + 1, 35):
-            watch.stepped(step, 1.0, 0.1, 5, 0)
+            logger.log_step(step, loss=1.0, learning_rate=0.1, tokens=5, skipped_steps=0)
         with file.open("a") as opened:
             opened.write('{"step": 40, "lo')  # killed while writing
     lines = [json.loads(line) for line in file.read_text().splitlines()[:-1]]
     assert [line["step"] for line in lines] == [10, 20, 30]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    draw_curve(file, tmp_path / "loss.png")
+    plot_loss(file, tmp_path / "loss.png")
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -244,8 +226,8 @@ def test_precision_is_chosen_with_its_reason(monkeypatch: pytest.MonkeyPatch) ->
     assert precision.choose_precision("auto") == ("no", "fp32: no GPU, and this processor has no AMX")
     monkeypatch.setattr(precision, "_processor_flags", lambda: {"amx_bf16"})
     assert precision.choose_precision("auto") == ("bf16", "bf16: this processor has AMX")
-    assert precision.choose_precision("fp32") == ("no", "fp32: as asked")
-    assert precision.choose_precision("bf16") == ("bf16", "bf16: as asked")
+    assert precision.choose_precision("fp32") == ("no", "fp32: set by the recipe")
+    assert precision.choose_precision("bf16") == ("bf16", "bf16: set by the recipe")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H200")
     for capability, expected in (
@@ -261,15 +243,15 @@ def test_precision_is_chosen_with_its_reason(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_first_validation_that_is_no_number_is_beaten() -> None:
     values = iter([math.nan, 3.0, 4.0])
     outcome, entries = run(Linear(), schedule(max_steps=20, eval_every=10), values=lambda: next(values))
-    assert (outcome.best_step, outcome.best_value) == (10, 3.0)
+    assert (outcome.best_step, outcome.best_loss) == (10, 3.0)
     assert entries[0] == {"step": 0}
 
 
 def test_a_window_of_steps_left_out_has_no_loss(tmp_path: Path) -> None:
-    watch = Watch(steps=4, every=2, file=tmp_path / "metrics.jsonl")
-    watch.began(0)
+    logger = MetricsLogger(max_steps=4, log_every=2, file=tmp_path / "metrics.jsonl")
+    logger.start(0)
     for step, loss in enumerate([1.0, math.nan, math.nan, math.nan], 1):
-        watch.stepped(step, loss, 0.1, 5, 0)
+        logger.log_step(step, loss=loss, learning_rate=0.1, tokens=5, skipped_steps=0)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line.get("loss") for line in lines] == [1.0, None]
 
@@ -282,8 +264,8 @@ def test_memory_that_is_not_measured_is_not_shown(tmp_path: Path) -> None:
             shown.append(dict(facts))
 
     for memory in (None, lambda: 2_500_000_000):
-        watch = Watch(steps=1, file=tmp_path / "metrics.jsonl", memory=memory, progress=Table())
-        watch.began(0)
-        watch.stepped(1, 1.0, 0.1, 5, 0)
+        logger = MetricsLogger(max_steps=1, file=tmp_path / "metrics.jsonl", peak_memory=memory, progress=Table())
+        logger.start(0)
+        logger.log_step(1, loss=1.0, learning_rate=0.1, tokens=5, skipped_steps=0)
         assert ("memory_mb" in (tmp_path / "metrics.jsonl").read_text()) == (memory is not None)
     assert [facts.get("memory") for facts in shown] == [None, "2.5 GB"]

@@ -10,7 +10,7 @@ from lrl_adapt.training.adapters import language_adapter
 from lrl_adapt.training.batches import to_device
 from lrl_adapt.training.families import FAMILIES as KNOWN
 from lrl_adapt.training.fast import fused_cross_entropy
-from lrl_adapt.training.masking import IGNORED, Masking, random_for
+from lrl_adapt.training.masking import IGNORE_INDEX, Masking, random_for
 from lrl_adapt.training.mlm import MaskedLM
 from lrl_adapt.training.wordpiece import train_tokenizer
 
@@ -18,7 +18,7 @@ from .models import FAMILIES, batch, shake, tiny
 
 
 def masking(probability: float = 0.15) -> Masking:
-    return Masking(mask_id=4, special_ids=np.arange(5), vocab_size=97, probability=probability)
+    return Masking(mask_token_id=4, special_ids=np.arange(5), vocab_size=97, mlm_probability=probability)
 
 
 def masked_rows(probability: float = 0.5, sizes=(9, 4, 6, 9, 2)) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -31,7 +31,7 @@ def padded(ids: list[np.ndarray], labels: list[np.ndarray]) -> dict[str, torch.T
     longest = max(map(len, ids))
     fill = lambda rows, value: torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])  # noqa: E731
     mask = fill([np.ones_like(row) for row in ids], 0)
-    return {"input_ids": fill(ids, 0), "attention_mask": mask, "labels": fill(labels, IGNORED)}
+    return {"input_ids": fill(ids, 0), "attention_mask": mask, "labels": fill(labels, IGNORE_INDEX)}
 
 
 @pytest.mark.parametrize("kind", ["seq_bn_inv", "lora", "full"])
@@ -43,12 +43,12 @@ def test_loss_and_gradients_equal_those_of_full_logits(family: str, kind: str, m
     shake(adapted)
     trainable = [p for p in adapted.parameters() if p.requires_grad]
     full = padded(ids, labels)
-    places = (full["labels"] != IGNORED).sum()
+    places = (full["labels"] != IGNORE_INDEX).sum()
     standard = adapted(**full).loss
     expected = torch.autograd.grad(standard, trainable, allow_unused=True, materialize_grads=True)
     model = MaskedLM(adapted)
     packed = model.layout.batch(ids, labels)
-    assert ("packing" in packed) == KNOWN[family].packs
+    assert ("packing" in packed) == KNOWN[family].supports_packing
     for given in (full, packed):
         loss = model(**given) / places
         found = torch.autograd.grad(loss, trainable, allow_unused=True, materialize_grads=True)
@@ -71,7 +71,7 @@ def test_logits_are_those_at_the_asked_places() -> None:
     asked = torch.zeros_like(given["input_ids"], dtype=torch.bool)
     asked[0, 2] = asked[2, 1] = True
     full = model(**given).logits
-    torch.testing.assert_close(MaskedLM(model).logits(**given, places=asked), torch.stack([full[0, 2], full[2, 1]]))
+    torch.testing.assert_close(MaskedLM(model).logits(**given, positions=asked), torch.stack([full[0, 2], full[2, 1]]))
 
 
 @pytest.mark.parametrize("kind", ["seq_bn_inv", "double_seq_bn", "par_bn", "lora", "full"])
@@ -88,10 +88,10 @@ def test_with_one_place_a_sequence_the_last_block_does_no_more_and_finds_the_sam
     for name, module in model.named_modules():
         if re.search(r"encoder\.layer\.1\.intermediate$", name):
             module.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
-    torch.testing.assert_close(model.logits(**given, places=asked), full[asked], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(model.logits(**given, positions=asked), full[asked], atol=1e-5, rtol=1e-5)
     assert lengths == ([1] if family in {"bert", "roberta", "xlm-roberta", "electra"} else [9] * len(lengths))
     asked[0, 1] = True
-    torch.testing.assert_close(model.logits(**given, places=asked), full[asked], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(model.logits(**given, positions=asked), full[asked], atol=1e-5, rtol=1e-5)
 
 
 def test_an_adapter_put_on_later_is_not_passed_by() -> None:
@@ -103,13 +103,13 @@ def test_an_adapter_put_on_later_is_not_passed_by() -> None:
     asked = torch.zeros_like(given["input_ids"], dtype=torch.bool)
     asked[range(3), [5, 2, 3]] = True
     torch.testing.assert_close(
-        model.logits(**given, places=asked), adapted(**given).logits[asked], atol=1e-5, rtol=1e-5
+        model.logits(**given, positions=asked), adapted(**given).logits[asked], atol=1e-5, rtol=1e-5
     )
 
 
 def test_a_batch_without_masked_place_has_no_loss() -> None:
     given = batch()
-    labels = torch.full_like(given["input_ids"], IGNORED)
+    labels = torch.full_like(given["input_ids"], IGNORE_INDEX)
     assert MaskedLM(tiny("bert"))(**given, labels=labels).item() == 0.0
 
 
@@ -125,7 +125,7 @@ def test_the_loss_under_bf16_autocast_is_near_that_in_fp32() -> None:
 def test_masking_takes_15_percent_and_splits_80_10_10() -> None:
     ids = np.random.default_rng(0).integers(5, 97, 100_000)
     masked, labels = masking().apply(ids, random_for(1))
-    chosen = labels != IGNORED
+    chosen = labels != IGNORE_INDEX
     assert np.array_equal(labels[chosen], ids[chosen])
     assert np.array_equal(masked[~chosen], ids[~chosen])
     assert chosen.mean() == pytest.approx(0.15, abs=0.005)
@@ -136,7 +136,7 @@ def test_masking_takes_15_percent_and_splits_80_10_10() -> None:
 def test_special_tokens_and_unknown_ones_are_never_masked() -> None:
     ids = np.tile(np.arange(97), 50)
     masked, labels = masking(0.9).apply(ids, random_for(2))
-    assert (labels[ids < 5] == IGNORED).all()
+    assert (labels[ids < 5] == IGNORE_INDEX).all()
     assert np.array_equal(masked[ids < 5], ids[ids < 5])
 
 
@@ -151,10 +151,10 @@ def test_whole_words_are_masked_with_all_their_pieces_or_not_at_all() -> None:
     texts = ["mwanafunzi anasoma kitabu", "wanafunzi wanasoma vitabu vikubwa"] * 30
     tokenizer = train_tokenizer(texts, 24)
     ids = np.concatenate([tokenizer(text)["input_ids"] for text in texts])
-    masking = Masking.of(tokenizer, 0.3, whole_words=True)
+    masking = Masking.from_tokenizer(tokenizer, 0.3, whole_words=True)
     _, labels = masking.apply(ids, random_for(0))
     pieces = tokenizer.convert_ids_to_tokens(ids.tolist())
-    chosen = labels != IGNORED
+    chosen = labels != IGNORE_INDEX
     goes_on = np.array([piece.startswith("##") for piece in pieces])
     assert goes_on.sum() > len(ids) / 4
     assert (chosen[1:][goes_on[1:]] == chosen[:-1][goes_on[1:]]).all()

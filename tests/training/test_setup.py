@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from lrl_adapt.recipes.schema import Recipe
-from lrl_adapt.training import memory_fit, setup
+from lrl_adapt.training import device_batch_tokens, setup
 from lrl_adapt.training.adapters import language_adapter
 from lrl_adapt.training.batches import Layout, MaskedSteps, Sampler
 from lrl_adapt.training.masking import Masking
@@ -55,7 +55,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     import contextlib
 
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
-    monkeypatch.setattr(memory_fit, "to_device", lambda batch, device: batch)
+    monkeypatch.setattr(device_batch_tokens, "to_device", lambda batch, device: batch)
     device = SimpleNamespace(type="cuda")
     return SimpleNamespace(
         device=device, num_processes=1, autocast=contextlib.nullcontext, gather=lambda found: torch.tensor([found, 999])
@@ -68,10 +68,10 @@ def test_the_longest_sequences_are_tried_first_and_the_batch_halved_until_it_fit
     monkeypatch.setattr(torch, "tensor", lambda values, device=None: torch.as_tensor(values))
     monkeypatch.setattr(torch, "empty", lambda size, dtype=None, device=None: None)
     model = Narrow(120)
-    assert memory_fit.find_device_tokens(model, feed(10, 40, 20), gpu) == 110  # of 440
+    assert device_batch_tokens.find_device_tokens(model, feed(10, 40, 20), gpu) == 110  # of 440
     assert model.tried == [440, 200, 80]
     with pytest.raises(UserError, match="not even one sequence of 40 tokens"):
-        memory_fit.find_device_tokens(Narrow(30), feed(10, 40, 20), gpu)
+        device_batch_tokens.find_device_tokens(Narrow(30), feed(10, 40, 20), gpu)
 
 
 def test_graph_share_divides_the_batch() -> None:

@@ -10,9 +10,8 @@ from lrl_adapt.training.adapters import fuse_adapters, language_adapter, stack_t
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.batches import collate
 from lrl_adapt.training.families import FAMILIES as KNOWN
-from lrl_adapt.training.loop import fit
-from lrl_adapt.training.lr_scheduler import Schedule
-from lrl_adapt.training.masking import IGNORED
+from lrl_adapt.training.loop import LoopSettings, fit
+from lrl_adapt.training.masking import IGNORE_INDEX
 from lrl_adapt.training.memory import peak_memory
 from lrl_adapt.training.task_adapter import Example, TaskModel, _batch, load_task, predict, save_task, train_task
 from lrl_adapt.workspace.progress import Quiet
@@ -31,7 +30,7 @@ def examples(per_token: bool, count: int = 40) -> list[Example]:
             2,
             *torch.randint(10, 14, (int(torch.randint(3, 7, (), generator=generator)),), generator=generator).tolist(),
         ]
-        tags = [IGNORED if place % 2 == 0 else id_ % 2 for place, id_ in enumerate(ids)]
+        tags = [IGNORE_INDEX if place % 2 == 0 else id_ % 2 for place, id_ in enumerate(ids)]
         found.append(Example(ids, tags if per_token else int(ids.count(10) > 1)))
     return found
 
@@ -43,7 +42,7 @@ def train(data: list[Example], seed: int = 1) -> TaskModel:
 def test_tags_are_learnt_and_told_for_asked_places_only() -> None:
     data = examples(per_token=True)
     guesses = predict(train(data), data)
-    gold = [[tag for tag in example.label if tag != IGNORED] for example in data]
+    gold = [[tag for tag in example.label if tag != IGNORE_INDEX] for example in data]
     assert [len(guess) for guess in guesses] == [len(tags) for tags in gold]
     flat = [(g, t) for guess, tags in zip(guesses, gold, strict=True) for g, t in zip(guess, tags, strict=True)]
     assert sum(g == t for g, t in flat) / len(flat) > 0.9
@@ -65,14 +64,18 @@ def test_side_by_side_or_padded_the_answers_are_the_same(family: str, per_token:
     shake(model.adapted)
     data = sorted(examples(per_token, count=8), key=lambda example: len(example.input_ids))
     packed = _batch(data, model.layout)
-    assert ("packing" in packed) == KNOWN[family].packs
+    assert ("packing" in packed) == KNOWN[family].supports_packing
     padded = collate([example.input_ids for example in data], 0)
     want = model.logits(**padded)
     if per_token:
-        asked = [(row, place) for row, one in enumerate(data) for place, tag in enumerate(one.label) if tag != IGNORED]
+        asked = [
+            (row, place) for row, one in enumerate(data) for place, tag in enumerate(one.label) if tag != IGNORE_INDEX
+        ]
         want = torch.stack([want[row, place] for row, place in asked])
-    torch.testing.assert_close(model.answers(**packed), want, atol=1e-5, rtol=1e-5)
-    labels = torch.tensor([tag for one in data for tag in (one.label if per_token else [one.label]) if tag != IGNORED])
+    torch.testing.assert_close(model.labelled_logits(**packed), want, atol=1e-5, rtol=1e-5)
+    labels = torch.tensor(
+        [tag for one in data for tag in (one.label if per_token else [one.label]) if tag != IGNORE_INDEX]
+    )
     loss = torch.nn.functional.cross_entropy(want, labels, reduction="sum")
     torch.testing.assert_close(model(**packed), loss, atol=1e-5, rtol=1e-5)
 
@@ -119,7 +122,7 @@ def test_the_seed_decides_everything(same: bool) -> None:
 def test_schedule_clipping_and_dropout_are_the_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def record(model: TaskModel, feed: Any, schedule: Schedule, *more: Any) -> Any:
+    def record(model: TaskModel, feed: Any, schedule: LoopSettings, *more: Any) -> Any:
         seen.append((model, schedule))
         return fit(model, feed, schedule, *more)
 
@@ -130,7 +133,7 @@ def test_schedule_clipping_and_dropout_are_the_recipes(monkeypatch: pytest.Monke
     )
     train_task(tiny("bert"), None, data, data, 2, settings, precision="auto", seed=1)
     ((model, schedule),) = seen
-    assert (schedule.shape, schedule.clip_norm) == ("cosine", 3.0)
+    assert (schedule.lr_scheduler_type, schedule.max_grad_norm) == ("cosine", 3.0)
     assert {module.p for module in model.head if isinstance(module, torch.nn.Dropout)} == {0.25}
 
 

@@ -81,7 +81,7 @@ def test_a_pickle_of_other_things_is_not_loaded(workspace: Path) -> None:
         assert "weights_only" not in str(told.value)
         assert "\n" not in str(told.value)
     torch.save([torch.ones(2)], adapter / PICKLE)
-    with pytest.raises(UserError, match="something else than named tensors"):
+    with pytest.raises(UserError, match="something other than named tensors"):
         logits(workspace, adapter)
 
 
@@ -120,7 +120,7 @@ def test_a_pointer_or_peft_s_form_in_place_of_adapterhub_s_is_told(workspace: Pa
     weights.write_bytes(LFS)
     with pytest.raises(UserError, match=r"pytorch_adapter\.bin is not the file itself but a Git LFS pointer"):
         import_adapter(folder, str(PARITY / "base"), workspace / "out")
-    with pytest.raises(UserError, match=r"in PEFT's form already: use it as it is"):
+    with pytest.raises(UserError, match=r"in PEFT's format already: use it as it is"):
         import_adapter(adapter_of(workspace, "swh_Latn"), str(base_of(workspace)), workspace / "out")
 
 
@@ -128,5 +128,5 @@ def test_a_file_cut_off_is_told(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(1000)}, tmp_path / "a.bin")
     whole = (tmp_path / "a.bin").read_bytes()
     (tmp_path / "a.bin").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match="cannot be read as tensors"):
+    with pytest.raises(UserError, match="as tensors"):
         read_tensors(tmp_path / "a.bin")

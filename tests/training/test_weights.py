@@ -166,7 +166,7 @@ def test_damaged_files_are_refused(name: str, size: int, tmp_path: Path) -> None
         torch.save(model.state_dict(), tmp_path / name)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:size])
     message = refusal(tmp_path)
-    assert "its weights cannot be read" in message
+    assert "cannot read its weights" in message
     assert message.endswith("download or save them again")
 
 
@@ -177,7 +177,7 @@ def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
 
     tiny("bert").config.save_pretrained(tmp_path)
     torch.save({"weights": Touch()}, tmp_path / "pytorch_model.bin")
-    assert "its weights cannot be read" in refusal(tmp_path)
+    assert "cannot read its weights" in refusal(tmp_path)
     assert not (tmp_path / "ran").exists()
 
 

@@ -1,4 +1,4 @@
-"""Adapters as PEFT tuners. Importing this package makes our own types known to PEFT."""
+"""Adapters as PEFT tuners. Importing this package registers the bottleneck types with PEFT."""
 
 from .bottleneck import BottleneckConfig
 from .build import fuse_adapters, language_adapter, load_adapter, load_adapters, stack_task_adapter

@@ -1,4 +1,4 @@
-"""Putting adapters onto a base model: a new language adapter, a saved one, a fusion, a task adapter on top of each."""
+"""Adding adapters to a base model: a new or saved language adapter, a fusion, and a task adapter on top of each."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,16 @@ from transformers import PreTrainedModel
 
 from ...recipes.schema import Adapter
 from ...workspace.errors import UserError
+from ..compat import set_active_adapters
 from ..families import Family, block_number, family_of
 from ..tensors import first_line, refuse_pointers
 from ..weights import load_weights
 from .bottleneck import PRESETS, BottleneckConfig
-from .bottleneck.fusion import within as within_fusion
-from .files import CONFIG, LANGUAGE, TASK, put_on, put_weights, read_config, read_weights
+from .bottleneck.fusion import expert_key
+from .files import CONFIG, LANGUAGE, TASK, add_adapter, load_adapter_weights, read_config, read_weights
 
-SETTABLE = ("reduction_factor", "leave_out", "non_linearity", "dropout", "scaling", "sparse_groups")
+# Settings of a recipe's adapter that override its preset.
+PRESET_OVERRIDES = ("reduction_factor", "leave_out", "non_linearity", "dropout", "scaling", "sparse_groups")
 
 
 def language_adapter(base: PreTrainedModel, settings: Adapter) -> PeftModel | PreTrainedModel:
@@ -31,31 +33,32 @@ def language_adapter(base: PreTrainedModel, settings: Adapter) -> PeftModel | Pr
     For `full` it is `base` itself, all of it trainable. Raises UserError for settings that do not fit the base.
     """
     if settings.type == "full":
-        return _frozen_in_part(base.requires_grad_(True), settings.freeze)
+        base.requires_grad_(True)
+        _freeze_parts(base, settings.freeze)
+        return base
     try:
         return get_peft_model(base, adapter_config(settings, family_of(base.config.model_type)), adapter_name=LANGUAGE)
     except ValueError as error:
         raise UserError(f"adapter: {error}") from error
 
 
-def _frozen_in_part(base: PreTrainedModel, parts: Sequence[str | int]) -> PreTrainedModel:
-    """`base` with its embeddings (and the decoder's matrix that is tied to them) or some blocks frozen."""
+def _freeze_parts(base: PreTrainedModel, parts: Sequence[str | int]) -> None:
+    """Freeze "embeddings" (and with them the decoder's matrix, which is tied to them) or blocks, by number."""
     embeddings = family_of(base.config.model_type).embeddings
     for name, module in base.named_modules():
         if "embeddings" in parts and re.fullmatch(embeddings, name):
             module.requires_grad_(False)
     for name, parameter in base.named_parameters():
-        with suppress(ValueError):  # raised for what lies in no block
+        with suppress(ValueError):  # raised for parameters outside the blocks
             if block_number(name) in parts:
                 parameter.requires_grad_(False)
-    return base
 
 
 def adapter_config(settings: Adapter, family: Family) -> PeftConfig:
-    """PEFT's configuration of a language adapter. Raises ValueError for settings that make no sense."""
+    """PEFT's configuration of a language adapter. Raises ValueError for settings that the family cannot have."""
     heads = list(family.head_modules) if settings.train_head else None
     if settings.type == "lora":
-        # query and value of every block, as the paper's presets have it
+        # query and value of every block, as in AdapterHub's preset, which the paper used
         targets = list(dict.fromkeys(family.linears[name] for name in ("query", "value")))
         return LoraConfig(
             r=settings.r,
@@ -66,11 +69,12 @@ def adapter_config(settings: Adapter, family: Family) -> PeftConfig:
         )
     if settings.type == "ia3":
         if "intermediate" not in family.linears:
-            raise ValueError("ia3 needs key, value and intermediate layers of their own, which this family lacks")
-        # AdapterHub's places: the intermediate layer's output is scaled, before the activation (the paper: after it)
+            raise ValueError("ia3 needs separate key, value and intermediate layers, which this model type lacks")
+        # As in AdapterHub the intermediate layer's output is scaled before the activation; in the paper (Liu et al.
+        # 2022, https://arxiv.org/abs/2205.05638) after it.
         targets = [family.linears[name] for name in ("key", "value", "intermediate")]
         return IA3Config(target_modules=targets, feedforward_modules=[], modules_to_save=heads)
-    chosen = {name: getattr(settings, name) for name in SETTABLE if getattr(settings, name) is not None}
+    chosen = {name: getattr(settings, name) for name in PRESET_OVERRIDES if getattr(settings, name) is not None}
     if settings.type == "seq_bn_inv":
         chosen |= {name: getattr(settings, name) for name in ("coupling_reduction_factor", "invert_before_head")}
     return BottleneckConfig(**{**PRESETS[settings.type], **chosen}, modules_to_save=heads)
@@ -79,29 +83,29 @@ def adapter_config(settings: Adapter, family: Family) -> PeftConfig:
 def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedModel:
     """`base` with a saved language adapter, frozen; quantised ones and whole models (`full`) too.
 
-    Raises UserError where the folder holds none, or one that is not for this base.
+    Raises UserError if the folder holds no adapter, or one for another base.
     """
     if (folder / "config.json").is_file() and not (folder / CONFIG).is_file():
         refuse_pointers(folder.iterdir())
         try:
             base.load_state_dict(load_weights(str(folder), None, "adapter", type(base)).state_dict())
         except (OSError, ValueError, RuntimeError) as error:
-            raise UserError(f"{folder} holds no model like the base: {first_line(error)}") from error
+            raise UserError(f"{folder}: this model does not fit the base: {first_line(error)}") from error
         return base.requires_grad_(False)
-    model = put_on(base, read_config(folder))
-    put_weights(model, read_weights(folder), folder)
+    model = add_adapter(base, read_config(folder))
+    load_adapter_weights(model, read_weights(folder), folder)
     return model.requires_grad_(False).eval()
 
 
 def load_adapters(base: PreTrainedModel, folders: Mapping[str, Path]) -> PeftModel:
-    """`base` with several saved bottleneck adapters, frozen, for PEFT's `adapter_names` to choose from by sample.
+    """`base` with several saved bottleneck adapters, frozen; PEFT's `adapter_names` chooses one for each sample.
 
-    Raises UserError where a folder holds none, or one that is not for this base.
+    Raises UserError if a folder holds no adapter, or one for another base.
     """
     model: Any = base
     for name, folder in folders.items():
-        model = put_on(model, read_config(folder), name)
-        put_weights(model, read_weights(folder), folder, name=name)
+        model = add_adapter(model, read_config(folder), name)
+        load_adapter_weights(model, read_weights(folder), folder, name=name)
     return model.requires_grad_(False).eval()
 
 
@@ -116,43 +120,46 @@ def fuse_adapters(
     configs = {name: read_config(folder) for name, folder in folders.items()}
     weights = {name: read_weights(folder) for name, folder in folders.items()}
     family = family_of(base.config.model_type)
-    model = put_on(base, fusion_config(configs, coupling, list(family.head_modules) if train_head else None))
-    found: dict[str, Tensor] = {}
+    model = add_adapter(base, fusion_config(configs, coupling, list(family.head_modules) if train_head else None))
+    head_source = next(iter(weights)) if train_head else None
+    fusion_weights: dict[str, Tensor] = {}
     for name, tensors in weights.items():
-        first = name == next(iter(weights))
         for key, tensor in tensors.items():
             if ".bottleneck_adapters." in key:
-                found[within_fusion(key, name)] = tensor
-            elif (name == coupling) if ".bottleneck_couplings." in key else (first and train_head):
-                found[key] = tensor
-    fused = (".experts.", ".bottleneck_couplings.")
-    put_weights(model, found, "fusion", may_miss=lambda name: not any(part in name for part in fused))
+                fusion_weights[expert_key(key, name)] = tensor
+            elif name == (coupling if ".bottleneck_couplings." in key else head_source):
+                fusion_weights[key] = tensor
+    # query, key and value are new, and a head is new where the first adapter has none
+    copied = (".experts.", ".bottleneck_couplings.")
+    load_adapter_weights(
+        model, fusion_weights, "fusion", is_optional=lambda name: not any(part in name for part in copied)
+    )
     return model
 
 
-def fusion_config(within: Mapping[str, PeftConfig], coupling: str | None, heads: list[str] | None) -> BottleneckConfig:
-    """The configuration of a fusion of these adapters.
+def fusion_config(configs: Mapping[str, PeftConfig], coupling: str | None, heads: list[str] | None) -> BottleneckConfig:
+    """The configuration of a fusion of these adapters, by name; `heads` are trained with it.
 
-    Raises UserError for adapters of another type, and where `coupling` names one that has none.
+    Raises UserError for adapters of another type, and where `coupling` names an adapter without a coupling.
     """
-    other = [name for name, config in within.items() if not isinstance(config, BottleneckConfig) or config.fused]
-    if other:
-        raise UserError(f"fusion takes bottleneck adapters; {', '.join(other)} is none")
-    chosen = {}
+    others = [name for name, config in configs.items() if not isinstance(config, BottleneckConfig) or config.fused]
+    if others:
+        raise UserError(f"only bottleneck adapters can be fused, but not: {', '.join(others)}")
+    coupling_settings = {}
     if coupling is not None:
-        if not getattr(within.get(coupling), "coupling", False):
-            raise UserError(f"fusion: there is no adapter {coupling} with a coupling among {', '.join(within)}")
+        if not getattr(configs.get(coupling), "coupling", False):
+            raise UserError(f"fusion: there is no adapter {coupling} with a coupling among {', '.join(configs)}")
         names = ("coupling", "coupling_reduction_factor", "invert_before_head", "non_linearity")
-        chosen = {name: getattr(within[coupling], name) for name in names}
-    # a stack of configurations would carry the base's name and PEFT's version along: the form alone is kept
-    ours = {field.name for field in fields(BottleneckConfig)} - {field.name for field in fields(PeftConfig)}
-    ours -= {"target_modules", "modules_to_save", "fused"}
-    parts = [
-        {"name": name, **{key: getattr(config, key) for key in ours}, "coupling": name == coupling}
-        for name, config in within.items()
+        coupling_settings = {name: getattr(configs[coupling], name) for name in names}
+    # Of each adapter the fields of BottleneckConfig, without PEFT's, which name the base and the version.
+    kept = {field.name for field in fields(BottleneckConfig)} - {field.name for field in fields(PeftConfig)}
+    kept -= {"target_modules", "modules_to_save", "fused"}
+    fused = [
+        {"name": name, **{key: getattr(config, key) for key in kept}, "coupling": name == coupling}
+        for name, config in configs.items()
     ]
     try:
-        return BottleneckConfig(fused=parts, modules_to_save=heads, **chosen)
+        return BottleneckConfig(fused=fused, modules_to_save=heads, **coupling_settings)
     except ValueError as error:
         raise UserError(f"fusion: {error}") from error
 
@@ -161,7 +168,7 @@ def stack_task_adapter(base: PreTrainedModel, folder: Path | None, reduction_fac
     """`base` with a new trainable seq_bn task adapter, on top of the frozen language adapter in `folder` if given.
 
     LoRA and (IA)³ are merged into the base first, for PEFT cannot hold two types at once; bottlenecks and their fusion
-    are stacked (MAD-X, Pfeiffer et al. 2020). The language adapter's LM head is left out.
+    are stacked (MAD-X, Pfeiffer et al. 2020). The language adapter's LM head is not used.
     """
     config = BottleneckConfig(reduction_factor=reduction_factor)
     model = base if folder is None else load_adapter(base, folder)
@@ -175,21 +182,21 @@ def stack_task_adapter(base: PreTrainedModel, folder: Path | None, reduction_fac
 
 
 def merge_adapter(model: PeftModel) -> PreTrainedModel:
-    """The base with a LoRA or (IA)³ in its weights, the trained LM head in its place.
+    """The base with a LoRA or (IA)³ merged into its weights, and the trained LM head in the place of its own.
 
-    Raises NotImplementedError for bottlenecks, whose non-linearity fits into no weight.
+    Raises NotImplementedError for bottlenecks, which have a non-linearity.
     """
     base = cast(Any, model.get_base_model())
     for name, module in list(base.named_modules()):
-        if isinstance(module, ModulesToSaveWrapper):  # (IA)³'s own merging fails on those that are no single layer
+        if isinstance(module, ModulesToSaveWrapper):  # with (IA)³ PEFT's own merging fails on modules of several layers
             parent, _, child = name.rpartition(".")
             setattr(base.get_submodule(parent), child, module.modules_to_save[LANGUAGE])
     return cast(PreTrainedModel, model.merge_and_unload())
 
 
 def activate_stack(model: PeftModel) -> None:
-    """Make the language adapter and then the task adapter active, the latter alone trainable."""
-    cast(Any, model.base_model).set_adapter([LANGUAGE, TASK])  # in this order: PEFT's own method takes one name
+    """Activate the task adapter on top of the language adapter; only the task adapter is trainable."""
+    set_active_adapters(model, [LANGUAGE, TASK])
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(f".{TASK}." in name)

@@ -1,7 +1,7 @@
-"""Dropout on a CPU at a third of the time, and attention with dropout that keeps no (length, length) matrix.
+"""Dropout on a CPU in a third of the time, and attention with dropout that keeps no (length, length) matrix.
 
-PyTorch draws a number for each element; here 64 random bits serve four, so a probability is rounded to 1/65,536. On
-other devices, and where nothing is dropped, PyTorch's own functions are called.
+PyTorch draws a random number for each element; here 64 random bits serve four elements, so that a probability is
+rounded to a multiple of 1/65,536. On other devices, and where nothing is dropped, PyTorch's own functions are called.
 """
 
 from collections.abc import Iterator
@@ -10,102 +10,123 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-LEVELS = 2**16
-CHUNK = 2**21  # attention weights held at once: 8 MB in fp32, near the processor
+LEVELS = 2**16  # 16 random bits decide for an element
+# Attention weights held at once: 8 MB in fp32, so that they stay in the processor's cache between operations.
+CHUNK_ELEMENTS = 2**21
 
 
 class Dropout(nn.Dropout):
     """nn.Dropout with `dropout`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Any shape; zeroes elements with probability `p` in training and scales the rest up."""
+        """Any shape; in training zeroes elements with probability `p` and scales the others up."""
         return dropout(input, self.p) if self.training else input
 
 
-def dropout(given: Tensor, probability: float) -> Tensor:
-    """Zero elements with this probability and divide the rest by the probability of staying."""
-    if given.device.type != "cpu" or probability in {0.0, 1.0}:
-        return nn.functional.dropout(given, probability)
-    return cast(Tensor, _Dropout.apply(given, _cut(probability)))
+def dropout(input: Tensor, probability: float) -> Tensor:
+    """Zero elements with this probability and divide the others by the probability of being kept."""
+    if input.device.type != "cpu" or probability in {0.0, 1.0}:
+        return nn.functional.dropout(input, probability)
+    return cast(Tensor, _Dropout.apply(input, _dropped_levels(probability)))
 
 
 def attention(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, probability: float, scale: float
 ) -> Tensor:
-    """Scaled dot-product attention, (rows, heads, length, size) each; `mask` (rows, 1, 1, length) says where."""
+    """Scaled dot-product attention with dropout on the weights.
+
+    (rows, heads, length, size) each -> the same; `mask`, (rows, 1, 1, length), is true where a key may be attended to.
+    """
     if query.device.type != "cpu" or probability == 0.0:
         return nn.functional.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, dropout_p=probability, scale=scale
         )
     seed = int(torch.randint(2**62, ()))
-    return cast(Tensor, _Attention.apply(query, key, value, mask, _cut(probability), scale, seed))
+    return cast(Tensor, _Attention.apply(query, key, value, mask, _dropped_levels(probability), scale, seed))
 
 
-def _cut(probability: float) -> int:
-    """Of LEVELS, how many are dropped: never all."""
+def _dropped_levels(probability: float) -> int:
+    """How many of LEVELS mean "drop"; never all, for the kept elements are divided by their share."""
     return min(round(probability * LEVELS), LEVELS - 1)
 
 
-def _kept(shape: torch.Size, cut: int, generator: torch.Generator | None = None) -> Tensor:
-    """Booleans that are false with probability cut / LEVELS."""
-    bits = torch.empty(-(-shape.numel() // 4), dtype=torch.int64).random_(-(2**63), None, generator=generator)
-    return bits.view(torch.int16)[: shape.numel()].view(shape) >= cut - LEVELS // 2
+def _keep_mask(shape: torch.Size, dropped_levels: int, generator: torch.Generator | None = None) -> Tensor:
+    """Booleans of this shape that are false with probability dropped_levels / LEVELS.
+
+    Each 64-bit random integer is read as four signed 16-bit ones, uniform in [-LEVELS / 2, LEVELS / 2), which are
+    compared with a threshold.
+    """
+    elements = shape.numel()
+    bits = torch.empty(-(-elements // 4), dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    return bits.view(torch.int16)[:elements].view(shape) >= dropped_levels - LEVELS // 2
 
 
 class _Dropout(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, given: Tensor, cut: int) -> Tensor:
-        kept = _kept(given.shape, cut)
-        ctx.save_for_backward(kept)
-        ctx.scale = LEVELS / (LEVELS - cut)
-        return (given * kept).mul_(ctx.scale)
+    """Keeps one boolean for each element for the gradient."""
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Any) -> tuple[Any, ...]:
-        return (slopes[0] * ctx.saved_tensors[0]).mul_(ctx.scale), None
+    def forward(ctx: Any, input: Tensor, dropped_levels: int) -> Tensor:
+        kept = _keep_mask(input.shape, dropped_levels)
+        ctx.save_for_backward(kept)
+        ctx.scale = LEVELS / (LEVELS - dropped_levels)
+        return (input * kept).mul_(ctx.scale)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Any, ...]:
+        return (grad_outputs[0] * ctx.saved_tensors[0]).mul_(ctx.scale), None
 
 
 class _Attention(torch.autograd.Function):
-    """Some rows at a time; the weights are made again, with the same random bits, for the gradient."""
+    """Attention of a few rows at a time; for the gradient the weights are computed again, with the same random bits.
+
+    With w = softmax(scores), m the kept elements' mask over their probability (so that E[m] = 1), o = (w * m) v, and g
+    the gradient of o:
+
+        dv = (w * m)^T g,  dw = (g v^T) * m,  dscores = w * (dw - sum(dw * w))
+    """
 
     @staticmethod
-    def forward(ctx: Any, *given: Any) -> Tensor:
-        query, key, value, mask, cut, scale, seed = given
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        query, key, value, mask, dropped_levels, scale, seed = inputs
         ctx.save_for_backward(query, key, value, mask)
-        ctx.settings = cut, scale, seed
-        found = [
-            torch.matmul((weights * kept).mul_(LEVELS / (LEVELS - cut)), value[rows])
-            for rows, weights, kept in _weights(query, key, mask, *ctx.settings)
-        ]
-        return torch.cat(found)
+        ctx.settings = dropped_levels, scale, seed
+        kept_scale = LEVELS / (LEVELS - dropped_levels)
+        return torch.cat(
+            [
+                torch.matmul((weights * kept).mul_(kept_scale), value[rows])
+                for rows, weights, kept in _weights(query, key, mask, *ctx.settings)
+            ]
+        )
 
     @staticmethod
-    def backward(ctx: Any, *slopes: Any) -> tuple[Any, ...]:
+    def backward(ctx: Any, *grad_outputs: Any) -> tuple[Any, ...]:
         query, key, value, mask = ctx.saved_tensors
-        cut, scale, _ = ctx.settings
-        rest = LEVELS / (LEVELS - cut)
-        found = []
+        dropped_levels, scale, _ = ctx.settings
+        kept_scale = LEVELS / (LEVELS - dropped_levels)
+        grad_query, grad_key, grad_value = [], [], []
         for rows, weights, kept in _weights(query, key, mask, *ctx.settings):
-            slope = slopes[0][rows]
-            for_value = torch.matmul((weights * kept).mul_(rest).transpose(-1, -2), slope)
-            inner = torch.matmul(slope, value[rows].transpose(-1, -2)).mul_(kept).mul_(rest)
-            inner = inner.sub_((inner * weights).sum(-1, keepdim=True)).mul_(weights).mul_(scale)
-            found.append(
-                (torch.matmul(inner, key[rows]), torch.matmul(inner.transpose(-1, -2), query[rows]), for_value)
-            )
-        return (*map(torch.cat, zip(*found, strict=True)), None, None, None, None)
+            gradient = grad_outputs[0][rows]
+            grad_value.append(torch.matmul((weights * kept).mul_(kept_scale).transpose(-1, -2), gradient))
+            grad_weights = torch.matmul(gradient, value[rows].transpose(-1, -2)).mul_(kept).mul_(kept_scale)
+            # in place: grad_weights becomes the gradient of the unscaled scores
+            weighted_sum = (grad_weights * weights).sum(-1, keepdim=True)
+            grad_scores = grad_weights.sub_(weighted_sum).mul_(weights).mul_(scale)
+            grad_query.append(torch.matmul(grad_scores, key[rows]))
+            grad_key.append(torch.matmul(grad_scores.transpose(-1, -2), query[rows]))
+        return torch.cat(grad_query), torch.cat(grad_key), torch.cat(grad_value), None, None, None, None
 
 
 def _weights(
-    query: Tensor, key: Tensor, mask: Tensor | None, cut: int, scale: float, seed: int
+    query: Tensor, key: Tensor, mask: Tensor | None, dropped_levels: int, scale: float, seed: int
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Rows, their attention weights (rows, heads, length, length), and which of these are kept."""
+    """Chunks of rows, their attention weights (rows, heads, length, length), and which of these are kept."""
     rows, heads, length, _ = query.shape
-    step = max(1, CHUNK // (heads * length * key.shape[2]))
-    for start in range(0, rows, step):
-        some = slice(start, start + step)
-        scores = torch.matmul(query[some] * scale, key[some].transpose(-1, -2))
+    chunk_rows = max(1, CHUNK_ELEMENTS // (heads * length * key.shape[2]))
+    for start in range(0, rows, chunk_rows):
+        chunk = slice(start, start + chunk_rows)
+        scores = torch.matmul(query[chunk] * scale, key[chunk].transpose(-1, -2))
         if mask is not None:
-            scores.masked_fill_(~mask[some], float("-inf"))
+            scores.masked_fill_(~mask[chunk], float("-inf"))
         weights = scores.softmax(-1)
-        yield some, weights, _kept(weights.shape, cut, torch.Generator().manual_seed(seed + start))
+        # A seed for each chunk, so that backward draws the same bits whatever happened in between.
+        yield chunk, weights, _keep_mask(weights.shape, dropped_levels, torch.Generator().manual_seed(seed + start))

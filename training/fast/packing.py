@@ -1,7 +1,8 @@
-"""Sequences of any length side by side in one row, without padding: what every layer but attention can take as it is.
+"""Packing: sequences of any length side by side in one row, without padding.
 
-A batch of 16 sentences is 40 % padding, and the linear layers are nearly all of an encoder's work. Attention alone must
-keep sequences apart: it cuts the row into groups of like lengths and pads within each.
+A batch of 16 sentences is 40 % padding, and linear layers, which do not care where a sequence ends, are nearly all of
+an encoder's work. Only attention must keep sequences apart: it divides the row into groups of like lengths, and pads
+within each group.
 """
 
 from collections.abc import Sequence
@@ -11,85 +12,90 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
+from ..compat import register_attention, sdpa_attention
 from .dropout import attention
 
-ATTENTION = "packed"
-GROUP_PADDING = 0.15  # share of a group's places; with less there are more and smaller groups
+ATTENTION = "packed"  # name of `packed_attention` for transformers' `attn_implementation`
+# Largest share of padding in a group: less would make more and smaller groups, each with its own calls.
+GROUP_PADDING = 0.15
 
 
 @dataclass(frozen=True)
 class Group:
-    """Neighbours of like length: `rows` sequences, padded to `longest` within attention alone."""
+    """Neighbouring sequences of like length, padded to the longest within attention alone.
 
-    size: int
-    """Tokens."""
-    rows: int
+    `pad` and `unpad` copy tokens by index: `pad_index` says for each element of the padded form which token it takes
+    (padding takes the group's first, and is masked), `unpad_index` where in the padded form each token is.
+    """
+
+    tokens: int
+    sequences: int
     longest: int
-    places: Tensor | None
-    """(rows * longest,) which token of the group stands there; None when all are equally long."""
-    tokens: Tensor | None
-    """(size,) where in the padded form each token stands."""
+    pad_index: Tensor | None
+    """(sequences * longest,); None, like the others, when all sequences are equally long and nothing is padded."""
+    unpad_index: Tensor | None
+    """(tokens,)."""
     mask: Tensor | None
-    """(rows, 1, 1, longest) true where there is a token."""
+    """(sequences, 1, 1, longest), true for tokens and false for padding."""
 
     @classmethod
-    def of(cls, lengths: np.ndarray) -> "Group":
+    def from_lengths(cls, lengths: np.ndarray) -> "Group":
         """The group of sequences of these lengths."""
-        rows, longest, size = len(lengths), int(lengths.max()), int(lengths.sum())
-        if rows * longest == size:
-            return cls(size, rows, longest, None, None, None)
-        there = np.arange(longest)[None] < lengths[:, None]
-        places = np.where(there, np.cumsum(there.ravel()).reshape(there.shape) - 1, 0)
+        sequences, longest, tokens = len(lengths), int(lengths.max()), int(lengths.sum())
+        if sequences * longest == tokens:
+            return cls(tokens, sequences, longest, None, None, None)
+        is_token = np.arange(longest)[None] < lengths[:, None]
+        # Counting the tokens in reading order gives each its number in the packed row.
+        token_number = np.cumsum(is_token.ravel()).reshape(is_token.shape) - 1
         return cls(
-            size,
-            rows,
+            tokens,
+            sequences,
             longest,
-            torch.from_numpy(places.ravel()),
-            torch.from_numpy(np.flatnonzero(there)),
-            torch.from_numpy(there)[:, None, None],
+            torch.from_numpy(np.where(is_token, token_number, 0).ravel()),
+            torch.from_numpy(np.flatnonzero(is_token)),
+            torch.from_numpy(is_token)[:, None, None],
         )
 
     def to(self, device: torch.device) -> "Group":
         """The same on another device."""
-        moved = [x if x is None else x.to(device, non_blocking=True) for x in (self.places, self.tokens, self.mask)]
-        return Group(self.size, self.rows, self.longest, *moved)
+        tensors = (self.pad_index, self.unpad_index, self.mask)
+        moved = [tensor if tensor is None else tensor.to(device, non_blocking=True) for tensor in tensors]
+        return Group(self.tokens, self.sequences, self.longest, *moved)
 
-    def padded(self, packed: Tensor) -> Tensor:
-        """(tokens of the group, heads, size) -> (rows, heads, longest, size)."""
-        if self.places is not None:
-            packed = packed.index_select(0, self.places)
-        return packed.unflatten(0, (self.rows, self.longest)).transpose(1, 2)
+    def pad(self, packed: Tensor) -> Tensor:
+        """(tokens of the group, heads, size) -> (sequences, heads, longest, size)."""
+        if self.pad_index is not None:
+            packed = packed.index_select(0, self.pad_index)
+        return packed.unflatten(0, (self.sequences, self.longest)).transpose(1, 2)
 
-    def packed(self, padded: Tensor) -> Tensor:
-        """(rows, heads, longest, size) -> (tokens of the group, heads, size)."""
+    def unpad(self, padded: Tensor) -> Tensor:
+        """(sequences, heads, longest, size) -> (tokens of the group, heads, size)."""
         flat = padded.transpose(1, 2).flatten(0, 1)
-        return flat if self.tokens is None else flat.index_select(0, self.tokens)
+        return flat if self.unpad_index is None else flat.index_select(0, self.unpad_index)
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How a row of tokens divides into sequences, and these into groups for attention."""
+    """How a row of tokens divides into groups of sequences."""
 
     groups: tuple[Group, ...]
 
     @classmethod
-    def of(cls, lengths: Sequence[int]) -> "Packing":
+    def from_lengths(cls, lengths: Sequence[int]) -> "Packing":
         """For sequences of these lengths, in this order; ascending order makes the fewest groups."""
         groups, first = [], 0
         sizes = np.asarray(lengths)
         for end in range(1, len(sizes) + 1):
-            some = sizes[first : end + 1]
-            if end == len(sizes) or some.sum() < (1 - GROUP_PADDING) * len(some) * some.max():
-                groups.append(Group.of(sizes[first:end]))
+            # the group with one sequence more; at the end of the row there is none
+            larger = sizes[first : end + 1]
+            if end == len(sizes) or larger.sum() < (1 - GROUP_PADDING) * len(larger) * larger.max():
+                groups.append(Group.from_lengths(sizes[first:end]))
                 first = end
         return cls(tuple(groups))
 
     def to(self, device: torch.device, **_: Any) -> "Packing":
-        """The same on another device."""
+        """The same on another device; takes and ignores the options of `Tensor.to`."""
         return Packing(tuple(group.to(device) for group in self.groups))
 
 
@@ -101,8 +107,10 @@ def encode(
     packing: Packing | None = None,
 ) -> Tensor:
     """Last hidden states, (batch, seq, hidden): of padded sequences with a mask, or of a packed row, (1, tokens)."""
-    padded, packed = {"attention_mask": attention_mask}, {"position_ids": position_ids, "packing": packing}
-    return encoder(input_ids=input_ids, **(padded if packing is None else packed)).last_hidden_state
+    if packing is None:
+        return encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+    # transformers passes keyword arguments that it does not know on to the attention function
+    return encoder(input_ids=input_ids, position_ids=position_ids, packing=packing).last_hidden_state
 
 
 def packed_attention(
@@ -114,25 +122,23 @@ def packed_attention(
     dropout: float = 0.0,
     scaling: float | None = None,
     packing: Packing | None = None,
-    **rest: Any,
+    **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Attention within each sequence of a packed row: (1, heads, tokens, size) each -> (1, tokens, heads, size).
 
-    Without `packing` the same as transformers' own.
+    An attention function of transformers; without `packing` it is "sdpa".
     """
     if packing is None:
-        given = {"dropout": dropout, "scaling": scaling, **rest}
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **given)  # type: ignore[return-value]
-    sizes = [group.size for group in packing.groups]
-    # cut by split, whose gradient is one concatenation; that of slices would be a tensor of zeros for each
-    queries, keys, values = (x[0].transpose(0, 1).split(sizes) for x in (query, key, value))
+        return sdpa_attention(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
+    sizes = [group.tokens for group in packing.groups]
+    # split, for its gradient is one concatenation; the gradient of each slice would be a tensor of zeros of full size
+    queries, keys, values = (tensor[0].transpose(0, 1).split(sizes) for tensor in (query, key, value))
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    found = [
-        group.packed(attention(group.padded(q), group.padded(k), group.padded(v), group.mask, dropout, scale))
+    outputs = [
+        group.unpad(attention(group.pad(q), group.pad(k), group.pad(v), group.mask, dropout, scale))
         for q, k, v, group in zip(queries, keys, values, packing.groups, strict=True)
     ]
-    return torch.cat(found)[None], None
+    return torch.cat(outputs)[None], None
 
 
-AttentionInterface.register(ATTENTION, packed_attention)
-AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+register_attention(ATTENTION, packed_attention)

@@ -254,7 +254,7 @@ def test_licences_of_all_data_are_told(tmp_path: Path) -> None:
     assert "ConceptNet (dump.csv.gz) training CC BY-SA 4.0; its edges: cc:by-sa/4.0" in text
     assert "SIB-200 scoring of topic CC BY-SA 4.0" in text
     assert "WikiANN scoring of ner licence unknown" in text
-    assert "Task data in local files scoring of mlm local files: your own to know" in text
+    assert "Task data in local files scoring of mlm local files: see where you have them from" in text
     assert "someone/something scoring of own see the page of the data set" in text
 
 

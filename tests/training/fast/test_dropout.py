@@ -3,7 +3,7 @@
 import pytest
 import torch
 from lrl_adapt.training.fast import dropout
-from lrl_adapt.training.fast.fast_layers import quicken
+from lrl_adapt.training.fast.fast_layers import use_fast_layers
 from torch import nn
 
 
@@ -25,14 +25,14 @@ def test_attention_without_dropout_is_pytorchs(monkeypatch: pytest.MonkeyPatch) 
     query, key, value = torch.randn(3, 5, 2, 7, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
     mask = torch.ones(5, 1, 1, 7, dtype=torch.bool)
     mask[1, ..., 3:] = False
-    monkeypatch.setattr(dropout, "CHUNK", 2 * 7 * 7 * 2)  # several chunks
+    monkeypatch.setattr(dropout, "CHUNK_ELEMENTS", 2 * 7 * 7 * 2)  # several chunks
     ours = dropout._Attention.apply(query, key, value, mask, 0, 0.5, 1)
     theirs = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=0.5)
     torch.testing.assert_close(ours, theirs)
 
 
 def test_the_gradient_of_attention_with_dropout_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dropout, "CHUNK", 100)
+    monkeypatch.setattr(dropout, "CHUNK_ELEMENTS", 100)
     torch.manual_seed(0)
     given = [torch.randn(3, 2, 5, 4, dtype=torch.double, requires_grad=True) for _ in range(3)]
     mask = torch.ones(3, 1, 1, 5, dtype=torch.bool)
@@ -51,7 +51,7 @@ def test_attention_with_dropout_has_the_mean_of_attention_without() -> None:
 
 def test_only_plain_dropout_is_replaced_and_eval_mode_drops_nothing() -> None:
     model = nn.Sequential(nn.Dropout(0.5), nn.Dropout1d(0.5))
-    quicken(model)
+    use_fast_layers(model)
     assert [type(module) for module in model] == [dropout.Dropout, nn.Dropout1d]
     given = torch.ones(4, 8)
     assert torch.equal(model.eval()(given), given)

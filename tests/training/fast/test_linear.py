@@ -12,7 +12,7 @@ def _everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel is right on every processor that has it, though it pays on few."""
     if ours.KERNEL is None:
         pytest.skip("this PyTorch has no oneDNN")
-    monkeypatch.setattr(ours, "PAYS", True)
+    monkeypatch.setattr(ours, "IS_FASTER", True)
 
 
 def spy(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -71,7 +71,7 @@ def test_other_precisions_autocast_and_nothing_at_all_are_pytorchs_own(monkeypat
     assert ours.linear(torch.randn(3, 8).double(), weight.double()).dtype == torch.double
     with torch.autocast("cpu", torch.bfloat16):
         assert ours.linear(torch.randn(3, 8), weight).dtype == torch.bfloat16
-    monkeypatch.setattr(ours, "PAYS", False)
+    monkeypatch.setattr(ours, "IS_FASTER", False)
     ours.linear(torch.randn(3, 8), weight)
     assert not calls
 

@@ -1,4 +1,4 @@
-"""AdapterHub's form of adapters (the library `adapters`, 1.3.0 and earlier): reading and writing it."""
+"""Importing and exporting adapters in the format of AdapterHub (the library `adapters`, 1.3.0 and earlier)."""
 
 from .export import export_adapterhub
 from .importing import import_adapterhub

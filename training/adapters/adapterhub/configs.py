@@ -1,4 +1,4 @@
-"""AdapterHub's configurations as PEFT's, and back."""
+"""Converting configurations between AdapterHub's format and PEFT's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +9,8 @@ from ....workspace.errors import UserError
 from ...families import Family
 from ..bottleneck import BottleneckConfig
 
-# ours -> theirs, where the value is the same
-_SAME = {
+# Fields of BottleneckConfig and AdapterHub's names of them, where the values are the same.
+_SAME_VALUE = {
     "attention": "mh_adapter",
     "feed_forward": "output_adapter",
     "parallel": "is_parallel",
@@ -20,8 +20,8 @@ _SAME = {
     "scaling": "scaling",
     "leave_out": "leave_out",
 }
-# theirs that our bottlenecks do not have: the value that means "not used"
-_ABSENT: dict[str, Any] = {
+# Fields of AdapterHub's that BottleneckConfig lacks, and the values that mean "not used".
+_UNSUPPORTED: dict[str, Any] = {
     "ln_before": False,
     "ln_after": False,
     "use_gating": False,
@@ -46,36 +46,36 @@ FUSION: dict[str, Any] = {
     "value_initialized": True,
     "dropout_prob": None,
 }
-"""AdapterHub's `dynamic` fusion, the only one we have."""
+"""AdapterHub's fusion `dynamic`, the only supported one."""
 
 
-def bottleneck_of(theirs: Mapping[str, Any], *, invert_before_head: bool) -> BottleneckConfig:
-    """Our configuration of their bottleneck. Raises UserError for parts that have no counterpart here."""
+def bottleneck_from_adapterhub(theirs: Mapping[str, Any], *, invert_before_head: bool) -> BottleneckConfig:
+    """The configuration of a bottleneck of AdapterHub's. Raises UserError for parts that are not supported."""
     theirs = {**theirs, **_legacy_coupling(theirs)}
-    foreign = [f"{key}: {theirs[key]}" for key, unused in _ABSENT.items() if theirs.get(key, unused) != unused]
+    unsupported = [f"{key}: {theirs[key]}" for key, unused in _UNSUPPORTED.items() if theirs.get(key, unused) != unused]
     if theirs.get("inv_adapter") not in (None, "nice"):
-        foreign.append(f"inv_adapter: {theirs['inv_adapter']}")
+        unsupported.append(f"inv_adapter: {theirs['inv_adapter']}")
     if not isinstance(theirs.get("scaling", 1.0), int | float):
-        foreign.append(f"scaling: {theirs['scaling']}")
-    if foreign:
-        raise UserError(f"this adapter has parts without a counterpart here: {', '.join(foreign)}")
-    chosen: dict[str, Any] = {ours: theirs[key] for ours, key in _SAME.items() if key in theirs}
-    chosen.setdefault("norm_before", False)  # AdapterHub's default; its presets say otherwise
+        unsupported.append(f"scaling: {theirs['scaling']}")
+    if unsupported:
+        raise UserError(f"this adapter has settings that are not supported: {', '.join(unsupported)}")
+    ours: dict[str, Any] = {field: theirs[key] for field, key in _SAME_VALUE.items() if key in theirs}
+    ours.setdefault("norm_before", False)  # AdapterHub's default, which its presets override
     activation = str(theirs.get("non_linearity", "relu")).lower()
-    chosen["non_linearity"] = _ACTIVATIONS.get(activation, activation)
-    chosen["init"] = "mam" if theirs.get("init_weights") == "mam_adapter" else "bert"
+    ours["non_linearity"] = _ACTIVATIONS.get(activation, activation)
+    ours["init"] = "mam" if theirs.get("init_weights") == "mam_adapter" else "bert"
     if theirs.get("inv_adapter"):
         factor = theirs.get("inv_adapter_reduction_factor", 2)
-        chosen |= {"coupling": True, "coupling_reduction_factor": factor, "invert_before_head": invert_before_head}
+        ours |= {"coupling": True, "coupling_reduction_factor": factor, "invert_before_head": invert_before_head}
     try:
-        return BottleneckConfig(**chosen)
+        return BottleneckConfig(**ours)
     except ValueError as error:
-        raise UserError(f"this adapter cannot be built here: {error}") from error
+        raise UserError(f"this adapter is not supported: {error}") from error
 
 
-def bottleneck_to(config: BottleneckConfig) -> dict[str, Any]:
-    """Their configuration of our bottleneck."""
-    theirs = {key: getattr(config, ours) for ours, key in _SAME.items()} | _ABSENT
+def bottleneck_to_adapterhub(config: BottleneckConfig) -> dict[str, Any]:
+    """AdapterHub's configuration of a bottleneck."""
+    theirs = {key: getattr(config, field) for field, key in _SAME_VALUE.items()} | _UNSUPPORTED
     names = {ours: name for name, ours in _ACTIVATIONS.items()}
     theirs["non_linearity"] = names.get(config.non_linearity, config.non_linearity)
     theirs["init_weights"] = "mam_adapter" if config.init == "mam" else "bert"
@@ -85,11 +85,11 @@ def bottleneck_to(config: BottleneckConfig) -> dict[str, Any]:
     return theirs
 
 
-def linear_of(theirs: Mapping[str, Any], version: str, family: Family) -> PeftConfig:
-    """PEFT's configuration of their LoRA or (IA)³. Raises UserError for parts that have no counterpart there."""
+def linear_from_adapterhub(theirs: Mapping[str, Any], version: str, family: Family) -> PeftConfig:
+    """PEFT's configuration of a LoRA or (IA)³ of AdapterHub's. Raises UserError for parts that PEFT lacks."""
     for key in ("use_gating", "output_lora", "vera_d", "vera_b"):
         if theirs.get(key):
-            raise UserError(f"this adapter has parts without a counterpart here: {key}: {theirs[key]}")
+            raise UserError(f"this adapter has settings that are not supported: {key}: {theirs[key]}")
     if theirs.get("leave_out"):
         raise UserError("a LoRA or (IA)³ that leaves out blocks cannot be imported")
     names = [_MATRICES[letter] for letter in theirs["attn_matrices"]] if theirs.get("selfattn_lora", True) else []
@@ -97,49 +97,47 @@ def linear_of(theirs: Mapping[str, Any], version: str, family: Family) -> PeftCo
         family.linears[name] for name in [*names, *(["intermediate"] if theirs.get("intermediate_lora") else [])]
     ]
     if theirs["composition_mode"] not in ("add", "scale"):
-        raise UserError(f"composition_mode {theirs['composition_mode']!r} has no counterpart here")
+        raise UserError(f"composition_mode {theirs['composition_mode']!r} is not supported")
     if theirs["composition_mode"] == "scale":
         return IA3Config(target_modules=targets, feedforward_modules=[])
     rank = theirs["r"]
-    # before adapters 1.1.0 alpha was read but not used: such adapters were trained with a scaling of 1
+    # Before 1.1.0 `adapters` read alpha but did not use it: such adapters were trained with a scaling of 1.
     alpha = rank if version.startswith(("adapters.0.", "adapters.1.0.")) else theirs["alpha"]
     return LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=theirs.get("dropout", 0.0), target_modules=targets)
 
 
-def linear_to(config: PeftConfig, family: Family) -> dict[str, Any]:
-    """Their configuration of a LoRA or (IA)³. Raises UserError for PEFT's variants that they lack."""
-    scale = isinstance(config, IA3Config)
+def linear_to_adapterhub(config: PeftConfig, family: Family) -> dict[str, Any]:
+    """AdapterHub's configuration of a LoRA or (IA)³. Raises UserError for PEFT's variants that AdapterHub lacks."""
+    is_ia3 = isinstance(config, IA3Config)
     letters = {family.linears[name]: letter for letter, name in _MATRICES.items()}
     targets = set(getattr(config, "target_modules", None) or ())
-    middle = family.linears.get("intermediate", "")
-    unknown = [target for target in targets if target not in letters and target != middle]
+    intermediate = family.linears.get("intermediate", "")
+    unknown = [target for target in targets if target not in letters and target != intermediate]
     variants = [
         name for name in ("use_dora", "use_rslora", "rank_pattern", "alpha_pattern") if getattr(config, name, None)
     ]
-    if unknown or variants or (scale and getattr(config, "feedforward_modules", None)):
-        raise UserError(
-            f"AdapterHub has no counterpart of: {', '.join([*unknown, *variants]) or 'feedforward_modules'}"
-        )
+    if unknown or variants or (is_ia3 and getattr(config, "feedforward_modules", None)):
+        raise UserError(f"AdapterHub does not support: {', '.join([*unknown, *variants]) or 'feedforward_modules'}")
     sizes = {"r": 1, "alpha": 1, "dropout": 0.0}
     if isinstance(config, LoraConfig):
         sizes = {"r": config.r, "alpha": config.lora_alpha, "dropout": config.lora_dropout}
     return {
         "architecture": "lora",
         "selfattn_lora": bool(targets & letters.keys()),
-        "intermediate_lora": middle in targets,
+        "intermediate_lora": intermediate in targets,
         "output_lora": False,
         "leave_out": [],
         **sizes,
         "attn_matrices": sorted(letters[target] for target in targets if target in letters),
-        "composition_mode": "scale" if scale else "add",
-        "init_weights": "ia3" if scale else "lora",
+        "composition_mode": "scale" if is_ia3 else "add",
+        "init_weights": "ia3" if is_ia3 else "lora",
         "use_gating": False,
         "dtype": None,
     }
 
 
 def _legacy_coupling(theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """Version 1 kept the coupling's settings in a dictionary of their own."""
+    """The settings of an invertible adapter as version 1 had them, in a nested dictionary; empty if there are none."""
     nested = theirs.get("invertible_adapter")
     if not isinstance(nested, Mapping):
         return {}

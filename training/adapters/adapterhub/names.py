@@ -1,6 +1,6 @@
-"""AdapterHub's names of weights, and ours: the one table that both directions read.
+"""Names of weights in AdapterHub's format and in PEFT's, one table for each direction.
 
-Ours are PEFT's, without the adapter's own name and PEFT's prefix; theirs carry the adapter's name.
+AdapterHub's contain the adapter's name. PEFT's are those of our tuner, without the adapter's name and PEFT's prefix.
 """
 
 import re
@@ -17,8 +17,8 @@ LEGACY = {
 
 PEFT_PREFIX = "base_model.model."
 
-# theirs (with the adapter's name for NAME) -> ours; \1, \2 are what the groups took
-_TO_OURS = (
+# Patterns of AdapterHub's names, with NAME for the adapter's name -> the end of PEFT's names.
+_TO_PEFT = (
     (r"\.adapters\.NAME\.adapter_down\.0\.(weight|bias)$", r".bottleneck_adapters.down.\1"),
     (r"\.adapters\.NAME\.adapter_up\.(weight|bias)$", r".bottleneck_adapters.up.\1"),
     (
@@ -28,7 +28,8 @@ _TO_OURS = (
     (r"\.loras\.NAME\.lora_([AB])$", r".lora_\1.weight"),
     (r"\.adapter_fusion_layer\.NAME\.(query|key|value)\.(weight|bias)$", r".bottleneck_adapters.\1.\2"),
 )
-_TO_THEIRS = (
+# The other direction.
+_TO_ADAPTERHUB = (
     (r"\.bottleneck_adapters\.down\.(weight|bias)$", r".adapters.NAME.adapter_down.0.\1"),
     (r"\.bottleneck_adapters\.up\.(weight|bias)$", r".adapters.NAME.adapter_up.\1"),
     (
@@ -39,7 +40,7 @@ _TO_THEIRS = (
     (r"\.ia3_l$", r".loras.NAME.lora_B"),
     (r"\.bottleneck_adapters\.(query|key|value)\.(weight|bias)$", r".adapter_fusion_layer.NAME.\1.\2"),
 )
-# where a family's modules are named otherwise: ours -> theirs
+# Where AdapterHub puts adapters into other modules: PEFT's names -> AdapterHub's.
 _MODULES = {
     "distilbert": (
         (".ffn.bottleneck", ".output_adapters.bottleneck"),
@@ -50,7 +51,7 @@ _MODULES = {
 
 @dataclass(frozen=True)
 class HeadNames:
-    """Names inside an LM head of AdapterHub's `model_class`."""
+    """Names of the modules in an LM head of AdapterHub's `model_class`."""
 
     model_class: str
     dense: str
@@ -69,28 +70,32 @@ HEADS = {
     "xlm-roberta": HeadNames("XLMRobertaForMaskedLM", "lm_head.dense", "lm_head.layer_norm", "lm_head.decoder"),
     "distilbert": HeadNames("DistilBertForMaskedLM", "vocab_transform", "vocab_layer_norm", "vocab_projector"),
 }
-"""Families whose heads are exchanged. The flexible head keeps the same layers as heads.NAME.0, .2 and .3."""
+"""Model types whose heads can be converted. AdapterHub's flexible head has the same layers: heads.NAME.0, .2 and .3."""
 
 
-def to_ours(name: str, adapter: str, model_type: str, *, scales: bool = False) -> str | None:
-    """Our name of their weight, None for one that is no adapter's. `scales`: (IA)³, which they keep as `lora_B`."""
+def peft_name(name: str, adapter: str, model_type: str, *, is_ia3: bool = False) -> str | None:
+    """PEFT's name of a weight of AdapterHub's; None for one that belongs to no adapter.
+
+    `is_ia3`: the adapter is an (IA)³, whose scales AdapterHub keeps as `lora_B`.
+    """
     for old, new in LEGACY.items():
         name = name.replace(f".{old}.", f".{new}.")
-    for pattern, replacement in _TO_OURS:
-        found, count = re.subn(pattern.replace("NAME", re.escape(adapter)), replacement, name)
+    for pattern, replacement in _TO_PEFT:
+        renamed, count = re.subn(pattern.replace("NAME", re.escape(adapter)), replacement, name)
         if count:
             for ours, theirs in _MODULES.get(model_type, ()):
-                found = found.replace(theirs, ours)
-            return re.sub(r"\.lora_B\.weight$", ".ia3_l", found) if scales else found
+                renamed = renamed.replace(theirs, ours)
+            return re.sub(r"\.lora_B\.weight$", ".ia3_l", renamed) if is_ia3 else renamed
     return None
 
 
-def to_theirs(name: str, adapter: str, model_type: str) -> str | None:
-    """Their name of our weight, None for one that has none."""
+def adapterhub_name(name: str, adapter: str, model_type: str) -> str | None:
+    """AdapterHub's name of a weight of PEFT's; None for one that belongs to no adapter."""
     for ours, theirs in _MODULES.get(model_type, ()):
         name = name.replace(ours, theirs)
-    for pattern, replacement in _TO_THEIRS:
-        found, count = re.subn(pattern, lambda match, to=replacement: match.expand(to).replace("NAME", adapter), name)
-        if count:
-            return found
+    for pattern, replacement in _TO_ADAPTERHUB:
+        match = re.search(pattern, name)
+        if match:
+            # NAME is filled in after the groups, for an adapter's name may look like a group
+            return name[: match.start()] + match.expand(replacement).replace("NAME", adapter)
     return None

@@ -3,11 +3,11 @@
 They are one PEFT type, for PEFT stacks and fuses only adapters of one type; each is a preset of `BottleneckConfig`.
 """
 
-from ..register import register
+from ...compat import register_peft_type
 from .config import PRESETS, BottleneckConfig
 from .layer import BottleneckLayer
 from .model import BottleneckModel
 
-register("BOTTLENECK", BottleneckConfig, BottleneckModel)
+register_peft_type("BOTTLENECK", BottleneckConfig, BottleneckModel)
 
 __all__ = ["PRESETS", "BottleneckConfig", "BottleneckLayer", "BottleneckModel"]

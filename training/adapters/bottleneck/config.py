@@ -1,4 +1,4 @@
-"""Configuration of the bottleneck adapters, and the presets that give the published ones."""
+"""Configuration of the bottleneck adapters, and presets of the published ones."""
 
 import math
 import re
@@ -10,7 +10,8 @@ from peft import PeftConfig
 from transformers.activations import ACT2FN
 
 INITS = ("bert", "mam")
-NAME = re.compile(r"[A-Za-z0-9_-]+")  # of a fused adapter: it becomes part of a weight's and a folder's name
+# Names of fused adapters, which become parts of weights' and folders' names.
+ADAPTER_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 PRESETS: dict[str, dict[str, Any]] = {
     "seq_bn": {},
@@ -23,10 +24,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class BottleneckConfig(PeftConfig):
-    """Places, sizes and form of a bottleneck adapter. Raises ValueError for what makes no sense."""
+    """Where a bottleneck adapter has bottlenecks, their sizes and form. Raises ValueError for invalid settings."""
 
     reduction_factor: Any = field(
-        default=16, metadata={"help": "Hidden size divided by the bottleneck's width; or one per block and 'default'."}
+        default=16,
+        metadata={"help": "Hidden size divided by the bottleneck's width; or a number for each block and 'default'."},
     )
     attention: bool = field(default=False, metadata={"help": "A bottleneck after each self-attention."})
     feed_forward: bool = field(default=True, metadata={"help": "A bottleneck after each feed-forward."})
@@ -48,13 +50,15 @@ class BottleneckConfig(PeftConfig):
     coupling_reduction_factor: float = field(
         default=2, metadata={"help": "Half the embeddings' width divided by the coupling's inner width."}
     )
-    invert_before_head: bool = field(default=True, metadata={"help": "Undo the coupling before the LM head's decoder."})
+    invert_before_head: bool = field(
+        default=True, metadata={"help": "Invert the coupling before the LM head's decoder."}
+    )
     sparse_groups: int = field(
         default=1, metadata={"help": "Groups of bottleneck units; in training one at random is active."}
     )
     fused: list[dict[str, Any]] = field(
         default_factory=list,
-        metadata={"help": "AdapterFusion: names and configurations of the adapters within, in order."},
+        metadata={"help": "AdapterFusion: names and configurations of the fused adapters, in order."},
     )
     target_modules: Any = field(
         default=None, metadata={"help": "Regular expression of the modules to change; default: by the base's family."}
@@ -65,26 +69,36 @@ class BottleneckConfig(PeftConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.peft_type = "BOTTLENECK"  # type: ignore[assignment]  # PEFT's enum is closed to others
-        if isinstance(self.reduction_factor, Mapping):  # keys of one type, as JSON has them
+        self.peft_type = "BOTTLENECK"  # type: ignore[assignment]  # PEFT's enum cannot be extended
+        if isinstance(self.reduction_factor, Mapping):  # JSON has string keys only
             self.reduction_factor = {str(key): value for key, value in self.reduction_factor.items()}
-        wrong = [message for bad, message in self._checks() if bad]
-        if wrong:
-            raise ValueError("; ".join(wrong))
+        problems = [message for is_wrong, message in self._checks() if is_wrong]
+        if problems:
+            raise ValueError("; ".join(problems))
 
     def _checks(self) -> list[tuple[bool, str]]:
+        """(whether it is wrong, the message) of each check."""
         factors = self.reduction_factor
-        names = [one.get("name") if isinstance(one, Mapping) else None for one in self.fused]
+        names = [fused.get("name") if isinstance(fused, Mapping) else None for fused in self.fused]
         numbers = list(factors.values()) if isinstance(factors, Mapping) else [factors]
         return [
-            (not (self.attention or self.feed_forward), "neither attention nor feed_forward: no place is left"),
+            (
+                not (self.attention or self.feed_forward),
+                "neither attention nor feed_forward is set, so there would be no bottleneck",
+            ),
             (
                 not numbers or not all(_is_number(number) and number > 0 for number in numbers),
                 f"reduction_factor must be above 0, got {factors}",
             ),
-            (self.parallel and self.attention, "parallel bottlenecks stand beside the feed-forward only"),
-            (self.parallel and self.norm_before, "parallel bottlenecks read the block's input: norm_before has no say"),
-            (str(self.non_linearity) not in ACT2FN, f"non_linearity {self.non_linearity!r} is none of transformers'"),
+            (
+                self.parallel and self.attention,
+                "parallel bottlenecks are possible beside the feed-forward only, not attention",
+            ),
+            (self.parallel and self.norm_before, "norm_before has no effect on parallel bottlenecks: set it to false"),
+            (
+                str(self.non_linearity) not in ACT2FN,
+                f"non_linearity {self.non_linearity!r} is not an activation of transformers",
+            ),
             (
                 not _is_number(self.dropout) or not 0 <= self.dropout < 1,
                 f"dropout must be in [0, 1), got {self.dropout}",
@@ -92,7 +106,7 @@ class BottleneckConfig(PeftConfig):
             (not _is_number(self.scaling), f"scaling must be a number, got {self.scaling}"),
             (
                 not isinstance(self.leave_out, list) or not all(isinstance(block, int) for block in self.leave_out),
-                f"leave_out is a list of blocks, got {self.leave_out}",
+                f"leave_out must be a list of block numbers, got {self.leave_out}",
             ),
             (self.init not in INITS, f"init must be one of {', '.join(INITS)}, got {self.init!r}"),
             (
@@ -102,17 +116,18 @@ class BottleneckConfig(PeftConfig):
             (self.sparse_groups < 1, f"sparse_groups must be at least 1, got {self.sparse_groups}"),
             (len(self.fused) == 1, "fusion needs at least two adapters"),
             (
-                len(set(names)) < len(names) or not all(isinstance(n, str) and NAME.fullmatch(n) for n in names),
-                f"fused adapters need different names of letters, digits, - and _, got {names}",
+                len(set(names)) < len(names)
+                or not all(isinstance(name, str) and ADAPTER_NAME.fullmatch(name) for name in names),
+                f"fused adapters must have distinct names of letters, digits, - and _, got {names}",
             ),
             (
-                any(isinstance(one, Mapping) and one.get("parallel") for one in self.fused),
+                any(isinstance(fused, Mapping) and fused.get("parallel") for fused in self.fused),
                 "parallel bottlenecks cannot be fused",
             ),
         ]
 
-    def factor(self, block: int) -> float:
-        """The reduction factor of a block. Raises ValueError where the mapping has neither it nor a default."""
+    def block_reduction_factor(self, block: int) -> float:
+        """The reduction factor of a block. Raises ValueError if the mapping has neither the block nor a default."""
         factors = self.reduction_factor
         if not isinstance(factors, Mapping):
             return factors
@@ -122,12 +137,13 @@ class BottleneckConfig(PeftConfig):
         raise ValueError(f"reduction_factor has neither block {block} nor 'default'")
 
     @property
-    def within(self) -> "dict[str, BottleneckConfig]":
-        """The configurations of the fused adapters, by name. The one whose coupling the fusion uses tells of it."""
-        return {
-            one["name"]: BottleneckConfig(**{key: value for key, value in one.items() if key != "name"})
-            for one in self.fused
-        }
+    def fused_configs(self) -> "dict[str, BottleneckConfig]":
+        """The configurations of the fused adapters, by name; `coupling` is set in the one whose coupling is used."""
+        configs = {}
+        for fused in self.fused:
+            settings = {key: value for key, value in fused.items() if key != "name"}
+            configs[fused["name"]] = BottleneckConfig(**settings)
+        return configs
 
 
 def _is_number(value: Any) -> bool:

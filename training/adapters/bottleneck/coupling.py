@@ -1,16 +1,17 @@
-"""The invertible adapter: a NICE coupling on the embeddings' output, undone before the LM head's decoder.
+"""The invertible adapter: a NICE coupling on the embeddings' output, inverted before the LM head's decoder.
 
 Dinh et al. 2015, "NICE" (https://arxiv.org/abs/1410.8516), as Pfeiffer et al. 2020 use it in "MAD-X"
-(https://arxiv.org/abs/2005.00052, section 3.3). The embedding is cut into halves x1 | x2:
+(https://arxiv.org/abs/2005.00052, section 3.3). The embedding is split into halves x1 | x2:
 
     y1 = x1 + F(x2),  y2 = x2 + G(y1)             F, G: h/2 -> h/2 / reduction_factor -> h/2, act between, with biases
     x2 = y2 - G(y1),  x1 = y1 - F(x2)             the inverse
 
 The paper that this project follows trained without the inverse and evaluated with it; here `invert_before_head` is part
-of the adapter and every path obeys it. Of several active adapters the first alone couples, as in AdapterHub.
+of the adapter, the same in training and evaluation. Of several active adapters only the first one's coupling is used,
+as in AdapterHub.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -20,18 +21,18 @@ from transformers.activations import ACT2FN
 
 from .config import BottleneckConfig
 
-INIT_STD = 0.02
+INIT_STD = 0.02  # of BERT's weights, as in AdapterHub
 
 
 class Coupling(nn.Module):
-    """(..., width) -> (..., width), invertible. Raises ValueError where the reduction leaves no unit."""
+    """(..., width) -> (..., width), invertible. Raises ValueError if the reduction leaves no unit."""
 
     def __init__(self, config: BottleneckConfig, width: int) -> None:
         super().__init__()
-        self.first = width // 2
-        rest = width - self.first
-        self.F = _subnet(rest, self.first, config)
-        self.G = _subnet(self.first, rest, config)
+        self.first_width = width // 2
+        second_width = width - self.first_width
+        self.F = _subnet(second_width, self.first_width, config)
+        self.G = _subnet(self.first_width, second_width, config)
         self.invert_before_head = config.invert_before_head
         self.of_fusion = bool(config.fused)
 
@@ -50,11 +51,14 @@ class Coupling(nn.Module):
     def _halves(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Both halves in the coupling's own precision: fp32, where the base is in bf16."""
         hidden = hidden.to(next(self.parameters()).dtype)
-        return hidden[..., : self.first], hidden[..., self.first :]
+        return hidden[..., : self.first_width], hidden[..., self.first_width :]
 
 
 class CouplingLayer(nn.Module, BaseTunerLayer):
-    """Stands inside the embeddings module, which keeps its name, and acts by hooks on it and on the decoder."""
+    """A child of the embeddings module that changes its output, and the decoder's input, by hooks.
+
+    Hooks, because a wrapper would change the names of the embeddings' weights.
+    """
 
     adapter_layer_names = ("bottleneck_couplings",)
     other_param_names = ()
@@ -62,11 +66,12 @@ class CouplingLayer(nn.Module, BaseTunerLayer):
     def __init__(self, embeddings: nn.Module, decoder: nn.Module | None) -> None:
         super().__init__()
         self.bottleneck_couplings = nn.ModuleDict()
-        self.sample_names: Sequence[str] | None = None
+        self.adapter_name_per_sample: Sequence[str] | None = None
+        # what BaseTunerLayer expects a layer to have
         self._disable_adapters = False
         self.merged_adapters = []
         self._active_adapter = []
-        # bound methods, so that a deep copy of the model hooks its own layer
+        # bound methods, not closures: a deep copy of the model copies them, bound to its own layer
         self._hooks = [embeddings.register_forward_hook(self._couple)]
         if decoder is not None:
             self._hooks.append(decoder.register_forward_pre_hook(self._invert))
@@ -76,43 +81,48 @@ class CouplingLayer(nn.Module, BaseTunerLayer):
         self.bottleneck_couplings[name] = coupling.to(device=like.device, dtype=like.dtype)
 
     def set_adapter(self, adapter_names: str | list[str], inference_mode: bool = False) -> None:
-        """Make these active and trainable; the coupling of a fusion, like all that it fuses, stays frozen."""
+        """Make these active and trainable; the coupling of a fusion, like the adapters inside it, stays frozen."""
         super().set_adapter(adapter_names, inference_mode)
         for coupling in self.bottleneck_couplings.values():
             if coupling.of_fusion:
                 coupling.requires_grad_(False)
 
     def remove(self) -> None:
-        """Take the hooks away."""
+        """Remove the hooks."""
         for hook in self._hooks:
             hook.remove()
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Always raises, as the bottlenecks' `merge`."""
-        raise NotImplementedError("an invertible adapter cannot be merged: its non-linearity fits into no weight")
+        """Always raises NotImplementedError: it has a non-linearity, so no weight of the base can hold it."""
+        raise NotImplementedError("an invertible adapter cannot be merged into the base: it has a non-linearity")
 
-    def _couple(self, module: nn.Module, given: Any, output: Tensor) -> Tensor:
-        return self._each(output, lambda coupling, hidden: coupling(hidden))
+    def _couple(self, embeddings: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+        def couple(coupling: Any, hidden: Tensor) -> Tensor:
+            return coupling(hidden)
 
-    def _invert(self, module: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        def undo(coupling: Any, hidden: Tensor) -> Tensor:
+        return self._apply_active(couple, output)
+
+    def _invert(self, decoder: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        def invert(coupling: Any, hidden: Tensor) -> Tensor:
             return coupling.inverse(hidden) if coupling.invert_before_head else hidden
 
-        return (self._each(given[0], undo), *given[1:])
+        return (self._apply_active(invert, inputs[0]), *inputs[1:])
 
-    def _each(self, hidden: Tensor, act: Any) -> Tensor:
+    def _apply_active(self, function: Callable[[Any, Tensor], Tensor], hidden: Tensor) -> Tensor:
+        """`function` of the active adapter's coupling and `hidden`, or for each sample of its own adapter's."""
         if self.disable_adapters:
             return hidden
-        if self.sample_names is None:
+        couplings, names = self.bottleneck_couplings, self.adapter_name_per_sample
+        if names is None:
             first = self.active_adapters[0] if self.active_adapters else ""
-            return act(self.bottleneck_couplings[first], hidden) if first in self.bottleneck_couplings else hidden
-        if len(self.sample_names) != len(hidden):
-            raise ValueError(f"{len(self.sample_names)} adapter_names for a batch of {len(hidden)}")
-        parts = [
-            act(self.bottleneck_couplings[name], row) if name in self.bottleneck_couplings else row
-            for name, row in zip(self.sample_names, hidden, strict=True)
+            return function(couplings[first], hidden) if first in couplings else hidden
+        if len(names) != len(hidden):
+            raise ValueError(f"{len(names)} adapter_names for a batch of {len(hidden)}")
+        rows = [
+            function(couplings[name], row) if name in couplings else row
+            for name, row in zip(names, hidden, strict=True)
         ]
-        return torch.stack(parts)
+        return torch.stack(rows)
 
 
 def _subnet(inputs: int, outputs: int, config: BottleneckConfig) -> nn.Sequential:

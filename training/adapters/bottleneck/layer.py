@@ -2,8 +2,8 @@
 
 Houlsby et al. 2019, "Parameter-Efficient Transfer Learning for NLP" (https://arxiv.org/abs/1902.00751); Pfeiffer et
 al. 2020, "MAD-X" (https://arxiv.org/abs/2005.00052); He et al. 2022, "Towards a Unified View of Parameter-Efficient
-Transfer Learning" (https://arxiv.org/abs/2110.04366); all in the form of AdapterHub. With f the output of the
-feed-forward (or attention) before its LayerNorm and r what the block adds to it:
+Transfer Learning" (https://arxiv.org/abs/2110.04366); all as AdapterHub implements them. With f the output of the
+feed-forward (or attention) before its LayerNorm and r the residual that the block adds to it:
 
     x   = LN(f + r)   norm_before: the block's own LayerNorm, frozen
           f           otherwise, and in pre-norm blocks, where no LayerNorm follows
@@ -28,20 +28,20 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
-from ...families import Place
+from ...families import InsertionPoint
 from .config import BottleneckConfig
 from .fusion import Fusion
 
-INIT_STD = 0.02
+INIT_STD = 0.02  # AdapterHub's: that of BERT's weights
 
 
-class State(NamedTuple):
+class BlockState(NamedTuple):
     """What a bottleneck may see of its block; tensors are (..., seq, hidden)."""
 
     f: Tensor
-    """Output of the wrapped module, with the adapters before this one."""
+    """Output of the wrapped module, changed by the adapters before this one."""
     parallel: Tensor
-    """What a parallel bottleneck reads: the feed-forward's input."""
+    """Input of a parallel bottleneck: the feed-forward's input."""
     norm: Callable[[Tensor], Tensor]
     """f -> LN(f + r), or f itself in pre-norm blocks."""
 
@@ -51,10 +51,11 @@ class Bottleneck(nn.Module):
 
     def __init__(self, config: BottleneckConfig, block: int, hidden_size: int) -> None:
         super().__init__()
-        width = int(hidden_size // config.factor(block))
+        reduction_factor = config.block_reduction_factor(block)
+        width = int(hidden_size // reduction_factor)
         if width < config.sparse_groups:
             raise ValueError(
-                f"reduction_factor {config.factor(block)} leaves {width} units of {hidden_size}, "
+                f"reduction_factor {reduction_factor} leaves {width} units of {hidden_size}, "
                 f"fewer than {config.sparse_groups}"
             )
         self.config = config
@@ -69,47 +70,50 @@ class Bottleneck(nn.Module):
             nn.init.kaiming_uniform_(self.down.weight, a=math.sqrt(5))
             nn.init.zeros_(self.up.weight)
 
-    def change(self, state: State) -> Tensor:
-        """scaling * up(act(down(x))), without dropout: what fusion attends over."""
-        inner = self.act(self.down(self.read(state).to(self.down.weight.dtype)))
+    def change(self, state: BlockState) -> Tensor:
+        """scaling * up(act(down(x))), without dropout: what fusion attends over. (..., seq, hidden)."""
+        inner = self.act(self.down(self.input_from(state).to(self.down.weight.dtype)))
         if self.training and self.config.sparse_groups > 1:
-            inner = inner * _one_group(inner, self.config.sparse_groups)
+            inner = inner * _random_group(inner, self.config.sparse_groups)
         return self.up(inner) * self.config.scaling
 
-    def read(self, state: State) -> Tensor:
-        """The x of the formula."""
+    def input_from(self, state: BlockState) -> Tensor:
+        """The x of the formula, (..., seq, hidden)."""
         if self.config.parallel:
             return state.parallel
         return state.norm(state.f) if self.config.norm_before else state.f
 
-    def forward(self, state: State) -> Tensor:
+    def forward(self, state: BlockState) -> Tensor:
         """The a of the formula, (..., seq, hidden)."""
         return state.f + self.dropout(self.change(state)).to(state.f.dtype)
 
 
 class BottleneckLayer(nn.Module, BaseTunerLayer):
-    """Wraps a `Place` of a block, with any number of adapters by name."""
+    """Wraps a module at an `InsertionPoint`, with any number of adapters by name."""
 
     adapter_layer_names = ("bottleneck_adapters",)
     other_param_names = ()
 
-    def __init__(self, base_layer: nn.Module, place: Place, norm: nn.Module | None, hidden_size: int) -> None:
+    def __init__(self, base_layer: nn.Module, point: InsertionPoint, norm: nn.Module | None, hidden_size: int) -> None:
         super().__init__()
         self.base_layer = base_layer
         self.hidden_size = hidden_size
         self.bottleneck_adapters = nn.ModuleDict()
-        self.sample_names: Sequence[str] | None = None
-        self._kind = place.kind
-        self._norm = [norm]  # in a list: it is the block's child, not this layer's
+        self.adapter_name_per_sample: Sequence[str] | None = None
+        self._residual_source = point.residual
+        self._norm = [norm]  # in a list, so that it is not registered: it is the block's child already
+        # what BaseTunerLayer expects a layer to have
         self._disable_adapters = False
         self.merged_adapters = []
         self._active_adapter = []
 
     def update_layer(self, name: str, config: BottleneckConfig, block: int, experts: Sequence[str]) -> None:
-        """Add an adapter: a bottleneck, or the fusion of those of its `experts` that have a place here."""
+        """Add an adapter: a bottleneck, or the fusion of those of its `experts` that have a bottleneck here."""
         if config.fused:
-            within = {expert: Bottleneck(config.within[expert], block, self.hidden_size) for expert in experts}
-            self.bottleneck_adapters[name] = Fusion(within, self.hidden_size)
+            bottlenecks = {
+                expert: Bottleneck(config.fused_configs[expert], block, self.hidden_size) for expert in experts
+            }
+            self.bottleneck_adapters[name] = Fusion(bottlenecks, self.hidden_size)
         else:
             self.bottleneck_adapters[name] = Bottleneck(config, block, self.hidden_size)
         reference = next(self.base_layer.parameters())
@@ -117,61 +121,62 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
         self.bottleneck_adapters[name].to(device=reference.device, dtype=dtype)
 
     def set_adapter(self, adapter_names: str | list[str], inference_mode: bool = False) -> None:
-        """Make these active, in this order, and trainable; what a fusion fuses stays frozen."""
+        """Make these active, in this order, and trainable; the adapters inside a fusion stay frozen."""
         super().set_adapter(adapter_names, inference_mode)
         for adapter in self.bottleneck_adapters.values():
             if isinstance(adapter, Fusion):
                 adapter.experts.requires_grad_(False)
 
-    def forward(self, hidden_states: Tensor, *rest: Tensor) -> Tensor:
-        """(batch, seq, ...) -> (batch, seq, hidden); places of kind `own` get the residual (batch, seq, hidden) too."""
+    def forward(self, hidden_states: Tensor, *residual: Tensor) -> Tensor:
+        """(batch, seq, ...) -> (batch, seq, hidden); with residual "argument" also takes it, (batch, seq, hidden)."""
         base: Any = self.base_layer
-        if self._kind != "own":
-            norm = self._norm[0]
-            f, residual = base(hidden_states, *rest), hidden_states if norm is not None else None
-            return self._adapted(f, hidden_states, residual, norm)
-        residual = rest[0]
-        f = base.dropout(base.dense(hidden_states))
-        return base.LayerNorm(self._adapted(f, residual, residual, base.LayerNorm) + residual)
+        if self._residual_source == "argument":
+            r = residual[0]
+            f = base.dropout(base.dense(hidden_states))
+            return base.LayerNorm(self._adapted(f, r, r, base.LayerNorm) + r)
+        norm = self._norm[0]
+        f, r = base(hidden_states, *residual), hidden_states if norm is not None else None
+        return self._adapted(f, hidden_states, r, norm)
 
     def _adapted(self, f: Tensor, parallel: Tensor, residual: Tensor | None, norm: Any) -> Tensor:
-        """The a of the last active adapter, or per sample that of the sample's own adapter."""
+        """The a of the last active adapter, or for each sample that of its own adapter."""
         if self.disable_adapters:
             return f
-        if self.sample_names is None:
+        names = self.adapter_name_per_sample
+        if names is None:
             return self._stacked(f, parallel, residual, norm, self.active_adapters)
-        if len(self.sample_names) != len(f):
-            raise ValueError(f"{len(self.sample_names)} adapter_names for a batch of {len(f)}")
+        if len(names) != len(f):
+            raise ValueError(f"{len(names)} adapter_names for a batch of {len(f)}")
         result = f.clone()
-        for name in sorted(set(self.sample_names)):
-            rows = torch.tensor([n for n, own in enumerate(self.sample_names) if own == name], device=f.device)
-            some = residual[rows] if residual is not None else None
-            result[rows] = self._stacked(f[rows], parallel[rows], some, norm, [name])
+        for name in sorted(set(names)):
+            rows = torch.tensor([row for row, row_name in enumerate(names) if row_name == name], device=f.device)
+            row_residual = residual[rows] if residual is not None else None
+            result[rows] = self._stacked(f[rows], parallel[rows], row_residual, norm, [name])
         return result
 
     def _stacked(self, f: Tensor, parallel: Tensor, residual: Tensor | None, norm: Any, names: Sequence[str]) -> Tensor:
-        def normed(hidden: Tensor) -> Tensor:
+        def add_and_norm(hidden: Tensor) -> Tensor:
             return hidden if residual is None else norm(hidden + residual)
 
         for name in names:
             if name in self.bottleneck_adapters:
-                f = self.bottleneck_adapters[name](State(f, parallel, normed))
+                f = self.bottleneck_adapters[name](BlockState(f, parallel, add_and_norm))
         return f
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Always raises: a bottleneck has a non-linearity, so no weight of the base can hold it."""
+        """Always raises NotImplementedError: a bottleneck has a non-linearity, so no weight of the base can hold it."""
         raise NotImplementedError(
-            "a bottleneck adapter cannot be merged: its non-linearity fits into no weight of the base; "
-            "keep it beside the base, or train a LoRA"
+            "a bottleneck adapter cannot be merged into the base, because it has a non-linearity: keep it as an "
+            "adapter, or train a LoRA"
         )
 
     def unmerge(self) -> None:
         """Nothing is ever merged."""
 
 
-def _one_group(inner: Tensor, groups: int) -> Tensor:
+def _random_group(inner: Tensor, groups: int) -> Tensor:
     """(width,): `groups` for the units of a group drawn at random, 0 for the others."""
     width = inner.shape[-1]
     chosen = int(torch.randint(groups, ()))
-    units = torch.arange(width, device=inner.device) * groups // width == chosen
+    units = torch.arange(width, device=inner.device) * groups // width == chosen  # unit -> its group
     return units.to(inner.dtype) * groups

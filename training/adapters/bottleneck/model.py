@@ -1,4 +1,4 @@
-"""Which modules a bottleneck adapter changes."""
+"""The PEFT tuner of bottleneck adapters: which modules of a base it changes."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,16 +11,17 @@ from peft.tuners.tuners_utils import BaseTuner
 from peft.utils import ModulesToSaveWrapper
 from torch import Tensor, nn
 
-from ...families import Family, Place, block_number, family_of
+from ...families import Family, InsertionPoint, block_number, family_of
 from .config import BottleneckConfig
 from .coupling import Coupling, CouplingLayer
-from .fusion import FUSED
+from .fusion import EXPERT_PREFIX
 from .layer import BottleneckLayer
 
 COUPLING = "coupling"  # name of the CouplingLayer inside the embeddings module
-# PEFT saves an adapter without the weights in whose names the name of another stands
-RESERVED = {"down", "up", "query", "key", "value", "experts", "F", "G", "0", "1", "2", "weight", "bias", COUPLING}
-NO_ADAPTER = "__base__"  # PEFT's name for a sample without adapter
+# PEFT leaves out of a saved adapter each weight whose name contains the name of another adapter, so no adapter may be
+# named like a part of one.
+RESERVED_NAMES = {"down", "up", "query", "key", "value", "experts", "F", "G", "0", "1", "2", "weight", "bias", COUPLING}
+NO_ADAPTER = "__base__"  # PEFT's name, in `adapter_names`, for a sample without adapter
 
 
 class BottleneckModel(BaseTuner):
@@ -40,8 +41,8 @@ class BottleneckModel(BaseTuner):
         current_key: str,
         **optional: Any,
     ) -> None:
-        if adapter_name in RESERVED or adapter_name.startswith(FUSED):
-            raise ValueError(f"an adapter cannot be named {adapter_name!r}: a part of adapters has that name")
+        if adapter_name in RESERVED_NAMES or adapter_name.startswith(EXPERT_PREFIX):
+            raise ValueError(f"an adapter cannot be named {adapter_name!r}, which is the name of a part of adapters")
         config: BottleneckConfig = peft_config
         family = family_of(self.model.config.model_type)
         if re.fullmatch(family.embeddings, current_key):
@@ -51,16 +52,16 @@ class BottleneckModel(BaseTuner):
                 layer.update_layer(adapter_name, coupling, next(target.parameters()))
                 self._freeze_unless_active(layer, adapter_name)
             return
-        place = next(place for place in _places(family) if re.fullmatch(place.modules, current_key))
+        point = next(point for point in _insertion_points(family) if re.fullmatch(point.modules, current_key))
         block = block_number(current_key)
-        experts = [name for name, one in config.within.items() if _has_place(one, place, family, block)]
-        if not experts and (config.fused or not _has_place(config, place, family, block)):
+        experts = [name for name, expert in config.fused_configs.items() if _is_used(point, expert, family, block)]
+        if not experts and (config.fused or not _is_used(point, config, family, block)):
             return
         if isinstance(target, BottleneckLayer):
             layer = target
         else:
-            norm = getattr(parent, place.norm) if place.kind == "sibling" else None
-            layer = BottleneckLayer(target, place, norm, self.model.config.hidden_size)
+            norm = getattr(parent, point.norm) if point.residual == "input" else None
+            layer = BottleneckLayer(target, point, norm, self.model.config.hidden_size)
             setattr(parent, target_name, layer)
         layer.update_layer(adapter_name, config, block, experts)
         self._freeze_unless_active(layer, adapter_name)
@@ -74,54 +75,53 @@ class BottleneckModel(BaseTuner):
     def _prepare_adapter_config(self, peft_config: Any, model_config: dict[str, Any]) -> Any:
         if peft_config.target_modules is None:
             family = family_of(model_config["model_type"])
-            several = [*peft_config.within.values()] or [peft_config]
-            names = [
-                place.modules
-                for place, wanted in (
-                    (family.feed_forward, any(one.feed_forward for one in several)),
-                    (family.attention, any(one.attention for one in several)),
-                )
-                if wanted
-            ]
-            peft_config.target_modules = "|".join([*names, *([family.embeddings] if peft_config.coupling else [])])
+            configs = [*peft_config.fused_configs.values()] or [peft_config]
+            patterns = []
+            if any(config.feed_forward for config in configs):
+                patterns.append(family.feed_forward.modules)
+            if any(config.attention for config in configs):
+                patterns.append(family.attention.modules)
+            if peft_config.coupling:
+                patterns.append(family.embeddings)
+            peft_config.target_modules = "|".join(patterns)
         return peft_config
 
     @classmethod
     def _remove_adapter_name_from_key(cls, key: str, adapter_name: str) -> str:
-        """PEFT looks for the name just before the last part; ours stands after the container."""
+        """Remove the adapter's name after its container; PEFT's own looks for it before the last part of the key."""
         return re.sub(rf"(\.bottleneck_(?:adapters|couplings))\.{re.escape(adapter_name)}\.", r"\1.", key, count=1)
 
     @contextmanager
     def _enable_peft_forward_hooks(self, *args: Any, **kwargs: Any) -> Iterator[None]:
-        """Give each sample of a batch its own adapter: PEFT's `adapter_names`."""
+        """Give each sample of a batch its own adapter, for PEFT's argument `adapter_names` of forward."""
         names = kwargs.pop("adapter_names", None)
         if names is None:
             yield
             return
         if self.training:
-            raise ValueError("adapter_names is for evaluation: call eval() first")
+            raise ValueError("adapter_names works in evaluation mode only: call eval() first")
         unknown = set(names) - set(self.peft_config) - {NO_ADAPTER}
         if unknown:
-            raise ValueError(f"no adapter named {', '.join(sorted(unknown))}; there: {', '.join(self.peft_config)}")
+            raise ValueError(f"no adapter named {', '.join(sorted(unknown))}; loaded: {', '.join(self.peft_config)}")
         layers: list[Any] = [module for module in self.modules() if isinstance(module, self.tuner_layer_cls)]
         wrappers = [module for module in self.modules() if isinstance(module, ModulesToSaveWrapper)]
-        hooks = [wrapper.register_forward_hook(partial(_own_heads, names=names)) for wrapper in wrappers]
+        hooks = [wrapper.register_forward_hook(partial(_apply_per_sample, names=names)) for wrapper in wrappers]
         for layer in layers:
-            layer.sample_names = names
+            layer.adapter_name_per_sample = names
         try:
             yield
         finally:
             for layer in layers:
-                layer.sample_names = None
+                layer.adapter_name_per_sample = None
             for hook in hooks:
                 hook.remove()
 
     def _replace_module(self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module) -> None:
-        """Put the base's module back; PEFT's own wants a weight, which whole blocks do not have."""
+        """Put the base's module back; PEFT's own method needs a weight, which whole blocks do not have."""
         setattr(parent, child_name, new_module)
 
     def unload(self) -> nn.Module:
-        """The base model without adapters and hooks; a trained LM head stays in it, as with PEFT's own."""
+        """The base model without adapters and their hooks; a trained LM head stays in it, as with PEFT's own tuners."""
         for module in list(self.model.modules()):
             if isinstance(getattr(module, COUPLING, None), CouplingLayer):
                 module.get_submodule(COUPLING).remove()  # type: ignore[operator]
@@ -129,35 +129,41 @@ class BottleneckModel(BaseTuner):
         return super().unload()
 
     def merge_and_unload(self, *args: Any, **kwargs: Any) -> nn.Module:
-        """Always raises: a bottleneck cannot be merged. See `BottleneckLayer.merge`."""
+        """Always raises NotImplementedError: a bottleneck cannot be merged. See `BottleneckLayer.merge`."""
         layer = next(module for module in self.model.modules() if isinstance(module, self.tuner_layer_cls))
         layer.merge()  # type: ignore[operator]
         raise AssertionError
 
 
-def _places(family: Family) -> tuple[Place, Place]:
+def _insertion_points(family: Family) -> tuple[InsertionPoint, InsertionPoint]:
     return family.feed_forward, family.attention
 
 
-def _has_place(config: BottleneckConfig, place: Place, family: Family, block: int) -> bool:
-    wanted = config.feed_forward if place is family.feed_forward else config.attention
-    if wanted and config.attention and config.norm_before and place.kind == "plain" and place is family.attention:
-        raise ValueError("norm_before after attention is not to be had in this family; only double_seq_bn's form is")
-    return wanted and block not in config.leave_out
+def _is_used(point: InsertionPoint, config: BottleneckConfig, family: Family, block: int) -> bool:
+    """Whether an adapter of this configuration has a bottleneck there."""
+    is_attention = point is family.attention
+    if is_attention and config.attention and config.norm_before and point.residual == "unavailable":
+        raise ValueError(
+            "norm_before is not possible after the attention of this model type: set it to false, as double_seq_bn does"
+        )
+    return (config.attention if is_attention else config.feed_forward) and block not in config.leave_out
 
 
 def _coupling_layer(model: Any, embeddings: nn.Module) -> CouplingLayer:
-    """The layer inside `embeddings`, made at the first call."""
+    """The layer inside `embeddings`, created at the first call."""
     if not hasattr(embeddings, COUPLING):
         setattr(embeddings, COUPLING, CouplingLayer(embeddings, model.get_output_embeddings()))
     return embeddings.get_submodule(COUPLING)  # type: ignore[return-value]
 
 
-def _own_heads(wrapper: Any, given: tuple[Tensor, ...], output: Tensor, names: Sequence[str]) -> Tensor:
-    """What each sample's own copy of a trained module makes of it; PEFT's mixing knows single layers only."""
+def _apply_per_sample(wrapper: Any, inputs: tuple[Tensor, ...], output: Tensor, names: Sequence[str]) -> Tensor:
+    """The output of a module in `modules_to_save`, by each sample's own copy of it.
+
+    PEFT's own way with `adapter_names` works for single layers only, and heads have several.
+    """
     copies = wrapper.modules_to_save
-    parts = [
+    outputs = [
         (copies[name] if name in copies else wrapper.original_module)(row.unsqueeze(0))  # noqa: SIM401 - a ModuleDict
-        for name, row in zip(names, given[0], strict=True)
+        for name, row in zip(names, inputs[0], strict=True)
     ]
-    return torch.cat(parts)
+    return torch.cat(outputs)

@@ -16,7 +16,7 @@ from .adapters.bottleneck import BottleneckConfig
 
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
-# Cards travel with their folder, so they name it "." and never by where it lay.
+# Cards are copied with their folder, so they call it "." and never by its path.
 PEFT_CODE = """\
 from peft import PeftModel
 from transformers import AutoModelForMaskedLM
@@ -36,12 +36,12 @@ model = load_adapter(base, Path("."))  # this folder"""
 
 @dataclass(frozen=True)
 class CardBase:
-    """The base of an adapter, as a card names it: never by a path."""
+    """The base of an adapter, as a card names it: by its hub id or its folder's name, never by a path."""
 
     name: str | None
-    """Hub id or folder; None where it is not known."""
+    """Hub id or folder; None if unknown."""
     revision: str | None = None
-    """Branch, tag or commit on the hub, where it was pinned."""
+    """Branch, tag or commit on the hub; None or "main" if not pinned."""
 
     @property
     def hub_id(self) -> str | None:
@@ -59,16 +59,16 @@ class CardBase:
 
     @property
     def argument(self) -> str:
-        """The rest of the line `from_pretrained(`, with a comment where the reader has to fill something in."""
+        """The rest of the line `from_pretrained(`, with a comment if the reader has to fill something in."""
         if self.hub_id is not None:
             return f'"{self.hub_id}", revision="{self.revision}")' if self._is_pinned else f'"{self.hub_id}")'
         if self.name is None:
-            return '"BASE")  # fill in: the hub id or folder of the base, which is not known'
+            return '"BASE")  # fill in: the hub id or folder of the base, which is unknown'
         folder = Path(self.name).name
-        return f'"path/to/{folder}")  # fill in: where the base {folder} lies'
+        return f'"path/to/{folder}")  # fill in: the path of the base {folder}'
 
     def metadata(self, relation: str) -> dict[str, str]:
-        """The hub's metadata on the base, which may name a model on the hub only."""
+        """The hub's metadata on the base; empty for a base that is not on the hub, which the hub would refuse."""
         return {} if self.hub_id is None else {"base_model": self.hub_id, "base_model_relation": relation}
 
     @property
@@ -77,21 +77,21 @@ class CardBase:
 
 
 def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base: str) -> str:
-    """The card of what was trained here: base, type, language, data with hashes and licences, loss, how to load it.
+    """The card of a trained adapter: base, type, language, data with hashes and licences, loss, how to load it.
 
     `base` is the hub id or folder that the base was loaded from.
     """
     language = find_language(recipe.language)
-    at = CardBase(base, recipe.base.revision)
+    card_base = CardBase(base, recipe.base.revision)
     kind = recipe.adapter.type
-    name = "a BERT with random weights, made by the recipe" if recipe.base.model is None else str(at)
-    if at.hub_id and facts.get("base_commit"):
-        name += f", commit {facts['base_commit']}"
-    sizes = ", ".join(f"{key} {value}" for key, value in recipe.adapter.settings().items() if key != "type")
+    base_line = "a BERT with random weights, made by the recipe" if recipe.base.model is None else str(card_base)
+    if card_base.hub_id and facts.get("base_commit"):
+        base_line += f", commit {facts['base_commit']}"
+    settings = ", ".join(f"{key} {value}" for key, value in recipe.adapter.settings().items() if key != "type")
     lines = [
-        f"- base: {name}",
+        f"- base: {base_line}",
         *([f"- LM head: {facts['lm_head']} (the base has none)"] if "lm_head" in facts else []),
-        f"- type: {kind}" + (f" ({sizes})" if sizes else ""),
+        f"- type: {kind}" + (f" ({settings})" if settings else ""),
         f"- language: {language.name} ({language.code})",
         f"- trainable parameters: {facts['trainable_parameters']:,}",
         f"- trained on: {recipe.source}, {facts['training_tokens']:,} tokens, {facts['steps']} steps, "
@@ -101,13 +101,18 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         "- scores: `lrl-adapt eval` and `lrl-adapt report` with the same recipe",
         "- versions, settings and hashes: manifest.json; loss curve: metrics.jsonl",
     ]
-    where = f"{language.name} ({language.code})"
+    language_name = f"{language.name} ({language.code})"
     metadata = {"language": language.code[:3]}
     if kind == "full":
-        metadata = {"library_name": "transformers", **at.metadata("finetune"), **metadata}
-        return card(f"Model fine-tuned on {where}", metadata, lines, FULL_CODE)
-    metadata = {"library_name": "peft", **at.metadata("adapter"), **metadata}
-    return card(f"{kind} adapter for {where}", metadata, lines, _peft_code(at, own_type=kind not in ("lora", "ia3")))
+        metadata = {"library_name": "transformers", **card_base.metadata("finetune"), **metadata}
+        return card(f"Model fine-tuned on {language_name}", metadata, lines, FULL_CODE)
+    metadata = {"library_name": "peft", **card_base.metadata("adapter"), **metadata}
+    return card(
+        f"{kind} adapter for {language_name}",
+        metadata,
+        lines,
+        _peft_code(card_base, own_type=kind not in ("lora", "ia3")),
+    )
 
 
 def convert_card(title: str, lines: list[str], base: CardBase, config: PeftConfig, *, quantised: bool = False) -> str:
@@ -119,27 +124,27 @@ def convert_card(title: str, lines: list[str], base: CardBase, config: PeftConfi
 
 
 def card(title: str, metadata: dict[str, Any], lines: list[str], code: str) -> str:
-    """A card in the hub's form: metadata on top, facts, and the Python lines that load what lies in the folder."""
+    """A card in the hub's format: metadata as YAML, facts, and Python code that loads the folder's content."""
     front = yaml.safe_dump({**metadata, "tags": ["lrl-adapt"]}, sort_keys=False, allow_unicode=True)
     return "\n".join(["---", f"{front}---", "", f"# {title}", "", *lines, "", "```python", code, "```", ""])
 
 
 def _peft_code(base: CardBase, *, own_type: bool) -> str:
-    """The lines that load an adapter with PEFT; `own_type`: of a type that only this package knows."""
+    """Code that loads an adapter with PEFT; `own_type`: of a type that this package registers."""
     return PEFT_CODE.format(registration=REGISTRATION if own_type else "", base=base.argument)
 
 
 def _data_lines(parent: Artifact) -> list[str]:
-    """One line for each thing an adapter was made from, with its hash, and its licences where there is data."""
+    """Lines on one of the artifacts an adapter was trained on: its hash, and for data the source and licences."""
     if not parent.exists:
         return []
     facts = parent.manifest()["facts"]
     line = f"- {parent.kind} {parent.folder.name}, sha256 {parent.key}"
     if parent.kind == "graph":
-        return [line, f"  - licences: {', '.join(facts['licenses']) or 'none told'}"]
+        return [line, f"  - licences: {', '.join(facts['licenses']) or 'not stated'}"]
     if parent.kind == "corpus":
         source = facts["source"]
-        where = source.get("glotcc") or ", ".join(source.get("files", ()))
+        origin = source.get("glotcc") or ", ".join(source.get("files", ()))
         licence = glotcc_terms(source) if "glotcc" in source else "those of the files"
-        return [line, f"  - source: {where}; licences: {licence}"]
+        return [line, f"  - source: {origin}; licences: {licence}"]
     return [line]

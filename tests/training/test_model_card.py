@@ -11,8 +11,8 @@ from lrl_adapt.recipes.schema import Adapter, Recipe
 from lrl_adapt.training.adapters import language_adapter, load_adapter
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.base import load_masked_lm
-from lrl_adapt.training.card import CardBase, trained_card
 from lrl_adapt.training.import_export import export_adapter, import_adapter
+from lrl_adapt.training.model_card import CardBase, trained_card
 from lrl_adapt.workspace.artifacts import Artifact
 
 from ..hub import COMMIT, Hub
@@ -88,7 +88,7 @@ def test_a_local_base_is_named_by_its_folder(kind: str, tmp_path: Path) -> None:
     assert "base_model_relation" not in front_matter(card)
     assert "- base: my base (a local folder)\n" in card
     assert str(tmp_path) not in card
-    assert ('path/to/my base")  # fill in: where the base my base lies' in code_of(card)) == (kind == "seq_bn")
+    assert ('path/to/my base")  # fill in: the path of the base my base' in code_of(card)) == (kind == "seq_bn")
 
 
 def test_a_relative_folder_is_no_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_an_unknown_base_is_to_be_filled_in(tmp_path: Path) -> None:
     assert "base_model" not in front_matter(card)
     assert "- base: unknown\n" in card
     assert 'from_pretrained("unknown")' not in card
-    assert 'from_pretrained("BASE")  # fill in: the hub id or folder of the base, which is not known' in code_of(card)
+    assert 'from_pretrained("BASE")  # fill in: the hub id or folder of the base, which is unknown' in code_of(card)
 
 
 def test_an_imported_adapters_card_does_not_tell_where_its_base_lay(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_an_imported_adapters_card_does_not_tell_where_its_base_lay(tmp_path: Pa
     assert "- base: base (a local folder)" in card
     assert str(fixtures) not in card
     code = code_of(card)
-    assert "# fill in: where the base base lies" in code
+    assert "# fill in: the path of the base base" in code
     loaded = run_in(tmp_path / "out", code.replace("path/to/base", str(fixtures / "base")))["model"]
     expected = load_adapter(load_masked_lm(str(fixtures / "base"), None, "base"), tmp_path / "out")
     ids = torch.arange(5, 15).unsqueeze(0)

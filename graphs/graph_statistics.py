@@ -1,4 +1,4 @@
-"""The edges as a networkx graph, and what is worth knowing of it."""
+"""From edges to a networkx graph, and the statistics of it that the data card shows."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -26,14 +26,14 @@ def statistics(graph: networkx.MultiDiGraph, language: str) -> dict[str, Any]:
     """Counts that describe the graph of `language` (ConceptNet's code), ready for JSON.
 
     Counts of relations and of linked languages (those at the other end of edges that leave `language`) are descending;
-    components ignore direction; the mean degree is edge ends per node; `degrees` tells nodes by degree, ascending.
+    components ignore direction; the mean degree is edge ends per node; `degrees` counts nodes by degree, ascending.
     """
     relations = Counter(relation for _, _, relation in graph.edges(data="relation"))
     linked: Counter[str] = Counter()
-    of = dict(graph.nodes(data="language"))
+    languages = dict(graph.nodes(data="language"))
     for start, end in graph.edges():
-        if of[start] != of[end]:
-            linked[of[end] if of[start] == language else of[start]] += 1
+        if languages[start] != languages[end]:
+            linked[languages[end] if languages[start] == language else languages[start]] += 1
     sizes = [len(component) for component in networkx.weakly_connected_components(graph)]
     nodes, edges = graph.number_of_nodes(), graph.number_of_edges()
     return {
@@ -43,7 +43,7 @@ def statistics(graph: networkx.MultiDiGraph, language: str) -> dict[str, Any]:
         "components": len(sizes),
         "largest_component": max(sizes, default=0),
         "mean_degree": round(2 * edges / nodes, 3) if nodes else 0.0,
-        "degrees": dict(sorted(Counter(degree for _, degree in graph.degree()).items())),
+        "degrees": {degree: count for degree, count in enumerate(networkx.degree_histogram(graph)) if count},
         "languages_linked": dict(linked.most_common()),
         "cross_lingual_share": round(linked.total() / edges, 4) if edges else 0.0,
     }
