@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_size
 from .console import Terminal
 from .runs import Failures
 
@@ -45,7 +46,7 @@ class Preflight:
         for language, source in self._rows:
             part = source.part if self._languages == 1 else f"{language} {source.part}"
             note = "" if source.state == "unreachable" else source.note  # the error below says why, once
-            rows.append((part, source.place, source.state, show_size(source.size), source.licence, note))
+            rows.append((part, source.place, source.state, format_size(source.size), source.licence, note))
         columns = ("part", "place", "state", "size", "licence", "note")
         if not any(row[-1] for row in rows):
             columns, rows = columns[:-1], [row[:-1] for row in rows]
@@ -97,16 +98,6 @@ def finished_parts(recipe: "Recipe", workspace: Path) -> set[str]:
         if not measurement.artifact.exists:
             unfinished |= {"base", measurement.task}
     return {"base", "corpus", "graph", *recipe.eval.configured} - unfinished
-
-
-def show_size(size: int | None) -> str:
-    """Bytes as people read them: 391 MB."""
-    if size is None:
-        return ""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= scale:
-            return f"{size / scale:.3g} {unit}"
-    return f"{size} B"
 
 
 def say_skipped(terminal: Terminal, recipes: "Iterable[Recipe]", workspace: Path) -> None:

@@ -84,8 +84,8 @@ def report_cmd(  # noqa: PLR0913, PLR0917
         scores or [],
         languages=languages,
         out=out,
-        against=baseline,
-        paper=paper_scores,
+        baseline=baseline,
+        paper_scores=paper_scores,
         progress=terminal,
     )
     terminal.result({"report": str(page)}, page)

@@ -26,12 +26,13 @@ from ..workspace.artifacts import Artifact, Draft, Prepared, file_hash, write_js
 from ..workspace.errors import UserError
 from ..workspace.locations import hub_licences
 from ..workspace.progress import QUIET, Progress, say_once
-from . import perplexity
-from .metrics import Measure
-from .predictions import details, measures_of, write_predictions
-from .scores import BASE, FILE, Score, read_scores, write_scores
+from .metrics import Metric
+from .perplexity import count_truncated, from_row, median_perplexity
+from .predictions import class_details, metrics_of, write_predictions
+from .pseudo_likelihood import score_sentences
+from .scores import BASE, SCORES_FILE, Score, read_scores, write_scores
 from .task_data import read_task
-from .task_eval import UNREADABLE, Learner, answer
+from .task_eval import NO_TOKENS, TaskSetup, train_and_predict
 
 FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
 NOT_SCORED = FILES | {"dataset", "skip_missing"}  # of a task
@@ -85,7 +86,7 @@ class Measurement:
         made = artifact.build(lambda draft: self._make(draft, progress), progress)
         if not made:
             progress.say(f"{self.task} of {self.system}: there already, {artifact.folder}")
-        read = read_scores(artifact.folder / FILE)
+        read = read_scores(artifact.folder / SCORES_FILE)
         return [replace(score, transfer_from=self._learnt_in) for score in read]  # the first schema did not tell
 
     @property
@@ -180,33 +181,27 @@ class Measurement:
             draft.facts["files_on_hub"] = files
         if skipped := self._skipped:
             draft.facts["skipped_tasks"] = {name: str(one) for name, one in skipped.items()}
-        measures = measures_of(rows, labels)
+        metrics = metrics_of(rows, labels)
         if self.task != "mlm" and (primary := self._labelled.metric):
-            measures.sort(key=lambda measure: measure.metric != primary)
-        scores = [self._score(measure) for measure in measures]
+            metrics.sort(key=lambda metric: metric.name != primary)
+        scores = [self._score(metric) for metric in metrics]
         if self.task == "mlm":
-            sentences = [perplexity.from_row(row) for row in rows]
-            value, interval = perplexity.median(sentences)
-            scores.append(self._score(measures[0], "pseudo_perplexity_median", value, interval))
-        write_scores(draft.folder / FILE, scores)
+            value, interval = median_perplexity([from_row(row) for row in rows])
+            median = replace(scores[0], metric="pseudo_perplexity_median", value=value, interval=interval)
+            scores.append(median)
+        write_scores(draft.folder / SCORES_FILE, scores)
         write_predictions(draft.folder, rows)
-        if found := details(rows, labels):
-            write_json(draft.folder / "details.json", found)
+        if details := class_details(rows, labels):
+            write_json(draft.folder / "details.json", details)
 
-    def _score(
-        self,
-        measure: Measure,
-        metric: str | None = None,
-        value: float | None = None,
-        interval: tuple[float, float] | None = None,
-    ) -> Score:
+    def _score(self, metric: Metric) -> Score:
         return Score(
             task=self.task,
             system=self.system,
-            metric=metric or measure.metric,
-            value=measure.of_all() if value is None else value,
-            interval=interval or measure.interval(),
-            n=len(measure.parts),
+            metric=metric.name,
+            value=metric.value(),
+            interval=metric.interval(),
+            n=len(metric.statistics),
             seed=self.seed,
             language=self.recipe.language,
             base=base_name(self.recipe.base),
@@ -228,7 +223,7 @@ class Measurement:
         device = use_device()
         model = MaskedLM(load_adapter(base, self._folder) if self._folder else base).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            scores = perplexity.score_sentences(
+            scores = score_sentences(
                 model,
                 tokenizer,
                 sentences,
@@ -237,14 +232,14 @@ class Measurement:
                 progress=progress,
                 label=f"pseudo-perplexity of {self.system}, masked copies",
             )
-        account.cut = perplexity.count_cut(scores, sentences)
+        account.cut = count_truncated(scores, sentences)
         for note in [*reading_notes([account]), *account.losses("eval.mlm.max_length")]:
             say_once(progress, f"mlm: {note}")
         rows = [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True) if score.tokens]
         if not rows:
             raise UserError(f"eval.mlm: the tokenizer of {base_name(self.recipe.base)} keeps nothing of any sentence")
         if left_out := len(sentences) - len(rows):
-            draft.facts["sentences_without_tokens"] = account.dropped[UNREADABLE] = left_out
+            draft.facts["sentences_without_tokens"] = account.dropped[NO_TOKENS] = left_out
             say_once(
                 progress,
                 f"mlm: {left_out} of {len(sentences)} sentences left out: the tokenizer keeps nothing of them",
@@ -280,7 +275,7 @@ class Measurement:
             told = ", ".join(f"{count} in {split}" for split, count in data.repaired.items() if count)
             progress.say(f"{self.task}: tags that were not IOB2 were put right: {told}")
         assert self.seed is not None
-        learner = Learner(
+        setup = TaskSetup(
             lambda: self._load(progress),
             self._trained_on,
             self._folder,
@@ -289,7 +284,7 @@ class Measurement:
             self.seed,
         )
         label = f"{self.task} on {self.system}, seed {self.seed}"
-        rows = answer(learner, data, draft.folder, progress, label)
+        rows = train_and_predict(setup, data, draft.folder, progress, label)
         draft.facts["data"] = {split: account.facts() for split, account in data.accounts.items()}
         for split, account in data.accounts.items() if self.seed == self.recipe.eval.seeds[0] else ():
             for loss in account.losses(f"eval.training.max_length ({self.recipe.eval.training.max_length})"):

@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_count
 from .families import FAMILIES
 from .new_head import initialise_head
 
@@ -108,7 +109,7 @@ def _mismatched(keys: set[tuple[str, Any, Any]]) -> str:
 def _listed(keys: set[str]) -> str:
     """How many weights, and the names of a few."""
     names = ", ".join(sorted(keys)[:NAMES_SHOWN]) + (", ..." if len(keys) > NAMES_SHOWN else "")
-    return f"{len(keys)} weight{'s' if len(keys) > 1 else ''} ({names})"
+    return f"{format_count(len(keys), 'weight')} ({names})"
 
 
 def _first_line(error: Exception) -> str:

@@ -28,7 +28,7 @@ def test_unseen_and_unknown_are_told_apart() -> None:
 def test_the_signs_in_the_table_are_explained_under_it() -> None:
     for words in (["--search", "urdu"], ["--paper"]):
         assert invoke(*words).stdout.splitlines()[-2:] == [
-            "?: not known to lrl-adapt; no: not in the model's pre-training data; —: none",
+            "?: unknown; no: not in the pre-training data of the model; —: none",
             "class: resources, from 0 (fewest) to 5 (Joshi et al. 2020)",
         ]
     assert "not known" not in invoke("--paper", "--json").stdout
