@@ -70,22 +70,17 @@ def report_cmd(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Gather scores into one HTML page, with the same tables as CSV, Markdown and LaTeX, and the figures as files."""
     from ..pipeline import report
-    from ..recipes.languages import UnknownLanguageError, find_language
-    from ..workspace.errors import UserError
+    from ..recipes.languages import language_code
 
     require_single_process("report")
     terminal = Terminal(as_json=as_json)
-    try:
-        languages = [find_language(text).code for text in language or []]
-    except UnknownLanguageError as error:
-        raise UserError(f"--language: {error}") from error
     page = report(
         scores or [],
         workspace=workspace,
-        languages=languages,
+        languages=[language_code(text, "--language") for text in language or []],
         out=out,
         baseline=baseline,
-        paper=paper_scores,
+        paper_scores=paper_scores,
         progress=terminal,
     )
     terminal.result({"report": str(page)}, page)

@@ -18,6 +18,7 @@ def load_recipe(
     adapter: str | None = None,
     source: str | None = None,
     tasks: Sequence[str] | None = None,
+    limit: int | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Recipe:
     """Read a recipe, apply overrides to it and check it.
@@ -35,6 +36,7 @@ def load_recipe(
         adapter: Type of the adapter (`adapter.type`), such as `seq_bn` or `lora`; `none` for the bare base.
         source: What the adapter is trained on: `text`, `graph`, `both` or `fusion`.
         tasks: Tasks to evaluate on (`eval.tasks`); by default all that have data.
+        limit: For a quick look, score at most so many test items of each task (`eval.limit`).
         overrides: Values for other fields by their dotted names. Relative paths start from the current directory.
             As on the command line, overrides in `LRL_ADAPT_SET` come before all of these.
 
@@ -45,7 +47,7 @@ def load_recipe(
         UserError: The recipe does not exist or has mistakes, all of which the message lists; or it is a grid of
             several runs (see `load_recipes`) and the overrides do not choose one.
     """
-    words = _overrides(overrides, language=language, adapter=adapter, source=source, tasks=tasks)
+    words = _overrides(overrides, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
     runs = load_runs(_reference(recipe), words)
     if len(runs) > 1:
         fields = ", ".join(_fields_that_differ([words for words, _ in runs]))
@@ -63,6 +65,7 @@ def load_recipes(
     adapter: str | None = None,
     source: str | None = None,
     tasks: Sequence[str] | None = None,
+    limit: int | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> list[Recipe]:
     """Read every run of a grid recipe; the one run of a recipe without a grid.
@@ -80,6 +83,7 @@ def load_recipes(
         adapter: As for `load_recipe`.
         source: As for `load_recipe`.
         tasks: As for `load_recipe`.
+        limit: As for `load_recipe`.
         overrides: As for `load_recipe`.
 
     Returns:
@@ -88,7 +92,7 @@ def load_recipes(
     Raises:
         UserError: The recipe does not exist, or some of its runs have mistakes; the message lists all of them.
     """
-    words = _overrides(overrides, language=language, adapter=adapter, source=source, tasks=tasks)
+    words = _overrides(overrides, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
     return [run for _, run in load_runs(_reference(recipe), words)]
 
 
@@ -103,6 +107,7 @@ def _overrides(
     adapter: str | None,
     source: str | None,
     tasks: Sequence[str] | None,
+    limit: int | None,
 ) -> list[str]:
     """The keywords as overrides that errors name as the caller wrote them; the last one wins."""
     keywords = (
@@ -110,6 +115,7 @@ def _overrides(
         ("adapter", "adapter.type", adapter),
         ("source", "source", source),
         ("tasks", "eval.tasks", tasks),
+        ("limit", "eval.limit", limit),
     )
     changes = [(f"{field}={value!r}", field, value) for field, value in (fields or {}).items()]
     changes += [(f"{keyword}={value!r}", field, value) for keyword, field, value in keywords if value is not None]

@@ -32,12 +32,12 @@ class ExportedAdapter:
     format: str
     bytes: int
     """Size of the files of weights."""
+    bytes_before: int
+    """That of the adapter that was exported."""
     notes: list[str]
     """What the format cannot hold, a sentence each."""
     bits: int | None = None
     """Bits of each value of a matrix, in the format peft."""
-    bytes_before: int | None = None
-    """Size of the adapter that was exported, in the format peft."""
     relative_error: float | None = None
     """Of fewer than 32 bits: norm of the change in the matrices over their norm."""
 
@@ -147,7 +147,7 @@ def export_adapter(
         else:
             merge_adapter(model).save_pretrained(str(folder))
             load_tokenizer(adapter_base.name, adapter_base.revision, "--base").save_pretrained(str(folder))
-        return ExportedAdapter(out, format, _size(folder), notes)
+        return ExportedAdapter(out, format, _size(folder), _size(source), notes)
 
 
 def _base_of(source: Path, config: PeftConfig, replacement: str | None) -> CardBase:
@@ -175,7 +175,7 @@ def _export_peft(source: Path, out: Path, bits: int | None, base: CardBase) -> E
             save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
         else:
             error = round(write_quantised(weights, bits, folder / QUANTISED), 6)
-        exported = ExportedAdapter(out, "peft", _size(folder), [], bits or 32, _size(source), error)
+        exported = ExportedAdapter(out, "peft", _size(folder), _size(source), [], bits or 32, error)
         facts = {name: value for name, value in asdict(exported).items() if name not in ("folder", "notes")}
         lines = [f"- {name}: {value}" for name, value in facts.items() if value is not None]
         title = f"{source.name} in {bits or 32} bits"

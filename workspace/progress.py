@@ -1,6 +1,6 @@
-"""How long work tells that it is getting on, without knowing who listens.
+"""The interface through which long work shows its progress, whoever draws it.
 
-Library functions take a `Progress`; the CLI passes one that draws bars, scripts and tests pass none.
+Functions take a `Progress`: `ProgressBars` in a terminal or notebook, `QUIET` to show nothing, or one of the caller's.
 """
 
 from collections.abc import Generator, Iterable, Mapping
@@ -11,23 +11,23 @@ T = TypeVar("T")
 
 
 class Progress(Protocol):
-    """What long work may say while it runs."""
+    """What long work shows while it runs."""
 
     def say(self, text: str) -> None:
         """Print one line."""
         ...
 
     def track(self, items: Iterable[T], label: str, total: int | None = None) -> Generator[T]:
-        """Pass `items` through, drawing a bar of `total` steps (unknown if None)."""
+        """Pass `items` through, showing how many of `total` (None: unknown) have been passed."""
         ...
 
     def status(self, facts: Mapping[str, str]) -> None:
-        """Show how the work inside `track` stands, beside its bar."""
+        """Show values such as the loss beside the bar of the innermost `track`."""
         ...
 
 
 class Quiet:
-    """A `Progress` that says nothing."""
+    """A `Progress` that shows nothing."""
 
     def say(self, text: str) -> None:
         """Drop the line."""
@@ -41,12 +41,12 @@ class Quiet:
 
 
 QUIET: Progress = Quiet()
-_SAID: WeakKeyDictionary[Progress, set[str]] = WeakKeyDictionary()
+_printed: WeakKeyDictionary[Progress, set[str]] = WeakKeyDictionary()
 
 
 def say_once(progress: Progress, text: str) -> None:
-    """Print one line, unless this `progress` was given it before: a file is read again for each system and seed."""
-    said = _SAID.setdefault(progress, set())
-    if text not in said:
-        said.add(text)
+    """Print one line, unless this `progress` has printed it: a file is read again for each system and seed."""
+    lines = _printed.setdefault(progress, set())
+    if text not in lines:
+        lines.add(text)
         progress.say(text)

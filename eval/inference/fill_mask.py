@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...recipes.languages import language_code
 from ...workspace.errors import UserError
 from ...workspace.home import workspace_folder
 from ...workspace.library_logs import quiet_libraries
 from ...workspace.progress import Progress
 from ...workspace.progress_bars import ProgressBars
 from ...workspace.text import clean_line
-from .find_adapters import NONE, language_code, newest_adapter
+from .find_adapters import NONE, newest_adapter
 from .mask_models import Candidate, load_models
 from .texts import as_list, say_changes
 
@@ -102,6 +103,6 @@ def _adapters(
         return list(dict.fromkeys(map(str, names)))
     if base:
         raise UserError("--base alone: say --adapter none for the base as it is, or name adapters for it")
-    newest = newest_adapter(workspace_folder(workspace), language_code(language))
+    newest = newest_adapter(workspace_folder(workspace), language_code(language) if language else None)
     progress.say(f"adapter: {newest}")
     return [NONE, str(newest)]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...recipes.languages import UnknownLanguageError, find_language
 from ...recipes.training import TaskTraining
 from ...training.adapters.files import CONFIG, read_config
 from ...training.base import load_masked_lm, load_tokenizer
@@ -89,14 +88,6 @@ def newest_adapter(workspace: Path, language: str | None = None) -> Path:
             f"{workspace} holds no language adapter{where}: run `lrl-adapt train` first, or name one with --adapter"
         )
     return max(adapters, key=_made_at)
-
-
-def language_code(language: str | None) -> str | None:
-    """The code that names a language's folders, `swh_Latn`, from a code of any system. Raises UserError."""
-    try:
-        return find_language(language).code if language else None
-    except UnknownLanguageError as error:
-        raise UserError(f"language: {error}") from error
 
 
 def find_task_adapter(

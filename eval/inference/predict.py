@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ...recipes.languages import language_code
 from ...workspace.errors import UserError
 from ...workspace.home import workspace_folder
 from ...workspace.progress import Progress
 from ...workspace.progress_bars import ProgressBars
-from .find_adapters import TaskAdapter, find_task_adapter, language_code, newest_scores
+from .find_adapters import TaskAdapter, find_task_adapter, newest_scores
 from .predictor import Prediction, load_predictor
 from .texts import as_list, say_changes
 
@@ -74,7 +75,8 @@ def choose_task_adapter(
     if adapter is None:
         if task is None:
             raise UserError("which task? Say --task topic, sentiment, ner or your own, or name a folder with --adapter")
-        adapter = newest_scores(workspace_folder(workspace), task, language_code(language))
+        code = language_code(language) if language else None
+        adapter = newest_scores(workspace_folder(workspace), task, code)
     return find_task_adapter(
         Path(adapter),
         task=task,
