@@ -50,24 +50,24 @@ def make_scores(measurement: Measurement, progress: Progress = QUIET) -> list[Sc
 class _Scoring:
     """Makes the scores of one measurement."""
 
-    of: Measurement
+    measurement: Measurement
     progress: Progress
 
     def write(self, draft: Draft) -> None:
         """Put scores, predictions and details into `draft`."""
-        if self.of.task == "mlm":
+        if self.measurement.task == "mlm":
             rows, labels = self._score_sentences(draft), []
         else:
             rows, labels = self._answer(draft)
-        if files := hub_licences(self.of.locations):
+        if files := hub_licences(self.measurement.locations):
             draft.facts["files_on_hub"] = files
-        if skipped := self.of.skipped:
+        if skipped := self.measurement.skipped:
             draft.facts["skipped_tasks"] = {name: str(one) for name, one in skipped.items()}
         metrics = metrics_of(rows, labels)
-        if self.of.task != "mlm" and (primary := self.of.labelled.metric):
+        if self.measurement.task != "mlm" and (primary := self.measurement.labelled.metric):
             metrics.sort(key=lambda metric: metric.name != primary)
         scores = [self._score(metric) for metric in metrics]
-        if self.of.task == "mlm":
+        if self.measurement.task == "mlm":
             value, interval = median_perplexity([from_row(row) for row in rows])
             median = replace(scores[0], metric="pseudo_perplexity_median", value=value, interval=interval)
             scores.append(median)
@@ -78,32 +78,34 @@ class _Scoring:
 
     def _score(self, metric: Metric) -> Score:
         return Score(
-            task=self.of.task,
-            system=self.of.system,
+            task=self.measurement.task,
+            system=self.measurement.system,
             metric=metric.name,
             value=metric.value(),
             interval=metric.interval(),
             n=len(metric.statistics),
-            seed=self.of.seed,
-            language=self.of.recipe.language,
-            base=base_name(self.of.recipe.base),
-            transfer_from=self.of.learnt_in,
-            limit=self.of.recipe.eval.limit,
+            seed=self.measurement.seed,
+            language=self.measurement.recipe.language,
+            base=base_name(self.measurement.recipe.base),
+            transfer_from=self.measurement.learnt_in,
+            limit=self.measurement.recipe.eval.limit,
         )
 
     def _score_sentences(self, draft: Draft) -> list[dict[str, Any]]:
-        settings = self.of.mlm
+        settings = self.measurement.mlm
         account = Account()
         sentences = list(islice(self._sentences(account), settings.max_sentences))
         if not sentences:
             raise UserError("eval.mlm: no sentence to score: name files, or prepare more text")
         account.rows = account.rows or len(sentences)  # of the prepared test split
-        if (limit := self.of.recipe.eval.limit) is not None and limit < len(sentences):
+        if (limit := self.measurement.recipe.eval.limit) is not None and limit < len(sentences):
             account.dropped[LIMITED] = len(sentences) - limit
             sentences = nsmallest(limit, sentences, key=_digest)
         base, tokenizer = self._load()
         device = use_device()
-        model = MaskedLM(load_adapter(base, self.of.adapter_folder) if self.of.adapter_folder else base).to(device)
+        model = MaskedLM(
+            load_adapter(base, self.measurement.adapter_folder) if self.measurement.adapter_folder else base
+        ).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             scores = score_sentences(
                 model,
@@ -112,7 +114,7 @@ class _Scoring:
                 max_length=settings.max_length,
                 batch_tokens=settings.batch_tokens_on(device.type),
                 progress=self.progress,
-                label=f"pseudo-perplexity of {self.of.system}, masked copies",
+                label=f"pseudo-perplexity of {self.measurement.system}, masked copies",
             )
         account.cut = count_truncated(scores, sentences)
         for note in [*reading_notes([account]), *account.losses("eval.mlm.max_length")]:
@@ -120,7 +122,7 @@ class _Scoring:
         rows = [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True) if score.tokens]
         if not rows:
             raise UserError(
-                f"eval.mlm: the tokenizer of {base_name(self.of.recipe.base)} keeps nothing of any sentence"
+                f"eval.mlm: the tokenizer of {base_name(self.measurement.recipe.base)} keeps nothing of any sentence"
             )
         if left_out := len(sentences) - len(rows):
             draft.facts["sentences_without_tokens"] = account.dropped[NO_TOKENS] = left_out
@@ -133,49 +135,58 @@ class _Scoring:
         return rows
 
     def _sentences(self, account: Account) -> Iterator[str]:
-        settings = self.of.mlm
+        settings = self.measurement.mlm
         if settings.files:
-            return read_sentences(settings, self.of.workspace / "downloads", self.progress, account)
+            return read_sentences(settings, self.measurement.workspace / "downloads", self.progress, account)
         # in an order of their own: the first lines of the split all come from a few pages
-        texts = read_texts((self.of.corpus,), "test")
+        texts = read_texts((self.measurement.corpus,), "test")
         return iter(nsmallest(settings.max_sentences, texts, key=_digest))
 
     def _answer(self, draft: Draft) -> tuple[list[dict[str, Any]], list[str]]:
-        downloads = self.of.workspace / "downloads"
-        limit = self.of.recipe.eval.limit
-        data = read_task(self.of.task, self.of.labelled, downloads, self.progress, limit=limit)
+        downloads = self.measurement.workspace / "downloads"
+        limit = self.measurement.recipe.eval.limit
+        data = read_task(self.measurement.task, self.measurement.labelled, downloads, self.progress, limit=limit)
         draft.facts["examples"] = {split: len(items) for split, items in data.splits.items()}
-        origin = label_origin(self.of.task, self.of.labelled, downloads)
+        origin = label_origin(self.measurement.task, self.measurement.labelled, downloads)
         draft.facts["labels_named_by"] = LABELS_NAMED_BY[origin]
-        if origin == "recipe" and self.of.seed == self.of.recipe.eval.seeds[0]:
-            order = ", ".join(f"{number} {label}" for number, label in enumerate(self.of.labelled.labels or ()))
+        if origin == "recipe" and self.measurement.seed == self.measurement.recipe.eval.seeds[0]:
+            order = ", ".join(
+                f"{number} {label}" for number, label in enumerate(self.measurement.labelled.labels or ())
+            )
             self.progress.say(
-                f"{self.of.task}: the files hold numbers and do not name them; assumed {order}, as in the recipe"
+                f"{self.measurement.task}: the files hold numbers and do not name them; assumed {order}, "
+                "as in the recipe"
             )
         if data.overlap:
             draft.facts["test_items_seen_in_training"] = data.overlap
-            self.progress.say(f"{self.of.task}: {data.overlap} of the test items stand in train or validation too")
-        for note in data.notes if self.of.seed == self.of.recipe.eval.seeds[0] else ():
-            self.progress.say(f"{self.of.task}: {note}")
+            self.progress.say(
+                f"{self.measurement.task}: {data.overlap} of the test items stand in train or validation too"
+            )
+        for note in data.notes if self.measurement.seed == self.measurement.recipe.eval.seeds[0] else ():
+            self.progress.say(f"{self.measurement.task}: {note}")
         if any(data.repaired.values()):
             draft.facts["tags_repaired"] = data.repaired
-            told = ", ".join(f"{count} in {split}" for split, count in data.repaired.items() if count)
-            self.progress.say(f"{self.of.task}: tags that were not IOB2 were put right: {told}")
-        assert self.of.seed is not None
+            counts = ", ".join(f"{count} in {split}" for split, count in data.repaired.items() if count)
+            self.progress.say(f"{self.measurement.task}: tags that were not IOB2 were put right: {counts}")
+        assert self.measurement.seed is not None
         setup = TaskSetup(
             self._load,
-            self.of.trained_on,
-            self.of.adapter_folder,
-            self.of.recipe.eval.training,
-            self.of.recipe.training.precision,
-            self.of.seed,
+            self.measurement.trained_on,
+            self.measurement.adapter_folder,
+            self.measurement.recipe.eval.training,
+            self.measurement.recipe.training.precision,
+            self.measurement.seed,
         )
-        label = f"{self.of.task} on {self.of.system}, seed {self.of.seed}"
+        label = f"{self.measurement.task} on {self.measurement.system}, seed {self.measurement.seed}"
         rows = train_and_predict(setup, data, draft.folder, self.progress, label)
         draft.facts["data"] = {split: account.facts() for split, account in data.accounts.items()}
-        for split, account in data.accounts.items() if self.of.seed == self.of.recipe.eval.seeds[0] else ():
-            for loss in account.losses(f"eval.training.max_length ({self.of.recipe.eval.training.max_length})"):
-                self.progress.say(f"{self.of.task}: {split}: {loss}")
+        for split, account in (
+            data.accounts.items() if self.measurement.seed == self.measurement.recipe.eval.seeds[0] else ()
+        ):
+            for loss in account.losses(
+                f"eval.training.max_length ({self.measurement.recipe.eval.training.max_length})"
+            ):
+                self.progress.say(f"{self.measurement.task}: {split}: {loss}")
         guesses, gold = ({str(row[key]) for row in rows} for key in ("guess", "gold"))
         if len(guesses) < len(gold) and len(guesses) == 1 and not data.tags:
             only = guesses.pop()
@@ -185,7 +196,7 @@ class _Scoring:
         return rows, data.labels
 
     def _load(self) -> Any:
-        return load_base(self.of.recipe, self.of.workspace, self.of.prepared, self.progress)
+        return load_base(self.measurement.recipe, self.measurement.workspace, self.measurement.prepared, self.progress)
 
 
 def _digest(text: str) -> bytes:

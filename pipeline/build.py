@@ -78,7 +78,7 @@ class Builder:
         self._edge_errors: dict[Path, Exception] = {}
 
     def add(self, label: str, recipe: Recipe) -> None:
-        """The steps of one run. Raises UserError where they cannot be told, as for missing files."""
+        """The steps of one run. Raises UserError where they cannot be described, as for missing files."""
         prepared = prepared_data(recipe, self._workspace)
         self._note(recipe, prepared)
         run = _Run(label, recipe, prepared)

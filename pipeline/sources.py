@@ -46,7 +46,7 @@ def finished_parts(recipe: Recipe, workspace: Path, adapter: Path | None = None)
 
 
 def _is_finished(measurement: "Measurement") -> bool:
-    """Whether the scores exist; False as well where they cannot be told, since files of the task are missing."""
+    """Whether the scores exist; False as well where files of the task are missing."""
     try:
         return measurement.artifact.exists
     except UserError:

@@ -24,7 +24,7 @@ LONGEST_WORD = 2000  # characters; the time WordPiece takes grows with the squar
 def load_base(
     recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET
 ) -> tuple[PreTrainedModel, Any]:
-    """The frozen-to-be model in fp32 and its tokenizer; a random base is made first if it is not there yet.
+    """The frozen-to-be model in fp32 and its tokenizer; a base with random weights is made first if it does not exist.
 
     Raises UserError when the model cannot be had or is of an unknown family.
     """

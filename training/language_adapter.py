@@ -36,11 +36,11 @@ KEPT_PER_WEIGHT = 4  # checkpoints hold weights, the best weights and AdamW's tw
 def train_adapter(
     recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET, *, resume: bool = True
 ) -> Artifact:
-    """Train the recipe's language adapter unless it is there already; for a fusion, the two it fuses first.
+    """Train the recipe's language adapter unless it exists; for a fusion, the two it fuses first.
 
     The artifact holds `adapter_config.json`, `adapter_model.safetensors` (for `full` a whole model and its tokenizer),
     the last step's adapter in `last/`, `README.md` (the model card), `metrics.jsonl`, `loss.png` and the manifest. An
-    interrupted run is gone on with, unless `resume` is false. Raises UserError when there is nothing to train on, and
+    interrupted run is resumed, unless `resume` is false. Raises UserError when there is nothing to train on, and
     Stopped when a signal came.
     """
     artifact = adapter_artifact(recipe, workspace, prepared)
@@ -103,7 +103,7 @@ class _Training:
             ready.schedule,
             lambda: mean_loss(ready.model, ready.fixed, accelerator),
             accelerator,
-            self._watch(resume_dir / "metrics.jsonl" if draft is not None else None),
+            self._metrics_logger(resume_dir / "metrics.jsonl" if draft is not None else None),
             checkpoints=Checkpoints(
                 resume_dir, settings.save_steps, settings.save_total_limit, writes=draft is not None
             ),
@@ -138,10 +138,10 @@ class _Training:
             looks.append(time.monotonic() - started)
             return value
 
-        watch = self._watch(None)
-        watch = replace(
-            watch,
-            peak_flops=watch.peak_flops * not_started,
+        metrics_logger = self._metrics_logger(None)
+        metrics_logger = replace(
+            metrics_logger,
+            peak_flops=metrics_logger.peak_flops * not_started,
             max_steps=PROBE_STEPS,
             logging_steps=1,
             track=None,
@@ -150,9 +150,9 @@ class _Training:
         short = replace(
             ready.schedule, max_steps=PROBE_STEPS, eval_steps=PROBE_STEPS, logging_steps=1, early_stopping_patience=None
         )
-        fit(ready.model, ready.feed, short, look, accelerator, watch)
+        fit(ready.model, ready.feed, short, look, accelerator, metrics_logger)
         tokens = sum(sampler.tokens_per_batch for sampler in ready.feed.samplers) * steps
-        seconds = tokens / watch.tokens_per_second + min(looks) * (2 + (steps - 1) // every)
+        seconds = tokens / metrics_logger.tokens_per_second + min(looks) * (2 + (steps - 1) // every)
         trainable = ready.facts["trainable_parameters"]
         return ready.facts | {
             "precision": self.reason,
@@ -160,8 +160,8 @@ class _Training:
             "steps": steps,
             "tokens_to_see": round(tokens),
             "epochs": round(tokens / ready.facts["training_tokens"], 2),
-            "tokens_per_second": round(watch.tokens_per_second),
-            "share_of_matmul_peak": watch.mfu and round(watch.mfu, 3),
+            "tokens_per_second": round(metrics_logger.tokens_per_second),
+            "share_of_matmul_peak": metrics_logger.mfu and round(metrics_logger.mfu, 3),
             "estimated_minutes": round(seconds / 60, 2),
             "estimated_peak_mb": round(peak_memory(accelerator.device) / MB),
             "checkpoint_mb": round(trainable * 4 * KEPT_PER_WEIGHT / MB, 1),
@@ -172,7 +172,7 @@ class _Training:
         parts = fused_artifacts(self.recipe, self.workspace, self.prepared)
         return set_up(self.recipe, self.workspace, self.prepared, self.accelerator, parts, self.progress, processes)
 
-    def _watch(self, file: Path | None) -> MetricsLogger:
+    def _metrics_logger(self, file: Path | None) -> MetricsLogger:
         settings, accelerator = self.recipe.training, self.accelerator
         device, dtype = accelerator.device, autocast_dtype(accelerator)
         return MetricsLogger(

@@ -128,7 +128,7 @@ def visible_gpus() -> int:
 def processes(gpus: int | None) -> int:
     """How many processes to start: `gpus`, or one for each visible GPU; 1 where there is none or others were started.
 
-    Raises UserError when there are not so many GPUs.
+    Raises UserError when fewer GPUs are visible.
     """
     if joined():
         return 1
@@ -194,7 +194,7 @@ def start(count: int, arguments: Sequence[str]) -> None:
 
 
 def leave() -> None:
-    """Take leave of the other processes, if there are any."""
+    """Leave the process group, if this process has joined one."""
     import torch.distributed
 
     if torch.distributed.is_available() and torch.distributed.is_initialized():

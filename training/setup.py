@@ -35,7 +35,7 @@ MOST_UNKNOWN = 0.1  # of a text's pieces: with more the base cannot read the lan
 
 @dataclass
 class Ready:
-    """What `fit` needs, and what there is to tell of it."""
+    """What `fit` needs, and facts for the manifest."""
 
     tokenizer: Any
     adapted: PeftModel | PreTrainedModel
@@ -62,7 +62,7 @@ def set_up(
     """
     settings = recipe.training
     processes = processes or accelerator.num_processes
-    with accelerator.main_process_first():  # which makes what is not there yet, and tells of it
+    with accelerator.main_process_first():  # which makes what does not exist yet, and reports it
         base, tokenizer = load_base(recipe, workspace, prepared, progress)
         tokens = make_tokens(recipe, workspace, prepared, tokenizer, progress)
     parameters, of_base = base.num_parameters(), list(base.parameters())
@@ -215,9 +215,9 @@ def _validation_batches(
 
 def _asked(masking: Masking, row: np.ndarray, *numbers: int) -> tuple[np.ndarray, np.ndarray]:
     """The masked row; with other random numbers where those before chose no token, as in short ones they may."""
-    found = masking.apply(row, random_for(*numbers, 0))
+    masked = masking.apply(row, random_for(*numbers, 0))
     for attempt in range(1, MOST_ATTEMPTS):
-        if (found[1] != IGNORE_INDEX).any():
+        if (masked[1] != IGNORE_INDEX).any():
             break
-        found = masking.apply(row, random_for(*numbers, attempt))
-    return found
+        masked = masking.apply(row, random_for(*numbers, attempt))
+    return masked

@@ -91,7 +91,7 @@ class Artifact:
         return read_manifest(self.folder)
 
     def build(self, make: Callable[[Draft], None], progress: Progress = QUIET) -> bool:
-        """Let `make` fill the artifact's folder unless it is there already; True when it was made now.
+        """Let `make` fill the artifact's folder unless it exists; True when it was made now.
 
         Whatever `make` raises leaves nothing behind. A second process that wants the same artifact waits.
         """
@@ -102,7 +102,7 @@ class Artifact:
 
     @contextmanager
     def draft(self, progress: Progress = QUIET, *, wait: bool = True) -> Iterator[Draft | None]:
-        """A draft to fill inside `with`, put in place at its end; None when the artifact is there already.
+        """A draft to fill inside `with`, put in place at its end; None when the artifact exists.
 
         What is raised inside leaves nothing behind. Raises UserError where nothing can be written. Takes the artifact's
         lock: a second process waits, or where it may not `wait` gets a UserError.
