@@ -5,8 +5,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..recipes.placeholders import public_settings
-from ..recipes.schema import Recipe
 from ..workspace.artifacts import Artifact
 from ..workspace.errors import UserError
 from .console import Terminal
@@ -14,9 +12,10 @@ from .console import Terminal
 if TYPE_CHECKING:
     from ..pipeline.outcome import Outcome
     from ..pipeline.steps import Plan
+    from ..recipes.schema import Recipe
 
 
-def labelled_runs(recipe: str | None, *overrides: Sequence[str]) -> dict[str, Recipe]:
+def labelled_runs(recipe: str | None, *overrides: Sequence[str]) -> "dict[str, Recipe]":
     """Every run of a recipe's grid with each of the sets of overrides, by the words that choose it."""
     from ..recipes.loading import load_runs
 
@@ -45,6 +44,8 @@ def show_plan(terminal: Terminal, plan: "Plan") -> dict[str, Any]:
 
     The recipes of several runs are in the JSON object alone.
     """
+    from ..recipes.placeholders import public_settings
+
     runs = list(plan.runs.items())
     if len(runs) == 1:
         terminal.say(as_yaml(runs[0][1]))
@@ -63,9 +64,11 @@ def finish_dry_run(terminal: Terminal, plan: "Plan") -> None:
     outcome.raise_if_failed()
 
 
-def as_yaml(recipe: Recipe) -> str:
+def as_yaml(recipe: "Recipe") -> str:
     """The resolved recipe, defaults filled in and secrets of addresses left out."""
     import yaml
+
+    from ..recipes.placeholders import public_settings
 
     return yaml.safe_dump(public_settings(recipe), sort_keys=False, allow_unicode=True, width=120).rstrip()
 

@@ -113,13 +113,18 @@ class Plan:
         """Do the steps one after the other. One that fails stops only the steps that need it.
 
         Errors are collected in the outcome's `failures`. A single run that cannot start at all raises the error before
-        anything is done. KeyboardInterrupt stops everything.
+        anything is done, as does a workspace that cannot be written to. KeyboardInterrupt stops everything.
         """
         self.say_notes(progress)
         self.refused = self.unmet | self.refused
         outcome = self.refusals()
         if len(self.runs) == 1:
             outcome.raise_if_failed()
+        try:
+            self.workspace.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"cannot write to {self.workspace} ({error.strerror}): choose another --workspace"
+            raise UserError(message) from error
         for failure in outcome.failures:
             progress.say(f"failed, {', '.join(failure.runs)}: {failure.reason}")
         Execution(self, progress, outcome).go()
