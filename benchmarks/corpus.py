@@ -1,20 +1,20 @@
-"""Preparing text: MB/s of cleaning, near twins and split, beside `wc` and beside a bare loop over the lines.
+"""Preparing a corpus (clean, drop duplicates, split): MB/s, compared with `wc` and a plain loop over the lines.
 
     LRL_DATA=~/data python benchmarks/corpus.py
     LRL_DATA=~/data python benchmarks/corpus.py --pages   # lines of the same files joined to web-page length
 
 Reads every file of $LRL_DATA/text in turn until --megabytes are reached; from the second time on with the words of each
-line in another order, so that they are no near twins.
+line in another order, so that they are no near duplicates.
 """
 
 import argparse
 import gzip
-import os
+import json
 import sys
 import tempfile
 from pathlib import Path
 
-from measure import Contender, compare
+from measure import Contender, compare, data_folder
 
 OURS = """
 import os, sys
@@ -41,33 +41,30 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=100)
     parser.add_argument("--pages", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
-    if "LRL_DATA" not in os.environ:
-        sys.exit("set LRL_DATA to the folder that holds text/ (benchmarks/real/README.md)")
+    arguments = parser.parse_args()
+    data = data_folder()
     with tempfile.TemporaryDirectory() as folder:
-        text = Path(folder, "text.jsonl" if given.pages else "text.txt")
-        size = write_text(text, given.megabytes * 1_000_000, pages=given.pages)
+        text = Path(folder, "text.jsonl" if arguments.pages else "text.txt")
+        size = write_text(data, text, arguments.megabytes * 1_000_000, pages=arguments.pages)
         print(f"{size / 1e6:.0f} MB of text\n")
-        fresh = f'rm -rf {folder}/runs && exec "$0" "$@"'  # the project would find its work done
+        fresh = f'rm -rf {folder}/runs && exec "$0" "$@"'  # else the artifact of the round before would be reused
         contenders = [
             Contender("lrl-adapt", ["bash", "-c", fresh, sys.executable, "-c", OURS, str(text), f"{folder}/runs"]),
             Contender("wc", ["wc", str(text)]),
             Contender("Python loop, all lines in a set", [sys.executable, "-c", LOOP, str(text)]),
         ]
-        compare(contenders, size / 1e6, "MB", given.rounds)
+        compare(contenders, size / 1e6, "MB", arguments.rounds)
 
 
-def write_text(path: Path, wanted: int, *, pages: bool) -> int:
-    """Write about `wanted` bytes of real text, a line a document or 40 lines a page; its bytes."""
-    import json
-
-    files = sorted(Path(os.environ["LRL_DATA"], "text").glob("*.txt.gz"))
+def write_text(data: Path, path: Path, wanted: int, *, pages: bool) -> int:
+    """Write about `wanted` bytes of real text, a line or (`pages`) 40 lines a document; returns the bytes written."""
+    files = sorted((data / "text").glob("*.txt.gz"))
     size = turn = 0
     with path.open("w", encoding="utf-8") as file:
         while size < wanted:
             for source in files:
                 lines = gzip.decompress(source.read_bytes()).decode().splitlines()
-                if turn:  # words in another order: no near twin of the first turn
+                if turn:  # words in another order: no near duplicates of the first turn
                     lines = [" ".join(line.split()[turn % 7 :: 2] + line.split()[::2]) for line in lines]
                 if pages:
                     groups = ["\n".join(lines[start : start + 40]) for start in range(0, len(lines), 40)]

@@ -1,8 +1,8 @@
-"""A linear layer of a frozen base, forward and backward: ours beside PyTorch's own, fp32, in turn.
+"""A linear layer of a frozen base, forward and backward in fp32: GFLOP/s of ours and of PyTorch's.
 
     python benchmarks/linear.py
 
-On processors where ours does not pay (training/fast/linear.py) it is PyTorch's, and the ratio is 1.
+Where ours is not faster (training/fast/linear.py decides) PyTorch's is used, and the ratio is 1.
 """
 
 import argparse
@@ -30,9 +30,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    print(f"{given.threads} threads, {torch.backends.cpu.get_cpu_capability()}, oneDNN pays: {linear.IS_FASTER}\n")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    capability = torch.backends.cpu.get_cpu_capability()
+    print(f"{arguments.threads} threads, {capability}, oneDNN is faster: {linear.IS_FASTER}\n")
     print("| tokens x in x out | ours, GFLOP/s | PyTorch's, GFLOP/s | ours / its speed |")
     print("|---|---|---|---|")
     for tokens, inner, outer in SHAPES:
@@ -40,16 +41,16 @@ def main() -> None:
         hidden = torch.randn(tokens, inner, requires_grad=True)
         contenders = (linear.linear, nn.functional.linear)
         seconds: list[list[float]] = [[], []]
-        for number in range(given.rounds + 1):
+        for number in range(arguments.rounds + 1):
             for function, times in zip(contenders, seconds, strict=True):
-                took = forth_and_back(function, hidden, layer)
+                took = forward_and_backward(function, hidden, layer)
                 if number:
                     times.append(took)
         ours, theirs = (4 * tokens * inner * outer / statistics.median(times) / 1e9 for times in seconds)
         print(f"| {tokens} x {inner} x {outer} | {ours:.0f} | {theirs:.0f} | {ours / theirs:.1f} |")
 
 
-def forth_and_back(function: Callable[..., Tensor], hidden: Tensor, layer: nn.Linear) -> float:
+def forward_and_backward(function: Callable[..., Tensor], hidden: Tensor, layer: nn.Linear) -> float:
     started = time.perf_counter()
     output = function(hidden, layer.weight, layer.bias)
     output.backward(output.detach())

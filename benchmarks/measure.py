@@ -1,15 +1,20 @@
-"""Whole processes timed in turn: wall seconds and peak memory of each, as median and range over rounds."""
+"""What the benchmarks share: the data folder, and whole processes timed in turn.
+
+From commands to a table of wall seconds (median and range over rounds) and peak memory of each.
+"""
 
 import os
 import statistics
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
 class Contender:
-    """A command that does the job; its figures gather as it is run."""
+    """A command that does the job, and the measurements of its runs so far."""
 
     name: str
     command: list[str]
@@ -20,7 +25,7 @@ class Contender:
     def run(self) -> None:
         """Run it once. Raises CalledProcessError when it fails."""
         started = time.perf_counter()
-        process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         self.seconds.append(time.perf_counter() - started)
         self.peaks.append(usage.ru_maxrss / 1000)
@@ -29,10 +34,17 @@ class Contender:
             raise subprocess.CalledProcessError(process.returncode, self.command)
 
 
-def compare(contenders: list[Contender], amount: float, unit: str, rounds: int = 3) -> None:
-    """Run all in turn, `rounds` times, and print a table; the first is the project, ratios are of its time to theirs.
+def data_folder() -> Path:
+    """$LRL_DATA. Ends the program with a message where it is not set."""
+    if "LRL_DATA" not in os.environ:
+        sys.exit("set LRL_DATA to the folder with text/, topic/ and tokenizers/ (see benchmarks/real/README.md)")
+    return Path(os.environ["LRL_DATA"])
 
-    `amount` is what each gets through in one run, in `unit` (rows, MB).
+
+def compare(contenders: list[Contender], amount: float, unit: str, rounds: int = 3) -> None:
+    """Run all in turn, `rounds` times, and print a table; the first is lrl-adapt, ratios are of its time to theirs.
+
+    `amount` is what each processes in one run, in `unit` (rows, MB).
     """
     for _ in range(rounds):
         for contender in contenders:

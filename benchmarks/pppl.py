@@ -1,26 +1,29 @@
-"""Pseudo-perplexity: sentences/s beside the reference way, by length, and that both find the same.
+"""Pseudo-perplexity: sentences/s by length, compared with the reference computation, and whether both agree.
 
     LRL_DATA=~/data python benchmarks/pppl.py
     LRL_DATA=~/data python benchmarks/pppl.py --shape xlmr
 
-The reference way is that of arXiv 2502.10140 and of the definition: a forward for each token with that token
-masked, logits for every token of it. Swahili sentences of SIB-200 in the model's own pieces, models of the true mBERT
-or XLM-R base shape with random weights, fp32. Both score the same sentences in turn, a third of them (by length) at a
-time, --rounds times after one more.
+The reference is the definition, computed as for arXiv 2502.10140: a forward pass for each token with that token masked,
+and logits for every position. Swahili sentences of SIB-200 with the model's tokenizer, models of the size of mBERT or
+XLM-R base with random weights, fp32. Both score the same sentences in turn, a third of them (by length) at a time,
+--rounds times after one round that does not count.
 """
 
 import argparse
 import copy
+import csv
 import gzip
 import os
+import random
 import statistics
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
+from measure import data_folder
 from peers.common import model_of
 
 
@@ -30,42 +33,38 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=15)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    given = parser.parse_args()
-    if "LRL_DATA" not in os.environ:
-        sys.exit("set LRL_DATA to the folder that holds topic/ and tokenizers/ (benchmarks/real/README.md)")
-    torch.set_num_threads(given.threads)
+    arguments = parser.parse_args()
+    data = data_folder()
+    torch.set_num_threads(arguments.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    print(f"on {'the GPU' if device == 'cuda' else 'the CPU: no GPU'}, {given.threads} threads")
-    tokenizer, sentences = text(given.shape, given.sentences)
-    model = model_of(given.shape).eval().to(device)
-    plain = copy.deepcopy(model)  # lrl-adapt puts layers of its own into what it scores with
+    print(f"on {'the GPU' if device == 'cuda' else 'the CPU: no GPU'}, {arguments.threads} threads")
+    tokenizer, sentences = read_sentences(data, arguments.shape, arguments.sentences)
+    model = model_of(arguments.shape).eval().to(device)
+    plain = copy.deepcopy(model)  # lrl-adapt replaces layers of the model that it scores with
     sentences.sort(key=lambda sentence: len(tokenizer(sentence)["input_ids"]))
     contenders: dict[str, Callable[[list[str]], list[float]]] = {
-        "lrl-adapt": lambda some: ours(model, tokenizer, some),
-        "one mask a forward, all logits": lambda some: [reference(plain, tokenizer, sentence) for sentence in some],
+        "lrl-adapt": lambda part: ours(model, tokenizer, part),
+        "one mask a forward, all logits": lambda part: [reference(plain, tokenizer, sentence) for sentence in part],
     }
     thirds = [sentences[len(sentences) * n // 3 : len(sentences) * (n + 1) // 3] for n in range(3)]
     seconds = [{name: [] for name in contenders} for _ in thirds]
-    apart = 0.0
-    for number in range(given.rounds + 1):
-        for some, times in zip(thirds, seconds, strict=True):
-            found = []
+    largest_difference = 0.0
+    for number in range(arguments.rounds + 1):
+        for third, times in zip(thirds, seconds, strict=True):
+            scores = []
             for name, run in contenders.items():
                 start = time.perf_counter()
-                found.append(run(some))
+                scores.append(run(third))
                 if number:
                     times[name].append(time.perf_counter() - start)
-            apart = max(apart, *(abs(x - y) / y for x, y in zip(*found, strict=True)))
+            differences = (abs(ours - theirs) / theirs for ours, theirs in zip(*scores, strict=True))
+            largest_difference = max(largest_difference, *differences)
     table(thirds, seconds, tokenizer)
-    print(f"\nlargest relative difference of a sentence's -ln p: {apart:.1e}")
+    print(f"\nlargest relative difference of a sentence's -ln p: {largest_difference:.1e}")
 
 
-def text(shape: str, count: int) -> tuple[Any, list[str]]:
+def read_sentences(data: Path, shape: str, count: int) -> tuple[Any, list[str]]:
     """The model's tokenizer, and sentences of SIB-200 in Swahili."""
-    import csv
-    import random
-
-    data = Path(os.environ["LRL_DATA"])
     with (data / "topic/sib200/swh_Latn/test.tsv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     return tokenizer_of(shape, data / "tokenizers"), random.Random(0).sample([row["text"] for row in rows], count)
@@ -83,8 +82,8 @@ def tokenizer_of(shape: str, folder: Path) -> Any:
 
 
 def ours(model: Any, tokenizer: Any, sentences: list[str]) -> list[float]:
-    """-ln p of each sentence, special tokens too."""
-    from lrl_adapt.eval.perplexity import score_sentences
+    """-ln p of each sentence, special tokens included."""
+    from lrl_adapt.eval.pseudo_likelihood import score_sentences
     from lrl_adapt.training.mlm import MaskedLM
 
     scores = score_sentences(MaskedLM(model), tokenizer, sentences, max_length=512, batch_tokens=2048)
@@ -93,29 +92,37 @@ def ours(model: Any, tokenizer: Any, sentences: list[str]) -> list[float]:
 
 @torch.no_grad()
 def reference(model: Any, tokenizer: Any, sentence: str) -> float:
-    """The same, one forward a token."""
+    """The same for one sentence, with a forward pass for each token."""
     ids = torch.tensor(tokenizer(sentence, truncation=True, max_length=512)["input_ids"], device=model.device)
     total = 0.0
-    for place in range(len(ids)):
+    for position in range(len(ids)):
         masked = ids.clone()
-        masked[place] = tokenizer.mask_token_id
-        total -= float(model(masked[None]).logits[0, place].log_softmax(-1)[ids[place]])
+        masked[position] = tokenizer.mask_token_id
+        total -= float(model(masked[None]).logits[0, position].log_softmax(-1)[ids[position]])
     return total
 
 
 def table(thirds: list[list[str]], seconds: list[dict[str, list[float]]], tokenizer: Any) -> None:
-    whole = {name: [sum(times) for times in zip(*(own[name] for own in seconds), strict=True)] for name in seconds[0]}
-    print(f"| tokens | {' | '.join(f'{name}, sentences/s' for name in whole)} | ours / its speed |")
-    print("|---" * (len(whole) + 2) + "|")
-    everything = [sentence for some in thirds for sentence in some]
-    for some, times in [*zip(thirds, seconds, strict=True), (everything, whole)]:
-        lengths = [len(tokenizer(sentence)["input_ids"]) for sentence in some]
-        cells = [f"{min(lengths)} to {max(lengths)}, mean {sum(lengths) / len(lengths):.0f}"]
-        for own in times.values():
-            speeds = sorted(len(some) / second for second in own)
-            cells.append(f"{len(some) / statistics.median(own):.2f} ({speeds[0]:.2f} to {speeds[-1]:.2f})")
-        first, other = (statistics.median(own) for own in times.values())
-        print(f"| {' | '.join(cells)} | {other / first:.1f} |")
+    names = list(seconds[0])
+    print(f"| tokens | {' | '.join(f'{name}, sentences/s' for name in names)} | ours / its speed |")
+    print("|---" * (len(names) + 2) + "|")
+    for third, times in zip(thirds, seconds, strict=True):
+        print(table_row(third, list(times.values()), tokenizer))
+    whole = [[sum(rounds) for rounds in zip(*(times[name] for times in seconds), strict=True)] for name in names]
+    print(table_row(list(chain.from_iterable(thirds)), whole, tokenizer))
+
+
+def table_row(sentences: list[str], seconds: Sequence[Sequence[float]], tokenizer: Any) -> str:
+    """Lengths of the sentences, speed of each contender from its seconds a round, and the ratio of the first two."""
+    lengths = [len(tokenizer(sentence)["input_ids"]) for sentence in sentences]
+    cells = [f"{min(lengths)} to {max(lengths)}, mean {sum(lengths) / len(lengths):.0f}"]
+    for times in seconds:
+        median, slowest, fastest = (
+            len(sentences) / value for value in (statistics.median(times), max(times), min(times))
+        )
+        cells.append(f"{median:.2f} ({slowest:.2f} to {fastest:.2f})")
+    ours, reference_ = (statistics.median(times) for times in seconds)
+    return f"| {' | '.join(cells)} | {reference_ / ours:.1f} |"
 
 
 if __name__ == "__main__":

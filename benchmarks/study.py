@@ -2,7 +2,7 @@
 
     python benchmarks/study.py
 
-What is there was written, after `make study`, by the following, and of the first two the tables and the page kept:
+The files there were written, after `make study`, by these commands; of the first two the tables and the page are kept:
 
     lrl-adapt report --out docs/study/against-base
     lrl-adapt report --baseline seq_bn/text --out docs/study/against-seq_bn
@@ -49,7 +49,7 @@ def rows(name: str) -> list[Row]:
 
 
 def tuning() -> list[str]:
-    """Every setting that was tried on Maltese, by its validation loss."""
+    """Every setting that was tried on Maltese, with its validation loss."""
     lines = ["| adapter | setting | steps | learning rate | validation loss |", "|---|---|---|---|---|"]
     for adapter in json.loads((STUDY / "tuning.json").read_text(encoding="utf-8"))["adapters"]:
         words = dict(word.split("=") for word in adapter["run"].split() if "=" in word)
@@ -66,22 +66,21 @@ def by_language(table: list[Row], task: str, systems: list[str], other: str) -> 
     """A task's values and their changes against `other`, languages down."""
     lines = [f"| | {other} | {' | '.join(systems)} |", "|---" * (len(systems) + 2) + "|"]
     for language, name in LANGUAGES.items():
-        found = {row["system"]: row for row in table if (row["language"], row["task"]) == (language, task)}
-        against = number(next(iter(found.values()))["against_value"])
-        lines.append(f"| {name} | {against} | {' | '.join(percent(found[system]) for system in systems)} |")
+        results = {row["system"]: row for row in table if (row["language"], row["task"]) == (language, task)}
+        against = number(next(iter(results.values()))["baseline_value"])
+        lines.append(f"| {name} | {against} | {' | '.join(percent(results[system]) for system in systems)} |")
     return lines
 
 
 def by_group(table: list[Row]) -> list[str]:
-    """Geometric mean of the change of pseudo-perplexity over unseen languages and over those hardly seen."""
+    """Geometric mean of the change of pseudo-perplexity over languages that the base has not seen, or hardly."""
     lines = ["| mean change of pseudo-perplexity | " + " | ".join(TEXT) + " |", "|---" * (len(TEXT) + 1) + "|"]
     for name, group in (("four unseen languages", UNSEEN), ("two hardly seen", SMALL)):
         cells = []
         for system in TEXT:
-            some = [
-                row for row in table if row["task"] == "mlm" and row["system"] == system and row["language"] in group
-            ]
-            ratios = [float(row["value"]) / float(row["against_value"]) for row in some]
+            of_system = [row for row in table if (row["task"], row["system"]) == ("mlm", system)]
+            in_group = [row for row in of_system if row["language"] in group]
+            ratios = [float(row["value"]) / float(row["baseline_value"]) for row in in_group]
             each = sorted(100 * (ratio - 1) for ratio in ratios)
             mean = 100 * (exp(fmean(map(log, ratios))) - 1)
             cells.append(f"{signed(mean)} % ({signed(each[0])} to {signed(each[-1])})")
@@ -95,10 +94,9 @@ def by_source(against_base: list[Row], against_bottleneck: list[Row], systems: l
     for system in systems:
         cells = []
         for table in (against_base, against_bottleneck):
-            found = [
-                row for row in table if (row["language"], row["task"], row["system"]) == ("uig_Arab", "mlm", system)
-            ]
-            cells.append(percent(found[0]) if found else "")
+            key = ("uig_Arab", "mlm", system)
+            results = [row for row in table if (row["language"], row["task"], row["system"]) == key]
+            cells.append(percent(results[0]) if results else "")
         lines.append(f"| {system} | {' | '.join(cells)} |")
     return lines
 
@@ -107,25 +105,25 @@ def by_task(table: list[Row], systems: list[str], other: str) -> list[str]:
     """Macro-F1 or entity F1 in percent with the change in points against `other`; language and task down."""
     lines = [f"| | | {other} | {' | '.join(systems)} |", "|---" * (len(systems) + 3) + "|"]
     for language, name in LANGUAGES.items():
-        for task, told in TASKS.items():
-            found = {row["system"]: row for row in table if (row["language"], row["task"]) == (language, task)}
-            if found:
-                against = f"{100 * float(next(iter(found.values()))['against_value']):.1f}"
-                cells = [points(found[system]) if system in found else "—" for system in systems]
-                lines.append(f"| {name} | {told} | {against} | {' | '.join(cells)} |")
+        for task, task_name in TASKS.items():
+            results = {row["system"]: row for row in table if (row["language"], row["task"]) == (language, task)}
+            if results:
+                against = f"{100 * float(next(iter(results.values()))['baseline_value']):.1f}"
+                cells = [points(results[system]) if system in results else "—" for system in systems]
+                lines.append(f"| {name} | {task_name} | {against} | {' | '.join(cells)} |")
     return lines
 
 
 def costs() -> list[str]:
     """Trained parameters, and the time from the fastest language to the slowest."""
     lines = ["| | trained parameters | minutes, from to |", "|---|---|---|"]
-    found: dict[str, list[Row]] = {}
+    by_system: dict[str, list[Row]] = {}
     for row in rows("against-base/costs.csv"):
-        found.setdefault(row["system"], []).append(row)
-    for system, some in found.items():
-        minutes = sorted(float(row["seconds"]) / 60 for row in some)
+        by_system.setdefault(row["system"], []).append(row)
+    for system, costs_of_system in by_system.items():
+        minutes = sorted(float(row["seconds"]) / 60 for row in costs_of_system)
         span = f"{minutes[0]:.1f} to {minutes[-1]:.1f}" if len(minutes) > 1 else f"{minutes[0]:.1f}"
-        lines.append(f"| {system} | {int(some[0]['parameters']):,} | {span} |")
+        lines.append(f"| {system} | {int(costs_of_system[0]['parameters']):,} | {span} |")
     return lines
 
 

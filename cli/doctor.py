@@ -1,4 +1,4 @@
-"""`lrl-adapt doctor`: what this machine has, for the user and for bug reports."""
+"""`lrl-adapt doctor`: facts about this machine, for users and bug reports."""
 
 import os
 import platform
@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from ..workspace.formatting import format_count, format_size
 from . import options
 from .console import Terminal
 from .guard import guarded
@@ -21,7 +22,7 @@ EPILOG = examples("lrl-adapt doctor", "lrl-adapt doctor quickstart", "lrl-adapt 
 HUB_SECONDS = 3
 RecipeArgument = Annotated[
     str | None,
-    typer.Argument(metavar="RECIPE", help="Also check what this recipe needs.", show_default=False),
+    typer.Argument(metavar="RECIPE", help="Also check the model and data of this recipe.", show_default=False),
 ]
 
 
@@ -35,8 +36,8 @@ def doctor_cmd(
 ) -> None:
     """Show versions, devices, disk space, and whether the hub can be reached.
 
-    With RECIPE, also check that its model, text, graph and task data can be downloaded: size, licence, and what to do
-    where access is refused. Nothing is downloaded.
+    With RECIPE, also check that its model, text, graph and task data are available, with size, licence, and what to do
+    if access is refused. Nothing is downloaded.
     """
     from ..pipeline import plan
     from ..workspace.artifacts import library_versions
@@ -63,23 +64,23 @@ def _devices() -> str:
 
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     cores, threads = os.cpu_count() or 1, torch.get_num_threads()
-    processor = f"{cores} CPU core{'s' if cores > 1 else ''}, {threads} thread{'s' if threads > 1 else ''}"
+    processor = f"{format_count(cores, 'CPU core')}, {format_count(threads, 'thread')}"
     return ", ".join(gpus) or f"no GPU; {processor}"
 
 
 def _disk(workspace: Path) -> str:
-    there = next(path for path in (workspace.resolve(), *workspace.resolve().parents) if path.exists())
-    return f"{shutil.disk_usage(there).free / 1e9:.1f} GB free under {there}"
+    folder = next(path for path in (workspace.resolve(), *workspace.resolve().parents) if path.exists())
+    return f"{format_size(shutil.disk_usage(folder).free)} free in {folder}"
 
 
 def _hub() -> str:
-    """Reachable, unreachable or offline; never shows a token."""
+    """Whether the hub can be reached; never shows a token."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
         return "offline mode (HF_HUB_OFFLINE): only cached files are used"
     try:
-        urllib.request.urlopen(constants.ENDPOINT, timeout=HUB_SECONDS).close()  # noqa: S310 - the hub's own address
+        urllib.request.urlopen(constants.ENDPOINT, timeout=HUB_SECONDS).close()  # noqa: S310 - the address of the hub
     except (urllib.error.URLError, OSError, ValueError) as error:
         return f"{constants.ENDPOINT} cannot be reached ({getattr(error, 'reason', error)})"
     return f"{constants.ENDPOINT} answers"

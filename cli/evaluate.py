@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_percent
 from . import options
 from .console import Terminal
 from .guard import guarded
@@ -113,11 +114,11 @@ def data_json(scores: Mapping[Path, Sequence[Any]]) -> list[dict[str, Any]]:
 
 def compare(scores: Iterable[Any], workspace: Path, terminal: Terminal) -> Any:
     """The compared results of every run in the workspace in the languages of these scores, as a report shows them."""
-    from ..eval.report.compared_results import compare_runs
-    from ..eval.report.results import gather
+    from ..eval.report.comparison import compare_runs
+    from ..eval.report.runs import gather_runs
 
     languages = list(dict.fromkeys(score.language for score in scores))
-    return compare_runs(gather([workspace], languages), terminal)
+    return compare_runs(gather_runs([workspace], languages), terminal)
 
 
 def show_scores(terminal: Terminal, folders: Iterable[Path], results: Any) -> None:
@@ -125,10 +126,10 @@ def show_scores(terminal: Terminal, folders: Iterable[Path], results: Any) -> No
 
     Values and verdicts are those of `results`, so that they agree with a report page on the same `results`.
     """
-    from ..eval.report.compared_results import folders_of, rows_from
+    from ..eval.report.task_results import folders_of, results_from
 
     shown_folders = {folder.resolve() for folder in folders}
-    rows = rows_from(results.rows, shown_folders)
+    rows = results_from(results.results, shown_folders)
     for language in dict.fromkeys(row.language for row in rows):
         _show_language(terminal, language, [row for row in rows if row.language == language])
     if any(not folders_of(cell) <= shown_folders for row in rows for cell in row.systems.values()):
@@ -137,26 +138,32 @@ def show_scores(terminal: Terminal, folders: Iterable[Path], results: Any) -> No
 
 def _show_language(terminal: Terminal, language: str, rows: Sequence[Any]) -> None:
     """One language's results: tasks down, systems across, changes with their verdicts."""
-    from ..eval.report.comparison import change, show_change, systems_of
-    from ..eval.scores import BASE, metric_name, show_interval, show_value
+    from ..eval.display import format_change, format_value, format_value_interval, metric_name
+    from ..eval.metrics import CONFIDENCE
+    from ..eval.report.comparison import change
+    from ..eval.report.task_results import systems_of
+    from ..eval.scores import BASE
 
     systems = systems_of(rows)
     adapted = [system for system in systems if system != BASE]
     table = []
     for row in rows:
         cells = [
-            f"{show_value(cell.mean, row.metric)}\n{show_interval(cell.interval, row.metric)}" if cell else "—"
+            f"{format_value(cell.mean, row.metric)}\n{format_value_interval(cell.interval, row.metric)}"
+            if cell
+            else "—"
             for cell in map(row.systems.get, systems)
         ]
         changes = [
-            f"{show_change(change(row, system), row.metric)}\n{cell.verdict or ''}" if cell else ""
+            f"{format_change(change(row, system), row.metric)}\n{cell.verdict or ''}" if cell else ""
             for system in adapted
             for cell in [row.systems.get(system)]
         ]
         named = "\n".join(part for part in (row.task, metric_name(row.metric), row.note) if part)
         table.append((named, *cells, *changes))
     columns = ("task", *systems, *(f"change with {system}" for system in adapted))
-    terminal.table(f"Scores in {language}, with 95 % intervals", columns, table)
+    confidence = format_percent(CONFIDENCE, 0)
+    terminal.table(f"Scores in {language}, with {confidence} % intervals", columns, table)
 
 
 def register(app: typer.Typer) -> None:

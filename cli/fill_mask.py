@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
-from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..workspace.formatting import format_percent, format_significant
 from . import options
 from .console import Terminal, json_line
 from .guard import guarded
@@ -92,7 +92,7 @@ def _show(terminal: Terminal, predictions: "Iterable[MaskPrediction]") -> None:
 
 def _percent(probability: float) -> str:
     """A probability in percent: one decimal, below 0.1 % two significant digits."""
-    return f"{probability:.1%}" if probability >= SMALL else f"{Decimal(f'{100 * probability:.2g}'):f}%"
+    return f"{format_percent(probability) if probability >= SMALL else format_significant(100 * probability)}%"
 
 
 def _short_names(adapters: list[str]) -> list[str]:

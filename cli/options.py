@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options shared by several commands."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ RecipeArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="RECIPE",
-        help="Recipe file or bundled name; default: ./recipe.yaml if there, else quickstart.",
+        help="Recipe file or bundled name (default: ./recipe.yaml if it exists, else quickstart).",
         show_default=False,
     ),
 ]
@@ -19,23 +19,21 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="FIELD=VALUE",
-        help="Override a field, e.g. training.max_steps=50; may be repeated. LRL_ADAPT_SET in the environment holds "
-        "such lines for every command.",
+        help="Override a field of the recipe, such as training.max_steps=50; may be repeated. The environment variable "
+        "LRL_ADAPT_SET sets overrides for every command.",
         show_default=False,
     ),
 ]
-Workspace = Annotated[
-    Path, typer.Option("--workspace", "-w", envvar="LRL_ADAPT_HOME", help="Folder that holds all artifacts.")
-]
+Workspace = Annotated[Path, typer.Option("--workspace", "-w", envvar="LRL_ADAPT_HOME", help="Folder for all results.")]
 
 
 def split_commas(values: list[str] | None) -> list[str] | None:
-    """The values of an option that may be repeated, where each may be a comma-separated list."""
+    """The values of a repeatable option, each of which may be a comma-separated list."""
     return [part.strip() for value in values or [] for part in value.split(",") if part.strip()] or None
 
 
 def renamed_option(old: str, new: str) -> Any:
-    """A hidden option that ends in a usage error which gives its new name."""
+    """A hidden option, the former name of another one, that ends in a usage error with the new name."""
 
     def refuse(value: str | None) -> None:
         if value is not None:
@@ -46,14 +44,16 @@ def renamed_option(old: str, new: str) -> Any:
 
 Language = Annotated[
     str | None,
-    typer.Option("--language", "-l", help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn.", show_default=False),
+    typer.Option(
+        "--language", "-l", help="Language, by any of its codes: mt, mlt, mlt-Latn, mlt_Latn.", show_default=False
+    ),
 ]
 Languages = Annotated[
     list[str] | None,
     typer.Option(
         "--language",
         "-l",
-        help="Language in any code: mt, mlt, mlt-Latn, mlt_Latn; may be repeated, or given as a comma-separated list. "
+        help="Language, by any of its codes: mt, mlt, mlt-Latn, mlt_Latn; may be repeated, or a comma-separated list. "
         "ConceptNet is read once for all of them.",
         callback=split_commas,
         show_default=False,
@@ -64,7 +64,8 @@ AdapterType = Annotated[
     typer.Option(
         "--adapter",
         "-a",
-        help="seq_bn, seq_bn_inv, double_seq_bn, par_bn, lora, ia3, full (all weights), or none (the bare base).",
+        help="Type of adapter: seq_bn, seq_bn_inv, double_seq_bn, par_bn, lora, ia3, full (all weights), or none (the "
+        "base alone).",
         show_default=False,
     ),
 ]
@@ -76,7 +77,7 @@ Tasks = Annotated[
     typer.Option(
         "--task",
         "-t",
-        help="mlm, topic, sentiment, ner, or a task of your own; may be repeated, or given as a comma-separated list "
+        help="Task: mlm, topic, sentiment, ner or one of your own; may be repeated, or a comma-separated list "
         "(default: all tasks with data).",
         callback=split_commas,
         show_default=False,
@@ -87,7 +88,7 @@ Limit = Annotated[
     typer.Option(
         "--limit",
         min=1,
-        help="For a quick look: score at most N items per task; such scores are marked as not comparable.",
+        help="For a quick look, score at most N items per task; such scores are marked as not comparable.",
         metavar="N",
         show_default=False,
     ),
@@ -96,19 +97,19 @@ Gpus = Annotated[
     int | None,
     typer.Option("--gpus", min=1, help="Number of GPUs to train on (default: all visible).", show_default=False),
 ]
-Cpu = Annotated[bool, typer.Option("--cpu", help="Run on the CPU, whatever GPUs there are.")]
+Cpu = Annotated[bool, typer.Option("--cpu", help="Run on the CPU, even if there is a GPU.")]
 Resume = Annotated[
     Literal["auto", "never"],
-    typer.Option("--resume", help="auto: resume an interrupted run; never: start it over."),
+    typer.Option("--resume", help="auto: resume an interrupted run; never: start again."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, without doing it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the steps without running them.")]
 Json = Annotated[
-    bool, typer.Option("--json", help="Print the result as one JSON object on stdout; the rest goes to stderr.")
+    bool, typer.Option("--json", help="Print the result as one JSON object on stdout; messages go to stderr.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the Python traceback of an error.")]
 
 Base = Annotated[str, typer.Option("--base", help="Hub id or folder of the base model.")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; it must not be there yet.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; it must not exist yet.")]
 
 DEFAULT_WORKSPACE = Path("lrl-runs")
 
@@ -122,15 +123,15 @@ def overrides(
     tasks: list[str] | None = None,
     limit: int | None = None,
 ) -> list[str]:
-    """All overrides: those of $LRL_ADAPT_SET, then `--set`, then the short options; the last one wins."""
+    """All overrides: those in $LRL_ADAPT_SET, then `--set`, then the short options; the last one wins."""
     from ..recipes.overrides import environment_overrides
 
-    short = [
+    short_options = [
         ("--language", "language", language),
         ("--adapter", "adapter.type", adapter),
         ("--source", "source", source),
     ]
-    named = [option_override(option, field, value) for option, field, value in short if value is not None]
+    named = [option_override(option, field, value) for option, field, value in short_options if value is not None]
     if tasks:
         named.append(option_override("--task", "eval.tasks", tasks))
     if limit is not None:
@@ -139,21 +140,21 @@ def overrides(
 
 
 def option_override(option: str, field: str, value: str | list[str]) -> str:
-    """What an option sets in the recipe, as an override that errors name by the option."""
+    """The override that an option stands for; errors name it by the option."""
     from ..recipes.overrides import Override
 
     words = [value] if isinstance(value, str) else value
-    # JSON is YAML that leaves "no", the Norwegians' code, a string
+    # JSON, which is also YAML, keeps "no", the code of Norwegian, a string
     return Override(f"{field}={json.dumps(value, ensure_ascii=False)}", " ".join(f"{option} {word}" for word in words))
 
 
 def language_code(language: str | None) -> str | None:
-    """The code that names a language's folders, swh_Latn. Raises UserError for what is no language, or several."""
+    """The full code of a language: swh_Latn. Raises UserError if the text is not a language, or several."""
     from ..recipes import languages
 
     return languages.language_code(language, "--language") if language else None
 
 
 def examples(*commands: str) -> str:
-    """An epilog for --help with commands that can be pasted; a test runs each of them."""
+    """An epilog for --help with commands to copy; a test runs each of them."""
     return "\n\n".join(["Examples:", *commands])

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ..workspace.formatting import format_size
 from .console import Terminal
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def show_sources(terminal: Terminal, plan: "Plan") -> None:
     for language, source in plan.sources:
         part = source.part if single_language else f"{language} {source.part}"
         note = "" if source.state == "unreachable" else source.note  # the error below says why, once
-        rows.append((part, source.place, source.state, show_size(source.size), source.licence, note))
+        rows.append((part, source.place, source.state, format_size(source.size), source.licence, note))
     columns = ("part", "place", "state", "size", "licence", "note")
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
@@ -28,13 +29,3 @@ def show_sources(terminal: Terminal, plan: "Plan") -> None:
 def sources_json(plan: "Plan") -> dict[str, Any]:
     """The table as an entry of a command's --json object."""
     return {"sources": [{"language": language} | asdict(source) for language, source in plan.sources]}
-
-
-def show_size(size: int | None) -> str:
-    """Bytes as people read them: 391 MB."""
-    if size is None:
-        return ""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= scale:
-            return f"{size / scale:.3g} {unit}"
-    return f"{size} B"

@@ -1,4 +1,4 @@
-"""`lrl-adapt recipes`: list, show, copy, check the bundled recipes and write their JSON schema."""
+"""`lrl-adapt recipes`: list, show, copy and check recipes, and write their JSON schema."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from .options import examples
 
 app = typer.Typer(no_args_is_help=True, help="List, show, copy and check recipes; write their JSON schema.")
 
-Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 SCHEMA_FILE = "recipe.schema.json"
 EDITOR_LINE = "# yaml-language-server: $schema="
 
@@ -22,13 +22,13 @@ EDITOR_LINE = "# yaml-language-server: $schema="
 @app.command("list", epilog=examples("lrl-adapt recipes list"))
 @guarded
 def list_cmd(as_json: options.Json = False, debug: options.Debug = False) -> None:
-    """Bundled recipes, a line each."""
+    """List the bundled recipes."""
     from ..recipes.loading import bundled_recipes
 
     terminal = Terminal(as_json=as_json)
-    about = {name: _about(path) for name, path in bundled_recipes().items()}
-    terminal.table("Bundled recipes", ("name", "what it does"), list(about.items()))
-    terminal.result({"recipes": about})
+    summaries = {name: _summary(path) for name, path in bundled_recipes().items()}
+    terminal.table("Bundled recipes", ("name", "what it does"), list(summaries.items()))
+    terminal.result({"recipes": summaries})
 
 
 @app.command("show", epilog=examples("lrl-adapt recipes show quickstart", "lrl-adapt recipes show mbert --resolved"))
@@ -36,11 +36,11 @@ def list_cmd(as_json: options.Json = False, debug: options.Debug = False) -> Non
 def show_cmd(
     recipe: options.RecipeArgument = None,
     changes: options.Set = None,
-    resolved: Annotated[bool, typer.Option("--resolved", help="With every default and path filled in.")] = False,
+    resolved: Annotated[bool, typer.Option("--resolved", help="Fill in all defaults and paths.")] = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Print a recipe as it stands, or resolved."""
+    """Print a recipe as written, or resolved."""
     from ..recipes.loading import find_recipe, load_recipe
     from ..recipes.placeholders import public_settings
     from .steps import as_yaml
@@ -58,13 +58,13 @@ def show_cmd(
 @app.command("copy", epilog=examples("lrl-adapt recipes copy quickstart my.yaml --force"))
 @guarded
 def copy_cmd(
-    recipe: Annotated[str, typer.Argument(help="Bundled name or path.")],
+    recipe: Annotated[str, typer.Argument(help="Recipe file or bundled name.")],
     target: Annotated[Path, typer.Argument(help="File to write.")] = Path("recipe.yaml"),
     language: options.Language = None,
     force: Force = False,
     debug: options.Debug = False,
 ) -> None:
-    """Copy a recipe to edit, for --language if given, with the schema that lets editors complete it."""
+    """Copy a recipe for editing, with the JSON schema by which editors complete and check it."""
     from ..recipes.loading import find_recipe
     from ..recipes.schema import json_schema
     from ..workspace.errors import UserError
@@ -73,31 +73,31 @@ def copy_cmd(
     if target.is_dir():
         target = target / "recipe.yaml"
     if target.exists() and not force:
-        raise UserError(f"{target} is there already; add --force to overwrite it, or name another file")
+        raise UserError(f"{target} exists already; add --force to overwrite it, or name another file")
     lines = source.read_text(encoding="utf-8").split("\n")
     if lines[0].startswith(EDITOR_LINE):
         lines[0] = f"{EDITOR_LINE}{SCHEMA_FILE}"
     code = options.language_code(language)
-    places = [number for number, line in enumerate(lines) if re.match(r"language:\s", line)]
-    if code and places:
-        lines[places[0]] = f"language: {code}"
+    language_lines = [index for index, line in enumerate(lines) if re.match(r"language:\s", line)]
+    if code and language_lines:
+        lines[language_lines[0]] = f"language: {code}"
     elif code:
         lines.append(f"language: {code}\n")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text("\n".join(lines), encoding="utf-8")
     (target.parent / SCHEMA_FILE).write_text(json_schema(), encoding="utf-8")
     typer.echo(target)
-    if code is None and places:
-        typer.echo(f"note: {lines[places[0]].partition('#')[0].strip()}; change it to yours", err=True)
+    if code is None and language_lines:
+        typer.echo(f"note: {lines[language_lines[0]].partition('#')[0].strip()}; change it to yours", err=True)
 
 
 @app.command("schema", epilog=examples("lrl-adapt recipes schema", "lrl-adapt recipes schema recipe.schema.json"))
 @guarded
 def schema_cmd(
-    target: Annotated[Path | None, typer.Argument(help="File to write; default: stdout.", show_default=False)] = None,
+    target: Annotated[Path | None, typer.Argument(help="File to write (default: stdout).", show_default=False)] = None,
     debug: options.Debug = False,
 ) -> None:
-    """Write the JSON schema of recipes."""
+    """Write the JSON schema of recipes, for editors."""
     from ..recipes.schema import json_schema
 
     if target is None:
@@ -117,7 +117,7 @@ def check_cmd(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Check a recipe's fields and that its local files are there."""
+    """Check the fields of a recipe, and that its local files exist."""
     from ..recipes.loading import check_files, load_runs
 
     runs = [run for _, run in load_runs(recipe, options.overrides(changes))]
@@ -127,11 +127,11 @@ def check_cmd(
         typer.echo(json.dumps({"recipe": runs[0].name, "ok": True}))
         return
     for run in runs:
-        typer.echo(f"{run.name}: fine ({run.language}, {run.adapter.type} on {run.source})")
+        typer.echo(f"{run.name}: valid ({run.language}, {run.adapter.type} on {run.source})")
 
 
-def _about(path: Path) -> str:
-    """The first comment line after the editor's line."""
+def _summary(path: Path) -> str:
+    """The first comment line after the line for editors."""
     comments = [line for line in path.read_text(encoding="utf-8").split("\n") if line.startswith("# ")]
     return next((line[2:] for line in comments if not line.startswith(EDITOR_LINE)), "")
 

@@ -1,14 +1,14 @@
 """The data card of a corpus, in Markdown: from the facts that `prepare` gathers to the text of card.md."""
 
 from collections import Counter
-from decimal import Decimal
 from typing import Any
 
 from ..recipes.languages import Language
 from ..recipes.licences import glotcc_terms
 from ..recipes.schema import Corpus
 from ..recipes.splits import SPLITS
-from ..workspace.text import told
+from ..workspace.formatting import format_number, format_significant
+from ..workspace.text import describe_changes
 from .reasons import KEPT
 
 MB = 1e6
@@ -65,7 +65,7 @@ def _passes(passes: list[tuple[str, int]]) -> list[str]:
 
 
 def _text_changes(counts: dict[str, int]) -> list[str]:
-    return [f"- text put into one form: {told(Counter(counts))}"] if counts else []
+    return [f"- text put into one form: {describe_changes(Counter(counts))}"] if counts else []
 
 
 def _filters(facts: dict[str, Any]) -> list[str]:
@@ -86,7 +86,7 @@ def _megabytes(size: int) -> str:
     """Bytes in MB, with two significant digits in a small corpus, and empty where nothing is left."""
     if not size:
         return ""
-    return f"{size / MB:,.1f}" if size >= MB / 10 else f"{Decimal(f'{size / MB:.2g}'):f}"
+    return format_number(size / MB, 1) if size >= MB / 10 else format_significant(size / MB)
 
 
 def _rules(corpus: Corpus, language: Language) -> list[str]:

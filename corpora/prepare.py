@@ -16,7 +16,7 @@ from ..workspace.artifacts import Artifact, Draft, file_hash, local_names, resol
 from ..workspace.errors import UserError
 from ..workspace.locations import expand_files
 from ..workspace.progress import QUIET, Progress
-from ..workspace.text import told
+from ..workspace.text import describe_changes
 from .card import corpus_card
 from .clean import Cleaned, Tally, clean
 from .code_points import Array
@@ -90,7 +90,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
         "text": dict(tally.text),
     }
     if tally.text:
-        progress.say(f"text put into one form: {told(tally.text)}")
+        progress.say(f"text put into one form: {describe_changes(tally.text)}")
     (draft.folder / "card.md").write_text(corpus_card(language, corpus, draft.facts), encoding="utf-8")
 
 

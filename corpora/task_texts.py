@@ -65,5 +65,5 @@ def _texts_of(evaluation: Eval, name: str, split: str, cache: Path, progress: Pr
 def _splits(evaluation: Eval, task: Task) -> Sequence[str]:
     """The splits to read: with transfer from another language those that exist, for training data are optional then."""
     if evaluation.transfer_from or (task.lacking and not task.file):
-        return task_files.splits_there(task)
+        return task_files.available_splits(task)
     return SPLITS

@@ -1,7 +1,7 @@
 """Evaluation: the base and the adapted model on each task, every score an artifact of its own."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from heapq import nsmallest
 from itertools import islice
@@ -21,13 +21,14 @@ from ..workspace.artifacts import Draft, write_json
 from ..workspace.errors import UserError
 from ..workspace.locations import hub_licences
 from ..workspace.progress import QUIET, Progress, say_once
-from . import perplexity
 from .measurements import Measurement
-from .metrics import Measure
-from .predictions import details, measures_of, write_predictions
-from .scores import FILE, Score, write_scores
+from .metrics import Metric
+from .perplexity import count_truncated, from_row, median_perplexity
+from .predictions import class_details, metrics_of, write_predictions
+from .pseudo_likelihood import score_sentences
+from .scores import SCORES_FILE, Score, write_scores
 from .task_data import read_task
-from .task_eval import UNREADABLE, Learner, answer
+from .task_eval import NO_TOKENS, TaskSetup, train_and_predict
 
 LABELS_NAMED_BY = {
     "names": "the files",
@@ -62,33 +63,27 @@ class _Scoring:
             draft.facts["files_on_hub"] = files
         if skipped := self.of.skipped:
             draft.facts["skipped_tasks"] = {name: str(one) for name, one in skipped.items()}
-        measures = measures_of(rows, labels)
+        metrics = metrics_of(rows, labels)
         if self.of.task != "mlm" and (primary := self.of.labelled.metric):
-            measures.sort(key=lambda measure: measure.metric != primary)
-        scores = [self._score(measure) for measure in measures]
+            metrics.sort(key=lambda metric: metric.name != primary)
+        scores = [self._score(metric) for metric in metrics]
         if self.of.task == "mlm":
-            sentences = [perplexity.from_row(row) for row in rows]
-            value, interval = perplexity.median(sentences)
-            scores.append(self._score(measures[0], "pseudo_perplexity_median", value, interval))
-        write_scores(draft.folder / FILE, scores)
+            value, interval = median_perplexity([from_row(row) for row in rows])
+            median = replace(scores[0], metric="pseudo_perplexity_median", value=value, interval=interval)
+            scores.append(median)
+        write_scores(draft.folder / SCORES_FILE, scores)
         write_predictions(draft.folder, rows)
-        if found := details(rows, labels):
-            write_json(draft.folder / "details.json", found)
+        if details := class_details(rows, labels):
+            write_json(draft.folder / "details.json", details)
 
-    def _score(
-        self,
-        measure: Measure,
-        metric: str | None = None,
-        value: float | None = None,
-        interval: tuple[float, float] | None = None,
-    ) -> Score:
+    def _score(self, metric: Metric) -> Score:
         return Score(
             task=self.of.task,
             system=self.of.system,
-            metric=metric or measure.metric,
-            value=measure.of_all() if value is None else value,
-            interval=interval or measure.interval(),
-            n=len(measure.parts),
+            metric=metric.name,
+            value=metric.value(),
+            interval=metric.interval(),
+            n=len(metric.statistics),
             seed=self.of.seed,
             language=self.of.recipe.language,
             base=base_name(self.of.recipe.base),
@@ -110,7 +105,7 @@ class _Scoring:
         device = use_device()
         model = MaskedLM(load_adapter(base, self.of.adapter_folder) if self.of.adapter_folder else base).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            scores = perplexity.score_sentences(
+            scores = score_sentences(
                 model,
                 tokenizer,
                 sentences,
@@ -119,7 +114,7 @@ class _Scoring:
                 progress=self.progress,
                 label=f"pseudo-perplexity of {self.of.system}, masked copies",
             )
-        account.cut = perplexity.count_cut(scores, sentences)
+        account.cut = count_truncated(scores, sentences)
         for note in [*reading_notes([account]), *account.losses("eval.mlm.max_length")]:
             say_once(self.progress, f"mlm: {note}")
         rows = [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True) if score.tokens]
@@ -128,7 +123,7 @@ class _Scoring:
                 f"eval.mlm: the tokenizer of {base_name(self.of.recipe.base)} keeps nothing of any sentence"
             )
         if left_out := len(sentences) - len(rows):
-            draft.facts["sentences_without_tokens"] = account.dropped[UNREADABLE] = left_out
+            draft.facts["sentences_without_tokens"] = account.dropped[NO_TOKENS] = left_out
             say_once(
                 self.progress,
                 f"mlm: {left_out} of {len(sentences)} sentences left out: the tokenizer keeps nothing of them",
@@ -167,7 +162,7 @@ class _Scoring:
             told = ", ".join(f"{count} in {split}" for split, count in data.repaired.items() if count)
             self.progress.say(f"{self.of.task}: tags that were not IOB2 were put right: {told}")
         assert self.of.seed is not None
-        learner = Learner(
+        setup = TaskSetup(
             self._load,
             self.of.trained_on,
             self.of.adapter_folder,
@@ -176,7 +171,7 @@ class _Scoring:
             self.of.seed,
         )
         label = f"{self.of.task} on {self.of.system}, seed {self.of.seed}"
-        rows = answer(learner, data, draft.folder, self.progress, label)
+        rows = train_and_predict(setup, data, draft.folder, self.progress, label)
         draft.facts["data"] = {split: account.facts() for split, account in data.accounts.items()}
         for split, account in data.accounts.items() if self.of.seed == self.of.recipe.eval.seeds[0] else ():
             for loss in account.losses(f"eval.training.max_length ({self.of.recipe.eval.training.max_length})"):

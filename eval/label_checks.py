@@ -1,4 +1,10 @@
-"""Whether the splits of a task call the same things by the same names: labels of texts, tags, and types of entities."""
+"""Checks that the splits of a task use the same names for the same labels, tags or entity types.
+
+Files of one task often come from several hands: train says PER where test says PERSON, or a label has a Cyrillic letter
+that looks like a Latin one. Unnoticed, each spelling becomes a class of its own, which no system can learn, and the
+scores are too low for a reason that has nothing to do with the system. So clear mismatches are errors, and what may be
+a typo becomes a note.
+"""
 
 import re
 import unicodedata
@@ -7,10 +13,11 @@ from collections.abc import Mapping, Sequence
 
 from ..recipes.examples import Item
 from ..workspace.errors import UserError, nearest
+from ..workspace.formatting import format_count
 
-MANY_TIMES = 20  # as often as a label that is like it: then the rare one may be a slip
-RARE = 3  # items: a slip does not come often
-LISTED = 8  # names in a message
+TYPO_RATIO = 20  # a label may be a typo of a similar one that is at least so many times as frequent
+MAX_TYPO_COUNT = 3  # and that itself occurs in no more items than this
+MAX_LISTED = 8  # names in a message
 SAME_TYPE = (
     {"PER", "PERS", "PERSON", "PERSONS", "PEOPLE"},
     {"LOC", "LOCATION", "LOCATIONS"},
@@ -19,7 +26,7 @@ SAME_TYPE = (
     {"DATE", "DAT"},
     {"TIME", "TIM"},
 )
-NEAR_TYPES = (  # some schemes have both
+SIMILAR_TYPE = (  # one thing in most schemes, but some have two of these side by side
     {"LOC", "LOCATION", "LOCATIONS", "GPE", "PLACE"},
     {"DATE", "DAT", "TIME", "TIM", "DATETIME"},
     {"ORG", "ORGANIZATION", "ORGANISATION", "COMPANY", "CORPORATION"},
@@ -29,81 +36,90 @@ NEAR_TYPES = (  # some schemes have both
 LOOK_ALIKES = str.maketrans(
     "авекмнорстухіјѕАВЕКМНОРСТУХІЈЅαοινΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "abekmhopctyxijsABEKMHOPCTYXIJSaoivABEZHIKMNOPTYX"
 )
-INVISIBLE_OR_PARTING = re.compile(r"[\s\u200c\u200d]+|(?<=[^\W\d_])[_\-]+(?=[^\W\d_])")  # a hyphen before 1 is a minus
+# White space, zero-width characters, and hyphens and underscores between letters (a hyphen before a digit is a minus)
+SEPARATORS = re.compile(r"[\s\u200c\u200d]+|(?<=[^\W\d_])[_\-]+(?=[^\W\d_])")
 
-Counts = Mapping[str, Counter[str]]
+LabelCounts = Mapping[str, Counter[str]]  # by split
 
 
-def label_counts(splits: Mapping[str, Sequence[Item]], *, entities: bool) -> dict[str, Counter[str]]:
-    """How often each label stands in each split; for `entities` (in IOB2) the types, each entity once."""
+def count_labels(splits: Mapping[str, Sequence[Item]], *, entities: bool) -> dict[str, Counter[str]]:
+    """How often each label occurs in each split; for `entities` (tags in IOB2) the types, each entity once."""
     counts: dict[str, Counter[str]] = {}
     for split, items in splits.items():
-        labels = (tag for item in items for tag in ([item.label] if isinstance(item.label, str) else item.label))
-        counts[split] = Counter(tag[2:] for tag in labels if tag[:2] == "B-") if entities else Counter(labels)
+        counter = counts[split] = Counter()
+        for item in items:
+            labels = [item.label] if isinstance(item.label, str) else item.label
+            if entities:
+                counter.update(tag[2:] for tag in labels if tag.startswith("B-"))
+            else:
+                counter.update(labels)
     return counts
 
 
-def refuse_mismatches(field: str, counts: Counts, *, kind: str) -> None:
-    """Raise a UserError for a label that train has under another name.
+def refuse_mismatches(field: str, counts: LabelCounts, *, kind: str) -> None:
+    """Raise a UserError for a label of validation or test that train has under another name.
 
-    It would silently be a class of its own that no system can learn. `kind` is what the labels are, `field` the
-    recipe's field of the task.
+    `kind` is what the labels are (label, tag or entity type), `field` the recipe's field of the task.
     """
     for split in ("validation", "test"):
         for label in sorted(set(counts[split]) - set(counts["train"])):
-            near = _other_name(label, counts[split], counts["train"], entities=kind == "entity type")
-            if near:
+            other = _other_name(label, counts[split], counts["train"], entities=kind == "entity type")
+            if other:
                 raise UserError(
-                    f"{field}.{split}: {kind} {_shown(label, near)} ({counts[split][label]} of "
-                    f"{counts[split].total()}) is not in train; did you mean {near!r}? If not, name all of them in "
+                    f"{field}.{split}: {kind} {_quoted(label, other)} ({counts[split][label]} of "
+                    f"{counts[split].total()}) is not in train; did you mean {other!r}? If not, list all names in "
                     f"{field}.labels"
                 )
 
 
-def odd_labels(counts: Counts, *, kind: str) -> list[str]:
-    """What to say of labels that cannot be learnt or tested, or that may be slips in train."""
-    odd = []
+def label_notes(counts: LabelCounts, *, kind: str) -> list[str]:
+    """Notes on labels that cannot be learnt or are not tested, and on possible typos."""
+    train, test = counts["train"], counts["test"]
+    notes = []
     for split in ("validation", "test"):
-        for label in sorted(set(counts[split]) - set(counts["train"])):
-            near = _near(label, counts[split][label], counts["train"])
-            slip = f"; a slip for {near!r}?" if near else ""
-            odd.append(f"{kind} {label!r} stands in {split} but not in train: it cannot be learnt{slip}")
-    if untested := sorted(set(counts["train"]) - set(counts["test"])):
-        more = f" and {len(untested) - LISTED} more" if len(untested) > LISTED else ""
-        odd.append(f"train has {kind}s that test lacks: {', '.join(map(repr, untested[:LISTED]))}{more}")
-    told: set[frozenset[str]] = set()
-    for label, count in sorted(counts["train"].items()):
-        near = _look_alike(label, count, counts["train"]) or _near(label, count, counts["train"])
-        if near and {label, near} not in told:
-            told.add(frozenset((label, near)))
-            odd.append(
-                f"{kind} {_shown(label, near)} stands in train {count} time{'s' if count > 1 else ''}, "
-                f"{near!r} {counts['train'][near]} times: a slip?"
+        for label in sorted(set(counts[split]) - set(train)):
+            similar = _typo_of(label, counts[split][label], train)
+            typo = f"; a typo for {similar!r}?" if similar else ""
+            notes.append(f"{kind} {label!r} occurs in {split} but not in train, so it cannot be learnt{typo}")
+    if untested := sorted(set(train) - set(test)):
+        more = f" and {len(untested) - MAX_LISTED} more" if len(untested) > MAX_LISTED else ""
+        notes.append(f"train has {kind}s that test lacks: {', '.join(map(repr, untested[:MAX_LISTED]))}{more}")
+    noted: set[frozenset[str]] = set()  # pairs of two equally frequent look-alikes come up twice
+    for label, count in sorted(train.items()):
+        similar = _look_alike(label, count, train) or _typo_of(label, count, train)
+        if similar and {label, similar} not in noted:
+            noted.add(frozenset((label, similar)))
+            notes.append(
+                f"{kind} {_quoted(label, similar)} occurs in train {format_count(count, 'time')}, "
+                f"{similar!r} {format_count(train[similar], 'time')}: a typo?"
             )
-    return odd
+    return notes
 
 
-def poor_splits(counts: Counts, *, kind: str) -> list[str]:
-    """What to say of splits that hold one label alone, or no entity."""
-    poor = []
+def split_notes(counts: LabelCounts, *, kind: str) -> list[str]:
+    """Notes on splits with a single label, or without entities."""
+    notes = []
     for split, labels in counts.items():
         if not labels:
-            poor.append(f"{split} has no entities, so that entity F1 says nothing")
+            notes.append(f"{split} has no entities, so entity F1 says nothing")
         elif len(labels) == 1 and kind != "entity type":
-            poor.append(f"{split} has only one {kind}, {next(iter(labels))!r}")
-    return poor
+            notes.append(f"{split} has only one {kind}, {next(iter(labels))!r}")
+    return notes
 
 
-def _other_name(label: str, counts: Counter[str], known: Counter[str], *, entities: bool) -> str | None:
+def _other_name(label: str, counts: Counter[str], train: Counter[str], *, entities: bool) -> str | None:
+    """The name that train has for a label, if it seems to have another one; `counts` are those of the label's split."""
     if entities:
         for group in SAME_TYPE:
-            if label.upper() in group and (same := _members(group, known)):
-                return same[0]
-        for group in NEAR_TYPES:
-            # of both names in one split each may mean something of its own
-            if label.upper() in group and (same := [name for name in _members(group, known) if name not in counts]):
-                return same[0]
-    return _look_alike(label, counts[label], known)
+            if label.upper() in group and (names := _members(group, train)):
+                return names[0]
+        for group in SIMILAR_TYPE:
+            if label.upper() not in group:
+                continue
+            # if the split has that name too, it tells the two apart, and each has its own meaning
+            if names := [name for name in _members(group, train) if name not in counts]:
+                return names[0]
+    return _look_alike(label, counts[label], train)
 
 
 def _members(group: set[str], names: Counter[str]) -> list[str]:
@@ -111,33 +127,37 @@ def _members(group: set[str], names: Counter[str]) -> list[str]:
 
 
 def _look_alike(label: str, count: int, known: Counter[str]) -> str | None:
-    """The known label, at least as frequent, that looks like this one."""
-    alike = [other for other in known if other != label and skeleton(other) == skeleton(label)]
-    return next((other for other in alike if known[other] >= count), None)
+    """The known label, at least as frequent, that looks the same as this one."""
+    for other in known:
+        if other != label and skeleton(other) == skeleton(label) and known[other] >= count:
+            return other
+    return None
 
 
-def _near(label: str, count: int, known: Counter[str]) -> str | None:
-    """The known label that this one, if it is rare beside that one, differs from by a letter or two: maybe a slip.
+def _typo_of(label: str, count: int, known: Counter[str]) -> str | None:
+    """The much more frequent known label that this rare one differs from by a letter or two.
 
-    It need not be: PRON and PROPN are near. Those that differ by digits alone, or of which one holds the other, are
-    meant.
+    Labels that differ only in digits, or of which one contains the other, are taken as intended. It is a guess: PRON
+    and PROPN are both parts of speech.
     """
-    others = [other for other in known if known[other] >= MANY_TIMES * count]
-    near = nearest(label, others, cutoff=0.8) if count <= RARE else None
-    if near is None or near in label or label in near:
+    if count > MAX_TYPO_COUNT:
         return None
-    return near if re.sub(r"\d", "", near) != re.sub(r"\d", "", label) else None
+    frequent = [other for other in known if known[other] >= TYPO_RATIO * count]
+    similar = nearest(label, frequent, cutoff=0.8)
+    if similar is None or similar in label or label in similar:
+        return None
+    return similar if re.sub(r"\d", "", similar) != re.sub(r"\d", "", label) else None
 
 
 def skeleton(label: str) -> str:
-    """What is left of a label for the eye: without case, invisible and parting signs, look-alike letters made Latin.
+    """What a label looks like: without case, invisible characters and separators, look-alike letters made Latin.
 
-    Hyphens and underscores part only letters; names of signs alone stay as they are.
+    Labels that consist only of separators stay as they are.
     """
     plain = unicodedata.normalize("NFKC", label).translate(LOOK_ALIKES).casefold()
-    return INVISIBLE_OR_PARTING.sub("", plain) or label
+    return SEPARATORS.sub("", plain) or label
 
 
-def _shown(label: str, near: str) -> str:
-    """The label; with its code points where it prints like the other one."""
-    return repr(label) if label.casefold() == near.casefold() or label.isascii() else f"{label!r} ({label!a})"
+def _quoted(label: str, other: str) -> str:
+    """The label in quotes; with its code points if it prints like the other one."""
+    return repr(label) if label.casefold() == other.casefold() or label.isascii() else f"{label!r} ({label!a})"

@@ -17,7 +17,7 @@ from ..training.artifacts import base_identity, base_name, scratch_artifact
 from ..workspace.artifacts import Artifact, Prepared, file_hash, local_names, resolve_inputs
 from ..workspace.errors import UserError
 from ..workspace.locations import alternatives
-from .scores import BASE, FILE, Score, read_scores
+from .scores import BASE, SCORES_FILE, Score, read_scores
 
 FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
 NOT_SCORED = FILES | {"dataset", "skip_missing"}  # of a task
@@ -61,7 +61,7 @@ class Measurement:
 
     def read_scores(self) -> list[Score]:
         """The finished scores."""
-        scores = read_scores(self.artifact.folder / FILE)
+        scores = read_scores(self.artifact.folder / SCORES_FILE)
         # the first version of scores.json did not record the language that a task was learnt in
         return [replace(score, transfer_from=self.learnt_in) for score in scores]
 

@@ -1,8 +1,10 @@
-"""Macro-F1, accuracy and entity F1, as functions of sums over test items.
+"""Macro-F1, accuracy and entity F1, computed from sums over the test items.
 
-Every figure here needs nothing of the test items but sums of a few numbers: counts of (gold, guess) pairs, entities
-found, -ln p and tokens. So a resample of the items, or an exchange of two systems' answers, is one product of matrices
-(see significance.py).
+Every metric here is a function of sums over the items: counts of (gold, predicted) pairs, of entities, of -ln p and of
+tokens. Each item contributes one row of numbers (its sufficient statistics), so a bootstrap resample of the items, or a
+permutation of two systems' predictions, is one matrix product (see significance.py).
+
+A new metric is a function here that returns a `Metric`, an entry in `predictions.metrics_of`, and a name in display.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,135 +13,157 @@ from dataclasses import dataclass
 import numpy as np
 
 RESAMPLES = 1000
-LEVEL = 0.95
-AT_ONCE = 250  # resamples drawn at a time: bounds the memory for large test sets
+CONFIDENCE = 0.95
+BATCH = 250  # resamples drawn at a time: bounds the memory for large test sets
+
+PRIMARY_METRICS = {"mlm": "pseudo_perplexity", "topic": "macro_f1", "sentiment": "macro_f1", "ner": "entity_f1"}
+_LOWER_IS_BETTER = ("pseudo_perplexity", "bits_per_", "unknown_share")  # how such metrics' names begin
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether a smaller value of the metric is better. Its changes are given in % of the baseline's value."""
+    return metric.startswith(_LOWER_IS_BETTER)
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A metric on test items: `value` maps sums (..., k) of `parts` (items, k) to the metric (...)."""
+class Metric:
+    """A metric on test items: `from_sums` maps sums (..., k) of `statistics` (items, k) to values (...)."""
 
-    metric: str
-    parts: np.ndarray
-    value: Callable[[np.ndarray], np.ndarray]
+    name: str
+    statistics: np.ndarray
+    from_sums: Callable[[np.ndarray], np.ndarray]
 
-    def of_all(self) -> float:
+    def value(self) -> float:
         """The metric over all items."""
-        return float(self.value(self.parts.sum(0)))
+        return float(self.from_sums(self.statistics.sum(0)))
 
     def interval(self, seed: int = 0) -> tuple[float, float]:
         """95 % percentile bootstrap interval over the items (Efron 1979)."""
-        drawn = resamples(len(self.parts), RESAMPLES, seed)
-        return percentiles(np.concatenate([self.value(counts @ self.parts) for counts in drawn]))
+        batches = resample_counts(len(self.statistics), RESAMPLES, seed)
+        return percentile_interval(np.concatenate([self.from_sums(counts @ self.statistics) for counts in batches]))
 
 
-def resamples(items: int, rounds: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each item is drawn when `items` are drawn with replacement: (some rounds, items), `rounds` in all."""
+def resample_counts(items: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each of `items` is drawn in `resamples` bootstrap samples, in batches (up to BATCH, items).
+
+    Counts instead of indices: the sums over a batch of resamples are then the product `counts @ statistics`.
+    """
     rng = np.random.default_rng(seed)
-    for start in range(0, rounds, AT_ONCE):
-        yield rng.multinomial(items, np.full(items, 1 / items), size=min(AT_ONCE, rounds - start)).astype(float)
+    for start in range(0, resamples, BATCH):
+        yield rng.multinomial(items, np.full(items, 1 / items), size=min(BATCH, resamples - start)).astype(float)
 
 
-def percentiles(values: np.ndarray) -> tuple[float, float]:
-    """The middle 95 % of `values`."""
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+def percentile_interval(values: np.ndarray) -> tuple[float, float]:
+    """The middle 95 % (`CONFIDENCE`) of `values`."""
+    low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 
-def classification(gold: np.ndarray, guess: np.ndarray, classes: int) -> list[Measure]:
-    """Macro-F1 and accuracy of class ids (items,). Macro-F1 is the mean over the classes in gold or guess."""
-    parts = np.zeros((len(gold), 3, classes))
-    for place, some in enumerate((gold, guess)):
-        parts[np.arange(len(gold)), place, some] = 1
-    parts[:, 2] = parts[:, 0] * parts[:, 1]
-    hits = np.stack([gold == guess, np.ones(len(gold))], 1)
-    return [Measure("macro_f1", parts.reshape(len(gold), 3 * classes), _macro_f1), Measure("accuracy", hits, _share)]
+def classification_metrics(gold: np.ndarray, predicted: np.ndarray, classes: int) -> list[Metric]:
+    """Macro-F1 and accuracy of class ids (items,).
 
-
-def word_accuracy(gold: Sequence[Sequence[str]], guess: Sequence[Sequence[str]]) -> Measure:
-    """Share of words with the right tag, resampled by sentence."""
-    hits = [
-        (sum(g == p for g, p in zip(true, found, strict=True)), len(true))
-        for true, found in zip(gold, guess, strict=True)
+    Macro-F1 is the mean over the classes that occur in gold or among the predictions, as in scikit-learn.
+    """
+    items = np.arange(len(gold))
+    indicators = np.zeros((len(gold), 3, classes))  # per item and class: in gold, predicted, both
+    indicators[items, 0, gold] = 1
+    indicators[items, 1, predicted] = 1
+    indicators[:, 2] = indicators[:, 0] * indicators[:, 1]
+    hits = np.stack([gold == predicted, np.ones(len(gold))], 1)
+    return [
+        Metric("macro_f1", indicators.reshape(len(gold), 3 * classes), _macro_f1),
+        Metric("accuracy", hits, _accuracy),
     ]
-    return Measure("accuracy", np.array(hits, dtype=float).reshape(-1, 2), _share)
 
 
-def entity_f1(gold: Sequence[Sequence[str]], guess: Sequence[Sequence[str]]) -> Measure:
-    """Micro-averaged F1 of entities in IOB tags; right means that type and both ends agree. 0 where there is none."""
-    counts = [entity_counts(true, found) for true, found in zip(gold, guess, strict=True)]
-    return Measure("entity_f1", np.array(counts, dtype=float).reshape(-1, 3), f1)
+def word_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Metric:
+    """Share of words with the right tag. Resampled by sentence, as the words of one are not independent."""
+    hits = []
+    for gold_tags, predicted_tags in zip(gold, predicted, strict=True):
+        correct = sum(tag == other for tag, other in zip(gold_tags, predicted_tags, strict=True))
+        hits.append((correct, len(gold_tags)))
+    return Metric("accuracy", np.array(hits, dtype=float).reshape(-1, 2), _accuracy)
+
+
+def entity_f1(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Metric:
+    """Micro-averaged F1 of entities in IOB tags, as CoNLL-2003 and seqeval score them.
+
+    An entity is correct if its type and both ends agree. 0 where there are no entities.
+    """
+    counts = [entity_counts(*tags) for tags in zip(gold, predicted, strict=True)]
+    return Metric("entity_f1", np.array(counts, dtype=float).reshape(-1, 3), f1)
 
 
 def f1(counts: np.ndarray) -> np.ndarray:
-    """(..., 3) of right, in gold, in guess -> F1 (...); 0 where there is nothing to find and nothing found."""
-    right, true, found = counts[..., 0], counts[..., 1], counts[..., 2]
-    return 2 * right / np.maximum(1, true + found)
+    """F1 (...) from counts (..., 3): correct, in gold, predicted. 0 where nothing is in gold and nothing predicted."""
+    correct, in_gold, predicted = counts[..., 0], counts[..., 1], counts[..., 2]
+    return 2 * correct / np.maximum(1, in_gold + predicted)
 
 
 def entities(tags: Sequence[str]) -> set[tuple[str, int, int]]:
-    """(type, first, last) of the entities in IOB tags, as CoNLL's evaluation reads them.
+    """(type, first, last) of the entities in IOB tags, as CoNLL's evaluation script reads them.
 
-    An I- tag that continues nothing opens an entity, and so does a change of type.
+    An I- tag that continues no entity begins one, and so does a change of type.
     """
-    found: set[tuple[str, int, int]] = set()
+    spans: set[tuple[str, int, int]] = set()
     kind, start = "", 0
-    for place, tag in enumerate([*tags, "O"]):
+    for position, tag in enumerate([*tags, "O"]):  # the last "O" closes an entity at the end of the sentence
         prefix, _, name = tag.partition("-")
         inside = prefix == "I" and name == kind
         if kind and not inside:
-            found.add((kind, start, place - 1))
+            spans.add((kind, start, position - 1))
             kind = ""
         if prefix in ("B", "I") and not inside:
-            kind, start = name, place
-    return found
+            kind, start = name, position
+    return spans
 
 
-def entity_counts(gold: Sequence[str], guess: Sequence[str]) -> tuple[int, int, int]:
-    """(right, in gold, in guess) entities of one sentence; right means type and both ends agree."""
-    true, found = entities(gold), entities(guess)
-    return len(true & found), len(true), len(found)
+def entity_counts(gold: Sequence[str], predicted: Sequence[str]) -> tuple[int, int, int]:
+    """(correct, in gold, predicted) entities of one sentence."""
+    gold_entities, predicted_entities = entities(gold), entities(predicted)
+    return len(gold_entities & predicted_entities), len(gold_entities), len(predicted_entities)
 
 
 def class_table(confusion: np.ndarray, labels: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 and support of each class from a confusion matrix (gold, guess); 0 for 0 / 0."""
+    """Precision, recall, F1 and support of each class from a confusion matrix (gold, predicted); 0 for 0 / 0."""
     counts = np.stack([np.diag(confusion), confusion.sum(1), confusion.sum(0)], 1)
-    return {label: _figures(row) for label, row in zip(labels, counts, strict=True)}
+    return {label: _precision_recall_f1(row) for label, row in zip(labels, counts, strict=True)}
 
 
-def entity_table(gold: Sequence[Sequence[str]], guess: Sequence[Sequence[str]]) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 and support of each type of entity."""
+def entity_table(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and support of each entity type."""
     counts: dict[str, np.ndarray] = {}
-    for true_tags, found_tags in zip(gold, guess, strict=True):
-        true, found = entities(true_tags), entities(found_tags)
-        for column, some in enumerate((true & found, true, found)):
-            for kind, _, _ in some:
+    for gold_tags, predicted_tags in zip(gold, predicted, strict=True):
+        gold_entities, predicted_entities = entities(gold_tags), entities(predicted_tags)
+        correct = gold_entities & predicted_entities
+        for column, spans in enumerate((correct, gold_entities, predicted_entities)):
+            for kind, _, _ in spans:
                 counts.setdefault(kind, np.zeros(3))[column] += 1
-    return {kind: _figures(counts[kind]) for kind in sorted(counts)}
+    return {kind: _precision_recall_f1(counts[kind]) for kind in sorted(counts)}
 
 
-def confusion_matrix(gold: np.ndarray, guess: np.ndarray, classes: int) -> np.ndarray:
-    """(classes, classes) counts, gold by guess."""
-    return np.bincount(gold * classes + guess, minlength=classes * classes).reshape(classes, classes)
+def confusion_matrix(gold: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """(classes, classes) counts: gold classes in rows, predicted classes in columns."""
+    return np.bincount(gold * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
-def _figures(counts: np.ndarray) -> dict[str, float]:
-    right, true, found = (float(count) for count in counts)
+def _precision_recall_f1(counts: np.ndarray) -> dict[str, float]:
+    correct, in_gold, predicted = (float(count) for count in counts)
     return {
-        "precision": right / max(1, found),
-        "recall": right / max(1, true),
+        "precision": correct / max(1, predicted),
+        "recall": correct / max(1, in_gold),
         "f1": float(f1(counts)),
-        "support": int(true),
+        "support": int(in_gold),
     }
 
 
 def _macro_f1(sums: np.ndarray) -> np.ndarray:
-    """Sums (..., 3 * classes) of in gold, in guess, right -> mean F1 over the classes that occur."""
-    gold, guess, right = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
-    support = gold + guess
-    return (2 * right / np.maximum(1, support)).sum(-1) / np.maximum(1, (support > 0).sum(-1))
+    """Mean F1 (...) over the classes that occur, from sums (..., 3 * classes) of in gold, predicted, both."""
+    in_gold, predicted, correct = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
+    occurrences = in_gold + predicted
+    return (2 * correct / np.maximum(1, occurrences)).sum(-1) / np.maximum(1, (occurrences > 0).sum(-1))
 
 
-def _share(sums: np.ndarray) -> np.ndarray:
-    """Sums (..., 2) of hits and items -> share."""
+def _accuracy(sums: np.ndarray) -> np.ndarray:
+    """Share of hits (...) from sums (..., 2) of hits and items."""
     return sums[..., 0] / np.maximum(1, sums[..., 1])

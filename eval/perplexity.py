@@ -1,97 +1,38 @@
-"""Pseudo-perplexity (Salazar et al. 2020, "Masked Language Model Scoring", equation 3)."""
+"""Pseudo-perplexity and related figures from the log-likelihoods of masked tokens (pseudo_likelihood.py makes these).
+
+Pseudo-perplexity: Salazar et al. 2020, "Masked Language Model Scoring" (arXiv 1910.14659), equation 3.
+"""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ..training.batches import collate
-from ..training.fast.fused_cross_entropy import LOGITS_BYTES
-from ..training.mlm import MaskedLM
-from ..workspace.progress import QUIET, Progress
-from .metrics import RESAMPLES, Measure, percentiles
+from .metrics import RESAMPLES, Metric, percentile_interval
 
-_NUMBERS = ("nll", "tokens", "unknown", "characters", "bytes")
+MAX_EXPONENT = 700  # exp(710) is beyond what a float can hold
 
 
 @dataclass(frozen=True)
 class SentenceScore:
-    """One sentence: the sum of -ln p of its tokens, each guessed with that token alone masked."""
+    """One sentence: the sum of -ln p of its tokens, each predicted with only that token masked."""
 
     nll: float
     """In nats."""
     tokens: int
-    """Tokens guessed; special tokens are not."""
+    """Number of tokens that were predicted, without special tokens."""
     unknown: int
-    """Of these, [UNK]."""
+    """How many of these are [UNK]."""
     characters: int
-    """Characters of the text that the tokens cover (less than the sentence where it was cut)."""
+    """Characters of the text that the tokens cover (fewer than in the sentence if it was truncated)."""
     bytes: int
-    """The same text's bytes in UTF-8."""
+    """Bytes of the same text in UTF-8."""
     special_nll: float
-    """In nats, of the special tokens around the sentence, masked too; for the paper's figure alone."""
+    """In nats, of the special tokens around the sentence, masked too. Used only for the paper's variant."""
     special: int
-    """Special tokens."""
-
-
-def score_sentences(
-    model: MaskedLM,
-    tokenizer: Any,
-    sentences: Sequence[str],
-    *,
-    max_length: int,
-    batch_tokens: int,
-    progress: Progress = QUIET,
-    label: str = "pseudo-perplexity",
-) -> list[SentenceScore]:
-    """Score sentences in order; many masked copies go into one forward, logits are built at the masked place alone.
-
-    In the model's own precision; give it in fp32: bf16 moves pseudo-perplexity by up to 2 %.
-    """
-    encoded = tokenizer(
-        list(sentences),
-        truncation=True,
-        max_length=max_length,
-        return_special_tokens_mask=True,
-        return_offsets_mapping=True,
-    )
-    ids, special = encoded["input_ids"], encoded["special_tokens_mask"]
-    nll = [[0.0, 0.0] for _ in sentences]
-    model.eval()
-    total = sum(map(len, ids))
-    ticks = iter(progress.track(range(total), label, total))
-    most = max(1, LOGITS_BYTES // (4 * len(tokenizer)))
-    for some in _copies(ids, batch_tokens, most):
-        for (row, place), loss in zip(some, _losses(model, tokenizer, ids, some), strict=True):
-            nll[row][special[row][place]] += loss
-            next(ticks, None)
-    next(ticks, None)
-    scores = []
-    for row, text in enumerate(sentences):
-        places = [place for place, of_model in enumerate(special[row]) if not of_model]
-        end = max((encoded["offset_mapping"][row][place][1] for place in places), default=0)
-        covered = text[:end] if encoded.encodings[row].overflowing else text
-        scores.append(
-            SentenceScore(
-                nll[row][0],
-                len(places),
-                sum(ids[row][place] == tokenizer.unk_token_id for place in places),
-                len(covered),
-                len(covered.encode()),
-                nll[row][1],
-                len(ids[row]) - len(places),
-            )
-        )
-    return scores
-
-
-def count_cut(scores: Sequence[SentenceScore], sentences: Sequence[str]) -> int:
-    """Sentences of which the end was left out because they are longer than `max_length`."""
-    return sum(score.characters < len(text) for score, text in zip(scores, sentences, strict=True))
+    """Number of special tokens."""
 
 
 def from_row(row: dict[str, Any]) -> SentenceScore:
@@ -99,74 +40,72 @@ def from_row(row: dict[str, Any]) -> SentenceScore:
     return SentenceScore(**{field.name: row[field.name] for field in fields(SentenceScore)})
 
 
-def measures(scores: Sequence[SentenceScore]) -> list[Measure]:
-    """The figures that are ratios of sums, in the order they are told.
+def count_truncated(scores: Sequence[SentenceScore], sentences: Sequence[str]) -> int:
+    """How many sentences were truncated because they are longer than `max_length`."""
+    return sum(score.characters < len(text) for score, text in zip(scores, sentences, strict=True))
 
-    `pseudo_perplexity`: corpus level, exp of the mean -ln p per token. `pseudo_perplexity_paper`: special tokens masked
-    and counted too, mean over sentences of exp of the mean -ln p (arXiv 2502.10140), which a few bad sentences decide.
-    `bits_per_character`, `bits_per_byte`: the same likelihood in units that do not depend on the tokenizer.
-    `unknown_share`: share of [UNK] among the tokens; above a few percent the other figures mean little.
+
+def perplexity_metrics(scores: Sequence[SentenceScore]) -> list[Metric]:
+    """The metrics that are ratios of sums over sentences, in the order in which they are reported.
+
+    `pseudo_perplexity`: corpus level, exp of the mean -ln p per token. `pseudo_perplexity_paper`: special tokens are
+    masked and counted too, and exp of the mean -ln p is averaged over sentences (arXiv 2502.10140), so a few bad
+    sentences can dominate it. `bits_per_character`, `bits_per_byte`: the same likelihood in units that do not depend on
+    the tokenizer. `unknown_share`: share of [UNK] among the tokens; above a few percent the other figures mean little.
     Sentences without tokens count in none of them.
     """
     scores = [score for score in scores if score.tokens] or scores
-    table = {name: np.array([getattr(score, name) for score in scores], dtype=float) for name in _NUMBERS}
-    bits, each = table["nll"] / math.log(2), np.ones(len(scores))
-    papers = np.array([_of_sentence(score, special=True) for score in scores])
-
-    def ratio(metric: str, above: np.ndarray, below: np.ndarray, change: Any = np.asarray) -> Measure:
-        return Measure(
-            metric, np.stack([above, below], 1), lambda sums: change(sums[..., 0] / np.maximum(1, sums[..., 1]))
-        )
-
+    nll = _column(score.nll for score in scores)
+    tokens = _column(score.tokens for score in scores)
+    characters = _column(score.characters for score in scores)
+    bytes_ = _column(score.bytes for score in scores)
+    unknown = _column(score.unknown for score in scores)
+    paper_perplexities = _column(sentence_perplexity(score, special_tokens=True) for score in scores)
+    bits = nll / math.log(2)
     return [
-        ratio("pseudo_perplexity", table["nll"], table["tokens"], _exp),
-        ratio("pseudo_perplexity_paper", papers, each),
-        ratio("bits_per_character", bits, table["characters"]),
-        ratio("bits_per_byte", bits, table["bytes"]),
-        ratio("unknown_share", table["unknown"], table["tokens"]),
+        _ratio("pseudo_perplexity", nll, tokens, _exp),
+        _ratio("pseudo_perplexity_paper", paper_perplexities, np.ones(len(scores))),
+        _ratio("bits_per_character", bits, characters),
+        _ratio("bits_per_byte", bits, bytes_),
+        _ratio("unknown_share", unknown, tokens),
     ]
 
 
-def median(scores: Sequence[SentenceScore], seed: int = 0) -> tuple[float, tuple[float, float]]:
-    """Median over sentences of their pseudo-perplexity (no special tokens), and its 95 % bootstrap interval."""
-    each = np.array([_of_sentence(score) for score in scores if score.tokens] or [1.0])
-    drawn = np.random.default_rng(seed).integers(len(each), size=(RESAMPLES, len(each)))
-    return float(np.median(each)), percentiles(np.median(each[drawn], axis=1))
+def median_perplexity(scores: Sequence[SentenceScore], seed: int = 0) -> tuple[float, tuple[float, float]]:
+    """Median over sentences of their pseudo-perplexity (no special tokens), and its 95 % bootstrap interval.
+
+    A median is no function of sums, so the sentences' values are resampled instead of their statistics.
+    """
+    values = _column([sentence_perplexity(score) for score in scores if score.tokens] or [1.0])
+    drawn = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
+    return float(np.median(values)), percentile_interval(np.median(values[drawn], axis=1))
 
 
-def _of_sentence(score: SentenceScore, *, special: bool = False) -> float:
-    nll = score.nll + (score.special_nll if special else 0)
-    return float(_exp(nll / max(1, score.tokens + (score.special if special else 0))))
+def sentence_perplexity(score: SentenceScore, *, special_tokens: bool = False) -> float:
+    """exp of the mean -ln p per token of one sentence."""
+    nll, tokens = score.nll, score.tokens
+    if special_tokens:
+        nll, tokens = nll + score.special_nll, tokens + score.special
+    return float(_exp(nll / max(1, tokens)))
+
+
+def _ratio(
+    name: str,
+    numerators: np.ndarray,
+    denominators: np.ndarray,
+    transform: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> Metric:
+    """`transform` of the ratio of two sums, from one numerator and one denominator per sentence, each (sentences,)."""
+    return Metric(
+        name,
+        np.stack([numerators, denominators], 1),
+        lambda sums: transform(sums[..., 0] / np.maximum(1, sums[..., 1])),
+    )
+
+
+def _column(values: Any) -> np.ndarray:
+    return np.array(list(values), dtype=float)
 
 
 def _exp(nats: Any) -> Any:
-    return np.exp(np.minimum(nats, 700))  # beyond, a float ends
-
-
-def _copies(ids: Sequence[Sequence[int]], batch_tokens: int, most: int) -> Iterator[list[tuple[int, int]]]:
-    """(sentence, place) pairs, at most `most` a group, padded within `batch_tokens`; like lengths together."""
-    some: list[tuple[int, int]] = []
-    for row in sorted(range(len(ids)), key=lambda row: len(ids[row])):
-        for place in range(len(ids[row])):
-            if some and (len(some) == most or (len(some) + 1) * len(ids[row]) > batch_tokens):
-                yield some
-                some = []
-            some.append((row, place))
-    if some:
-        yield some
-
-
-@torch.no_grad()
-def _losses(
-    model: MaskedLM, tokenizer: Any, ids: Sequence[Sequence[int]], some: Sequence[tuple[int, int]]
-) -> list[float]:
-    """-ln p of the true token for each (sentence, place)."""
-    batch = collate([ids[row] for row, _ in some], tokenizer.pad_token_id)
-    rows, columns = torch.arange(len(some)), torch.tensor([place for _, place in some])
-    true = batch["input_ids"][rows, columns].clone()
-    batch["input_ids"][rows, columns] = tokenizer.mask_token_id
-    asked = torch.zeros_like(batch["input_ids"], dtype=torch.bool)
-    asked[rows, columns] = True
-    device = next(model.parameters()).device
-    logits: Tensor = model.logits(batch["input_ids"].to(device), batch["attention_mask"].to(device), asked.to(device))
-    return torch.nn.functional.cross_entropy(logits.float(), true.to(device), reduction="none").tolist()
+    return np.exp(np.minimum(nats, MAX_EXPONENT))

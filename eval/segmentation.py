@@ -1,11 +1,11 @@
-"""What a text is labelled by: words, signs of punctuation, and in scripts without spaces the tokenizer's pieces.
+"""Splits a text into the units that get a label: words, punctuation, and tokens in scripts without spaces.
 
-Words are those of Unicode's word boundaries (UAX 29), which the library `regex` knows: marks, variation selectors and
-joiners stay with their base, an emoji of several characters is one sign, apostrophes and what acts as one (Uzbek o‘,
-Hebrew gershayim, Armenian question marks, the Catalan middle dot) stay inside words, a number keeps its point. As in
-CoNLL files, and unlike UAX 29,
+Words follow Unicode's word boundaries (UAX 29), as implemented by the library `regex`: marks, variation selectors and
+joiners stay with their base, an emoji of several characters is one unit, apostrophes and what is used as one (Uzbek o‘,
+Hebrew gershayim, Armenian question marks, the Catalan middle dot) stay inside words, a number keeps its decimal point.
+Unlike UAX 29, and as in CoNLL files,
 
-- a run in a script without spaces is one word, to be cut where the tokenizer cuts it;
+- a run in a script without spaces (Thai, Chinese, ...) is one word, which is cut where the tokenizer cuts it;
 - a Tibetan syllable keeps the tsheg that ends it;
 - o‘ and g‘ stay whole at the end of an Uzbek word too, unless the text has quotation marks of the German kind (‚…‘).
 """
@@ -23,13 +23,14 @@ from ..workspace.scripts import TIBETAN, is_unspaced
 TSHEG = "\u0f0b\u0f0c"  # ends a syllable in Tibetan
 JOINERS = "\u200c\u200d"  # zero width, inside words of Persian, Sinhala and others
 TURNED_COMMA, LOW_COMMA = "\u2018", "\u201a"
-GAP, WORD, SIGN, RUN = "gap", "word", "sign", "run"
-BOUNDARY = regex.compile(r"(?V1w)\b")  # w: the boundaries of UAX 29
+# Kinds of segments between two word boundaries
+SPACE, WORD, PUNCTUATION, UNSPACED_RUN = "space", "word", "punctuation", "unspaced run"
+WORD_BOUNDARY = regex.compile(r"(?V1w)\b")  # w: the boundaries of UAX 29
 
 
 @dataclass(frozen=True)
 class Word:
-    """Characters `start` to `end` of a text; `unspaced` where they may be several words."""
+    """Characters `start` to `end` of a text; `unspaced` if they may be several words."""
 
     start: int
     end: int
@@ -38,32 +39,32 @@ class Word:
 
 @dataclass(frozen=True)
 class Unit:
-    """What one label is for: characters `start` to `end`, asked for at the piece `place`."""
+    """Characters `start` to `end` of a text, which get one label: that of the token at index `token`."""
 
     start: int
     end: int
-    place: int
+    token: int
 
 
 def split_words(text: str) -> list[Word]:
-    """Words and single signs, in order, as the module describes them; white space and controls lie between."""
+    """Words and punctuation, in order, as the module describes them, without white space and control characters."""
     words: list[Word] = []
-    kind_before = GAP
+    previous_kind = SPACE
     for start, end in _segments(text):
         kind = _kind(text[start:end])
-        if _goes_on(text, start, kind, kind_before):
+        if _continues_word(text, start, kind, previous_kind):
             words[-1] = Word(words[-1].start, end, words[-1].unspaced)
-        elif kind != GAP:
-            words.append(Word(start, end, kind == RUN))
-        kind_before = SIGN if text[start] in TSHEG else kind
+        elif kind != SPACE:
+            words.append(Word(start, end, kind == UNSPACED_RUN))
+        previous_kind = PUNCTUATION if text[start] in TSHEG else kind  # a tsheg ends its syllable
     return words
 
 
 def label_units(text: str, tokenizer: Any) -> tuple[list[int], list[Unit]]:
-    """The ids of a text's pieces, without special tokens, and the units to label.
+    """The token ids of a text, without special tokens, and the units to label.
 
-    Words are tokenised one by one, as those of labelled files are; the first piece of each stands for it. In scripts
-    without spaces each piece is a unit.
+    Words are tokenised one by one, as those of labelled files are, and labelled by their first token. In scripts
+    without spaces each token is a unit.
     """
     words = split_words(text)
     if not words:
@@ -76,59 +77,67 @@ def label_units(text: str, tokenizer: Any) -> tuple[list[int], list[Unit]]:
         verbose=False,
     )
     units: list[Unit] = []
-    before = None
-    for place, (number, (start, end)) in enumerate(zip(encoded.word_ids(), encoded["offset_mapping"], strict=True)):
-        word = words[number]
-        if number != before:
-            units.append(Unit(word.start, word.start + end if word.unspaced else word.end, place))
+    previous_word = None
+    for token, (word_index, offsets) in enumerate(zip(encoded.word_ids(), encoded["offset_mapping"], strict=True)):
+        word = words[word_index]
+        start, end = word.start + offsets[0], word.start + offsets[1]
+        if word_index != previous_word:
+            units.append(Unit(word.start, end if word.unspaced else word.end, token))
         elif word.unspaced:
-            last, begin = units[-1], word.start + start
-            # a piece for the space before a word goes with the next, one for part of a character with the last
-            if last.start < last.end <= begin < word.end and not _clings(text[begin]):
-                units.append(Unit(begin, word.start + end, place))
+            # SentencePiece's token for the space before a word is empty, and one character may take several tokens
+            # (bytes): neither can be a unit of its own. The first goes with the next token, the second with the last.
+            last = units[-1]
+            if last.start < last.end <= start < word.end and not _is_dependent(text[start]):
+                units.append(Unit(start, end, token))
             else:
-                units[-1] = Unit(last.start, word.start + end, last.place)
-        before = number
+                units[-1] = Unit(last.start, end, last.token)
+        previous_word = word_index
     return encoded["input_ids"], units
 
 
-def window_starts(length: int, room: int, margin: int) -> list[int]:
-    """Where windows of `room` pieces begin that cover `length`, each `2 * margin` into the one before."""
-    step = room - 2 * margin
-    return list(range(0, max(1, length - 2 * margin), step))
+def window_starts(tokens: int, window: int, margin: int) -> list[int]:
+    """Where windows of `window` tokens begin that cover a text of `tokens`, each `2 * margin` into the one before.
+
+    The tokens at a window's edge lack context on one side. With the overlap every token is at least `margin` tokens
+    from the edges of some window, except at the ends of the text.
+    """
+    step = window - 2 * margin
+    return list(range(0, max(1, tokens - 2 * margin), step))
 
 
-def window_of(place: int, starts: Sequence[int], margin: int) -> int:
-    """The window that has `place` at least `margin` from its edges, those of the text apart."""
-    step = starts[1] if len(starts) > 1 else place + 1
-    return min(max(0, place - margin) // step, len(starts) - 1)
+def window_of(token: int, starts: Sequence[int], margin: int) -> int:
+    """The window that has the token at index `token` at least `margin` from its edges, except those of the text."""
+    step = starts[1] if len(starts) > 1 else token + 1
+    return min(max(0, token - margin) // step, len(starts) - 1)
 
 
 def _segments(text: str) -> Iterator[tuple[int, int]]:
-    """The start and end of what stands between two boundaries, which together are the whole text."""
-    return pairwise(match.start() for match in BOUNDARY.finditer(text))
+    """Start and end of the segments between word boundaries, which together are the whole text."""
+    return pairwise(match.start() for match in WORD_BOUNDARY.finditer(text))
 
 
-def _goes_on(text: str, start: int, kind: str, before: str) -> bool:
-    """Whether what begins at `start` belongs to the word, of the kind `before`, that ends there."""
-    if before == RUN:
-        return kind == RUN
-    if before != WORD:
+def _continues_word(text: str, start: int, kind: str, previous_kind: str) -> bool:
+    """Whether the segment that begins at `start` belongs to the word that ends there."""
+    if previous_kind == UNSPACED_RUN:
+        return kind == UNSPACED_RUN
+    if previous_kind != WORD:
         return False
-    first, last = text[start], text[start - 1]
+    first, previous = text[start], text[start - 1]
     if first in TSHEG:
-        return ord(last) in TIBETAN
-    return first == TURNED_COMMA and last in "oOgG" and LOW_COMMA not in text
+        return ord(previous) in TIBETAN
+    return first == TURNED_COMMA and previous in "oOgG" and LOW_COMMA not in text
 
 
 def _kind(segment: str) -> str:
-    for sign in segment:
-        if unicodedata.category(sign)[0] in "LN":
-            return RUN if is_unspaced(sign) else WORD
-    group = unicodedata.category(segment[0])[0]
-    return WORD if group == "M" else SIGN if group in "PS" else GAP
+    for character in segment:
+        if unicodedata.category(character)[0] in "LN":
+            return UNSPACED_RUN if is_unspaced(character) else WORD
+    category = unicodedata.category(segment[0])[0]
+    if category == "M":
+        return WORD
+    return PUNCTUATION if category in "PS" else SPACE
 
 
-def _clings(sign: str) -> bool:
+def _is_dependent(character: str) -> bool:
     """Whether a character cannot stand without the one before it."""
-    return unicodedata.category(sign)[0] == "M" or sign in JOINERS
+    return unicodedata.category(character)[0] == "M" or character in JOINERS

@@ -1,4 +1,4 @@
-"""Labelled data of the tasks, ready for training: three splits, labels in a fixed order, tags in one scheme."""
+"""Labelled data of a task, ready for training: three splits, labels in a fixed order, tags in IOB2."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -10,13 +10,16 @@ from ..recipes.examples import LIMITED, SAMPLED, Account, Item, reading_notes
 from ..recipes.splits import SPLITS
 from ..recipes.task_files import field_of, normal_text, read_split, sample
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_count
 from ..workspace.progress import QUIET, Progress
-from .label_checks import LISTED, Counts, label_counts, odd_labels, poor_splits, refuse_mismatches
+from .label_checks import MAX_LISTED, LabelCounts, count_labels, label_notes, refuse_mismatches, split_notes
 
 OUTSIDE = "O"
 TAG = re.compile(r"O|[BIESLUM]-.+")
 MISSING_VALUES = {"nan", "n/a", "#n/a", "<na>", "null"}  # as tables write them, in any case
-BEGINNING = {"B": "B", "I": "I", "S": "B", "U": "B", "E": "I", "L": "I", "M": "I"}  # BIOES and its cousins in IOB
+# Prefixes of BIOES, BILOU and BMES tags as IOB ones
+IOB_PREFIXES = {"B": "B", "I": "I", "S": "B", "U": "B", "E": "I", "L": "I", "M": "I"}
+ENDING_PREFIXES = ("E", "L", "S", "U")
 
 
 @dataclass(frozen=True)
@@ -28,27 +31,27 @@ class TaskData:
     tags: bool
     """Whether each word has a label, instead of each text."""
     repaired: dict[str, int] = field(default_factory=dict)
-    """By split, the tags that were written anew in IOB2 because they were in another scheme, or broken."""
+    """Tags by split that were rewritten in IOB2 because they were in another scheme or malformed."""
     overlap: int = 0
-    """Test items whose text stands in train or validation too."""
-    strange: tuple[str, ...] = ()
+    """Test items whose text also occurs in train or validation."""
+    label_notes: tuple[str, ...] = ()
     """Sentences on labels that may be mistakes."""
     accounts: dict[str, Account] = field(default_factory=dict)
-    """By split, what became of the rows of its file."""
+    """What became of the rows of each split's file."""
 
     @property
     def notes(self) -> list[str]:
         """Sentences on how the files were read, and on the labels."""
-        found = reading_notes(self.accounts.values())
+        notes = reading_notes(self.accounts.values())
         for split, account in self.accounts.items():
             if account.renamed:
                 names = ", ".join(f"{name!r} ({count:,})" for name, count in account.renamed.items())
-                found.append(f"{split}: labels in another Unicode form or with invisible characters, read as {names}")
-        return [*found, *self.strange]
+                notes.append(f"{split}: labels in another Unicode form or with invisible characters, read as {names}")
+        return [*notes, *self.label_notes]
 
 
 def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET, *, limit: int | None = None) -> TaskData:
-    """Read the splits of a task, of test at most `limit` items.
+    """Read the splits of a task, at most `limit` items of test.
 
     Raises UserError for unreadable files, missing columns, or an empty split.
     """
@@ -59,152 +62,171 @@ def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET, *,
     if tags and task.metric != "accuracy":
         for split, items in splits.items():
             _check_tags(name, split, items, named=task.labels is not None)
-            mended = [to_iob2(item.label) for item in items]
-            splits[split] = [Item(item.text, new) for item, (new, _) in zip(items, mended, strict=True)]
-            repaired[split] = sum(changed for _, changed in mended)
-    labels = _labels(splits, task, entities=bool(repaired))
-    unnamed = {part for items in splits.values() for item in items for part in _as_list(item.label)} - set(labels)
-    if unnamed:
-        raise UserError(f"{field_of(name)}.labels lacks {', '.join(sorted(unnamed))}, which the files hold")
-    strange = _check_names(name, task, splits, kind="entity type" if repaired else "tag" if tags else "label")
+            splits[split], repaired[split] = _in_iob2(items)
+    labels = _label_names(splits, task, entities=bool(repaired))
+    if unlisted := _labels_in(splits) - set(labels):
+        raise UserError(f"{field_of(name)}.labels lacks {', '.join(sorted(unlisted))}, which the files contain")
+    kind = "entity type" if repaired else "tag" if tags else "label"
+    notes = _check_names(name, task, splits, kind)
     for split, size, reason in (("train", task.max_train_samples, SAMPLED), ("test", limit, LIMITED)):
         kept = sample(splits[split], size)
         accounts[split].dropped[reason] += len(splits[split]) - len(kept)
         splits[split] = kept
-    return TaskData(splits, labels, tags, repaired, _overlap(splits), strange, accounts)
+    return TaskData(splits, labels, tags, repaired, _overlap(splits), notes, accounts)
+
+
+def to_iob2(tags: Sequence[str]) -> tuple[list[str], int]:
+    """Tags of a sentence in IOB2, from IOB1, IOB2, BIOES, BILOU or BMES, and how many of them changed.
+
+    Each entity begins with B-, also if its first tag is I-.
+    """
+    converted: list[str] = []
+    for position, tag in enumerate(tags):
+        prefix, dash, kind = tag.partition("-")
+        if not dash:
+            converted.append(OUTSIDE)
+            continue
+        continues = (
+            position > 0
+            and IOB_PREFIXES[prefix] == "I"
+            and converted[-1][1:] == f"-{kind}"
+            and not tags[position - 1].startswith(ENDING_PREFIXES)
+        )
+        converted.append(f"{'I' if continues else 'B'}-{kind}")
+    return converted, sum(new != old for new, old in zip(converted, tags, strict=True))
+
+
+def _in_iob2(items: Sequence[Item]) -> tuple[list[Item], int]:
+    """The items with their tags in IOB2, and how many tags changed."""
+    converted, total = [], 0
+    for item in items:
+        tags, changed = to_iob2(item.label)
+        converted.append(Item(item.text, tags))
+        total += changed
+    return converted, total
 
 
 def _have_tags(name: str, task: Task, splits: dict[str, list[Item]]) -> bool:
-    """Whether each word has a label, instead of each text. Raises UserError where that does not fit the task."""
-    tags = {isinstance(item.label, list) for items in splits.values() for item in items}
-    if len(tags) > 1:
-        raise UserError(f"{field_of(name)}: some splits have a label for each text, some one for each word")
-    if (task.metric == "entity_f1" or name == "ner") and tags == {False}:
+    """Whether each word has a label, instead of each text. Raises UserError if that does not fit the task."""
+    kinds = {isinstance(item.label, list) for items in splits.values() for item in items}
+    if len(kinds) > 1:
+        raise UserError(f"{field_of(name)}: some splits have one label per text, others one per word")
+    tags = kinds == {True}
+    if not tags and (task.metric == "entity_f1" or name == "ner"):
         raise UserError(f"{field_of(name)}: expected CoNLL files, or rows with lists of tokens and tags")
-    if task.metric == "macro_f1" and tags == {True}:
+    if tags and task.metric == "macro_f1":
         raise UserError(
-            f"{field_of(name)}.metric: macro_f1 is for a label a text; here are tags: entity_f1 or accuracy"
+            f"{field_of(name)}.metric: macro_f1 needs one label per text, but these files have tags; "
+            "use entity_f1 or accuracy"
         )
-    return tags == {True}
+    return tags
 
 
 def _check_names(name: str, task: Task, splits: dict[str, list[Item]], kind: str) -> tuple[str, ...]:
-    """Notes on the label names.
+    """Notes on the label names, which are a `kind`: label, tag or entity type.
 
-    Names that the recipe lists are meant. Raises UserError where the splits seem to call one thing by two names, or
-    where test has no label in common with train.
+    Names that the recipe lists are taken as intended. Raises UserError if the splits seem to use two names for one
+    thing, or if test has no label in common with train.
     """
-    counts = label_counts(splits, entities=kind == "entity type")
+    counts = count_labels(splits, entities=kind == "entity type")
     if task.labels is None:
         refuse_mismatches(field_of(name), counts, kind=kind)
     if kind != "entity type":
         _refuse_disjoint(name, counts, kind)
+    notes = split_notes(counts, kind=kind)
     if task.labels is not None:
-        return tuple(poor_splits(counts, kind=kind))
-    missing = _missing_values(name, counts) if kind == "label" else []
-    return (*poor_splits(counts, kind=kind), *missing, *odd_labels(counts, kind=kind))
+        return tuple(notes)
+    missing = _missing_value_notes(name, counts) if kind == "label" else []
+    return (*notes, *missing, *label_notes(counts, kind=kind))
 
 
-def _refuse_disjoint(name: str, counts: Counts, kind: str) -> None:
-    """Raise a UserError where no label of test is in train: every answer would be wrong."""
+def _refuse_disjoint(name: str, counts: LabelCounts, kind: str) -> None:
+    """Raise a UserError if no label of test is in train: every prediction would be wrong."""
     if counts["train"].keys() & counts["test"].keys():
         return
     raise UserError(
-        f"{field_of(name)}: no {kind} of test is in train: test has {_shortened(counts['test'])}, "
-        f"train has {_shortened(counts['train'])}; do both files belong to one task?"
+        f"{field_of(name)}: no {kind} of test occurs in train: test has {_listed(counts['test'])}, "
+        f"train has {_listed(counts['train'])}; do both files belong to the same task?"
     )
 
 
-def _shortened(labels: Iterable[str]) -> str:
+def _listed(labels: Iterable[str]) -> str:
     """The first few labels, and how many more there are."""
     names = sorted(labels)
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(map(repr, names[:LISTED])) + more
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(map(repr, names[:MAX_LISTED])) + more
 
 
-def _missing_values(name: str, counts: Counts) -> list[str]:
-    """Notes on labels that look like the mark of a missing value, beside other labels."""
+def _missing_value_notes(name: str, counts: LabelCounts) -> list[str]:
+    """Notes on labels that look like the mark of a missing value, among others that do not."""
     labels = {label for split in counts.values() for label in split}
-    found = sorted(label for label in labels if label == "None" or label.casefold() in MISSING_VALUES)
-    if len(found) == len(labels):
+    suspects = sorted(label for label in labels if label == "None" or label.casefold() in MISSING_VALUES)
+    if len(suspects) == len(labels):
         return []
     return [
-        f"label {label!r} stands in {_places(label, counts)}: a missing value? Remove these rows, or list it in "
+        f"label {label!r} occurs in {_occurrences(label, counts)}: a missing value? Remove these rows, or list it in "
         f"{field_of(name)}.labels"
-        for label in found
+        for label in suspects
     ]
 
 
-def _places(label: str, counts: Counts) -> str:
-    """How often a label stands in each split that has it."""
+def _occurrences(label: str, counts: LabelCounts) -> str:
+    """How often a label occurs in each split that has it."""
     times = {split: labels[label] for split, labels in counts.items() if labels[label]}
-    return ", in ".join(f"{split} {count:,} time{'s' if count > 1 else ''}" for split, count in times.items())
-
-
-def to_iob2(tags: Sequence[str]) -> tuple[list[str], int]:
-    """Tags of a sentence in IOB2, from IOB1, IOB2, BIOES or BILOU, and how many of them changed.
-
-    Each entity begins with B-, also one that an I- tag opens.
-    """
-    found: list[str] = []
-    for place, tag in enumerate(tags):
-        prefix, dash, kind = tag.partition("-")
-        if not dash:
-            found.append(OUTSIDE)
-            continue
-        goes_on = BEGINNING[prefix] == "I" and place > 0 and found[-1][1:] == f"-{kind}"
-        after_end = place > 0 and tags[place - 1][:1] in ("E", "L", "S", "U")
-        found.append(f"{'I' if goes_on and not after_end else 'B'}-{kind}")
-    return found, sum(new != old for new, old in zip(found, tags, strict=True))
+    return ", in ".join(f"{split} {format_count(count, 'time')}" for split, count in times.items())
 
 
 def _check_tags(name: str, split: str, items: Sequence[Item], *, named: bool) -> None:
-    """Raise a UserError for a tag of no scheme, with the place where the first one stands."""
+    """Raise a UserError for the first tag that is of no known scheme."""
     tags = {tag for item in items for tag in item.label}
     for item in items:
         for word, tag in zip(item.text, item.label, strict=True):
             if not TAG.fullmatch(tag):
                 raise UserError(
-                    f"{field_of(name)}.{split}: {tag!r} is no tag of IOB or BIOES, at {word!r} in "
+                    f"{field_of(name)}.{split}: {tag!r} is not an IOB or BIOES tag, at {word!r} in "
                     f"“{' '.join(item.text[:8])}”{_tag_hint(name, tag, tags, named=named)}"
                 )
 
 
 def _tag_hint(name: str, tag: str, tags: set[str], *, named: bool) -> str:
-    """What a tag of no scheme may be meant as, from all `tags` of the split."""
+    """What to do about a tag of no known scheme, given all `tags` of the split."""
     if all(other.isdecimal() for other in tags) and not named:
-        return f"; tags that are numbers need names: {field_of(name)}.labels, in order, as in [O, B-PER, I-PER]"
-    meant = _meant(tag)
-    if TAG.fullmatch(meant):
-        return f"; did you mean {meant}?"
+        return f"; numeric tags need names: {field_of(name)}.labels, in order, as in [O, B-PER, I-PER]"
+    corrected = _corrected(tag)
+    if TAG.fullmatch(corrected):
+        return f"; did you mean {corrected}?"
     if any(TAG.fullmatch(other) and other != OUTSIDE for other in tags):
         return ""
     if OUTSIDE in tags:
-        return f"; entity tags begin with B- or I-, as in I-{tag}; if these are no entities, metric: accuracy"
-    return "; if these are no entities, metric: accuracy"
+        return f"; entity tags begin with B- or I-, as in I-{tag}; if these are not entities, set metric: accuracy"
+    return "; if these are not entities, set metric: accuracy"
 
 
-def _meant(tag: str) -> str:
-    """A tag with its prefix in capitals and a hyphen after it; a zero or a small o is an O."""
+def _corrected(tag: str) -> str:
+    """A tag with its prefix in capitals and a hyphen after it; a zero or a small o becomes O."""
     if tag in ("o", "0"):
         return OUTSIDE
-    return re.sub(r"^([bieslumBIESLUM])[-_.:–—]", lambda found: f"{found[1].upper()}-", tag)
+    return re.sub(r"^([bieslumBIESLUM])[-_.:–—]", lambda match: f"{match[1].upper()}-", tag)
 
 
 def _overlap(splits: dict[str, list[Item]]) -> int:
-    seen = {normal_text(item) for split in ("train", "validation") for item in splits[split]}
-    return sum(normal_text(item) in seen for item in splits["test"])
+    trained_on = {normal_text(item) for split in ("train", "validation") for item in splits[split]}
+    return sum(normal_text(item) in trained_on for item in splits["test"])
 
 
-def _labels(splits: dict[str, list[Item]], task: Task, *, entities: bool) -> list[str]:
-    """The label names: the recipe's order, else sorted, so that ids do not depend on the order of the rows."""
+def _label_names(splits: dict[str, list[Item]], task: Task, *, entities: bool) -> list[str]:
+    """The label names: in the recipe's order, else sorted, so that ids do not depend on the order of the rows."""
     if task.labels is not None:
-        given = list(task.labels)
-        begun = [f"B-{tag[2:]}" for tag in given if tag.startswith("I-")] if entities else []  # of a list in IOB1
-        return list(dict.fromkeys([*given, *begun]))
-    found = {name for items in splits.values() for item in items for name in _as_list(item.label)}
-    return sorted(found, key=lambda name: (name != OUTSIDE, name))
+        listed = list(task.labels)
+        # A list in IOB1 may lack the B- tags that its entities have in IOB2.
+        beginnings = [f"B-{tag[2:]}" for tag in listed if tag.startswith("I-")] if entities else []
+        return list(dict.fromkeys([*listed, *beginnings]))
+    return sorted(_labels_in(splits), key=lambda name: (name != OUTSIDE, name))
 
 
-def _as_list(label: str | Sequence[str]) -> Sequence[str]:
-    return [label] if isinstance(label, str) else label
+def _labels_in(splits: dict[str, list[Item]]) -> set[str]:
+    labels: set[str] = set()
+    for items in splits.values():
+        for item in items:
+            labels.update([item.label] if isinstance(item.label, str) else item.label)
+    return labels

@@ -1,4 +1,4 @@
-"""A labelled task on one system: a task adapter and head trained with one seed, and what they answer to the test."""
+"""A labelled task on one system: train a task adapter and head with one seed, then predict the test items."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,32 +14,32 @@ from ..training.task_adapter import Example, load_task, predict, save_task, trai
 from ..workspace.progress import QUIET, Progress
 from .task_data import OUTSIDE, TaskData
 
-FOLDER = "task-adapter"
-UNREADABLE = "no tokens"
+TASK_ADAPTER_FOLDER = "task-adapter"
+NO_TOKENS = "no tokens"  # why a word or sentence was left out: the tokenizer makes nothing of it
 
 
 @dataclass(frozen=True)
-class Learner:
-    """What a task is learnt with; `load` gives a fresh base and its tokenizer each time.
+class TaskSetup:
+    """How a task is trained and tested; `load_base` returns a new base model and its tokenizer each time.
 
-    The task adapter is trained on the language adapter `trained_on`, and answers on `tested_on`: the same, or with
-    zero-shot transfer (MAD-X, Pfeiffer et al. 2020) that of another language. None is the bare base.
+    The task adapter is trained on top of the language adapter `train_adapter` and tested on top of `test_adapter`: the
+    same one, or for zero-shot transfer (MAD-X, Pfeiffer et al. 2020) that of another language. None is the bare base.
     """
 
-    load: Callable[[], tuple[PreTrainedModel, Any]]
-    trained_on: Path | None
-    tested_on: Path | None
+    load_base: Callable[[], tuple[PreTrainedModel, Any]]
+    train_adapter: Path | None
+    test_adapter: Path | None
     settings: TaskTraining
     precision: Precision
     seed: int
 
 
-def answer(
-    learner: Learner, data: TaskData, folder: Path, progress: Progress = QUIET, label: str = "task"
+def train_and_predict(
+    setup: TaskSetup, data: TaskData, folder: Path, progress: Progress = QUIET, label: str = "task"
 ) -> list[dict[str, Any]]:
     """The rows of `predictions.jsonl`, in the order of the test items; the task adapter is saved into `folder`."""
-    base, tokenizer = learner.load()
-    settings = learner.settings
+    base, tokenizer = setup.load_base()
+    settings = setup.settings
     encoded = {
         split: [encode(item, data.labels, tokenizer, settings.max_length, settings.label_pieces) for item in items]
         for split, items in data.splits.items()
@@ -48,83 +48,89 @@ def answer(
         count_unread(data.splits[split], encoded[split], account)
     model = train_task(
         base,
-        learner.trained_on,
+        setup.train_adapter,
         encoded["train"],
         encoded["validation"],
         len(data.labels),
         settings,
-        precision=learner.precision,
-        seed=learner.seed,
+        precision=setup.precision,
+        seed=setup.seed,
         progress=progress,
         label=label,
     )
-    save_task(model, data.labels, folder / FOLDER)
-    if learner.tested_on != learner.trained_on:
+    save_task(model, data.labels, folder / TASK_ADAPTER_FOLDER)
+    if setup.test_adapter != setup.train_adapter:
         device = next(model.parameters()).device
-        model, _ = load_task(learner.load()[0], learner.tested_on, folder / FOLDER)
+        model, _ = load_task(setup.load_base()[0], setup.test_adapter, folder / TASK_ADAPTER_FOLDER)
         model.to(device)
-    found = predict(model, encoded["test"])
-    rows = zip(data.splits["test"], encoded["test"], found, strict=True)
+    predicted = predict(model, encoded["test"])
+    rows = zip(data.splits["test"], encoded["test"], predicted, strict=True)
     if not data.tags:
-        return [{"text": item.text, "gold": item.label, "guess": data.labels[best]} for item, _, best in rows]
+        return [{"text": item.text, "gold": item.label, "guess": data.labels[label_id]} for item, _, label_id in rows]
     if settings.label_pieces == "all":
-        return [_by_piece(example, best, data.labels, tokenizer) for _, example, best in rows]
-    return [_by_word(item, example, best, data.labels) for item, example, best in rows]
+        return [_token_row(example, label_ids, data.labels, tokenizer) for _, example, label_ids in rows]
+    return [_word_row(item, example, label_ids, data.labels) for item, example, label_ids in rows]
 
 
 def encode(
-    item: Item, labels: Sequence[str], tokenizer: Any, max_length: int, pieces: Literal["first", "all"] = "first"
+    item: Item, labels: Sequence[str], tokenizer: Any, max_length: int, label_pieces: Literal["first", "all"] = "first"
 ) -> Example:
-    """Token ids and the label; for tags the first piece of each word (or each piece) carries the word's tag.
+    """Token ids and labels. For tagging, the first token of each word (or every token) carries the word's tag.
 
     Words are tokenised one by one, so text without spaces keeps its word boundaries.
     """
     if isinstance(item.label, str):
         encoded = tokenizer(item.text, truncation=True, max_length=max_length)
-        return Example(encoded["input_ids"], labels.index(item.label), truncated=_is_cut(encoded))
+        return Example(encoded["input_ids"], labels.index(item.label), truncated=_is_truncated(encoded))
     encoded = tokenizer(item.text, is_split_into_words=True, truncation=True, max_length=max_length)
-    words = encoded.word_ids()
-    asked = [
-        word is not None and (pieces == "all" or word != before)
-        for word, before in zip(words, [None, *words], strict=False)
-    ]
-    tags = [labels.index(item.label[word]) if ask else IGNORE_INDEX for word, ask in zip(words, asked, strict=True)]
-    first = tuple(word for word, ask in zip(words, asked, strict=True) if ask)
-    return Example(encoded["input_ids"], tags, first, _is_cut(encoded))
+    tags: list[int] = []
+    labelled_words: list[int] = []
+    previous_word = None
+    for word in encoded.word_ids():  # None for special tokens
+        if word is not None and (label_pieces == "all" or word != previous_word):
+            tags.append(labels.index(item.label[word]))
+            labelled_words.append(word)
+        else:
+            tags.append(IGNORE_INDEX)
+        previous_word = word
+    return Example(encoded["input_ids"], tags, tuple(labelled_words), _is_truncated(encoded))
 
 
 def count_unread(items: Sequence[Item], examples: Sequence[Example], account: Account) -> None:
-    """Count the words of which the base reads nothing, and the texts and sentences that are too long for max_length."""
+    """Count in `account` what the model does not read: words without tokens, and what is beyond `max_length`."""
     for item, example in zip(items, examples, strict=True):
         if isinstance(item.label, str):
             account.cut += example.truncated
             continue
+        words_read = set(example.words)
+        cut_off = len(item.label) - 1 - max(words_read, default=-1) if example.truncated else 0
         account.all_words += len(item.label)
-        read = set(example.words)
-        behind = len(item.label) - 1 - max(read, default=-1) if example.truncated else 0
-        account.cut += behind > 0
-        account.words[CUT_OFF] += behind
-        account.words[UNREADABLE] += len(item.label) - len(read) - behind
+        account.cut += cut_off > 0
+        account.words[CUT_OFF] += cut_off
+        account.words[NO_TOKENS] += len(item.label) - len(words_read) - cut_off
 
 
-def _is_cut(encoded: Any) -> bool:
-    """Whether a tokenizer left the end of a text out."""
+def _is_truncated(encoded: Any) -> bool:
+    """Whether a tokenizer left out the end of a text."""
     return bool(encoded.encodings and encoded.encodings[0].overflowing)
 
 
-def _by_word(item: Item, example: Example, best: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
-    """A word that was cut off, or that the tokenizer makes nothing of, is no part of an entity."""
-    found = dict(zip(example.words, best, strict=True))
-    outside = OUTSIDE if OUTSIDE in labels else ""  # where each word has a tag, no answer is a wrong one
-    guess = [labels[found[word]] if word in found else outside for word in range(len(item.label))]
-    return {"words": item.text, "gold": item.label, "guess": guess}
+def _word_row(item: Item, example: Example, label_ids: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
+    """One predicted tag for each word; words that were truncated or have no tokens are predicted as no entity."""
+    by_word = dict(zip(example.words, label_ids, strict=True))
+    unread = OUTSIDE if OUTSIDE in labels else ""  # without an O tag, as for parts of speech, it counts as wrong
+    predicted = [labels[by_word[word]] if word in by_word else unread for word in range(len(item.label))]
+    return {"words": item.text, "gold": item.label, "guess": predicted}
 
 
-def _by_piece(example: Example, best: Sequence[int], labels: Sequence[str], tokenizer: Any) -> dict[str, Any]:
+def _token_row(example: Example, label_ids: Sequence[int], labels: Sequence[str], tokenizer: Any) -> dict[str, Any]:
+    """One predicted tag for each token, as the paper scores entities."""
     assert isinstance(example.label, list)
-    asked = [(piece, tag) for piece, tag in zip(example.input_ids, example.label, strict=True) if tag != IGNORE_INDEX]
+    labelled = [
+        (token, tag) for token, tag in zip(example.input_ids, example.label, strict=True) if tag != IGNORE_INDEX
+    ]
     return {
-        "words": tokenizer.convert_ids_to_tokens([piece for piece, _ in asked]),
-        "gold": [labels[tag] for _, tag in asked],
-        "guess": [labels[tag] for tag in best],
+        "words": tokenizer.convert_ids_to_tokens([token for token, _ in labelled]),
+        "gold": [labels[tag] for _, tag in labelled],
+        "guess": [labels[label_id] for label_id in label_ids],
     }

@@ -16,7 +16,7 @@ from ..workspace.errors import UserError
 from ..workspace.locations import identity, local_file
 from ..workspace.parquet import RowWriter
 from ..workspace.progress import QUIET, Progress
-from ..workspace.text import told
+from ..workspace.text import describe_changes
 from .conceptnet import Edge, Node
 from .dump import KEPT, DumpReader
 
@@ -168,7 +168,7 @@ def _write_edges(path: Path, targets: list[_Target], progress: Progress) -> Dump
                 writer.add(_row(edge))
     for code, changes in reader.changes.items():
         if changes:
-            progress.say(f"ConceptNet's terms of {code} put into one form: {told(changes)}")
+            progress.say(f"ConceptNet's terms of {code} put into one form: {describe_changes(changes)}")
     return reader
 
 

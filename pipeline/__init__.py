@@ -197,8 +197,8 @@ def report(
         [Path(source) for source in sources],
         languages=[language_code(language, "languages") for language in languages],
         out=Path(out) if out else None,
-        against=baseline,
-        paper=paper_scores,
+        baseline=baseline,
+        paper_scores=paper_scores,
         progress=progress or ProgressBars(),
     )
 

@@ -261,15 +261,15 @@ def _make_scores(measurement: "Measurement", progress: Progress) -> Any:
 
 def _make_report(plan: Plan, progress: Progress) -> Any:
     """The page, and the results that it shows: every score in the workspace in languages that the plan has scored."""
-    from ..eval.report.compared_results import compare_runs
-    from ..eval.report.results import gather
+    from ..eval.report.comparison import compare_runs
+    from ..eval.report.runs import gather_runs
     from ..eval.report.writer import write_page
 
     scored = [step.artifact for step in plan.steps if step.kind == "scores" and step.finished]
     languages = [scores.section["language"] for scores in scored if scores]
     if "eval" not in plan.parts:
         languages = [recipe.language for recipe in plan.runs.values()]
-    results = compare_runs(gather([plan.workspace], list(dict.fromkeys(languages))), progress)
+    results = compare_runs(gather_runs([plan.workspace], list(dict.fromkeys(languages))), progress)
     return write_page(results, plan.workspace, progress=progress), results
 
 

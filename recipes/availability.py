@@ -1,6 +1,6 @@
-"""Which tasks of a recipe have no data in its language, so that they are skipped instead of stopping the run.
+"""Find the tasks of a recipe without data in its language, which are skipped instead of stopping the run.
 
-This concerns data on the hub that a task file or a bundled recipe names for all languages at once (`skip_missing`).
+Only data on the hub that a task file or a bundled recipe names for all languages (`skip_missing`) may be missing.
 Files and tasks that the user names must exist.
 """
 
@@ -19,18 +19,18 @@ from .splits import SPLITS
 from .task_files import field_of
 
 UNKNOWN_CODE = re.compile(r"\{(language|glotcc|conceptnet|wikiann|sentiment)\}")
-"""A placeholder that loading left, since the language has no such code."""
+"""A placeholder that loading left in place because the language has no such code."""
 SKIPPED_TASKS = "skipped_tasks"
-"""Fact in a corpus's manifest: reasons by task."""
+"""Key of the facts in the manifest of a corpus: reasons by task."""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A task that the data set of a recipe does not have in the recipe's language."""
+    """A task whose data set lacks the recipe's language."""
 
     task: str
     reason: str
-    """SIB-200 has no bre_Latn."""
+    """For example: SIB-200 has no bre_Latn."""
 
     def __str__(self) -> str:
         if self.task == "mlm":
@@ -39,9 +39,9 @@ class Skipped:
 
 
 def missing_data(recipe: Recipe) -> dict[str, str]:
-    """Why tasks (and mlm) have no data in the recipe's language, by name, as the hub says now.
+    """The tasks (and mlm) without data in the recipe's language, with the reasons, as the hub says now.
 
-    Asks for one listing of each folder (see `hub.list_folder`). Where the hub cannot be reached nothing is missing.
+    Asks for one listing per folder (see `hub.list_folder`). If the hub cannot be reached, no task counts as missing.
     """
     settings, reasons = recipe.eval, {}
     for name in settings.configured:
@@ -52,10 +52,10 @@ def missing_data(recipe: Recipe) -> dict[str, str]:
 
 
 def skipped_tasks(recipe: Recipe, corpus: Artifact | None) -> dict[str, Skipped]:
-    """The tasks without data in the recipe's language, by name; with mlm, its files are left out, not the task.
+    """The tasks without data in the recipe's language, by name; of mlm only the files are left out.
 
-    Decided once, when the recipe's corpus is made: what is scored does not depend on the network, and a task set that
-    came later, whose lines are in the text, is not scored on it. Raises UserError for one that `eval.tasks` names.
+    Decided once, when the corpus is prepared: so the scores do not depend on the network, and data that the hub adds
+    later, whose sentences may be in the corpus, are not scored. Raises UserError for a task that `eval.tasks` names.
     """
     recorded = None
     if corpus is not None and corpus.exists and recipe.corpus is not None and recipe.corpus.drop_task_lines:
@@ -68,19 +68,19 @@ def skipped_tasks(recipe: Recipe, corpus: Artifact | None) -> dict[str, Skipped]
 
 
 def tasks_to_run(recipe: Recipe, skipped: Collection[str]) -> list[str]:
-    """mlm and the tasks that are to be scored, each once, without those that are `skipped`."""
+    """The tasks to score (mlm is one), without repeats and without those `skipped`."""
     settings = recipe.eval
     left_out = set(skipped) - {"mlm"}
     return [name for name in dict.fromkeys(settings.tasks or settings.configured) if name not in left_out]
 
 
 def sentence_settings(recipe: Recipe, skipped: Collection[str]) -> PseudoPerplexity:
-    """`eval.mlm`, without its files where mlm is among the `skipped`."""
+    """`eval.mlm`, without its files if mlm is among the `skipped`."""
     return recipe.eval.mlm.model_copy(update={"files": []}) if "mlm" in skipped else recipe.eval.mlm
 
 
 def _why_missing(section: Task | PseudoPerplexity, recipe: Recipe) -> str:
-    """SIB-200 has no bre_Latn; "" where the data set has the language, or that cannot be told."""
+    """The reason (SIB-200 has no bre_Latn); "" if the data set has the language or the hub cannot be asked."""
     language = find_language(recipe.language)
     for locations in _in_own_language(section, recipe.eval):
         reasons = [_why_location_missing(location, section.dataset, language) for location in alternatives(locations)]
@@ -90,7 +90,7 @@ def _why_missing(section: Task | PseudoPerplexity, recipe: Recipe) -> str:
 
 
 def _in_own_language(section: Task | PseudoPerplexity, settings: Eval) -> Iterator[str | list[str]]:
-    """The locations of a task that hold data in the recipe's language and are read."""
+    """The locations of a task that are read and hold data in the recipe's language."""
     if isinstance(section, PseudoPerplexity):
         yield from section.files
         return
@@ -106,9 +106,9 @@ def _why_location_missing(location: str, dataset: str, language: Language) -> st
     try:
         find_hub_files(location)
     except NotOnHubError as error:
-        # Any other part that is missing means that the data set is laid out differently, which is an error.
+        # Any other missing part means that the layout of the data set is different: an error, reported later.
         if error.missing in (language.code, language.glotcc, language.wikiann, language.conceptnet):
             return f"{dataset or error.repo} has no {error.missing}"
-    except UserError:  # the hub cannot be reached, or refuses: that is reported where the file is needed
+    except UserError:  # the hub cannot be reached or refuses: reported where the file is read
         pass
     return ""

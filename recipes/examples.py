@@ -1,4 +1,4 @@
-"""Rows of data files as examples of a task, and as sentences, with an account of those that were left out."""
+"""Read rows of data files as examples of a task or as sentences, and count the rows that are left out."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,9 +15,9 @@ from .labels import LabelReader, label_name
 EMPTY, OTHER_ROWS, OTHER_SPLITS, SAMPLED, LIMITED = "empty text", "where", "other splits", "max_train_samples", "limit"
 CUT_OFF = "cut off by max_length"  # words
 EXPECTED = {OTHER_ROWS, OTHER_SPLITS, SAMPLED, LIMITED}  # reasons that the recipe asks for
-MUCH = 0.01  # of the rows: then the loss is told
+MUCH = 0.01  # share of the rows from which a loss is reported
 LONG_FILE, LONG_SENTENCE = 200, 1000  # words in one sentence: of the whole file, of one among others
-DEFAULT_COLUMNS = {"text", "label"}  # of Task: CoNLL files are read without
+DEFAULT_COLUMNS = {"text", "label"}  # of Task; CoNLL files have no such columns
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Item:
 
 @dataclass
 class Account:
-    """What became of the rows of a split: rows = used + the sum of `dropped`."""
+    """Numbers of rows read, used and left out of a split: rows = used + the sum of `dropped`."""
 
     rows: int = 0
     """Rows of a table, lines of a text, sentences of a CoNLL file."""
@@ -39,15 +39,15 @@ class Account:
     words: Counter[str] = field(default_factory=Counter)
     """Words left out of the rows that are used, by reason."""
     lines: Counter[str] = field(default_factory=Counter)
-    """Lines of CoNLL files that are no words, by reason; of the whole file, whatever part of it is used."""
+    """Lines of CoNLL files that are not words, by reason; of the whole file, also if only a part of it is used."""
     all_words: int = 0
-    """Words of the rows that are used, with those left out; of tasks with tags alone."""
+    """Words of the rows that are used, including words left out; only for tagging."""
     cut: int = 0
-    """Rows of which the model reads the beginning alone."""
+    """Rows that are truncated."""
     renamed: Counter[str] = field(default_factory=Counter)
     """Labels written in another Unicode form or with invisible characters, by name."""
     notes: list[tuple[str, str]] = field(default_factory=list)
-    """How files were read, where their names do not tell: the file's name and a note."""
+    """How files were read, if their names do not show it: the name of the file and a note."""
 
     @property
     def used(self) -> int:
@@ -65,18 +65,18 @@ class Account:
         return facts | {name: dict(+counts) for name, counts in parts.items() if +counts}
 
     def losses(self, limit: str = "eval.training.max_length") -> list[str]:
-        """Sentences on rows and words that were left out though nobody asked for it, where these are many.
+        """Messages about many rows or words that were left out although the recipe does not ask for it.
 
-        `limit` is the recipe's field that says where rows and words are cut off.
+        `limit` is the field of the recipe by which they are truncated.
         """
         words = self.words.copy()
         beyond = words.pop(CUT_OFF, 0)
-        told = [_loss(self.dropped, self.rows, "rows"), _loss(words, self.all_words, "words")]
+        messages = [_loss(self.dropped, self.rows, "rows"), _loss(words, self.all_words, "words")]
         if beyond > MUCH * self.all_words:
-            told.append(f"{beyond:,} of {self.all_words:,} words lie beyond {limit} and were left out")
+            messages.append(f"{beyond:,} of {self.all_words:,} words lie beyond {limit} and were left out")
         if not self.all_words and self.cut > MUCH * self.used:
-            told.append(f"{self.cut:,} of {self.used:,} rows are longer than {limit} and were cut")
-        return [loss for loss in told if loss]
+            messages.append(f"{self.cut:,} of {self.used:,} rows are longer than {limit} and were truncated")
+        return [message for message in messages if message]
 
 
 def _loss(dropped: Counter[str], whole: int, what: str) -> str:
@@ -88,7 +88,7 @@ def _loss(dropped: Counter[str], whole: int, what: str) -> str:
 
 
 def reading_notes(accounts: Iterable[Account]) -> list[str]:
-    """Sentences on how files were read, one for all files that were read alike."""
+    """Messages on how files were read, one for all files with the same note."""
     files: dict[str, dict[str, None]] = {}
     for name, note in (pair for account in accounts for pair in account.notes):
         files.setdefault(note, {})[name] = None
@@ -96,7 +96,7 @@ def reading_notes(accounts: Iterable[Account]) -> list[str]:
 
 
 def read_items(path: Path, task: Task, account: Account | None = None) -> list[Item]:
-    """The examples in a CoNLL file or a table, in order. Raises UserError for a row that is none."""
+    """The examples in a CoNLL file or a table, in order. Raises UserError for an invalid row."""
     account = account or Account()
     labels = LabelReader(task.labels)
     if is_conll(path):
@@ -110,9 +110,9 @@ def read_items(path: Path, task: Task, account: Account | None = None) -> list[I
 
 
 def read_texts(path: Path, name: str, account: Account | None = None) -> Iterator[str]:
-    """The lines of a text file, or column `name` of a table; blank ones are left out.
+    """The lines of a text file, or column `name` of a table, without blank ones.
 
-    Raises UserError for a value that is no text.
+    Raises UserError for a value that is not text.
     """
     account = account or Account()
     if is_conll(path) and not is_text(path):
@@ -143,12 +143,12 @@ def _sentences(path: Path, task: Task, labels: LabelReader, account: Account) ->
     account.rows += len(conll.sentences)
     account.lines.update(conll.dropped)
     account.notes += [(path.name, note) for note in (*conll.notes, *_long_sentences(path, conll.sentences))]
-    # a tag that the recipe's labels lack may become one of them when it is put into IOB2
+    # a tag that is not among the recipe's labels may become one of them in IOB2
     return [Item(words, [labels.read(tag) or tag for tag in tags]) for words, tags in conll.sentences]
 
 
 def _long_sentences(path: Path, sentences: Sequence[tuple[list[str], list[str]]]) -> list[str]:
-    """A note on a sentence that is too long to be one. Raises UserError where such a sentence is the whole file."""
+    """A note on a suspiciously long sentence. Raises UserError if such a sentence is the whole file."""
     longest = max((len(words) for words, _ in sentences), default=0)
     if len(sentences) == 1 and longest > LONG_FILE:
         raise UserError(f"{path}: one sentence of {longest:,} words: are blank lines missing?")
@@ -156,7 +156,7 @@ def _long_sentences(path: Path, sentences: Sequence[tuple[list[str], list[str]]]
 
 
 def _named(names: str | list[str]) -> str | None:
-    """The column of a CoNLL file that a task names; None for the defaults, and for alternatives, which tables have."""
+    """The column of a CoNLL file that a task names; None for the defaults and for lists, which are meant for tables."""
     return None if isinstance(names, list) or names in DEFAULT_COLUMNS else names
 
 
@@ -179,12 +179,12 @@ def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> It
 
 def _is_same(value: Any, wanted: str) -> bool:
     name = label_name(value)
-    truth = wanted.lower() in ("true", "false")  # pandas writes True
-    return name == wanted or (truth and name.lower() == wanted.lower())
+    is_boolean = wanted.lower() in ("true", "false")  # pandas writes True
+    return name == wanted or (is_boolean and name.lower() == wanted.lower())
 
 
 def _tagged(words: list[Any], tags: Any, task: Task, labels: LabelReader, place: str) -> tuple[list[str], list[str]]:
-    """Words and as many tags."""
+    """The words of a row and their tags. Raises UserError if their numbers differ."""
     words = [text_in(word, task.text_column, place) for word in words]
     if not isinstance(tags, list):
         raise UserError(
@@ -201,7 +201,7 @@ def _tagged(words: list[Any], tags: Any, task: Task, labels: LabelReader, place:
 
 
 def _one_label(label: Any, task: Task, labels: LabelReader, place: str) -> str:
-    """A text's label, which may stand in a list of one."""
+    """The label of a text, which may be in a list of length one."""
     if isinstance(label, dict) or (isinstance(label, list) and any(isinstance(part, list | dict) for part in label)):
         raise UserError(_spans(task, place))
     if isinstance(label, list):
@@ -223,7 +223,7 @@ def _spans(task: Task, place: str) -> str:
 
 
 def _name(value: Any, task: Task, labels: LabelReader, place: str) -> str:
-    """A label's name. Raises UserError where there is none, or none that the recipe knows."""
+    """The name of a label. Raises UserError for a missing label, and for one that the recipe does not list."""
     if value is not None and not isinstance(value, str | int | float | Decimal):
         raise UserError(f"{place}, column {task.label_column!r}: expected a label, got {describe(value)}")
     name = labels.read(value)

@@ -1,4 +1,4 @@
-"""GlotCC's files of a language on the hub."""
+"""The files of a language in GlotCC on the hub."""
 
 import hashlib
 from dataclasses import replace
@@ -8,14 +8,15 @@ from ..workspace.hub import HubFolder, list_folder
 from .languages import find_language
 from .schema import Corpus
 
-FETCHED = 4  # times the cap is fetched before the rest of the shards is left alone
+FETCHED = 4  # times the cap is fetched; the shards after that are not downloaded
 
 
 def glotcc_shards(corpus: Corpus, language: str) -> HubFolder:
-    """The folder of a language with its shards alone, in the order in which they are read; nothing is downloaded.
+    """The folder of a language with only its shards, in the order in which they are read; nothing is downloaded.
 
-    The files are `v1.0/<label>/<label>_<i>.parquet`. They are never found by config name: that would parse a card of
-    6,400 lines. Where a cap may leave some unread, the order has no meaning. Raises UserError where there are none.
+    The files are `v1.0/<label>/<label>_<i>.parquet`. They are not looked up by configuration, for which `datasets`
+    would parse a card of 6,400 lines. If a cap may leave shards unread, their order is pseudo-random, so that the text
+    is no sorted part of the whole. Raises UserError if there are none.
     """
     label = find_language(language).glotcc
     folder = list_folder(corpus.glotcc, f"v1.0/{label}", corpus.revision)

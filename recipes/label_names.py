@@ -1,4 +1,4 @@
-"""The names behind numeric labels: from the file itself, from the data set's card, or assumed from the recipe."""
+"""Names of numeric labels: from the file itself, from the data set's card, or assumed from the recipe."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +14,17 @@ from .labels import label_name
 
 @dataclass(frozen=True)
 class LabelNames:
-    """Names of the labels by their numbers, and how sure their order is."""
+    """Names of the labels in the order of their numbers, and where they come from."""
 
     names: list[str] | None
     origin: Literal["names", "file", "card", "recipe", "none"]
-    """names: the column holds no numbers; recipe: nobody but the recipe says which number stands for which name."""
+    """names: the column holds no numbers; recipe: only the recipe says which number stands for which name."""
 
 
 def label_names(path: Path, column_name: str, labels: list[str] | None, location: str) -> LabelNames:
-    """The names behind the numbers in a file's label column; `location` is the address or path that it came from.
+    """The names of the numbers in a file's label column; `location` is the address or path of the file.
 
-    Raises UserError where the file or its card name other labels than the recipe's `labels`.
+    Raises UserError if the file or its card name other labels than the recipe's `labels`.
     """
     if not _holds_numbers(path, column_name, labels):
         return LabelNames(labels, "names")
@@ -42,7 +42,7 @@ def label_names(path: Path, column_name: str, labels: list[str] | None, location
 
 
 def _holds_numbers(path: Path, column_name: str, labels: list[str] | None) -> bool:
-    """Whether the first row's label, or first tag, is a number that is no label's name."""
+    """Whether the label (or first tag) of the first row is a number, and not the name of a label."""
     label = next(read_rows(path), {}).get(column_name)
     while isinstance(label, list) and label:
         label = label[0]
@@ -57,15 +57,15 @@ def _names_in_card(column: str, address: str) -> list[str] | None:
         files = find_hub_files(address)
     except UserError:
         return None
-    return _of_configuration(files.card, column, files.paths[0])
+    return _names_in_configuration(files.card, column, files.paths[0])
 
 
-def _of_configuration(card: Card, column: str, path: str) -> list[str] | None:
-    """The names of the configuration that the path is named after, or those that all configurations agree on."""
-    named = {config: columns[column] for config, columns in card.class_names.items() if column in columns}
+def _names_in_configuration(card: Card, column: str, path: str) -> list[str] | None:
+    """The names in the configuration that is part of the path, or those that all configurations agree on."""
+    by_configuration = {config: columns[column] for config, columns in card.class_names.items() if column in columns}
     parts = {part.split(".")[0] for part in path.split("/")}
-    for config, names in named.items():
+    for config, names in by_configuration.items():
         if config in parts:
             return names
-    distinct = {tuple(names) for names in named.values()}
+    distinct = {tuple(names) for names in by_configuration.values()}
     return list(distinct.pop()) if len(distinct) == 1 else None

@@ -1,4 +1,4 @@
-"""One name for each label, however a file writes it: numbers as numbers, one Unicode form, no invisible characters."""
+"""Give each label one name, however a file writes it: 1 or 1.0, other Unicode forms, invisible characters."""
 
 import re
 from collections import Counter
@@ -8,13 +8,13 @@ from typing import Any
 from ..workspace.tables import is_missing
 from ..workspace.text import clean_line
 
-WHOLE = re.compile(r"(-?\d+)\.0+")  # pandas writes a column of numbers so when one row had none
+WHOLE = re.compile(r"(-?\d+)\.0+")  # pandas writes whole numbers so where a row has none
 
 
 def label_name(value: Any) -> str:
     """The name of a label: 1, 1.0 and "1.0" are "1", True is "true"; "" for a missing one.
 
-    Text comes in the form that all text has here (`workspace.text`).
+    Text is cleaned as in `workspace.text`.
     """
     if is_missing(value):
         return ""
@@ -28,18 +28,18 @@ def label_name(value: Any) -> str:
 
 
 class LabelReader:
-    """Labels by the names that a recipe gives them, if it does; counts those that a file writes in another form."""
+    """Reads labels, with the names in the recipe if it has any, and counts those in another Unicode form."""
 
     def __init__(self, names: Sequence[str] | None) -> None:
         self._names = names
         self._by_name = {label_name(name): name for name in names or ()}
         self._known: dict[tuple[type, Any], str] = {}
         self.renamed: Counter[str] = Counter()
-        """By name, labels whose file has another Unicode form of it, or invisible characters in it."""
+        """By name, labels that the file has in another Unicode form or with invisible characters."""
 
     def read(self, value: Any) -> str | None:
-        """The name of a label, or None where the recipe's names have none for it; "" for a missing one."""
-        key = (type(value), value)  # 1 == True
+        """The name of a label; None if the recipe has names and this is none of them, "" for a missing label."""
+        key = (type(value), value)  # with the type, since 1 == True
         if key not in self._known:
             name = self._name(value)
             if name is None:

@@ -1,7 +1,7 @@
-"""Languages and the codes by which the data sources know them.
+"""Languages and their codes in the data sources.
 
-Four systems meet here: FLORES and SIB-200 write `swh_Latn` (our canonical form), GlotCC `swh-Latn`, ConceptNet and
-WikiANN `sw`. The table, `languages.csv`, was put together from
+FLORES and SIB-200 write `swh_Latn`, the canonical form here, GlotCC `swh-Latn`, ConceptNet and WikiANN `sw`. The table,
+`languages.csv`, was compiled from
 
 - Joshi et al. 2020, "The State and Fate of Linguistic Diversity": resource classes, as printed in the paper below,
 - Gurgurov et al. 2025, arXiv 2502.10140: its 30 languages, their sentiment sets and what mBERT and XLM-R saw of them
@@ -20,7 +20,7 @@ from importlib.resources import files
 
 from ..workspace.errors import UserError
 
-# GlotCC follows GlotLID, which names these differently (two rows may share one label).
+# GlotCC follows GlotLID, which has other labels for these. Two rows may share one label.
 _GLOTCC_LABELS = {
     "est_Latn": "ekk-Latn",
     "grn_Latn": "gug-Latn",
@@ -32,7 +32,7 @@ _GLOTCC_LABELS = {
     "zho_Hant": "cmn-Hani",
 }
 
-# ISO 639-3 macro-languages that are no row themselves, with their members in the table.
+# ISO 639-3 macro-languages, which have no row of their own, with their members in the table.
 _MACRO_LANGUAGES = {
     "aka": "aka twi",
     "ara": "acm aeb ajp apc arb ars ary arz",
@@ -79,7 +79,7 @@ _TWO_LETTER_CODES = {
     "tw": "twi",
 }
 
-# ISO 15924 codes that FLORES and GlotCC use beside Unicode's, and those of Unicode's that name no script.
+# ISO 15924 codes of FLORES and GlotCC that are not among those of Unicode, and codes of Unicode that are not scripts.
 _MIXED_SCRIPTS = {"Hans", "Hant", "Jpan", "Kore"}
 _NO_SCRIPTS = {"Zinh", "Zyyy", "Zzzz"}
 
@@ -87,16 +87,16 @@ _CODE = re.compile(r"([a-z]{3})_([a-z]{4})")
 
 
 class UnknownLanguageError(ValueError):
-    """The text names no language, or more than one; the message says which ones may be meant."""
+    """The text is not the name of one language; the message says which languages may be meant."""
 
 
 class AmbiguousLanguageError(UnknownLanguageError):
-    """The text is a macro-language or a code that several languages share; the message names them."""
+    """The text is a macro-language or a code of several languages; the message names them."""
 
 
 @dataclass(frozen=True)
 class Language:
-    """A language in one script, with its codes and what is known of it; `None` and "" mean unknown."""
+    """A language in one script, with its codes and further facts; `None` and "" mean unknown."""
 
     code: str
     """ISO 639-3 and ISO 15924 as in FLORES-200: `swh_Latn`."""
@@ -105,15 +105,15 @@ class Language:
     conceptnet: str = ""
     """Code in ConceptNet 5.7."""
     wikiann: str = ""
-    """Code of the wiki in WikiANN."""
+    """Code of the Wikipedia in WikiANN."""
     sentiment: str = ""
-    """Sentiment set on the Hugging Face hub that the paper uses, `DGurgurov/swahili_sa`."""
+    """Sentiment data set of the paper on the Hugging Face hub, such as `DGurgurov/swahili_sa`."""
     joshi_class: int | None = None
     """Resource class, 0 to 5, as the paper prints it."""
     mbert_gb: float | None = None
-    """Size of the Wikipedia that stands for mBERT's pre-training data; 0 when the paper counts it as unseen."""
+    """Size of the Wikipedia, for mBERT's pre-training data; 0 if the paper counts the language as unseen."""
     xlmr_gb: float | None = None
-    """Size in CC100, XLM-R's pre-training data; 0 when the paper counts it as unseen."""
+    """Size in CC100, XLM-R's pre-training data; 0 if the paper counts the language as unseen."""
     glotcc_documents: int | None = None
     """Documents in GlotCC-V1; languages that share a label share its number."""
     paper: bool = False
@@ -142,26 +142,26 @@ class Language:
         return self.code
 
 
-# ISO 639-2 and ISO 15924 for what has no one language and script: a base's text, not one of the table's rows.
+# ISO 639-2 and ISO 15924 codes of several languages and scripts: for the text of a base, not a row of the table.
 SEVERAL = Language("mul_Zyyy", "Several languages")
 
 
 @cache
 def all_languages() -> tuple[Language, ...]:
-    """Return every language of the table, sorted by code."""
+    """All languages of the table, sorted by code."""
     text = files(__name__.rpartition(".")[0]).joinpath("languages.csv").read_text(encoding="utf-8")
     return tuple(_from_row(row) for row in csv.DictReader(text.splitlines()))
 
 
 def find_language(text: str) -> Language:
-    """Return the language that a code of any of the four systems, an ISO code or an English name stands for.
+    """The language with this code in one of the data sources, this ISO code or this English name.
 
-    Case does not matter, nor does '-' or '_'. A full code that the table lacks (`xho-Cyrl`) is a language of its own,
-    as GlotCC has many more labels than the table, if its script is one. `mul` is several languages together.
+    Case, '-' and '_' make no difference. A full code that is not in the table (`xho-Cyrl`) is a language too if its
+    script is valid, as GlotCC has many more labels than the table. `mul` stands for several languages together.
 
     Raises:
-        AmbiguousLanguageError: `text` is a macro-language or a code that several languages share.
-        UnknownLanguageError: `text` is no language.
+        AmbiguousLanguageError: `text` is a macro-language or a code of several languages.
+        UnknownLanguageError: `text` is not a language.
     """
     key = _normalise(text)
     if key in ("mul", "mul_zyyy"):
@@ -177,13 +177,13 @@ def find_language(text: str) -> Language:
         script = code[2].title()
         if not _is_script(script):
             raise UnknownLanguageError(f"unknown script {script!r} in {text!r}; {suggestion(text)}")
-        free = f"{code[1]}_{script}"
-        return Language(code=free, name=free)
-    found = _by_short_code().get(key, ())
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise AmbiguousLanguageError(f"{text!r} may mean {_join(found)}; name one")
+        full_code = f"{code[1]}_{script}"
+        return Language(code=full_code, name=full_code)
+    matches = _by_short_code().get(key, ())
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise AmbiguousLanguageError(f"{text!r} may mean {_join(matches)}; name one")
     raise UnknownLanguageError(f"unknown language {text!r}; {suggestion(text)}")
 
 
@@ -196,22 +196,22 @@ def language_code(text: str, option: str = "language") -> str:
 
 
 def search_languages(text: str) -> list[Language]:
-    """Return the languages with `text` in a code, the name or the sentiment set; what it names exactly goes first.
+    """The languages with `text` in a code, the name or the sentiment data set; exact matches first.
 
-    A macro-language finds its members, a full code that the table lacks the language of its own that it stands for.
+    A macro-language gives its members, and a full code that is not in the table the language that it stands for.
     """
     key = _normalise(text)
     code = _CODE.fullmatch(key)
     members = _members(code[1] if code else key)
-    parts = {x: {*_keys(x), _normalise(x.sentiment)} for x in all_languages()}
-    found = [x for x in all_languages() if x in members or any(key in part for part in parts[x])]
-    if not found and code and _is_script(code[2].title()):
+    texts = {language: {*_keys(language), _normalise(language.sentiment)} for language in all_languages()}
+    matches = [language for language in texts if language in members or any(key in part for part in texts[language])]
+    if not matches and code and _is_script(code[2].title()):
         return [find_language(text)]
-    return sorted(found, key=lambda x: x not in members and key not in parts[x])
+    return sorted(matches, key=lambda language: language not in members and key not in texts[language])
 
 
 def suggestion(text: str) -> str:
-    """What to write in place of an unknown `text`, as half a sentence: the nearest languages, else how codes look."""
+    """What may be meant by an unknown `text`, as the end of a sentence: similar languages, else the forms of codes."""
     key = _normalise(text)
     iso, _, script = key.partition("_")
     nearest = [language for language in all_languages() if script and language.iso == iso]
@@ -221,7 +221,9 @@ def suggestion(text: str) -> str:
         if near:
             return f"did you mean {iso}_{near[0]}?"
     nearest = (nearest or _nearest(key))[:3]
-    return f"did you mean {_join(nearest)}?" if nearest else "write it as in swh_Latn, swh, sw or Swahili"
+    return (
+        f"did you mean {_join(nearest)}?" if nearest else "expected a code or name such as swh_Latn, swh, sw or Swahili"
+    )
 
 
 def _from_row(row: dict[str, str]) -> Language:
@@ -245,7 +247,7 @@ def _normalise(text: str) -> str:
 
 
 def _members(macro: str) -> list[Language]:
-    """The languages of a macro-language in the table, none for any other code."""
+    """The languages of a macro-language in the table; empty for any other code."""
     isos = _MACRO_LANGUAGES.get(macro, "").split()
     return [language for language in all_languages() if language.iso in isos]
 
@@ -261,7 +263,7 @@ def _full_keys(language: Language) -> set[str]:
 
 
 def _short_keys(language: Language) -> set[str]:
-    """Every short code of a language but its own ISO code, which goes before these."""
+    """The short codes of a language except its ISO code, which takes precedence."""
     two_letter = [short for short, iso in _TWO_LETTER_CODES.items() if iso == language.iso]
     keys = (language.conceptnet, language.wikiann, language.glotcc[:3], *two_letter)
     return {_normalise(key) for key in keys if key}
@@ -274,38 +276,38 @@ def _keys(language: Language) -> set[str]:
 @cache
 def _by_full_name() -> dict[str, tuple[Language, ...]]:
     """Languages by code, GlotCC label and English name."""
-    found: dict[str, tuple[Language, ...]] = {}
+    by_name: dict[str, tuple[Language, ...]] = {}
     for language in all_languages():
         for key in _full_keys(language):
-            found[key] = (*found.get(key, ()), language)
-    return found
+            by_name[key] = (*by_name.get(key, ()), language)
+    return by_name
 
 
 @cache
 def _by_short_code() -> dict[str, tuple[Language, ...]]:
-    """Languages by short code; one that is an ISO code of the table means that language in whatever system."""
-    own: dict[str, tuple[Language, ...]] = {}
-    other: dict[str, tuple[Language, ...]] = {}
+    """Languages by short code; an ISO code of the table always stands for its own language."""
+    by_iso: dict[str, tuple[Language, ...]] = {}
+    by_other_code: dict[str, tuple[Language, ...]] = {}
     for language in all_languages():
-        own[language.iso] = (*own.get(language.iso, ()), language)
+        by_iso[language.iso] = (*by_iso.get(language.iso, ()), language)
         for key in _short_keys(language):
-            other[key] = (*other.get(key, ()), language)
-    return other | own
+            by_other_code[key] = (*by_other_code.get(key, ()), language)
+    return by_other_code | by_iso
 
 
 def _join(languages: list[Language] | tuple[Language, ...]) -> str:
-    *others, last = (f"{language.code} ({language.name})" for language in languages)
-    return f"{', '.join(others)} or {last}" if others else last
+    *first, last = (f"{language.code} ({language.name})" for language in languages)
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _nearest(key: str) -> list[Language]:
-    """The languages whose name contains an unknown `key`, else those with the nearest codes and names."""
+    """The languages whose name contains an unknown `key`, else those with similar codes and names."""
     by_key: dict[str, Language] = {}
     for language in all_languages():
-        for other in _keys(language):
-            by_key.setdefault(other, language)
+        for known_key in _keys(language):
+            by_key.setdefault(known_key, language)
     part_of = [language for language in all_languages() if len(key) > 3 and key in language.name.casefold()]
-    # A two-letter code is near every three-letter one, so codes are compared with codes of the same length only.
-    peers = [other for other in by_key if len(other) == len(key) or len(other) > 3]
-    near = [by_key[other] for other in difflib.get_close_matches(key, peers, n=6, cutoff=0.65)]
+    # A two-letter code is similar to every three-letter one, so codes are compared only with codes of the same length.
+    comparable = [known_key for known_key in by_key if len(known_key) == len(key) or len(known_key) > 3]
+    near = [by_key[known_key] for known_key in difflib.get_close_matches(key, comparable, n=6, cutoff=0.65)]
     return list(dict.fromkeys(part_of or near))

@@ -5,8 +5,8 @@ from typing import Any
 
 COMMON_CRAWL = "Common Crawl's terms of use"
 CONCEPTNET = "CC BY-SA 4.0"
-LOCAL_FILES = "local files: see where you have them from"
-UNKNOWN = "see the page of the data set"
+LOCAL_FILES = "local files; see their own terms"
+UNKNOWN = "see the data set's page"
 
 # (part of an address in lower case, name, terms), for task data whose card was not read or states no licence
 TASK_DATA = (

@@ -1,7 +1,7 @@
-"""Whether everything that a recipe needs from elsewhere can be had, asked before anything is downloaded.
+"""Check that everything a recipe needs is available, before anything is downloaded.
 
-One row for the base, the text, the graph and each task: found, cached, local, skipped, gated, missing or unreachable,
-with its size and the licence that its card states.
+One row each for the base, the text, the graph and every task: found, cached, local, skipped, gated, missing or
+unreachable, with its size and the licence on its card.
 """
 
 import re
@@ -41,24 +41,24 @@ class Source:
     """Bytes to download or downloaded; None where unknown."""
     licence: str = ""
     note: str = ""
-    """For a state in UNUSABLE, why, and what to do about it."""
+    """For a state in UNUSABLE, the reason and what to do."""
 
     @property
     def unusable(self) -> bool:
-        """Whether the run would stop here."""
+        """Whether the run would fail here."""
         return self.state in UNUSABLE
 
 
 def check_sources(
     recipe: Recipe, workspace: Path, corpus: Artifact | None = None, finished: Collection[str] = ()
 ) -> list[Source]:
-    """Ask for all that the recipe needs, except for the parts that are `finished` (base, corpus, graph, mlm, topic).
+    """Check all sources of the recipe except those of the `finished` parts (base, corpus, graph, mlm, topic).
 
-    `corpus` is the recipe's corpus, which may record which tasks are skipped. Asks the hub and other servers, a few
-    requests each, and downloads nothing. Offline, the same from the cache.
+    `corpus` is the recipe's corpus, which may record the skipped tasks. Sends the hub and other servers a few requests
+    each and downloads nothing. Offline, checks the cache.
     """
     downloads = workspace / "downloads"
-    checks: dict[str, tuple[str, Callable[[], Source]]] = {}  # part -> place, what to ask
+    checks: dict[str, tuple[str, Callable[[], Source]]] = {}  # part -> place, check
     base, text, graph = recipe.base, recipe.corpus, recipe.graph
     if base.model is not None:
         name = base.model
@@ -85,10 +85,10 @@ def _task_checks(
         refusal = error
         return {"tasks": ("", lambda: _refuse(refusal))}
     names = dict.fromkeys(settings.tasks or settings.configured)
-    # all task sets are read: their lines are dropped from the text
-    everything = settings.configured if recipe.corpus and recipe.corpus.drop_task_lines else names
+    # preparing the corpus reads all task data, to drop their lines from the text
+    read_names = settings.configured if recipe.corpus and recipe.corpus.drop_task_lines else names
     checks: dict[str, tuple[str, Callable[[], Source]]] = {}
-    for name in dict.fromkeys([*names, *everything]):
+    for name in dict.fromkeys([*names, *read_names]):
         section = settings.mlm if name == "mlm" else settings.with_data[name]
         if name in skipped:
             row = Source(field_of(name), section.dataset, "skipped", note=skipped[name].reason)
@@ -103,7 +103,7 @@ def _task_checks(
 
 
 def _files_of(task: PseudoPerplexity | Task) -> Sequence[str | list[str]]:
-    """The files that are read, with folders and globs of sentences replaced by what they hold."""
+    """The files of a task; folders and globs of sentence files are expanded."""
     return sentence_files(task) if isinstance(task, PseudoPerplexity) else _locations(task)
 
 
@@ -112,20 +112,20 @@ def _refuse(error: UserError) -> Source:
 
 
 def unusable_sources(sources: Iterable[Source]) -> str:
-    """One line for each source that cannot be had, those of a server that does not answer together; "" if none."""
+    """One line per unusable source, one for all sources of a server that does not answer; "" if there are none."""
     lines: list[str] = []
-    waiting: dict[str, list[str]] = {}
+    parts_by_reason: dict[str, list[str]] = {}
     for source in sources:
         if source.state == "unreachable":
-            waiting.setdefault(source.note.partition(": ")[2], []).append(source.part)
+            parts_by_reason.setdefault(source.note.partition(": ")[2], []).append(source.part)
         elif source.unusable:
             lines.append(f"{source.part}: {source.note}")
-    lines += [f"{', '.join(parts)}: {reason}" for reason, parts in waiting.items()]
+    lines += [f"{', '.join(parts)}: {reason}" for reason, parts in parts_by_reason.items()]
     return "\n  ".join(lines)
 
 
 def _checked(part: str, place: str, check: Callable[[], Source]) -> Source:
-    """What a check says, or the row for what it raises."""
+    """The row of a check, or of the error that it raises."""
     try:
         return check()
     except UserError as error:
@@ -167,11 +167,11 @@ def _corpus(corpus: Corpus, language: str) -> Source:
     listing = glotcc_shards(corpus, language)
     capped = corpus.max_bytes is not None or corpus.max_documents is not None
     cached = [cached_file(corpus.glotcc, path, listing.commit) is not None for path in listing.files]
-    enough = cached[0] if capped else all(cached)  # with a cap, the first shards in this order may be all that is read
+    enough = cached[0] if capped else all(cached)  # with a cap, the first shards may be all that is read
     if not all(cached):
         _check_may_download(corpus.glotcc, listing.card.gated, listing.fresh, cached=enough)
     count = "1 file" if len(listing.files) == 1 else f"{len(listing.files)} files"
-    most = ", as far as the cap needs" if capped and len(listing.files) > 1 else ""
+    most = ", only as many as the cap needs" if capped and len(listing.files) > 1 else ""
     folder = next(iter(listing.files)).rpartition("/")[0]
     place = f"{corpus.glotcc} at {listing.commit[:8]}, {folder} ({count}{most})"
     size = sum(listing.files.values())
@@ -179,9 +179,9 @@ def _corpus(corpus: Corpus, language: str) -> Source:
 
 
 def _check_may_download(repo: str, gated: bool, fresh: bool, *, cached: bool) -> None:
-    """Raise a UserError where files of a repository that are not cached cannot be downloaded.
+    """Raise a UserError if files of a repository that are not cached cannot be downloaded.
 
-    A kept listing says nothing of that, so the hub is asked; offline, nobody is, and what is `cached` has to do.
+    A stored listing does not tell, so the hub is asked; offline, the cached files must be enough.
     """
     if not cached:
         check_online(repo)
@@ -197,7 +197,7 @@ def _locations(task: Task) -> list[str | list[str]]:
 
 def _task(name: str, locations: Sequence[str | list[str]], downloads: Path) -> Source:
     part = field_of(name)
-    files = [first_that_exists(place, lambda one: _file(part, one, downloads)) for place in locations]
+    files = [first_that_exists(location, lambda each: _file(part, each, downloads)) for location in locations]
     places = list(dict.fromkeys(source.place for source in files))
     sizes = [source.size for source in files]
     order: list[State] = ["found", "cached", "local"]
@@ -211,7 +211,7 @@ def _task(name: str, locations: Sequence[str | list[str]], downloads: Path) -> S
 
 
 def _file(part: str, location: str, downloads: Path) -> Source:
-    """One file, or the shards of one. Raises UserError where it cannot be had."""
+    """One file or its shards. Raises UserError if it is not available."""
     if location.startswith("hf://"):
         files: HubFiles = find_hub_files(location)
         if not files.cached:

@@ -1,4 +1,4 @@
-"""Examples of the tasks, and sentences for pseudo-perplexity, from the local and hub files that a recipe names."""
+"""Read the examples of the tasks and the sentences for pseudo-perplexity from the files that a recipe names."""
 
 import hashlib
 from collections import Counter
@@ -10,7 +10,7 @@ from ..workspace.errors import UserError
 from ..workspace.locations import alternatives, expand_files, find_files, identity, local_files
 from ..workspace.progress import QUIET, Progress, say_once
 from ..workspace.tables import ColumnError, choose_column, is_conll
-from ..workspace.text import clean_field, clean_line, told
+from ..workspace.text import clean_field, clean_line, describe_changes
 from .evaluation import TASKS, PseudoPerplexity, Task
 from .examples import EMPTY, OTHER_SPLITS, Account, Item, read_items, read_texts
 from .label_names import label_names
@@ -20,29 +20,30 @@ from .splits import SPLITS, TASK_BOUNDS, Split, split_of
 def read_split(
     name: str, task: Task, split: str, cache: Path, progress: Progress = QUIET, account: Account | None = None
 ) -> list[Item]:
-    """The examples of a split of task `name`, as the file has them, repeats kept; `account` gets what was left out.
+    """The examples of a split of task `name`, in the order of the file and with its repeats.
 
-    Raises UserError, naming the field, for a file that cannot be had or read, lacks a column or holds no example.
+    Rows that are left out are counted in `account`. Raises UserError, naming the field, for a file that cannot be
+    downloaded or read, lacks a column or holds no example.
     """
     field, location = _location(task, split)
     account = account or Account()
     with _naming(name, field):
         source, paths = find_files(location, cache, progress)
-        items = [item for path in paths for item in read_items(path, _settled(path, task, source), account)]
+        items = [item for path in paths for item in read_items(path, _resolve_columns(path, task, source), account)]
         items = clean_items(items, f"{field_of(name)}.{field}", account, progress)
         if not items:
             raise UserError(f"{paths[0]} holds no example" + (f" with {task.where}" if task.where else ""))
         if field == "file":
-            whole = len(items)
+            total = len(items)
             items = [item for item in items if _split_of(item) == split]
-            account.dropped[OTHER_SPLITS] += whole - len(items)
+            account.dropped[OTHER_SPLITS] += total - len(items)
         if not items:
-            raise UserError(f"{paths[0]} is too small to be cut: nothing is left for {split}; give three files")
+            raise UserError(f"{paths[0]} is too small to be split: nothing is left for {split}; give three files")
     return items
 
 
 def label_origin(name: str, task: Task, cache: Path) -> str:
-    """Who names the labels of a task: see `LabelNames.origin`. Judged by the test data, which must have been read."""
+    """Where the label names of a task come from (see `LabelNames.origin`), by its test data, which must be cached."""
     field, location = _location(task, "test")
     with _naming(name, field):
         source, paths = find_files(location, cache)
@@ -52,41 +53,41 @@ def label_origin(name: str, task: Task, cache: Path) -> str:
 
 
 def clean_items(items: Sequence[Item], origin: str, account: Account, progress: Progress = QUIET) -> list[Item]:
-    """The items in the form that all text has here (`workspace.text`), without those of which no text is left.
+    """The items with their text cleaned (see `workspace.text`), without those that are empty then.
 
-    `account` counts those.
+    `account` counts the empty ones.
     """
     counts: Counter[str] = Counter()
     cleaned = [Item(clean_field(item.text, counts), clean_field(item.label, counts)) for item in items]
     if counts:
-        say_once(progress, f"{origin}: text put into one form: {told(counts)}")
+        say_once(progress, f"{origin}: text put into one form: {describe_changes(counts)}")
     kept = [item for item in cleaned if any(item.text)]
     account.dropped[EMPTY] += len(items) - len(kept)
     return kept
 
 
 def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[str, str]:
-    """What decides the data of a task: content hashes of local files, locations of others."""
-    found = {}
+    """What identifies the data of a task: content hashes of local files, locations of others."""
+    inputs = {}
     for split in splits:
         field, location = _location(task, split)
         with _naming(name, field):
-            found[field] = identity(location)
-    return found
+            inputs[field] = identity(location)
+    return inputs
 
 
-def splits_there(task: Task) -> list[str]:
-    """The splits whose files are there, as far as can be told without asking a server."""
+def available_splits(task: Task) -> list[str]:
+    """The splits whose files exist; those on a server, which is not asked, count as existing."""
     locations = {split: _location(task, split)[1] for split in SPLITS if split not in task.lacking or task.file}
     return [
         split
-        for split, where in locations.items()
-        if any("://" in location or Path(location).is_file() for location in alternatives(where))
+        for split, location in locations.items()
+        if any("://" in each or Path(each).is_file() for each in alternatives(location))
     ]
 
 
 def sentence_inputs(settings: PseudoPerplexity) -> dict[str, str]:
-    """The same for the sentences of the pseudo-perplexity."""
+    """What identifies the sentences of the pseudo-perplexity: see `task_inputs`."""
     with _naming("mlm", "files"):
         return {f"files.{number}": identity(location) for number, location in enumerate(sentence_files(settings))}
 
@@ -96,8 +97,8 @@ def read_sentences(
 ) -> Iterator[str]:
     """The sentences of `eval.mlm.files` in order: lines of text files, the text column of tables.
 
-    In the form that all text has here (`workspace.text`); blank ones are left out. Raises UserError for a file that
-    cannot be had or read.
+    They are cleaned (see `workspace.text`); empty ones are left out. Raises UserError for a file that cannot be
+    downloaded or read.
     """
     with _naming("mlm", "files"):
         for location in sentence_files(settings):
@@ -115,22 +116,22 @@ def _cleaned(texts: Iterable[str], path: Path, account: Account, progress: Progr
                 yield cleaned
             else:
                 account.dropped[EMPTY] += 1
-    finally:  # also where no more sentences are wanted
+    finally:  # also when the caller stops early
         if counts:
-            say_once(progress, f"eval.mlm.files: {path.name}: text put into one form: {told(counts)}")
+            say_once(progress, f"eval.mlm.files: {path.name}: text put into one form: {describe_changes(counts)}")
 
 
 def sentence_files(settings: PseudoPerplexity) -> list[str]:
-    """The locations with folders and globs replaced by what they hold."""
+    """The locations, with folders and globs expanded."""
     return [
-        found
+        file
         for location in settings.files
-        for found in ([location] if "://" in location else map(str, expand_files([location])))
+        for file in ([location] if "://" in location else map(str, expand_files([location])))
     ]
 
 
 def _location(task: Task, split: str) -> tuple[str, str | list[str]]:
-    """The field that holds a split, and what stands there."""
+    """The field that holds a split, and its value."""
     return ("file", task.file) if task.file is not None else (split, getattr(task, split))
 
 
@@ -140,42 +141,42 @@ def field_of(name: str) -> str:
 
 
 def normal_text(item: Item) -> str:
-    """The text, or the words, with single spaces between."""
+    """The text, or the words joined, with single spaces."""
     return " ".join((item.text if isinstance(item.text, str) else " ".join(item.text)).split())
 
 
 def sample(items: list[Item], size: int | None) -> list[Item]:
-    """At most `size` items, chosen by their text alone, in their order; null: all."""
+    """At most `size` items, chosen by a hash of their text, in their order; None: all."""
     if size is None or len(items) <= size:
         return items
-    chosen = sorted(range(len(items)), key=lambda number: (_place(items[number]), number))[:size]
-    return [items[number] for number in sorted(chosen)]
+    chosen = sorted(range(len(items)), key=lambda index: (_fraction(items[index]), index))[:size]
+    return [items[index] for index in sorted(chosen)]
 
 
-def _place(item: Item) -> float:
-    """A number in [0, 1) made of the text alone."""
+def _fraction(item: Item) -> float:
+    """A hash of the text as a number in [0, 1)."""
     return int.from_bytes(hashlib.sha256(normal_text(item).encode()).digest()[:8]) / 2**64
 
 
 def _split_of(item: Item) -> Split:
-    """The split of an example in a file without splits, by its text alone."""
-    return split_of(_place(item), TASK_BOUNDS)
+    """The split of an item in a single file, by a hash of its text."""
+    return split_of(_fraction(item), TASK_BOUNDS)
 
 
 @contextmanager
 def _naming(name: str, field: str) -> Iterator[None]:
-    """Errors inside name the recipe's field."""
+    """Put the field of the recipe in front of errors."""
     try:
         yield
     except ColumnError as error:
-        told = "text names the column" if name == "mlm" else "text, label and where name the columns"
-        raise ColumnError(f"{field_of(name)}.{field}: {error}; {field_of(name)}.{told}") from error
+        hint = "text names the column" if name == "mlm" else "text, label and where name the columns"
+        raise ColumnError(f"{field_of(name)}.{field}: {error}; {field_of(name)}.{hint}") from error
     except UserError as error:
         raise UserError(f"{field_of(name)}.{field}: {error}") from error
 
 
-def _settled(path: Path, task: Task, location: str) -> Task:
-    """The task with its alternative columns chosen, and its labels in the order of the numbers in this file."""
+def _resolve_columns(path: Path, task: Task, location: str) -> Task:
+    """The task with the columns that this file has, and its labels in the order of the numbers in the file."""
     if is_conll(path):
         return task
     text, label = choose_column(task.text, path), choose_column(task.label, path)

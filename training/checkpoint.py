@@ -37,15 +37,19 @@ class Checkpoints:
     """The checkpoints of one run: `step-00000200.safetensors` and so on in a folder."""
 
     folder: Path
-    every: int
+    save_steps: int
     """Steps between two checkpoints."""
-    keep: int
+    save_total_limit: int
     """Checkpoints kept; older ones are deleted."""
     writes: bool = True
     """False in all processes but the main one: they only read."""
 
+    def is_due(self, step: int) -> bool:
+        """Whether a checkpoint is to be saved after this step."""
+        return step % self.save_steps == 0
+
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, then delete the oldest ones over `keep`.
+        """Write a checkpoint, then delete the oldest ones over `save_total_limit`.
 
         Raises UserError when it cannot be written, such as on a full disk; the earlier checkpoints stay.
         """
@@ -62,7 +66,7 @@ class Checkpoints:
                 f"cannot write the checkpoint of step {checkpoint.step} to {self.folder} ({error}): free some space, "
                 "then run the same command again; it resumes from the last good checkpoint"
             ) from error
-        for outdated in self._files()[: -self.keep]:
+        for outdated in self._files()[: -self.save_total_limit]:
             outdated.unlink(missing_ok=True)
 
     def latest(self, progress: Progress = QUIET) -> Checkpoint | None:

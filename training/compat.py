@@ -69,6 +69,16 @@ def reset_accelerator_state() -> None:
     AcceleratorState._reset_state()
 
 
+def initialise_tuner_layer(layer: Any) -> None:
+    """Give a BaseTunerLayer (PEFT 0.21.2) its own state, which PEFT reads and sets: it has defaults in the class only.
+
+    When one of the attributes is renamed, rename it here.
+    """
+    layer._disable_adapters = False
+    layer._active_adapter = []
+    layer.merged_adapters = []
+
+
 def register_peft_type(peft_type: str, config: "type[PeftConfig]", model: "type[BaseTuner]") -> None:
     """Make a tuner known to PEFT (0.21.2) under its own `peft_type`.
 

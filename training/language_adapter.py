@@ -129,7 +129,7 @@ class _Training:
         ready, accelerator = self._set_up(processes), self.accelerator
         not_started = processes // accelerator.num_processes
         validation = ready.fixed[::not_started]  # `mean_loss` shares among the started processes only
-        steps, every = ready.schedule.max_steps, ready.schedule.eval_every
+        steps, every = ready.schedule.max_steps, ready.schedule.eval_steps
         looks: list[float] = []
 
         def look() -> float:
@@ -143,11 +143,13 @@ class _Training:
             watch,
             peak_flops=watch.peak_flops * not_started,
             max_steps=PROBE_STEPS,
-            log_every=1,
+            logging_steps=1,
             track=None,
             label="probe",
         )
-        short = replace(ready.schedule, max_steps=PROBE_STEPS, eval_every=PROBE_STEPS, log_every=1, patience=None)
+        short = replace(
+            ready.schedule, max_steps=PROBE_STEPS, eval_steps=PROBE_STEPS, logging_steps=1, early_stopping_patience=None
+        )
         fit(ready.model, ready.feed, short, look, accelerator, watch)
         tokens = sum(sampler.tokens_per_batch for sampler in ready.feed.samplers) * steps
         seconds = tokens / watch.tokens_per_second + min(looks) * (2 + (steps - 1) // every)
@@ -175,7 +177,7 @@ class _Training:
         device, dtype = accelerator.device, autocast_dtype(accelerator)
         return MetricsLogger(
             max_steps=settings.max_steps,
-            log_every=settings.logging_steps,
+            logging_steps=settings.logging_steps,
             file=file,
             track=accelerator.log if settings.report_to != "none" else None,
             peak_flops=matmul_peak(device, dtype) * accelerator.num_processes,

@@ -27,7 +27,7 @@ from .signals import StopRequest
 
 # Skipped steps after which a run is given up: a stray overflow passes, a run that diverged does not come back.
 MAX_SKIPPED_STEPS = 20
-# Steps between two calls of `trim_memory`: each takes about a millisecond, and a step leaves some MB.
+# Steps between two calls of `trim_memory`: each takes some 10 ms, and a step leaves gaps of some MB.
 TRIM_EVERY = 10
 
 
@@ -46,11 +46,12 @@ class LoopSettings:
     weight_decay: float
     max_grad_norm: float
     """Gradients are clipped to this L2 norm."""
-    eval_every: int
+    eval_steps: int
     """Steps between two validations."""
-    log_every: int
+    logging_steps: int
+    """Steps between two lines of metrics."""
     lr_scheduler_type: LrSchedulerType = "linear"
-    patience: int | None = None
+    early_stopping_patience: int | None = None
     """Early stopping: the number of validations in a row without a better one; None: never."""
     seed: int = 0
     """Dropout depends on (seed, step, process) alone, so that a resumed run drops what the first would have dropped."""
@@ -86,7 +87,7 @@ def fit(
     """Train the parameters of `model` that require gradients.
 
     `model(**batch)` gives the sum of the losses of a batch; a method `penalty()`, if there is one, gives a term that is
-    added once a step. `validate()` gives the validation loss; it is called at the start, every `eval_every` steps and
+    added once a step. `validate()` gives the validation loss; it is called at the start, every `eval_steps` steps and
     at the end. With several processes each trains on its share of every step. With `checkpoints` training resumes from
     the newest one.
 
@@ -104,14 +105,14 @@ def fit(
             if run.finished:
                 break
             run.train_step(step, stop_requested=stop.received)
-            if run.step % settings.eval_every == 0 or run.step == settings.max_steps:
+            if run.step % settings.eval_steps == 0 or run.step == settings.max_steps:
                 run.record_validation(validate())
                 model.train()
             if run.stopping:
                 run.save_checkpoint()
                 advice = "resume" if checkpoints else "start this task again"
                 raise Stopped(f"{logger.label}: stopped after step {run.step}; run the same command again to {advice}")
-            if checkpoints is not None and run.step % checkpoints.every == 0 and not run.finished:
+            if checkpoints is not None and checkpoints.is_due(run.step) and not run.finished:
                 run.save_checkpoint()
     logger.flush()
     model.eval()
@@ -147,7 +148,7 @@ class _Run:
     @property
     def finished(self) -> bool:
         """True after `max_steps`, or when early stopping applies."""
-        patience = self.settings.patience
+        patience = self.settings.early_stopping_patience
         stops_early = patience is not None and self.validations_since_best >= patience
         return self.step >= self.settings.max_steps or stops_early
 

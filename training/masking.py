@@ -23,10 +23,10 @@ class Masking:
     """(vocabulary,) true for pieces that continue a word, for whole-word masking; None masks each piece by itself."""
 
     @classmethod
-    def from_tokenizer(cls, tokenizer: Any, mlm_probability: float, *, whole_words: bool = False) -> "Masking":
+    def from_tokenizer(cls, tokenizer: Any, mlm_probability: float, *, whole_word_mask: bool = False) -> "Masking":
         """The masking for a tokenizer of transformers."""
         special_ids = np.array(tokenizer.all_special_ids)
-        is_continuation = _continuation_pieces(tokenizer) if whole_words else None
+        is_continuation = _continuation_pieces(tokenizer) if whole_word_mask else None
         return cls(tokenizer.mask_token_id, special_ids, len(tokenizer), mlm_probability, is_continuation)
 
     def apply(self, ids: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..workspace.formatting import format_duration
 from ..workspace.progress import QUIET, Progress
 
 MB = 1_000_000
@@ -16,10 +17,10 @@ MB = 1_000_000
 
 @dataclass
 class MetricsLogger:
-    """Measures speed, validation and checkpoints not counted, and writes the means of every `log_every` steps."""
+    """Measures speed, validation and checkpoints not counted, and writes the means of every `logging_steps` steps."""
 
     max_steps: int = 0
-    log_every: int = 1
+    logging_steps: int = 1
     file: Path | None = None
     """metrics.jsonl; None: nothing is written."""
     track: Callable[[dict[str, float], int], None] | None = None
@@ -72,7 +73,7 @@ class MetricsLogger:
         self._tokens += tokens
         self._steps += 1
         self._latest = step, learning_rate, skipped_steps
-        if step % self.log_every == 0 or step == self.max_steps:
+        if step % self.logging_steps == 0 or step == self.max_steps:
             self._write(*self._latest)
         next(self._bar, None)
 
@@ -136,8 +137,7 @@ class MetricsLogger:
             columns["MFU"] = f"{entry['peak_share']:.0%}"
         if entry["memory_mb"] is not None:
             columns["memory"] = f"{entry['memory_mb'] / 1000:.1f} GB"
-        long = remaining_seconds >= 90  # minutes from here on
-        columns["left"] = f"{remaining_seconds / 60:.0f} min" if long else f"{remaining_seconds:.0f} s"
+        columns["left"] = format_duration(remaining_seconds)
         if entry["skipped"]:
             columns["skipped"] = str(entry["skipped"])
         self.progress.status(columns)

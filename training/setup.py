@@ -73,7 +73,7 @@ def set_up(
     if settings.gradient_checkpointing:
         checkpoint_activations(base)
     model = MaskedLM(adapted).to(accelerator.device)
-    masking = Masking.from_tokenizer(tokenizer, settings.mlm_probability, whole_words=settings.whole_word_mask)
+    masking = Masking.from_tokenizer(tokenizer, settings.mlm_probability, whole_word_mask=settings.whole_word_mask)
     train = [Sequences(artifact.folder / "train.arrow") for artifact in tokens]
     validation = [Sequences(artifact.folder / "validation.arrow") for artifact in tokens]
     feed = MaskedSteps(
@@ -112,9 +112,9 @@ def schedule_of(settings: Training) -> LoopSettings:
         warmup_steps=settings.warmup_steps,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
-        eval_every=settings.eval_steps,
-        log_every=settings.logging_steps,
-        patience=settings.early_stopping_patience,
+        eval_steps=settings.eval_steps,
+        logging_steps=settings.logging_steps,
+        early_stopping_patience=settings.early_stopping_patience,
         seed=settings.seed,
     )
 

@@ -9,8 +9,10 @@ from safetensors import SafetensorError
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_count
 from .families import FAMILIES
 from .new_head import initialise_head
+from .tensors import first_line
 
 # Unless this variable is set, transformers asks the hub, in a thread, to convert any checkpoint that is a pickle to
 # safetensors. It is read at every loading.
@@ -35,8 +37,8 @@ def load_weights(
     or key that named the model, `loader` a class with `from_pretrained`. The model gets the attribute `base_revision`,
     the hub revision it was loaded from, for the configurations of adapters that are saved with it.
 
-    `new_head` True initialises a masked-LM head for an encoder that has none, None does so where it has none. The
-    attribute `has_new_head` says whether that was done.
+    `new_head`: False requires a masked-LM head in the checkpoint, True initialises one for an encoder without, and None
+    does so only if it is missing. The model's attribute `has_new_head` says whether one was initialised.
 
     Raises:
         UserError: The checkpoint cannot be read, lacks weights or holds them in other shapes, or `new_head` is True
@@ -50,10 +52,10 @@ def load_weights(
             name, revision=revision or "main", output_loading_info=True, ignore_mismatched_sizes=True
         )
     except ValueError as error:  # an unknown model type, or one without this head
-        raise UserError(f"{source}: {_first_line(error)}") from error
+        raise UserError(f"{source}: {_first_sentence(error)}") from error
     except READ_ERRORS as error:
         raise UserError(
-            f"{source}: cannot read its weights ({_first_line(error)}): download or save them again"
+            f"{source}: cannot read its weights ({_first_sentence(error)}): download or save them again"
         ) from error
     model.base_revision = None if Path(name).is_dir() else revision
     # tied weights are not among the missing keys
@@ -71,7 +73,7 @@ def load_weights(
 
 
 def _in_head(model: PreTrainedModel, keys: set[str]) -> set[str]:
-    """Those of the keys that belong to the LM head."""
+    """The keys that belong to the LM head."""
     family = FAMILIES.get(model.config.model_type)
     if family is None:
         return set()
@@ -108,8 +110,9 @@ def _mismatched(keys: set[tuple[str, Any, Any]]) -> str:
 def _listed(keys: set[str]) -> str:
     """How many weights, and the names of a few."""
     names = ", ".join(sorted(keys)[:NAMES_SHOWN]) + (", ..." if len(keys) > NAMES_SHOWN else "")
-    return f"{len(keys)} weight{'s' if len(keys) > 1 else ''} ({names})"
+    return f"{format_count(len(keys), 'weight')} ({names})"
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
+def _first_sentence(error: Exception) -> str:
+    """transformers' messages go on with advice for other cases."""
+    return first_line(error).split(". ")[0]

@@ -1,1 +1,1 @@
-"""Where things live: artifacts, locks, downloads, the hub, tables; everything that touches disk or network."""
+"""Everything that touches disk or network: artifacts, locks, downloads, the hub, data files."""

@@ -1,4 +1,4 @@
-"""Downloads from https addresses: under a lock, resumed where they broke off, whole or not there."""
+"""Downloads from https addresses: under a lock, resumable, and complete or absent."""
 
 import base64
 import errno
@@ -23,19 +23,24 @@ from .progress import QUIET, Progress
 
 CHUNK = 1 << 20
 ATTEMPTS = 3
-LONGEST_WAIT = 30.0  # seconds before another attempt
-TIMEOUT = 60  # seconds without a byte
+MAX_WAIT = 30.0  # seconds before the next attempt
+TIMEOUT = 60  # seconds without data
 HEAD_TIMEOUT = 10  # seconds
-PASSING = (408, 416, 429, 500, 502, 503, 504)
-NOT_THERE = (404, 410)
-REFUSES_HEAD = (401, 403, 405, 501)  # addresses signed for GET alone answer 403 to HEAD; others do not know HEAD
+TRANSIENT = (408, 416, 429, 500, 502, 503, 504)
+NOT_FOUND = (404, 410)
+REFUSES_HEAD = (
+    401,
+    403,
+    405,
+    501,
+)  # addresses signed for GET only answer 403 to HEAD; some servers do not support HEAD
 STATUS = {
-    401: "wants a login",
+    401: "requires a login",
     403: "refuses access",
     404: "no such file",
-    410: "the file is no longer there",
+    410: "the file no longer exists",
     429: "too many requests; wait some minutes",
-    500: "the server has a fault; try again later",
+    500: "the server has an internal error; try again later",
     502: "the server is down; try again later",
     503: "the server is down; try again later",
     504: "the server is down; try again later",
@@ -43,66 +48,66 @@ STATUS = {
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-class _BrokeOffError(http.client.HTTPException):
-    """What has come is not the whole file."""
+class _IncompleteError(http.client.HTTPException):
+    """The received file is not complete."""
 
 
 def public_address(location: str) -> str:
-    """An address without user, password and query, which may hold secrets; local and hub locations as they are."""
+    """An address without user, password and query, which may be secret; local and hub locations are unchanged."""
     scheme, mark, rest = location.partition("://")
     if not mark or scheme == "hf":
         return location
-    # no urlsplit: this must not fail on an address that is none
+    # not urlsplit, which raises for invalid addresses
     host, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def download_path(address: str, cache: Path) -> Path:
-    """Where `download` puts the file at an address. Raises UserError for what is not an address."""
+    """Where `download` stores the file at an address. Raises UserError for an invalid address."""
     shown = public_address(address)
     try:
         parts = urllib.parse.urlsplit(address)
-        if not parts.hostname or parts.port == 0:  # asking for the port checks that it is a number
-            raise UserError(f"{shown}: not an address")
+        if not parts.hostname or parts.port == 0:  # reading the port checks that it is a number
+            raise UserError(f"{shown}: not a valid address")
     except ValueError as error:
-        raise UserError(f"{shown}: not an address") from error
+        raise UserError(f"{shown}: not a valid address") from error
     folder = cache / hashlib.sha256(address.encode()).hexdigest()[:8]
     return folder / (urllib.parse.unquote(parts.path).rsplit("/", 1)[-1] or "file")
 
 
 class UnreachableError(UserError):
-    """A server does not answer, or is busy, so that nothing is known of what it has."""
+    """A server does not answer, or is busy, so that it is unknown whether it has a file."""
 
 
-class NotThereError(UserError):
-    """The server answers that it has no such file."""
+class NotFoundError(UserError):
+    """The server has no such file."""
 
 
 @lru_cache(maxsize=1024)
 def remote_size(address: str) -> int | None:
-    """Size in bytes of the file at an https address, without downloading it; None where the server does not tell.
+    """Size in bytes of the file at an https address, without downloading it; None if the server does not say.
 
-    Each address is asked once in a process. Raises NotThereError where the file does not exist, UnreachableError where
-    the server cannot be reached or is busy, and UserError where it refuses.
+    Each address is requested once per process. Raises NotFoundError if the file does not exist, UnreachableError if
+    the server cannot be reached or is busy, and UserError if it refuses.
     """
     shown = public_address(address)
     try:
         try:
-            return _size_told(address, "HEAD")
+            return _request_size(address, "HEAD")
         except urllib.error.HTTPError as error:
             if error.code not in REFUSES_HEAD:
                 raise
-            return _size_told(address, "GET")
+            return _request_size(address, "GET")
     except urllib.error.HTTPError as error:
         raise _refusal(error, shown) from error
     except http.client.InvalidURL as error:
-        raise UserError(f"{shown}: not an address") from error  # the error's text holds the query
+        raise UserError(f"{shown}: not a valid address") from error  # the text of the error contains the query
     except (OSError, http.client.HTTPException) as error:
         raise UnreachableError(f"{shown}: cannot be reached ({getattr(error, 'reason', error)})") from error
 
 
-def _size_told(address: str, method: str) -> int | None:
-    """The size in the headers of an answer; a GET asks for one byte, and where all are sent, they are not read."""
+def _request_size(address: str, method: str) -> int | None:
+    """The size in the headers of a reply; a GET requests one byte, and if all are sent, they are not read."""
     request = _request(address, 0, "")
     request.method = method
     if method == "GET":
@@ -124,18 +129,18 @@ def _size_told(address: str, method: str) -> int | None:
 def _refusal(error: urllib.error.HTTPError, shown: str) -> UserError:
     """The error to raise for an HTTP status."""
     message = f"{shown}: {STATUS.get(error.code, 'cannot be downloaded')} ({error.code})"
-    if error.code in NOT_THERE:
-        return NotThereError(message)
-    return UnreachableError(message) if error.code in PASSING else UserError(message)
+    if error.code in NOT_FOUND:
+        return NotFoundError(message)
+    return UnreachableError(message) if error.code in TRANSIENT else UserError(message)
 
 
 def download(address: str, cache: Path, progress: Progress = QUIET, *, sha256: str | None = None) -> Path:
-    """Fetch an address into `cache` under its own name unless it is there; a second process waits for the first.
+    """Download an address into `cache` unless it is there; a second process waits for the first.
 
-    Each address has a folder of its own: many are called train.csv. Raises NotThereError where the server has no such
-    file, and UserError when it cannot be had whole; what has come stays, and the next call goes on from there if the
-    server lets it. With `sha256` (hex) the content is checked before it gets its name; UserError where it differs, and
-    nothing of it stays.
+    The file keeps its name, in a folder for each address: many are called train.csv. An interrupted download is
+    resumed by the next call if the server supports it. With `sha256` (hex) the content is checked, and deleted if it
+    differs. Raises NotFoundError if the server has no such file, and UserError if it cannot be downloaded completely or
+    differs.
     """
     shown = public_address(address)
     target = download_path(address, cache)
@@ -154,10 +159,10 @@ def download(address: str, cache: Path, progress: Progress = QUIET, *, sha256: s
 
 
 def _fetch(address: str, target: Path, progress: Progress, sha256: str | None) -> None:
-    """Try, and try again after a wait where that may help."""
+    """Download to `target`, with several attempts."""
     shown = public_address(address)
     partial = target.with_name(f".{target.name}.partial")
-    told = ""
+    reason = ""
     for attempt in range(1, ATTEMPTS + 1):
         wait = None
         try:
@@ -167,28 +172,28 @@ def _fetch(address: str, target: Path, progress: Progress, sha256: str | None) -
             _note(partial).unlink(missing_ok=True)
             return
         except urllib.error.HTTPError as error:
-            told = f"{STATUS.get(error.code, 'cannot be downloaded')} ({error.code})"
+            reason = f"{STATUS.get(error.code, 'cannot be downloaded')} ({error.code})"
             wait = error.headers["Retry-After"]
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                partial.unlink(missing_ok=True)  # it is no part of what is there now
-            elif error.code not in PASSING:
+                partial.unlink(missing_ok=True)  # it is not a part of the present file
+            elif error.code not in TRANSIENT:
                 raise _refusal(error, shown) from error
         except http.client.InvalidURL as error:
-            raise UserError(f"{shown}: not an address") from error  # the error's text holds the query
-        except (_BrokeOffError, http.client.IncompleteRead):
-            told = "broke off; run the command again to go on from there"
+            raise UserError(f"{shown}: not a valid address") from error  # the text of the error contains the query
+        except (_IncompleteError, http.client.IncompleteRead):
+            reason = "interrupted; run the command again to resume"
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
-            told = f"cannot be downloaded: {getattr(error, 'reason', error)}"
+            reason = f"cannot be downloaded: {getattr(error, 'reason', error)}"
         if attempt < ATTEMPTS:
-            time.sleep(min(float(wait) if wait and wait.isdecimal() else 2.0**attempt, LONGEST_WAIT))
-    raise UserError(f"{shown}: {told}")
+            time.sleep(min(float(wait) if wait and wait.isdecimal() else 2.0**attempt, MAX_WAIT))
+    raise UserError(f"{shown}: {reason}")
 
 
 def _receive(address: str, partial: Path, progress: Progress) -> None:
-    """Add to `partial` what it lacks. Raises _BrokeOffError when it is not whole then."""
+    """Download what `partial` lacks. Raises _IncompleteError if it is not complete afterwards."""
     validator, size = _read_note(partial)
     have = partial.stat().st_size if partial.is_file() else 0
-    if have and have == size:  # killed before it got its name
+    if have and have == size:  # complete, but the process ended before renaming it
         return
     with urllib.request.urlopen(_request(address, have, validator), timeout=TIMEOUT) as reply:  # noqa: S310 - http(s) only
         if reply.status == http.HTTPStatus.PARTIAL_CONTENT:
@@ -197,7 +202,7 @@ def _receive(address: str, partial: Path, progress: Progress) -> None:
             have = 0
             length = reply.headers["Content-Length"] or ""
             size = int(length) if length.isdecimal() else None
-            partial.write_bytes(b"")  # before the note, which must never speak of other bytes
+            partial.write_bytes(b"")  # before the note, which must not describe other content
             _note(partial).write_text(json.dumps([_strong(reply.headers), size]), encoding="utf-8")
         name = partial.name.removeprefix(".").removesuffix(".partial")
         total = None if size is None else -(-(size - have) // CHUNK)
@@ -205,11 +210,11 @@ def _receive(address: str, partial: Path, progress: Progress) -> None:
             for chunk in progress.track(_chunks(reply), f"download {name}, MiB", total):
                 file.write(chunk)
     if size is not None and partial.stat().st_size != size:
-        raise _BrokeOffError
+        raise _IncompleteError
 
 
 def _check(partial: Path, expected: str | None, shown: str) -> None:
-    """Raise a UserError where the content is not the expected one, and drop it, so that the next call begins anew."""
+    """Raise a UserError and delete the file if its content is not the expected one."""
     if expected is None:
         return
     digest = file_hash(partial)
@@ -223,19 +228,19 @@ def _check(partial: Path, expected: str | None, shown: str) -> None:
 
 
 def _continued(headers: Any, have: int, validator: str, partial: Path) -> int | None:
-    """The whole file's size, by a reply that is to go on from byte `have`.
+    """The size of the whole file, from a reply that should continue from byte `have`.
 
-    Some servers know Range and not If-Range: a reply about another file, or another part of it, drops `partial`.
+    Some servers support Range but not If-Range: a reply with another file, or another part, deletes `partial`.
     """
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers["Content-Range"] or "")
     if match is None or int(match[1]) != have or _strong(headers) not in ("", validator):
         partial.unlink(missing_ok=True)
-        raise _BrokeOffError
+        raise _IncompleteError
     return None if match[2] == "*" else int(match[2])
 
 
 def _request(address: str, have: int, validator: str) -> urllib.request.Request:
-    """A request for what is lacking: from byte `have` on, if the file is still the one that was begun."""
+    """A request for the rest of the file, from byte `have`, if it has not changed since."""
     parts = urllib.parse.urlsplit(urllib.parse.quote(address, safe="!#$%&'()*+,/:;=?@[]~"))  # spaces, other scripts
     login, _, host = parts.netloc.rpartition("@")
     request = urllib.request.Request(urllib.parse.urlunsplit(parts._replace(netloc=host)))  # noqa: S310
@@ -249,7 +254,7 @@ def _request(address: str, have: int, validator: str) -> urllib.request.Request:
 
 
 def _strong(headers: Any) -> str:
-    """What tells this content from another: a strong ETag, else the time of change; "" if the server gives neither."""
+    """What identifies the content: a strong ETag, else the time of the last change; "" if the server sends neither."""
     etag = headers["ETag"] or ""
     return etag if etag.startswith('"') else headers["Last-Modified"] or ""
 
@@ -264,9 +269,9 @@ def _note(partial: Path) -> Path:
 
 
 def _read_note(partial: Path) -> tuple[str, int | None]:
-    """What the server said of the file that `partial` is the beginning of: its validator, its bytes."""
+    """Validator and size of the file that `partial` is the beginning of, as the server stated them."""
     try:
         validator, size = json.loads(_note(partial).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # a full disk may have cut it short
+    except (FileNotFoundError, ValueError):  # a full disk may have truncated it
         return "", None
     return validator, size

@@ -1,4 +1,4 @@
-"""The one exception that means "the user can mend this"."""
+"""The exception for mistakes that the user can correct."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,5 +9,5 @@ class UserError(Exception):
 
 
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
-    """The known name most like `word`, if any is close: `cutoff` is difflib's, 1 for equal ones alone."""
+    """The known name most similar to `word`, or None; `cutoff` is difflib's, from 0 (any) to 1 (equal)."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)

@@ -1,4 +1,4 @@
-"""The hub through its own client: listings, files, models and access; cached under HF_HOME, offline if asked."""
+"""Ask the Hugging Face hub for listings, files, models and access, with its client; cached under HF_HOME."""
 
 import hashlib
 import json
@@ -17,13 +17,13 @@ from .errors import UserError
 from .hub_errors import OFFLINE, hub_errors, is_unreachable, may_pass
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-TIMEOUT = 10  # seconds without an answer
+TIMEOUT = 10  # seconds
 WEIGHTS = (
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
-)  # in the order in which transformers takes them
+)  # in the order of preference of transformers
 TOKENIZER_FILES = (
     "tokenizer.json",
     "vocab.txt",
@@ -34,15 +34,15 @@ TOKENIZER_FILES = (
     "spm.model",
     "tokenizer.model",
 )
-WAITS = (1.0, 4.0)  # seconds before asking again
-PATIENCE = 60.0  # seconds for which a hub that did not answer is asked once only
-MOST_EARLIER = 5  # commits
+RETRY_WAITS = (1.0, 4.0)  # seconds
+DOWN_SECONDS = 60.0  # for which a hub that did not answer is not asked again
+MAX_EARLIER_COMMITS = 5
 
 T = TypeVar("T")
 
 
 class Failure(NamedTuple):
-    """Why the hub did not answer, and until when (time.monotonic()) it is not asked again."""
+    """Why the hub did not answer, and when (in `time.monotonic()`) it may be asked again."""
 
     until: float
     reason: str
@@ -54,19 +54,19 @@ _down: dict[str, Failure] = {}  # by endpoint
 
 @dataclass(frozen=True)
 class Card:
-    """What the page of a repository says of it in its metadata."""
+    """Metadata on the card of a repository."""
 
     licence: str = ""
-    """As written there: cc-by-sa-4.0; "" where it says nothing."""
+    """As on the card, cc-by-sa-4.0; "" if it states none."""
     gated: bool = False
-    """Whether its conditions must be accepted before files can be downloaded."""
+    """Whether conditions must be accepted before files can be downloaded."""
     class_names: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    """Names behind the numbers of label columns: configuration -> column -> names in order."""
+    """Names of numeric labels: configuration -> column -> names in order."""
 
 
 @dataclass(frozen=True)
 class HubFolder:
-    """One folder of a data set repository at one commit; file and folder paths start at the repository's root."""
+    """One folder of a data set repository at one commit; paths start at the root of the repository."""
 
     commit: str
     files: dict[str, int]
@@ -74,17 +74,17 @@ class HubFolder:
     folders: tuple[str, ...] = ()
     card: Card = field(default_factory=Card)
     exists: bool = True
-    """False where the repository has no such folder."""
+    """False if the repository has no such folder."""
     earlier: tuple[str, ...] = ()
-    """Commits that were listed before, newest first: their files may still be cached."""
+    """Commits listed before, newest first, whose files may still be cached."""
     fresh: bool = field(default=True, compare=False)
-    """Whether the hub answered now; False for a kept answer."""
+    """Whether the hub answered now; False for a stored answer."""
 
 
 def hub_file(repo: str, path: str, revision: str) -> Path:
-    """Download one file of a data set repository unless it is cached, and return its local path.
+    """Download a file of a data set repository unless it is cached; returns its local path.
 
-    Raises UserError when that fails. A broken download is resumed within a call; the next call starts it again.
+    An interrupted download is resumed within a call; the next call starts again. Raises UserError if it fails.
     """
     from huggingface_hub import hf_hub_download
 
@@ -93,7 +93,7 @@ def hub_file(repo: str, path: str, revision: str) -> Path:
 
 
 def cached_file(repo: str, path: str, revision: str, repo_type: str = "dataset") -> Path | None:
-    """The local path of a file of the hub if it is cached; asks nobody."""
+    """The local path of a file of the hub if it is cached, else None; sends no request."""
     from huggingface_hub import constants, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -101,16 +101,16 @@ def cached_file(repo: str, path: str, revision: str, repo_type: str = "dataset")
         cached = try_to_load_from_cache(
             repo, path, cache_dir=constants.HF_HUB_CACHE, revision=unquote(revision), repo_type=repo_type
         )
-    except HFValidationError:  # no name that a repository can have
+    except HFValidationError:  # not a valid name of a repository
         return None
     return Path(cached) if isinstance(cached, str) else None
 
 
 def list_folder(repo: str, folder: str, revision: str) -> HubFolder:
-    """What a folder of a data set repository holds, and what the repository's card says.
+    """List a folder of a data set repository, with the metadata on the repository's card.
 
-    Each answer is kept in the Hugging Face assets cache. It is used without asking again where `revision` is a commit,
-    which never changes, and while the hub cannot be reached. Raises UserError when there is no answer.
+    Answers are stored in the Hugging Face assets cache. The stored answer is used if `revision` is a commit, which
+    never changes, or if the hub cannot be reached. Raises UserError without any answer.
     """
     from huggingface_hub import constants
 
@@ -119,31 +119,33 @@ def list_folder(repo: str, folder: str, revision: str) -> HubFolder:
 
 @lru_cache(maxsize=1024)
 def _list_folder(repo: str, folder: str, revision: str, _: str) -> HubFolder:
-    kept = _listing_file(repo, folder, revision)
-    record = _read_listing(kept)
-    if record is not None and COMMIT.fullmatch(revision):
-        return record
+    path = _listing_file(repo, folder, revision)
+    stored = _read_listing(path)
+    if stored is not None and COMMIT.fullmatch(revision):
+        return stored
     try:
-        listing = _ask(repo, lambda: _ask_for_folder(repo, folder, unquote(revision)), patient=record is None)
+        listing = _ask(repo, lambda: _ask_for_folder(repo, folder, unquote(revision)), retry=stored is None)
     except UserError as error:
-        if record is not None and is_unreachable(error):
-            return record
+        if stored is not None and is_unreachable(error):
+            return stored
         raise
-    if record is not None:
-        commits = (record.commit, *record.earlier)
-        listing = replace(listing, earlier=tuple(one for one in commits if one != listing.commit)[:MOST_EARLIER])
-    with suppress(OSError):  # a listing that cannot be kept is still a listing
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_name(f".{kept.name}.{os.getpid()}")
+    if stored is not None:
+        commits = (stored.commit, *stored.earlier)
+        listing = replace(
+            listing, earlier=tuple(commit for commit in commits if commit != listing.commit)[:MAX_EARLIER_COMMITS]
+        )
+    with suppress(OSError):  # the listing is valid even if it cannot be stored
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
         partial.write_text(json.dumps(asdict(listing)), encoding="utf-8")
-        partial.replace(kept)
+        partial.replace(path)
     return listing
 
 
-def _ask(what: str, question: Callable[[], T], *, patient: bool = True) -> T:
-    """The hub's answer about `what`, asked again after some seconds where that may help.
+def _ask(what: str, request: Callable[[], T], *, retry: bool = True) -> T:
+    """The answer of the hub to a `request` about `what`, retried after some seconds where that may help.
 
-    A hub that did not answer is not asked again for PATIENCE seconds: a command asks many questions. Raises UserError.
+    If the hub does not answer, further requests fail at once for DOWN_SECONDS: a command sends many. Raises UserError.
     """
     from huggingface_hub import constants
     from huggingface_hub.errors import OfflineModeIsEnabled
@@ -151,22 +153,22 @@ def _ask(what: str, question: Callable[[], T], *, patient: bool = True) -> T:
     failure = _down.get(constants.ENDPOINT)
     if failure is not None and time.monotonic() < failure.until:
         raise UserError(f"{what}: {failure.reason}") from failure.cause
-    waits = list(WAITS) if patient else []
+    waits = list(RETRY_WAITS) if retry else []
     while True:
         try:
-            return question()
+            return request()
         except UserError as error:
-            if not may_pass(error.__cause__):  # a repository that is gone or gated is no matter of patience
+            if not may_pass(error.__cause__):  # such as a repository that does not exist or is gated
                 raise
             if not waits or isinstance(error.__cause__, OfflineModeIsEnabled):
                 reason = str(error).removeprefix(f"{what}: ")
-                _down[constants.ENDPOINT] = Failure(time.monotonic() + PATIENCE, reason, error.__cause__)
+                _down[constants.ENDPOINT] = Failure(time.monotonic() + DOWN_SECONDS, reason, error.__cause__)
                 raise
             time.sleep(waits.pop(0))
 
 
 def forget_answers() -> None:
-    """Ask the hub anew, as a new process does."""
+    """Forget the answers of the hub, as a new process has none."""
     _list_folder.cache_clear()
     _describe_model.cache_clear()
     _down.clear()
@@ -179,9 +181,9 @@ def _listing_file(repo: str, folder: str, revision: str) -> Path:
     return Path(constants.HF_ASSETS_CACHE) / "lrl-adapt" / "listings" / f"{name}.json"
 
 
-def _read_listing(kept: Path) -> HubFolder | None:
+def _read_listing(path: Path) -> HubFolder | None:
     try:
-        record = json.loads(kept.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
         lists = {name: tuple(record[name]) for name in ("folders", "earlier")}
         return HubFolder(**record | lists | {"card": Card(**record["card"]), "fresh": False})
     except (OSError, ValueError, TypeError, KeyError):
@@ -239,27 +241,27 @@ def _names_within(feature: Any) -> list[str]:
         return [str(names[number]) for number in sorted(names, key=int)]
     if isinstance(names, list):
         return [str(name) for name in names]
-    return next((found for key in ("dtype", "sequence", "list") if (found := _names_within(feature.get(key)))), [])
+    return next((inner for key in ("dtype", "sequence", "list") if (inner := _names_within(feature.get(key)))), [])
 
 
 @dataclass(frozen=True)
 class Model:
-    """What the hub, or the local cache, has of a model."""
+    """The files of a model on the hub or in the local cache."""
 
     weights: tuple[str, ...]
-    """The files of weights that transformers would load."""
+    """Weight files that transformers would load."""
     tokenizer: tuple[str, ...]
     size: int | None
-    """Bytes of these files; None where only the cache could be asked."""
+    """Size of these files in bytes; None if only the cache is known."""
     licence: str
     gated: bool
     cached: bool
 
 
 def describe_model(name: str, revision: str) -> Model:
-    """What a model repository holds; only the local cache is asked while the hub cannot be reached.
+    """The files of a model repository; of the local cache if the hub cannot be reached.
 
-    Raises UserError where the hub refuses, or cannot be reached and the model is not cached.
+    Raises UserError if the hub refuses access, or cannot be reached and the model is not cached.
     """
     from huggingface_hub import constants
 
@@ -288,27 +290,27 @@ def _describe_model(name: str, revision: str, _: str) -> Model:
         suffix = Path(weights[0].removesuffix(".index.json")).suffix
         weights = [file for file in sizes if re.fullmatch(rf"[^/]+-of-\d+{re.escape(suffix)}", file)]
     tokenizer = [file for file in TOKENIZER_FILES if file in sizes]
-    at = info.sha or revision
-    cached = all(cached_file(name, file, at, "model") for file in [*weights, *tokenizer[:1]])
+    commit = info.sha or revision
+    cached = all(cached_file(name, file, commit, "model") for file in [*weights, *tokenizer[:1]])
     size = sum(sizes[file] for file in [*weights, *tokenizer])
     return Model(tuple(weights), tuple(tokenizer), size, _card(info).licence, bool(info.gated), cached)
 
 
 def is_offline() -> bool:
-    """Whether HF_HUB_OFFLINE forbids asking the hub."""
+    """Whether HF_HUB_OFFLINE is set."""
     from huggingface_hub import constants
 
     return constants.HF_HUB_OFFLINE
 
 
 def check_online(what: str) -> None:
-    """Raise a UserError in offline mode, for `what` that is not cached."""
+    """Raise a UserError in offline mode about `what`, which is not cached."""
     if is_offline():
         raise UserError(f"{what}: {OFFLINE}")
 
 
 def check_access(repo: str, repo_type: str = "dataset") -> None:
-    """Raise a UserError where the hub would not let this user download files of a repository."""
+    """Raise a UserError if this user may not download files of a repository."""
     from huggingface_hub import HfApi
 
     def ask() -> None:

@@ -1,4 +1,4 @@
-"""What the hub's client raises, as one line that says what to do."""
+"""Turn errors of the hub client into one line that says what to do."""
 
 import errno
 import re
@@ -12,22 +12,22 @@ OFFLINE = "not in the local cache, and HF_HUB_OFFLINE forbids asking the hub"
 
 
 def is_gated(error: BaseException) -> bool:
-    """Whether a UserError of `hub_errors` means that conditions must be accepted first, or a token is needed."""
+    """Whether a UserError of `hub_errors` means that conditions must be accepted or a token is needed."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     cause = error.__cause__
     if isinstance(cause, RepositoryNotFoundError) and not isinstance(cause, GatedRepoError):
-        return False  # the hub answers 401 for a repository that does not exist, too
+        return False  # the hub also answers 401 for a repository that does not exist
     return isinstance(cause, GatedRepoError) or _status(cause) in (401, 403)
 
 
 def is_unreachable(error: BaseException) -> bool:
-    """Whether a UserError of `hub_errors` means that the hub did not answer, so that nothing is known."""
+    """Whether a UserError of `hub_errors` means that the hub did not answer."""
     return error.__cause__ is not None and may_pass(error.__cause__)
 
 
 class hub_errors:  # noqa: N801 - reads as a word in `with hub_errors(...)`
-    """Context manager that turns what the hub client raises into one UserError line about `what`."""
+    """Context manager that turns errors of the hub client into a UserError about `what`, in one line."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -41,7 +41,7 @@ class hub_errors:  # noqa: N801 - reads as a word in `with hub_errors(...)`
 
 
 def _advice(error: Exception) -> str:
-    """One line on what to do; "" for an error that did not come from the hub."""
+    """One line that says what to do; "" for an error that does not come from the hub."""
     from huggingface_hub import errors
 
     by_class = {
@@ -62,19 +62,19 @@ def _advice(error: Exception) -> str:
 
 
 def _trouble(error: Exception) -> str:
-    """`_advice` for an error that is no answer of the hub."""
+    """`_advice` for an error without an answer of the hub."""
     from huggingface_hub.errors import HFValidationError
 
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full: make room, or set HF_HOME to a folder on another disk"
     message = (str(error).strip() or type(error).__name__).splitlines()[0]
-    # addresses of a CDN carry signatures
+    # addresses of a CDN contain signatures
     message = re.sub(r"\w+://[^\s'\"]+", lambda match: public_address(match[0]), message)
     if "Consistency check failed" in message or "peer closed connection" in message:
-        return "the download broke off; run the command again"
+        return "the download was interrupted; run the command again"
     if isinstance(error, OSError | HFValidationError):
         return message
-    if type(error).__module__.startswith("http"):  # httpx or whatever the hub's client speaks through
+    if type(error).__module__.startswith("http"):  # httpx, or another HTTP library of the hub client
         return f"the hub cannot be reached ({message}); HF_HUB_OFFLINE=1 uses cached files"
     return ""
 
@@ -82,8 +82,8 @@ def _trouble(error: Exception) -> str:
 STATUS = {
     401: "the hub wants a token: set HF_TOKEN",
     403: "the hub refuses access: accept its conditions there, then set HF_TOKEN",
-    429: "the hub has had too many requests: wait some minutes, or set HF_TOKEN",
-    500: "the hub has a fault: try again later",
+    429: "too many requests to the hub: wait some minutes, or set HF_TOKEN",
+    500: "the hub has an internal error: try again later",
     502: "the hub is down: try again later",
     503: "the hub is down: try again later",
     504: "the hub is down: try again later",
@@ -91,20 +91,20 @@ STATUS = {
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and those behind it, the outermost first."""
+    """The error and its causes, the outermost first."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def _status(error: BaseException | None) -> int:
-    """The HTTP status behind an error, which the client may have wrapped; 0 if there is none."""
+    """The HTTP status of an error, which the client may have wrapped; 0 without one."""
     responses: Iterator[Any] = (getattr(cause, "response", None) for cause in _causes(error))
     return next((int(response.status_code) for response in responses if response is not None), 0)
 
 
 def may_pass(error: BaseException | None) -> bool:
-    """Whether asking again later, or elsewhere, may help: the hub is not there, or busy."""
+    """Whether a later request may succeed: the hub cannot be reached or is busy."""
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     status = _status(error)

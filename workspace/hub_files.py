@@ -1,7 +1,7 @@
-"""From an `hf://` address, which may be a pattern, to the files of one data set on the hub.
+"""Resolve an `hf://` address, which may be a pattern, to files of a data set on the hub.
 
-`hf://datasets/OWNER/NAME@REVISION/PATH`; PATH may hold `*`, `?`, `[...]` and `{validation,dev}`. It names one file, or
-all the shards of one.
+In `hf://datasets/OWNER/NAME@REVISION/PATH`, PATH may contain `*`, `?`, `[...]` and `{validation,dev}`. It must match
+one file, or all shards of one.
 """
 
 import difflib
@@ -20,11 +20,11 @@ ADDRESS = re.compile(
 BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")  # {a,b}; {language} is a placeholder
 WILDCARD = re.compile(r"[*?\[]")
 SHARD = re.compile(r"(?P<stem>.*?)[-_](?P<number>\d+)(-of-(?P<count>\d+))?(?P<suffix>(\.[a-z]+)+)")
-SHOWN = 8  # names listed in an error
+MAX_LISTED = 8  # names in an error
 
 
 class NotOnHubError(UserError):
-    """The repository answers, but holds no such file; `missing` is the part of the path that it lacks."""
+    """The repository has no such file; `missing` is the first part of the path that does not exist."""
 
     def __init__(self, message: str, repo: str, missing: str) -> None:
         super().__init__(message)
@@ -34,25 +34,25 @@ class NotOnHubError(UserError):
 
 @dataclass(frozen=True)
 class HubFiles:
-    """The file that an address names, or its shards in order; paths from the root of the repository."""
+    """The file at an address, or its shards in order; paths start at the root of the repository."""
 
     repo: str
     revision: str
     commit: str
-    """"" where only the cache could be asked."""
+    """"" if only the cache is known."""
     paths: tuple[str, ...]
     sizes: tuple[int, ...]
-    """In bytes; empty where only the cache could be asked."""
+    """In bytes; empty if only the cache is known."""
     card: Card = field(default_factory=Card)
     fresh: bool = True
-    """Whether the hub answered now; False for what a kept listing says."""
+    """Whether the hub answered now; False for a stored listing."""
 
     def download(self) -> list[Path]:
-        """Local paths, each file downloaded unless it is cached. Raises UserError when one cannot be had."""
+        """Download the files that are not cached; returns local paths. Raises UserError if one is not available."""
         return [hub_file(self.repo, path, self.commit or self.revision) for path in self.paths]
 
     def addresses(self) -> list[str]:
-        """The files as `hf://` addresses that name the commit."""
+        """The files as `hf://` addresses with the commit."""
         at = f"@{self.commit}" if self.commit else ""
         return [f"hf://datasets/{self.repo}{at}/{path}" for path in self.paths]
 
@@ -64,10 +64,10 @@ class HubFiles:
 
 
 def find_hub_files(address: str) -> HubFiles:
-    """The files that an `hf://datasets/` address names, nothing downloaded.
+    """The files that an `hf://datasets/` address matches; nothing is downloaded.
 
-    Raises NotOnHubError where the repository holds none, and UserError where it holds several that are no shards of one
-    file, or cannot be listed.
+    Raises NotOnHubError if there are none, and UserError if there are several that are not the shards of one file, or
+    if the repository cannot be listed.
     """
     match = ADDRESS.fullmatch(address)
     if match is None:
@@ -78,7 +78,7 @@ def find_hub_files(address: str) -> HubFiles:
     except NotOnHubError:
         raise
     except UserError:
-        # Without the hub, a cached file can be found by its exact path.
+        # Without the hub, a cached file is still found by its exact path.
         if not _is_pattern(pattern) and cached_file(repo, pattern, revision):
             return HubFiles(repo, revision, "", (pattern,), ())
         raise
@@ -86,15 +86,17 @@ def find_hub_files(address: str) -> HubFiles:
 
 def _find(repo: str, revision: str, pattern: str) -> HubFiles:
     if WILDCARD.search(pattern.rpartition("/")[0]):
-        raise UserError(f"{repo}: {pattern}: *, ? and [...] may stand in the name of the file only, not in its folders")
+        raise UserError(
+            f"{repo}: {pattern}: *, ? and [...] are allowed in the name of the file only, not in its folders"
+        )
     listing, matches = HubFolder("", {}), dict[str, int]()
-    for one in expand_braces(pattern):
-        folder = list_folder(repo, one.rpartition("/")[0], revision)
-        found = {path: size for path, size in folder.files.items() if _matches(path, one)}
-        listing = folder if found else listing
-        matches |= found
+    for expanded in expand_braces(pattern):
+        folder = list_folder(repo, expanded.rpartition("/")[0], revision)
+        in_folder = {path: size for path, size in folder.files.items() if _matches(path, expanded)}
+        listing = folder if in_folder else listing
+        matches |= in_folder
     if not matches:
-        raise _nothing(repo, revision, pattern)
+        raise _not_on_hub(repo, revision, pattern)
     paths = tuple(sorted(matches, key=_natural))
     if (len(paths) > 1 or _is_pattern(pattern)) and not _is_whole(paths):
         what = (
@@ -112,7 +114,7 @@ def _find(repo: str, revision: str, pattern: str) -> HubFiles:
 
 
 def expand_braces(pattern: str) -> list[str]:
-    """`{a,b}.csv` -> a.csv, b.csv, for all pairs of braces that hold a comma."""
+    """`{a,b}.csv` -> a.csv, b.csv, for all braces with a comma."""
     parts = BRACES.split(pattern)  # text, choices, text, ...
     choices = [part.split(",") if number % 2 else [part] for number, part in enumerate(parts)]
     return ["".join(chosen) for chosen in product(*choices)]
@@ -128,12 +130,12 @@ def _matches(path: str, pattern: str) -> bool:
 
 
 def _natural(path: str) -> list[str | int]:
-    """A key that sorts shard 2 before shard 10."""
+    """A sort key by which shard 2 comes before shard 10."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path)]
 
 
 def _is_whole(paths: Sequence[str]) -> bool:
-    """Whether paths are one file, or all parts of one: train-00000-of-00002, or NAME_0, NAME_1 counted from 0 or 1."""
+    """Whether paths are one file or all its shards: train-00000-of-00002, ..., or NAME_0, NAME_1, ... from 0 or 1."""
     shards = [shard for path in paths if (shard := SHARD.fullmatch(path))]
     kinds = {(shard["stem"], shard["count"], shard["suffix"]) for shard in shards}
     if len(shards) < len(paths) or len(kinds) > 1:
@@ -144,8 +146,8 @@ def _is_whole(paths: Sequence[str]) -> bool:
     return len(paths) == 1 or numbers in (list(range(len(paths))), list(range(1, len(paths) + 1)))
 
 
-def _nothing(repo: str, revision: str, pattern: str) -> NotOnHubError:
-    """An error that names the first part of the path that is not there, and what stands in its place."""
+def _not_on_hub(repo: str, revision: str, pattern: str) -> NotOnHubError:
+    """An error that names the first part of the path that does not exist, and what its folder holds."""
     first = expand_braces(pattern)[0]
     folder = first.rpartition("/")[0]
     listing = list_folder(repo, folder, revision)
@@ -160,9 +162,9 @@ def _nothing(repo: str, revision: str, pattern: str) -> NotOnHubError:
 
 
 def _listed(names: Iterable[str], wanted: str = "") -> str:
-    """Some names, those most like `wanted` first."""
+    """The first names as text, those most similar to `wanted` first."""
     names = list(names)
-    near = difflib.get_close_matches(wanted, names, n=SHOWN, cutoff=0.3) if wanted else []
-    shown = list(dict.fromkeys([*near, *names]))[:SHOWN]
+    near = difflib.get_close_matches(wanted, names, n=MAX_LISTED, cutoff=0.3) if wanted else []
+    shown = list(dict.fromkeys([*near, *names]))[:MAX_LISTED]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

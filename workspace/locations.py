@@ -1,4 +1,4 @@
-"""Where a recipe's locations lead: local files, files on the hub (`hf://datasets/ID@REV/PATH`), https addresses."""
+"""Resolve the locations in a recipe: local files, files on the hub (`hf://datasets/ID@REV/PATH`), https addresses."""
 
 import glob
 import hashlib
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from .artifacts import file_hash
 from .checksums import SHA256
-from .downloads import NotThereError, download, public_address
+from .downloads import NotFoundError, download, public_address
 from .errors import UserError
 from .hub_files import NotOnHubError, find_hub_files
 from .progress import QUIET, Progress
@@ -23,35 +23,35 @@ class NoSuchFileError(UserError):
     """A local file does not exist."""
 
 
-MISSING = (NotOnHubError, NotThereError, NoSuchFileError)
+MISSING = (NotOnHubError, NotFoundError, NoSuchFileError)
 
 
 def alternatives(locations: str | Sequence[str]) -> list[str]:
-    """A location, or several alternatives, as a list."""
+    """One location or several alternatives as a list."""
     return [locations] if isinstance(locations, str) else list(locations)
 
 
 def local_files(locations: str | Sequence[str], cache: Path, progress: Progress = QUIET) -> list[Path]:
-    """Local paths to the file at a location, or to its shards; downloaded first if it is not local.
+    """Local paths of the file at a location, or of its shards, which are downloaded if they are not local.
 
-    Of several locations, alternatives to each other, the first that exists counts. Hub files go to the Hugging Face
-    cache (HF_HOME), others to `cache`. Raises UserError when none can be had.
+    Of several alternatives, the first that exists is used. Files on the hub go to the Hugging Face cache (HF_HOME),
+    others to `cache`. Raises UserError if no file is available.
     """
     return find_files(locations, cache, progress)[1]
 
 
 def find_files(locations: str | Sequence[str], cache: Path, progress: Progress = QUIET) -> tuple[str, list[Path]]:
-    """The same, with the one of the locations that the files come from."""
+    """As `local_files`, with the alternative that was used in front."""
     return first_that_exists(locations, lambda location: (location, _local_files(location, cache, progress)))
 
 
 def first_that_exists(locations: str | Sequence[str], use: Callable[[str], T]) -> T:
-    """What `use` gives for the first of several alternatives that exists.
+    """The result of `use` for the first of several alternatives that exists.
 
-    Only that a file does not exist leads to the next alternative; any other error of `use` is raised.
+    Only if a file does not exist is the next alternative tried; other errors of `use` are raised.
     """
-    *first, last = alternatives(locations)
-    for location in first:
+    *earlier, last = alternatives(locations)
+    for location in earlier:
         try:
             return use(location)
         except MISSING:
@@ -60,7 +60,7 @@ def first_that_exists(locations: str | Sequence[str], use: Callable[[str], T]) -
 
 
 def local_file(location: str, cache: Path, progress: Progress = QUIET) -> Path:
-    """The same for a location that is one file."""
+    """The local path of a location that is one file; see `local_files`."""
     paths = _local_files(location, cache, progress)
     if len(paths) > 1:
         raise UserError(f"{location} has {len(paths)} shards; expected one file")
@@ -81,10 +81,10 @@ def _local_files(location: str, cache: Path, progress: Progress) -> list[Path]:
 
 
 def hub_licences(locations: Iterable[str | Sequence[str]]) -> dict[str, str]:
-    """Address (at its commit) -> licence in the data set's card, "" if it states none, of the locations on the hub."""
+    """Licences of the locations on the hub: address at its commit -> licence on the card, "" if it states none."""
     licences: dict[str, str] = {}
     for location in locations:
-        with suppress(UserError):  # a file that cannot be had is reported where it is read
+        with suppress(UserError):  # a file that is not available is reported where it is read
             licences |= first_that_exists(location, _hub_licences)
     return licences
 
@@ -99,10 +99,10 @@ def _hub_licences(location: str) -> dict[str, str]:
 
 
 def identity(locations: str | Sequence[str]) -> str:
-    """What decides the data at a location: the content's hash of a local file, the address (no secrets) of another.
+    """What identifies the data at a location: the hash of a local file's content, or the address without secrets.
 
-    Of alternatives, all addresses up to the first local file that exists: which of them exist is not asked, since
-    nothing is fetched. Raises UserError where a local file is missing.
+    Of alternatives, all addresses up to the first local file that exists, since no server is asked which of them
+    exist. Raises UserError if a local file is missing.
     """
     if isinstance(locations, str):
         return _identity(locations)
@@ -111,7 +111,7 @@ def identity(locations: str | Sequence[str]) -> str:
         if "://" in location:
             parts.append(_identity(location))
         elif Path(location).is_file():
-            return " | ".join([*parts, _identity(location)])  # those behind it are never read
+            return " | ".join([*parts, _identity(location)])  # later alternatives are never read
     return " | ".join(parts) or _identity(locations[-1])
 
 
@@ -123,8 +123,8 @@ def _identity(location: str) -> str:
 
 
 def expand_files(patterns: list[str]) -> list[Path]:
-    """The files that paths, folders and globs name, in order, once each. Raises UserError where one names none."""
-    found: dict[Path, None] = {}
+    """The files of paths, folders and globs, in order and without repeats. Raises UserError if one has no file."""
+    files: dict[Path, None] = {}
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
@@ -135,8 +135,8 @@ def expand_files(patterns: list[str]) -> list[Path]:
             matches = sorted(path for path in glob_files(pattern) if path.is_file())
         if not matches:
             raise UserError(f"no such file: {pattern}")
-        found.update(dict.fromkeys(matches))
-    return list(found)
+        files.update(dict.fromkeys(matches))
+    return list(files)
 
 
 def _is_data(path: Path) -> bool:
@@ -147,21 +147,21 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _told_ending(path: Path) -> str:
+def _full_ending(path: Path) -> str:
     return "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]) or path.name
 
 
 def unread_files(patterns: list[str]) -> dict[Path, Counter[str]]:
-    """For each of the folders among `patterns`, the endings of the files in it that `expand_files` leaves out."""
+    """For each folder among `patterns`, the endings of the files that `expand_files` leaves out, with their numbers."""
     unread = {}
     for folder in (path for path in map(Path, patterns) if path.is_dir()):
         files = [file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file()]
-        endings = Counter(_told_ending(file) for file in files if not _is_data(file) and not _is_hidden(file))
+        endings = Counter(_full_ending(file) for file in files if not _is_data(file) and not _is_hidden(file))
         if endings:
             unread[folder] = endings
     return unread
 
 
 def glob_files(pattern: str) -> list[Path]:
-    """Paths that match an absolute or relative glob."""
-    return [Path(match) for match in glob.glob(pattern, recursive=True)]  # noqa: PTH207 - Path.glob takes no absolute one
+    """The paths that match an absolute or relative glob."""
+    return [Path(match) for match in glob.glob(pattern, recursive=True)]  # noqa: PTH207 - Path.glob takes no absolute pattern

@@ -1,4 +1,4 @@
-"""One writer at a time, among processes."""
+"""Locks between processes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from .progress import Progress
 
 @contextmanager
 def locked(path: Path, what: str, progress: Progress, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock file `path`; if another process has it, say that it is at `what` and wait, or raise UserError."""
+    """Hold the lock file `path`. If another process holds it, say that it is `what` and wait, or raise UserError."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

@@ -1,4 +1,4 @@
-"""Writing parquet row by row, so that data of any size pass through little memory."""
+"""Write parquet files row by row, with little memory for data of any size."""
 
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ ROWS = 10_000  # rows held before they are written
 
 
 class RowWriter:
-    """A parquet file that rows are added to one by one; a context manager that closes it.
+    """A parquet file that takes rows one by one; a context manager.
 
-    An empty file with the schema's columns is what remains when no row was added.
+    Without any row it is an empty file with the columns of the schema.
     """
 
     def __init__(self, path: Path, schema: pyarrow.Schema) -> None:

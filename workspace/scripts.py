@@ -1,6 +1,6 @@
-"""Which characters belong to scripts that are written without spaces between words."""
+"""Characters of scripts that are written without spaces between words."""
 
-TIBETAN = range(0x0F00, 0x1000)  # syllables are parted by signs of its own
+TIBETAN = range(0x0F00, 0x1000)  # syllables are separated by its own marks
 UNSPACED = (
     range(0x0E00, 0x0F00),  # Thai, Lao
     range(0x1000, 0x10A0),  # Myanmar
@@ -12,7 +12,7 @@ UNSPACED = (
     range(0x3005, 0x3008),  # Han marks of iteration, zero
     range(0x3040, 0x3100),  # Kana
     range(0x31F0, 0x3200),
-    range(0x3400, 0xA000),  # Han, with some signs that are no letters
+    range(0x3400, 0xA000),  # Han, and some characters that are not letters
     range(0xA980, 0xAA00),  # Javanese, Myanmar
     range(0xAA60, 0xAAE0),  # Myanmar, Tai Viet
     range(0xF900, 0xFB00),  # Han
@@ -22,6 +22,6 @@ UNSPACED = (
 
 
 def is_unspaced(character: str) -> bool:
-    """Whether a character's script has no spaces between words; Tibetan is not among them."""
+    """Whether a character belongs to a script without spaces between words; Tibetan is not included."""
     code = ord(character)
     return code >= UNSPACED[0].start and any(code in part for part in UNSPACED)

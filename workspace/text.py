@@ -1,22 +1,22 @@
-"""One door for text: every text that comes in, whatever for, is put into the same form by the same rules.
+"""Clean text: the same rules for every text that is read, whatever it is used for.
 
-Corpus lines, task texts, words and labels, sentences, input of `predict` and `fill-mask`, terms of a graph: a model
-that is trained on one form and asked in another sees other pieces, although both look alike on paper. The rules:
+They apply to corpus lines, texts, words and labels of tasks, sentences, input of `predict` and `fill-mask`, and terms
+of a graph. Text in another form looks the same to a reader, but is split into other subwords. The rules:
 
     NFC                     Unicode's normal form C, before the other rules and after them
-    control characters      dropped, as are code points that are no characters
+    control characters      dropped, as are code points that are not characters
     byte-order marks        dropped, wherever they stand
-    soft hyphens            dropped: they only say where a word may be broken
-    direction marks         dropped: they only say in which direction to draw
+    soft hyphens            dropped: they only mark where a word may be hyphenated
+    direction marks         dropped: they only control the direction of display
     other format characters dropped: word joiners, invisible operators, annotations, tags outside a flag emoji
-    zero-width spaces       dropped, except between letters of scripts without spaces, where they part words
+    zero-width spaces       dropped, except between letters of scripts without spaces, where they separate words
     stray joiners           joiners (ZWJ, ZWNJ) and variation selectors stay with the character that they follow;
                             at the start of a text, after white space and repeated they are dropped
-    unusual spaces          no-break spaces and all others become plain ones
+    unusual spaces          no-break spaces and all others become ordinary spaces
     line breaks             of every kind become a space in a text of one line; in a page of a corpus they end a line
 
-White space at the ends goes, runs of it become one space. Signs that only look alike (quotation marks, ligatures, wide
-forms, Arabic presentation forms) are the writer's own and stay.
+White space at the ends is removed, and runs of it become one space. Characters that merely look alike (quotation marks,
+ligatures, wide forms, Arabic presentation forms) are kept.
 """
 
 import re
@@ -31,7 +31,7 @@ from .scripts import TIBETAN, UNSPACED
 
 NFC = "NFC"
 LINE_BREAKS = "line breaks"
-NOTHING_LEFT = "texts of which nothing is left"
+EMPTIED = "texts left empty"
 
 _JOINERS = "\u200c\u200d"
 _SELECTORS = "\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"  # the first are Mongolian
@@ -39,30 +39,31 @@ _TAGS = "\U000e0020-\U000e007f"  # of the flags of England, Scotland and Wales, 
 _BREAKS = "\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"  # where str.splitlines cuts
 _SPACES = "\x1f\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _UNSPACED = "".join(f"{chr(part.start)}-{chr(part.stop - 1)}" for part in (TIBETAN, *UNSPACED))
-_NO_CHARACTERS = "\ufdd0-\ufdef" + "".join(f"{chr(end - 1)}{chr(end)}" for end in range(0xFFFF, 0x110000, 0x10000))
+_NONCHARACTERS = "\ufdd0-\ufdef" + "".join(f"{chr(end - 1)}{chr(end)}" for end in range(0xFFFF, 0x110000, 0x10000))
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What happens to some characters."""
+    """A rule for certain characters."""
 
     name: str
     characters: str
-    """Those that it may concern, as what stands between the brackets of a regular expression."""
+    """The characters, in the notation of a character class of a regular expression."""
     where: str = ""
-    """Part of a regular expression: what must follow one of them, or stand around it, for the rule to hold."""
+    """The rest of the regular expression, for a rule that applies in some contexts only."""
     replacement: str = ""
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Where the rule holds. It begins with the characters themselves: so the search passes over all others."""
+        """Where the rule applies. Beginning with the character class keeps the search fast."""
         return re.compile(f"[{self.characters}]{self.where}")
 
 
-# In this order: each rule sees what those before it left. Possessive runs (*+) are judged as a whole by what is around.
-# In (?<!\S.) the dot is the character found: it tells what stands before that one.
+# The order matters: each rule sees the text that the rules before it left. Possessive quantifiers (*+) take a whole
+# run, so that the context is that of the run. A lookbehind such as (?<!\S.) is checked after the first character of the
+# match, which the dot stands for: it tests the character before the match.
 RULES = (
-    Rule("control characters", "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f" + _NO_CHARACTERS),
+    Rule("control characters", "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f" + _NONCHARACTERS),
     Rule("byte-order marks", "\ufeff"),
     Rule("soft hyphens", "\xad"),
     Rule("direction marks", "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"),
@@ -84,23 +85,23 @@ RULES = (
     Rule("unusual spaces", _SPACES, replacement=" "),
 )
 DROPPED = "".join(rule.characters for rule in RULES if not rule.where and not rule.replacement)
-"""Characters that never stay, as what stands between the brackets of a regular expression."""
+"""Characters that are always dropped, in the notation of a character class."""
 NAMES = (NFC, *dict.fromkeys(rule.name for rule in RULES), LINE_BREAKS)
 _BREAK = Rule(LINE_BREAKS, _BREAKS, r"(?:(?<=\r)\n)?+", " ")
 _WHITE = re.compile(r"\s+")
-# Most texts have none of the characters that a rule may concern: one look tells. Tabs and line feeds do not count.
-_CONCERNED = re.compile(f"[{''.join(rule.characters for rule in RULES)}\x0b-\x0d\x1c-\x1e\x85\u2028\u2029]")
-_SEPARATOR = "\x1c"  # between texts: white space that no rule of a page changes
+# One search finds out whether any rule may apply; to most texts none does. Tabs and line feeds do not count.
+_AFFECTED = re.compile(f"[{''.join(rule.characters for rule in RULES)}\x0b-\x0d\x1c-\x1e\x85\u2028\u2029]")
+_SEPARATOR = "\x1c"  # joins texts: white space that no rule for pages changes
 _CODE_POINTS = 0x110000
 
 
 def clean_page(text: str, counts: Counter[str] | None = None) -> str:
-    """A text of many lines after the rules; line breaks and ordinary white space stay as they are.
+    """Clean a text of several lines; line breaks and ordinary white space stay as they are.
 
-    What changed is added to `counts`: under NFC the texts, under every other rule's name the characters.
+    Changes are added to `counts`: the number of texts under NFC, of characters under the names of the other rules.
     """
     text = to_nfc(text, counts)
-    if not _CONCERNED.search(text):
+    if not _AFFECTED.search(text):
         return text
     before = text
     for rule in RULES:
@@ -109,35 +110,35 @@ def clean_page(text: str, counts: Counter[str] | None = None) -> str:
 
 
 def clean_line(text: str, counts: Counter[str] | None = None) -> str:
-    """A text of one line after the rules, white space folded. `counts` as of `clean_page`."""
+    """Clean a text of one line and collapse its white space. `counts` as in `clean_page`."""
     text = text.strip()
-    if text.isascii() and text.isprintable():  # so is ""
+    if text.isascii() and text.isprintable():  # also the empty text
         return " ".join(text.split())
     text = clean_page(text, counts)
-    if "\n" in text or _CONCERNED.search(text):
+    if "\n" in text or _AFFECTED.search(text):
         text = _apply(_BREAK, text, counts)
     text = " ".join(text.split())
     if counts is not None and not text:
-        counts[NOTHING_LEFT] += 1
+        counts[EMPTIED] += 1
     return text
 
 
 def clean_field(value: str | list[str], counts: Counter[str] | None = None) -> str | list[str]:
-    """A text or label, or each of the words or tags in a list (their number stays), after the rules."""
+    """Clean a text or label, or each of the words or tags in a list, whose length stays the same."""
     return clean_line(value, counts) if isinstance(value, str) else [clean_line(part, counts) for part in value]
 
 
 def clean_pages(texts: list[str], counts: Counter[str] | None = None, *, normal: bool = False) -> list[str]:
-    """`clean_page` for many texts, at once where that is possible: a web corpus is cleaned at tens of MB/s.
+    """`clean_page` for many texts, joined into one where possible: web text is cleaned at tens of MB/s.
 
-    `normal`: they are known to be in normal form C, which takes as long to tell as all the rest.
+    `normal` says that the texts are in normal form C, which takes as long to check as all other rules.
     """
     texts = texts if normal else to_nfc_all(texts, counts)
     joined = _SEPARATOR.join(texts)
     bits = _present(joined)
     if not bits:
         return texts
-    if joined.count(_SEPARATOR) >= len(texts):  # one of them holds it
+    if joined.count(_SEPARATOR) >= len(texts):  # one of the texts contains the separator
         return [clean_page(text, counts) for text in texts]
     before = joined
     for number, rule in enumerate(RULES):
@@ -153,37 +154,39 @@ def to_nfc_all(texts: Sequence[str], counts: Counter[str] | None = None) -> list
     return [to_nfc(text, counts) for text in texts]
 
 
-def told(counts: Counter[str]) -> str:
-    """What the rules changed, for people: "NFC: 312 texts changed, soft hyphens: 4 dropped"; "" for nothing.
+def describe_changes(counts: Counter[str]) -> str:
+    """What the rules changed, in words: "NFC: 312 texts changed, soft hyphens: 4 dropped"; "" for no changes.
 
-    Names that are no rule's are told as they are.
+    Names that do not belong to a rule are listed with their counts.
     """
-    plain = {rule.name for rule in (*RULES, _BREAK) if rule.replacement}
+    made_spaces = {rule.name for rule in (*RULES, _BREAK) if rule.replacement}
 
-    def ending(name: str) -> str:
-        return "texts changed" if name == NFC else "made plain spaces" if name in plain else "dropped"
+    def effect(name: str) -> str:
+        if name == NFC:
+            return "texts changed"
+        return "replaced by spaces" if name in made_spaces else "dropped"
 
-    rules = [f"{name}: {counts[name]:,} {ending(name)}" for name in NAMES if counts[name]]
-    return ", ".join([*rules, *(f"{name}: {count:,}" for name, count in counts.items() if name not in NAMES)])
+    changes = [f"{name}: {counts[name]:,} {effect(name)}" for name in NAMES if counts[name]]
+    return ", ".join([*changes, *(f"{name}: {count:,}" for name, count in counts.items() if name not in NAMES)])
 
 
 @dataclass(frozen=True)
 class Aligned:
-    """A text after the rules (`clean_line`), and where each of its characters stood before."""
+    """A cleaned text (see `clean_line`) and the positions of its characters in the original."""
 
     text: str
     spans: Sequence[tuple[int, int]]
-    """Start and end in the text as it was given, for each character of `text`."""
+    """For each character of `text`, start and end in the original text."""
 
     def original(self, start: int, end: int) -> tuple[int, int]:
-        """Where the characters `start` to `end` (or one, if that is none) stood in the text as it was given."""
+        """Start and end in the original of the characters `start` to `end`, or of one if the range is empty."""
         return self.spans[start][0], self.spans[max(start, end - 1)][1]
 
 
 def align(text: str, counts: Counter[str] | None = None) -> Aligned:
-    """`clean_line` of a text, with the way back to the characters that the user wrote."""
+    """Clean a text as `clean_line` does, keeping track of the positions in the original."""
     cleaned = clean_line(text, counts)
-    tracked = Aligned(text, [(place, place + 1) for place in range(len(text))])
+    tracked = Aligned(text, [(index, index + 1) for index in range(len(text))])
     if cleaned == text:
         return tracked
     tracked = _tracked_nfc(tracked)
@@ -195,7 +198,7 @@ def align(text: str, counts: Counter[str] | None = None) -> Aligned:
 
 
 def to_nfc(text: str, counts: Counter[str] | None = None) -> str:
-    """The text in Unicode's normal form C; the first rule alone."""
+    """The text in Unicode's normal form C: the first rule only."""
     if unicodedata.is_normalized("NFC", text):
         return text
     if counts is not None:
@@ -204,8 +207,8 @@ def to_nfc(text: str, counts: Counter[str] | None = None) -> str:
 
 
 def _present(text: str) -> int:
-    """A bit for each rule that a character of the text may concern."""
-    import numpy  # only a corpus needs it
+    """Bit mask of the rules that may apply to the text, by its characters."""
+    import numpy  # slow to import, and only needed for corpora
 
     codes = numpy.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=numpy.uint32)
     return int(numpy.bitwise_or.reduce(_bits_of_code_points()[codes])) if len(codes) else 0
@@ -213,13 +216,13 @@ def _present(text: str) -> int:
 
 @cache
 def _bits_of_code_points() -> Any:
-    """The rules that may concern each code point, a bit each; uint16."""
+    """For each code point the bit mask of the rules that may apply to it; uint16."""
     import numpy
 
-    everything = "".join(map(chr, range(_CODE_POINTS)))
+    characters = "".join(map(chr, range(_CODE_POINTS)))
     table = numpy.zeros(_CODE_POINTS, dtype=numpy.uint16)
     for number, rule in enumerate(RULES):
-        for match in re.finditer(f"[{rule.characters}]+", everything):
+        for match in re.finditer(f"[{rule.characters}]+", characters):
             table[match.start() : match.end()] |= 1 << number
     return table
 
@@ -245,8 +248,8 @@ def _tracked_sub(tracked: Aligned, pattern: re.Pattern[str], replacement: str) -
 
 
 def _tracked_nfc(tracked: Aligned) -> Aligned:
-    """Normal form C, character clusters as units; words where clusters are not enough (an older table of them)."""
-    import regex  # only a text that changes needs it
+    """Normal form C by grapheme clusters; by words if clusters do not give the same result as the whole text."""
+    import regex  # slow to import, and only needed for texts that change
 
     whole = unicodedata.normalize("NFC", tracked.text)
     if whole == tracked.text:

@@ -1,4 +1,4 @@
-"""AdapterHub's adapters in a bare loop, which is kinder to it than its trainer."""
+"""AdapterHub's adapters in a plain training loop, which is faster than its trainer."""
 
 import adapters  # pyright: ignore[reportMissingImports] - lives in an environment of its own
 import common
@@ -6,7 +6,7 @@ import torch
 
 
 def main() -> None:
-    settings = common.given()
+    settings = common.read_arguments()
     model = common.model_of(settings.shape)
     adapters.init(model)
     model.add_adapter("language", config="seq_bn")

@@ -1,4 +1,4 @@
-"""What every contender of train.py shares: batches, masks, shapes, and the talk with its parent. No project code."""
+"""What the contenders of train.py share: batches, masks, model sizes, answers to train.py. No code of lrl-adapt."""
 
 import json
 import resource
@@ -11,19 +11,24 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-SHAPES: dict[str, dict[str, Any]] = {
+SHAPES: dict[str, dict[str, Any]] = {  # what differs from the base size that transformers' configurations have
     "mbert": {"vocab_size": 119547},
     "xlmr": {
-        **{"vocab_size": 250002, "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
-        **{"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2},
+        "vocab_size": 250002,
+        "max_position_embeddings": 514,
+        "type_vocab_size": 1,
+        "layer_norm_eps": 1e-5,
+        "pad_token_id": 1,
+        "bos_token_id": 0,
+        "eos_token_id": 2,
     },
 }
 MODEL_TYPES = {"mbert": "bert", "xlmr": "xlm-roberta"}
-LEARNING_RATE, MASKED = 1e-4, 0.15
+LEARNING_RATE, MASK_FRACTION = 1e-4, 0.15
 Rows = list[tuple[np.ndarray, np.ndarray]]
 
 
-class Given(NamedTuple):
+class Arguments(NamedTuple):
     """The command line."""
 
     batches: list[Rows]
@@ -34,19 +39,19 @@ class Given(NamedTuple):
     device: str
 
 
-def given() -> Given:
-    """Read it, and set the threads."""
+def read_arguments() -> Arguments:
+    """Read the command line, and set the number of threads."""
     file, shape, precision, steps, threads = sys.argv[1:]
     torch.set_num_threads(int(threads))
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    random = np.random.default_rng(0)
-    batches = [[masked(np.array(row), random) for row in batch] for batch in json.loads(Path(file).read_text())]
-    return Given(batches, shape, precision, int(steps), device)
+    rng = np.random.default_rng(0)
+    batches = [[masked(np.array(row), rng) for row in batch] for batch in json.loads(Path(file).read_text())]
+    return Arguments(batches, shape, precision, int(steps), device)
 
 
-def masked(ids: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Ids with 15 % (of all but the first and the last) replaced by [MASK]'s 103, and labels."""
-    chosen = random.random(len(ids)) < MASKED
+def masked(ids: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Ids with 15 % (of all but the first and the last) replaced by 103, mBERT's [MASK], and labels."""
+    chosen = rng.random(len(ids)) < MASK_FRACTION
     chosen[[0, -1]] = False
     return np.where(chosen, 103, ids), np.where(chosen, ids, -100)
 
@@ -71,18 +76,18 @@ def padded(rows: Rows, pad: int) -> dict[str, torch.Tensor]:
     return batch
 
 
-def serve(settings: Given, run: Callable[[list[Rows]], None]) -> None:
-    """Answer each "go" with the figures of one round over the next batches."""
+def serve(settings: Arguments, run: Callable[[list[Rows]], None]) -> None:
+    """Answer each line on stdin with the measurements of one round over the next batches."""
     answer, sys.stdout = sys.stdout, sys.stderr  # libraries print too
     print(json.dumps({"ready": True}), file=answer, flush=True)
     for number, _ in enumerate(sys.stdin):
-        some = settings.batches[number * settings.steps : (number + 1) * settings.steps]
+        batches = settings.batches[number * settings.steps : (number + 1) * settings.steps]
         started = time.perf_counter()
-        run(some)
+        run(batches)
         if settings.device == "cuda":
             torch.cuda.synchronize()
         seconds = time.perf_counter() - started
-        tokens = sum(len(ids) for rows in some for ids, _ in rows)
+        tokens = sum(len(ids) for rows in batches for ids, _ in rows)
         print(
             json.dumps({"tokens": tokens, "seconds": seconds, "peak_mb": peak_mb(settings.device)}),
             file=answer,

@@ -1,4 +1,4 @@
-"""lrl-adapt: its own loop, `fit`, on the given batches."""
+"""lrl-adapt: its training loop, `fit`, on the given batches."""
 
 from collections.abc import Iterator
 
@@ -14,27 +14,27 @@ from lrl_adapt.training.precision import make_accelerator
 from lrl_adapt.training.setup import freeze_in
 
 
-class Given:
-    """The given batches as a feed, each sorted by length as lrl-adapt's own are."""
+class BatchFeed:
+    """The given batches as a feed, each sorted by length as lrl-adapt sorts its batches."""
 
     def __init__(self, batches: list[common.Rows], model: MaskedLM) -> None:
         self.batches, self.model = batches, model
 
     def steps(self, start: object = None) -> Iterator[Step]:
-        for rows in [*self.batches, self.batches[-1]]:  # the loop asks for one more, ahead
+        for rows in [*self.batches, self.batches[-1]]:  # the loop fetches one ahead
             ordered = sorted(rows, key=lambda row: len(row[0]))
             batch = self.model.layout.batch([ids for ids, _ in ordered], [labels for _, labels in ordered])
-            places = int((batch["labels"] != -100).sum())
-            yield Step([batch], places, batch["input_ids"].numel(), {})
+            masked = int((batch["labels"] != -100).sum())
+            yield Step([batch], masked, batch["input_ids"].numel(), {})
 
 
 def main() -> None:
-    settings = common.given()
+    settings = common.read_arguments()
     accelerator, _ = make_accelerator(settings.precision)  # type: ignore[arg-type]
     base = common.model_of(settings.shape)
-    of_base = list(base.parameters())
+    base_parameters = list(base.parameters())
     adapted = language_adapter(base, Adapter(type="seq_bn"))
-    freeze_in(of_base, torch.bfloat16 if settings.precision == "bf16" else torch.float32)
+    freeze_in(base_parameters, torch.bfloat16 if settings.precision == "bf16" else torch.float32)
     model = MaskedLM(adapted).to(accelerator.device)
     loop_settings = LoopSettings(
         max_steps=settings.steps,
@@ -42,14 +42,14 @@ def main() -> None:
         warmup_steps=0,
         weight_decay=0.0,
         max_grad_norm=1.0,
-        eval_every=settings.steps + 1,
-        log_every=settings.steps,
+        eval_steps=settings.steps + 1,
+        logging_steps=settings.steps,
         lr_scheduler_type="constant_with_warmup",
     )
 
     def run(batches: list[common.Rows]) -> None:
         logger = MetricsLogger(settings.steps, settings.steps)
-        fit(model, Given(batches, model), loop_settings, lambda: 0.0, accelerator, logger)
+        fit(model, BatchFeed(batches, model), loop_settings, lambda: 0.0, accelerator, logger)
 
     common.serve(settings, run)
 

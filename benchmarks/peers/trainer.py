@@ -1,6 +1,7 @@
-"""PEFT's LoRA (rank 8 on query and value) under transformers' Trainer, with its default padding collator's work."""
+"""PEFT's LoRA (rank 8 on query and value) in transformers' Trainer, with batches padded as its collator does."""
 
 import tempfile
+from functools import partial
 
 import common
 import torch
@@ -9,7 +10,7 @@ from transformers import Trainer, TrainingArguments
 
 
 def main() -> None:
-    settings = common.given()
+    settings = common.read_arguments()
     model = get_peft_model(common.model_of(settings.shape), LoraConfig(r=8, target_modules=["query", "value"]))
     pad = common.SHAPES[settings.shape].get("pad_token_id", 0)
     with tempfile.TemporaryDirectory() as folder:
@@ -29,9 +30,8 @@ def main() -> None:
 
         def run(batches: list[common.Rows]) -> None:
             rows = [row for batch in batches for row in batch]
-            collate = lambda some: common.padded(some, pad)  # noqa: E731
-            Trainer(model, arguments, train_dataset=torch.utils.data.Subset(rows, range(len(rows))),  # type: ignore
-                    data_collator=collate).train()  # fmt: skip
+            dataset = torch.utils.data.Subset(rows, range(len(rows)))  # type: ignore[arg-type]
+            Trainer(model, arguments, train_dataset=dataset, data_collator=partial(common.padded, pad=pad)).train()
 
         common.serve(settings, run)
 

@@ -1,15 +1,15 @@
-"""The quickstart's base, step by step; all but the training is here.
+"""Makes the quickstart's base model, in steps; this script does all but the training.
 
     export LRL_DATA=... BASE_TEXT=base-text
     python benchmarks/quickstart/make_base.py text                # the languages' text, from $LRL_DATA to $BASE_TEXT
-    lrl-adapt prepare base-mini && lrl-adapt train base-mini      # two hours on 2 cores; goes on where it was stopped
+    lrl-adapt prepare base-mini && lrl-adapt train base-mini      # two hours on 2 cores; resumes if interrupted
     python benchmarks/quickstart/make_base.py pack ADAPTER_DIR    # its weights in fp16, to recipes/quickstart/base
     lrl-adapt run base-scores --workspace base-scores             # pseudo-perplexity in every language
     python benchmarks/quickstart/make_base.py card ADAPTER_DIR base-scores
 
 The text is that of languages whose file under `$LRL_DATA/text` comes wholly from Common Voice's sentences (CC0), the
 Bible corpus of Christodouloupoulos and Steedman (CC0) or the Universal Declaration of Human Rights (public domain), so
-that the weights may be given away.
+that the weights may be published.
 """
 
 import gzip
@@ -97,10 +97,10 @@ def write_card(adapter: Path, workspace: Path) -> None:
     config, facts = json.loads((BASE / "config.json").read_text()), manifest["facts"]
     metrics = [json.loads(line) for line in (adapter / "metrics.jsonl").read_text().splitlines()]
     curve = {entry["step"]: entry["validation_loss"] for entry in metrics if "validation_loss" in entry}
-    found: dict[str, dict[str, Any]] = {}
+    scores_of: dict[str, dict[str, Any]] = {}
     for file in sorted(workspace.glob("scores/*/mlm-base-mini-base-*/scores.json")):
         for score in json.loads(file.read_text())["scores"]:
-            found.setdefault(score["language"], {})[score["metric"]] = score
+            scores_of.setdefault(score["language"], {})[score["metric"]] = score
     text = CARD.format(
         layers=config["num_hidden_layers"],
         width=config["hidden_size"],
@@ -116,7 +116,7 @@ def write_card(adapter: Path, workspace: Path) -> None:
         epochs=facts["tokens_seen"] / facts["training_tokens"],
         precision=facts["precision"],
         curve="\n".join(f"| {step:,} | {loss:.3f} |" for step, loss in curve.items()),
-        scores="\n".join(_row(language, scores) for language, scores in sorted(found.items())),
+        scores="\n".join(_row(language, scores) for language, scores in sorted(scores_of.items())),
     )
     (BASE / "README.md").write_text(text, encoding="utf-8")
 

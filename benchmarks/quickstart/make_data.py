@@ -2,7 +2,7 @@
 
     python benchmarks/quickstart/make_data.py [OUT_DIR]
 
-The sources are sentences and sentence templates of our own writing. What is written has the shapes of the real data
+The sources are sentences and sentence templates written for this project. The files have the formats of the real data
 sources (GlotCC-V1, ConceptNet 5.7, SIB-200, a sentiment set, MasakhaNER 2), so that a recipe reads both alike.
 The same sources always give the same files.
 
@@ -136,17 +136,17 @@ def expand(template: str, lexica: dict[str, list[str]], rng: random.Random) -> s
 
 
 def read_sentences(path: Path, lexica: dict[str, list[str]]) -> list[str]:
-    """All distinct sentences of a source file: the plain lines, and some draws from each template."""
+    """All distinct sentences of a source file: the plain lines, and up to DRAWS_PER_TEMPLATE of each template."""
     sentences: dict[str, None] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
         rng = random.Random(f"{SEED}:{path.name}:{line}")
-        found: set[str] = set()
+        drawn: set[str] = set()
         for _ in range(DRAWS_PER_TEMPLATE * 6 if re.search(r"[\[<{]", line) else 1):
             sentence = expand(line, lexica, rng)
-            if sentence not in found and len(found) < DRAWS_PER_TEMPLATE:
-                found.add(sentence)
+            if sentence not in drawn and len(drawn) < DRAWS_PER_TEMPLATE:
+                drawn.add(sentence)
                 sentences[sentence] = None
     return list(sentences)
 
@@ -349,7 +349,7 @@ def write_graph(out: Path) -> None:
 
 
 def check(pages: list[str], held_out: list[str], tasks: dict[str, dict[str, list[str]]]) -> None:
-    """Raises where a set repeats a sentence, evaluation text stands in the pages, or there are too few pages."""
+    """Raises DataError if a task repeats a sentence, evaluation text is in the pages, or there are too few pages."""
     for name, splits in tasks.items():
         repeated = [
             text for text, times in Counter(text for texts in splits.values() for text in texts).items() if times > 1
@@ -360,10 +360,10 @@ def check(pages: list[str], held_out: list[str], tasks: dict[str, dict[str, list
     unseen = held_out + [text for splits in tasks.values() for text in splits["validation"] + splits["test"]]
     leaked = [text for text in unseen if text in everything]
     if leaked:
-        raise DataError(f"{len(leaked)} evaluation sentences stand in the pages: {leaked[:3]}")
+        raise DataError(f"{len(leaked)} evaluation sentences are in the pages: {leaked[:3]}")
     overlap = set(held_out) & {text for splits in tasks.values() for texts in splits.values() for text in texts}
     if overlap:
-        raise DataError(f"held-out sentences stand in a task: {sorted(overlap)[:3]}")
+        raise DataError(f"held-out sentences are in a task: {sorted(overlap)[:3]}")
     distinct = {line for page in pages for line in page.split("\n") if line[-1] in ".?!"}
     if len(set(pages)) < 650 or len(distinct) < 2500:
         raise DataError(f"only {len(set(pages))} pages with {len(distinct)} sentences")
@@ -392,7 +392,7 @@ def build(out: Path) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Builds the data under the folder given, or beside the sources."""
+    """Builds the data in the folder of the first argument, or beside the sources."""
     build((Path(arguments[0]) if arguments else SOURCES.parent) / LANGUAGE)
 
 

@@ -138,8 +138,8 @@ class Predictor:
 
     def _at(self, unit: Unit, windows: Sequence[Tensor], starts: Sequence[int], margin: int) -> Tensor:
         """The probabilities, (classes,), of a unit in the window that has it furthest from its ends."""
-        window = window_of(unit.place, starts, margin)
-        return windows[window][len(self.special_ids[0]) + unit.place - starts[window]]
+        window = window_of(unit.token, starts, margin)
+        return windows[window][len(self.special_ids[0]) + unit.token - starts[window]]
 
     def _starts(self, ids: Sequence[int], margin: int) -> list[int]:
         return window_starts(len(ids), self.window, margin)

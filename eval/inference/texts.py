@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ...workspace.progress import Progress
-from ...workspace.text import told
+from ...workspace.text import describe_changes
 
 
 def as_list(texts: str | Iterable[str]) -> list[str]:
@@ -15,4 +15,4 @@ def as_list(texts: str | Iterable[str]) -> list[str]:
 def say_changes(counts: Counter[str], progress: Progress) -> None:
     """Say what `workspace.text` changed before a model read the texts, if anything."""
     if counts:
-        progress.say(f"texts as the model reads them: {told(counts)}")
+        progress.say(f"texts as the model reads them: {describe_changes(counts)}")

@@ -1,12 +1,11 @@
-"""The report's pictures, drawn by matplotlib: as SVG inside the page, and as SVG and PNG files.
+"""The report's figures, drawn by matplotlib: as SVG inside the page, and as SVG and PNG files.
 
-Every panel is a picture of its own, so that panels wrap on a narrow screen instead of shrinking. In the page, text and
-axes take the page's text colour, which is how one picture reads on light and dark ground.
+Every panel is a figure of its own, so that panels wrap on a narrow screen instead of shrinking. In the page, text and
+axes take the page's text colour, so one figure can be read on a light and on a dark background.
 """
 
 import html
 import io
-import json
 import math
 import re
 import zlib
@@ -21,213 +20,188 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ..scores import BASE, MISSING, lower_is_better, metric_name, show_value, task_name
-from .comparison import UNREADABLE, Row, gain, named, show_change
-from .results import CURVE
+from ...workspace.formatting import MISSING, format_count, format_signed
+from ..display import format_value, metric_name, task_name
+from ..metrics import lower_is_better
+from ..scores import BASE
+from .comparison import gain
+from .task_results import TaskResult, baseline_name
+from .verdicts import Verdict
 
-# Okabe and Ito's colours, told apart by colour-blind readers; those that are faint on white come last.
+# Colours of the systems in their order: Okabe and Ito's palette, which colour-blind readers can tell apart. Those that
+# are faint on white come last.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-PAGE_INK = "#7a7a7b"  # stands for the page's text colour until the SVG is written
-FILE_INK = "#222222"
-WIDTH = 3.1  # inches; three stand beside each other on a wide screen, one on a phone
-LONGEST_LABEL = 46  # characters of 9 points that fit into the width
-MOST_POINTS = 200  # of a curve; more cannot be seen
-STYLE: Any = {  # matplotlib's key type is a closed list of names, which checkers do not infer here
+PAGE_TEXT_COLOUR = "#7a7a7b"  # a colour used nowhere else, which becomes currentColor in the page's SVG
+FILE_TEXT_COLOUR = "#222222"
+WIDTH = 3.1  # inches; three panels fit side by side on a wide screen, one on a phone
+MAX_LABEL = 46  # characters at 9 points that fit into the width
+MAX_TITLE = 40
+MAX_SYSTEM = 26
+STYLE: Any = {  # matplotlib's key type is a closed list of names, which type checkers do not infer here
     "svg.fonttype": "none",  # real text: it can be selected, and is drawn in the page's own font
-    "svg.hashsalt": "lrl-adapt",  # the same picture gives the same text
+    "svg.hashsalt": "lrl-adapt",  # the same figure gives the same SVG
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
-INKED = ("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color")
+TEXT_COLOURED = ("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color")
+REFERENCE_LINE: Any = {"linewidth": 0.8, "linestyle": (0, (3, 3)), "alpha": 0.6}
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A picture: the stem of its files, what it shows in words, and how it is drawn in matplotlib's current style."""
+    """A figure: the stem of its files, what it shows in words, and a function that draws it in matplotlib's style."""
 
     name: str
     label: str
     draw: Callable[[], Figure]
 
     def svg(self) -> str:
-        """An `<svg>` element with a label, whose ids are its own among other pictures on the page."""
+        """An `<svg>` element with a label, whose ids are unique on the page."""
         buffer = io.StringIO()
-        with mpl.rc_context(STYLE | dict.fromkeys(INKED, PAGE_INK)):
+        with mpl.rc_context(STYLE | dict.fromkeys(TEXT_COLOURED, PAGE_TEXT_COLOUR)):
             self.draw().savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-        text = buffer.getvalue()
-        own = f"f{zlib.crc32((self.name + self.label + text).encode()):08x}-"
-        text = text[text.index("<svg") :].replace(PAGE_INK, "currentColor")
-        text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-        text = re.sub(r"\s*<style.*?</style>", "", text, flags=re.DOTALL)  # would style the whole page
-        text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{own}", text)
-        opening, _, rest = text.partition(">")
-        name = html.escape(self.label)
-        return f'{opening} role="img" aria-label="{name}">\n <title>{name}</title>{rest}'
+        svg = buffer.getvalue()
+        id_prefix = f"f{zlib.crc32((self.name + self.label + svg).encode()):08x}-"
+        svg = svg[svg.index("<svg") :].replace(PAGE_TEXT_COLOUR, "currentColor")
+        svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+        svg = re.sub(r"\s*<style.*?</style>", "", svg, flags=re.DOTALL)  # it would apply to the whole page
+        svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{id_prefix}", svg)
+        opening, _, rest = svg.partition(">")
+        label = html.escape(self.label)
+        return f'{opening} role="img" aria-label="{label}">\n <title>{label}</title>{rest}'
 
     def save(self, folder: Path) -> None:
         """Write NAME.svg and NAME.png, dark on white."""
-        with mpl.rc_context(STYLE | dict.fromkeys(INKED, FILE_INK)):
+        with mpl.rc_context(STYLE | dict.fromkeys(TEXT_COLOURED, FILE_TEXT_COLOUR)):
             figure = self.draw()
             figure.savefig(folder / f"{self.name}.svg", metadata={"Date": None})
             figure.savefig(folder / f"{self.name}.png", dpi=200)
 
 
-@dataclass(frozen=True)
-class Curve:
-    """The losses of an adapter's training, as (step, loss)."""
-
-    name: str
-    training: list[tuple[int, float]]
-    validation: list[tuple[int, float]]
-
-
-def read_curve(name: str, folder: Path) -> Curve:
-    """The losses in an adapter's `metrics.jsonl`; lines that are no JSON objects (a killed run's last) are skipped."""
-    curve = Curve(name, [], [])
-    try:
-        lines = (folder / CURVE).read_text(encoding="utf-8").split("\n")
-    except OSError:
-        return curve
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if not isinstance(entry, dict) or "step" not in entry:
-            continue
-        for key, points in (("loss", curve.training), ("validation_loss", curve.validation)):
-            if entry.get(key) is not None:
-                points.append((entry["step"], entry[key]))
-    return Curve(name, _thinned(curve.training), _thinned(curve.validation))
-
-
-def score_panel(row: Row, systems: Sequence[str]) -> Panel:
-    """One language: a dot with its 95 % interval per system, a dashed line at what is compared with."""
+def score_panel(result: TaskResult, systems: Sequence[str]) -> Panel:
+    """One language: a dot with its 95 % interval for each system, a dashed line at the baseline's value."""
 
     def draw() -> Figure:
         figure, axes = _systems_axes(systems)
-        for place, system in enumerate(systems):
-            _dot(axes, row, system, place)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, row.metric)))
-        direction = "lower" if lower_is_better(row.metric) else "higher"
-        unit = "" if lower_is_better(row.metric) else ", %"
-        _label(figure, f"{metric_name(row.metric)}{unit} ({direction} is better)")
-        _title(figure, task_name(row.task))
-        if row.note:
-            axes.set_title(row.note if len(row.note) < 45 else f"{row.note[:44]}…", fontsize=8, parse_math=False)
+        for position, name in enumerate(systems):
+            _draw_score(axes, result, name, position)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, result.metric)))
+        lower = lower_is_better(result.metric)
+        unit, direction = ("", "lower") if lower else (", %", "higher")
+        add_x_label(figure, f"{metric_name(result.metric)}{unit} ({direction} is better)")
+        add_title(figure, task_name(result.task))
+        if result.note:
+            axes.set_title(shorten(result.note, 45), fontsize=8, parse_math=False)
         return figure
 
-    values = ", ".join(f"{system} {_value(row, system)}" for system in systems)
-    note = f" [{row.note}]" if row.note else ""
-    return Panel(_stem("scores", row), f"{task_name(row.task)}{note}, {metric_name(row.metric)}: {values}", draw)
+    values = ", ".join(f"{name} {_value(result, name)}" for name in systems)
+    note = f" [{result.note}]" if result.note else ""
+    label = f"{task_name(result.task)}{note}, {metric_name(result.metric)}: {values}"
+    return Panel(_stem("scores", result), label, draw)
 
 
-def gains_panel(rows: Sequence[Row], systems: Sequence[str], distinct_metric: str = "") -> Panel:
-    """Several languages: a faint dot per language at its gain over what is compared with, a line at their mean.
+def gains_panel(results: Sequence[TaskResult], systems: Sequence[str], distinct_metric: str = "") -> Panel:
+    """Several languages: a faint dot for each at its gain over the baseline, a line at their mean.
 
-    `distinct_metric` goes into the files' names, for a task that has a panel for another metric too.
+    `distinct_metric` becomes part of the file name, for a task that has a panel for another metric too.
     """
-    task, metric = rows[0].task, rows[0].metric
-    gains = {system: _gains(rows, system) for system in systems if system != rows[0].against}
+    task, metric, baseline = results[0].task, results[0].metric, results[0].baseline
+    gains = {name: _gains(results, name) for name in systems if name != baseline}
 
     def draw() -> Figure:
         figure, axes = _systems_axes(list(gains))
-        axes.axvline(0, color=mpl.rcParams["text.color"], linewidth=0.8, linestyle=(0, (3, 3)), alpha=0.6)
-        for place, found in enumerate(gains.values()):
-            colour = COLOURS[place % len(COLOURS)]
-            if not found:
-                axes.text(0.03, place, "no score", transform=axes.get_yaxis_transform(), va="center", alpha=0.7)
+        axes.axvline(0, color=text_colour(), **REFERENCE_LINE)
+        for position, values in enumerate(gains.values()):
+            if not values:
+                _draw_no_score(axes, position)
                 continue
-            axes.plot(found, [place] * len(found), color=colour, marker="o", alpha=0.35, linestyle="none", markersize=6)
-            axes.plot([fmean(found)], [place], color=colour, marker="|", markersize=15, markeredgewidth=2.5)
-        _label(figure, _gain_label(metric, rows[0].against))
-        _title(figure, task_name(task))
+            colour = COLOURS[position % len(COLOURS)]
+            dots: Any = {"marker": "o", "alpha": 0.35, "linestyle": "none", "markersize": 6}
+            axes.plot(values, [position] * len(values), color=colour, **dots)
+            axes.plot([fmean(values)], [position], color=colour, marker="|", markersize=15, markeredgewidth=2.5)
+        add_x_label(figure, _gain_label(metric, baseline))
+        add_title(figure, task_name(task))
         return figure
 
-    told = ", ".join(
-        f"{system} {show_change(fmean(found), 'points')} on {len(found)} languages" if found else f"{system} no score"
-        for system, found in gains.items()
-    )
-    label = f"{task_name(task)}, mean gain over {named(rows[0].against)}: {told}"
-    stem = _stem("gains", rows[0]) + (f"-{safe(distinct_metric)}" if distinct_metric else "")
-    return Panel(stem, label.replace(" points", " %") if lower_is_better(metric) else label, draw)
-
-
-def curve_panel(name: str, title: str, curves: Sequence[Curve]) -> Panel:
-    """Losses over the steps: training and validation of one adapter, of several the validation loss, a line each."""
-    several = len(curves) > 1
-    validation = {"color": COLOURS[1], "linewidth": 1.6, "marker": "o", "markersize": 4, "label": "validation"}
-    looks = [("training", {"color": COLOURS[0], "linewidth": 1.2, "label": "training"}), ("validation", validation)]
-    if several:
-        looks = [("validation", {"color": COLOURS[1], "linewidth": 1.2, "alpha": 0.6})]
-
-    def draw() -> Figure:
-        figure = Figure(figsize=(WIDTH, 2.3), layout="constrained")
-        axes = figure.subplots()
-        for curve in curves:
-            for kind, look in looks:
-                points = getattr(curve, kind)
-                if points:
-                    axes.plot([step for step, _ in points], [loss for _, loss in points], **look)
-        if not several:
-            axes.legend(frameon=False, labelcolor=mpl.rcParams["text.color"], fontsize=9)
-        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
-        axes.set_xlabel("step")
-        axes.set_ylabel("validation loss" if several else "loss")
-        _title(figure, title)
-        return figure
-
-    ends = [
-        f"{curve.name + ' ' if several else ''}{kind} loss {points[0][1]:.2f} at step {points[0][0]}, "
-        f"{points[-1][1]:.2f} at step {points[-1][0]}"
-        for curve in curves
-        for kind, _ in looks
-        if (points := getattr(curve, kind))
+    unit = " %" if lower_is_better(metric) else " points"
+    descriptions = [
+        f"{name} {format_signed(fmean(values))}{unit} on {format_count(len(values), 'language')}"
+        if values
+        else f"{name} no score"
+        for name, values in gains.items()
     ]
-    return Panel(name, f"{title}: {'; '.join(ends)}", draw)
+    label = f"{task_name(task)}, mean gain over {baseline_name(baseline)}: {', '.join(descriptions)}"
+    suffix = f"-{file_name(distinct_metric)}" if distinct_metric else ""
+    return Panel(_stem("gains", results[0]) + suffix, label, draw)
 
 
 def pretraining_panel(task: str, metric: str, points: dict[str, list[tuple[float, float]]], name: str) -> Panel:
-    """Gain over the base against the gigabytes of a language that the base was trained on; a dot per language.
+    """Gain over the base against the size of its pre-training data in a language (in GB); a dot for each language.
 
-    Languages that the base has not seen (0) stand on the left.
+    `points`: (gigabytes, gain) by system. Languages that the base has not seen (0 GB) are on the left.
     """
-    seen = [size for some in points.values() for size, _ in some if size > 0] or [1.0]
-    zero = min(seen) / 4
+    sizes_seen = [size for pairs in points.values() for size, _ in pairs if size > 0] or [1.0]
+    unseen = min(sizes_seen) / 4  # where 0 is drawn on the logarithmic axis
+    has_unseen = any(size == 0 for pairs in points.values() for size, _ in pairs)
 
     def draw() -> Figure:
         figure = Figure(figsize=(WIDTH, 2.4 + 0.1 * len(points)), layout="constrained")
         axes = figure.subplots()
-        axes.axhline(0, color=mpl.rcParams["text.color"], linewidth=0.8, linestyle=(0, (3, 3)), alpha=0.6)
-        for place, (system, some) in enumerate(points.items()):
-            sizes = [size or zero for size, _ in some]
-            look: Any = {"marker": "os^Dv<>"[place % 7], "linestyle": "none", "markersize": 4.5, "alpha": 0.75}
-            axes.plot(sizes, [gained for _, gained in some], color=COLOURS[place % len(COLOURS)], label=system, **look)
+        axes.axhline(0, color=text_colour(), **REFERENCE_LINE)
+        for index, (system, pairs) in enumerate(points.items()):
+            sizes, gains = [size or unseen for size, _ in pairs], [gained for _, gained in pairs]
+            dots: Any = {"marker": "os^Dv<>"[index % 7], "linestyle": "none", "markersize": 4.5, "alpha": 0.75}
+            axes.plot(sizes, gains, color=COLOURS[index % len(COLOURS)], label=system, **dots)
         axes.set_xscale("log")
-        ticks = {10.0**power: f"{10.0**power:g}" for power in range(-3, 5) if zero * 2 < 10.0**power < max(seen) * 2}
-        if any(size == 0 for some in points.values() for size, _ in some):
-            ticks[zero] = "unseen"
+        powers = [10.0**power for power in range(-3, 5)]
+        ticks = {power: f"{power:g}" for power in powers if unseen * 2 < power < max(sizes_seen) * 2}
+        if has_unseen:
+            ticks[unseen] = "unseen"
         axes.set_xticks(list(ticks), list(ticks.values()))
         axes.minorticks_off()
-        look = {"frameon": False, "labelcolor": mpl.rcParams["text.color"], "fontsize": 7.5, "handletextpad": 0}
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.05, 1), ncols=2, columnspacing=1, borderpad=0, **look)
+        legend: Any = {"frameon": False, "labelcolor": text_colour(), "fontsize": 7.5, "handletextpad": 0}
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.05, 1), ncols=2, columnspacing=1, borderpad=0, **legend)
         axes.set_ylabel("gain, %" if lower_is_better(metric) else "gain, points")
-        _label(figure, "pre-training data, GB")
-        _title(figure, task_name(task))
+        add_x_label(figure, "pre-training data, GB")
+        add_title(figure, task_name(task))
         return figure
 
     return Panel(name, f"{task_name(task)}: gain over the base against the size of its pre-training data", draw)
+
+
+def text_colour() -> Any:
+    """The colour of text in the current style."""
+    return mpl.rcParams["text.color"]
+
+
+def add_title(figure: Figure, text: str) -> None:
+    """Set a panel's title."""
+    figure.suptitle(shorten(text, MAX_TITLE), x=0.02, ha="left", fontsize=10.5, fontweight="bold", parse_math=False)
+
+
+def add_x_label(figure: Figure, text: str) -> None:
+    """Set the x label, over the figure's whole width: long names of systems leave little to the axes themselves."""
+    figure.supxlabel(text[:MAX_LABEL], x=0.98, ha="right", fontsize=9, parse_math=False)
+
+
+def shorten(text: str, length: int) -> str:
+    """Text of at most `length` characters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def file_name(text: str) -> str:
+    """Text as part of a file name."""
+    return re.sub(r"[^\w.+-]+", "-", text)
 
 
 def _systems_axes(systems: Sequence[str]) -> tuple[Figure, Axes]:
     """An empty panel with a line for each system, the first on top."""
     figure = Figure(figsize=(WIDTH, 0.95 + 0.28 * len(systems)), layout="constrained")
     axes = figure.subplots()
-    axes.set_yticks(range(len(systems)), [_shortened(system) for system in systems], parse_math=False)
+    axes.set_yticks(range(len(systems)), [shorten(system, MAX_SYSTEM) for system in systems], parse_math=False)
     axes.set_ylim(len(systems) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -236,66 +210,47 @@ def _systems_axes(systems: Sequence[str]) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _dot(axes: Axes, row: Row, system: str, place: int) -> None:
-    cell = row.systems.get(system)
-    if cell is None or not math.isfinite(cell.mean):
-        axes.text(0.03, place, "no score", transform=axes.get_yaxis_transform(), va="center", alpha=0.7)
+def _draw_score(axes: Axes, result: TaskResult, name: str, position: int) -> None:
+    system = result.systems.get(name)
+    if system is None or not math.isfinite(system.mean):
+        _draw_no_score(axes, position)
         return
-    ink = mpl.rcParams["text.color"]
-    colour = ink if system == BASE else COLOURS[(place - 1) % len(COLOURS)]
-    if system == row.against:
-        axes.axvline(cell.mean, color=ink, linewidth=0.8, linestyle=(0, (3, 3)), alpha=0.6)
-    if cell.interval:
-        axes.plot(cell.interval, [place, place], color=colour, linewidth=2, solid_capstyle="round")
-    face = "none" if cell.verdict == UNREADABLE else colour
-    axes.plot([cell.mean], [place], color=colour, marker="o", markersize=7, linestyle="none", markerfacecolor=face)
+    colour = text_colour() if name == BASE else COLOURS[(position - 1) % len(COLOURS)]
+    if name == result.baseline:
+        axes.axvline(system.mean, color=text_colour(), **REFERENCE_LINE)
+    if system.interval:
+        axes.plot(system.interval, [position, position], color=colour, linewidth=2, solid_capstyle="round")
+    face = "none" if system.verdict == Verdict.TOO_MANY_UNKNOWN else colour  # hollow: not comparable
+    dot: Any = {"marker": "o", "markersize": 7, "linestyle": "none", "markerfacecolor": face}
+    axes.plot([system.mean], [position], color=colour, **dot)
 
 
-def _gains(rows: Iterable[Row], system: str) -> list[float]:
-    found = [gain(row, system) for row in rows if system in row.systems]
-    return [value for value in found if value is not None and math.isfinite(value)]
+def _draw_no_score(axes: Axes, position: int) -> None:
+    axes.text(0.03, position, "no score", transform=axes.get_yaxis_transform(), va="center", alpha=0.7)
 
 
-def _gain_label(metric: str, against: str) -> str:
-    lower = lower_is_better(metric)
-    whose = _shortened(f"{named(against)}'s", LONGEST_LABEL - len(metric_name(metric)) - len(" above , points"))
-    return f"{metric_name(metric)} {'below' if lower else 'above'} {whose}, {'%' if lower else 'points'}"
+def _gains(results: Iterable[TaskResult], name: str) -> list[float]:
+    gains = [gain(result, name) for result in results if name in result.systems]
+    return [value for value in gains if value is not None and math.isfinite(value)]
+
+
+def _gain_label(metric: str, baseline: str) -> str:
+    direction, unit = ("below", "%") if lower_is_better(metric) else ("above", "points")
+    room = MAX_LABEL - len(metric_name(metric)) - len(" above , points")
+    owner = shorten(f"{baseline_name(baseline)}'s", room)
+    return f"{metric_name(metric)} {direction} {owner}, {unit}"
 
 
 def _tick(value: float, metric: str) -> str:
     return f"{value:,g}" if lower_is_better(metric) else f"{value * 100:g}"
 
 
-def _value(row: Row, system: str) -> str:
-    cell = row.systems.get(system)
-    return MISSING if cell is None else show_value(cell.mean, row.metric)
+def _value(result: TaskResult, name: str) -> str:
+    system = result.systems.get(name)
+    return MISSING if system is None else format_value(system.mean, result.metric)
 
 
-def _label(figure: Figure, text: str) -> None:
-    """The x label, over the figure's whole width and not the axes' alone, which long names of systems leave little."""
-    figure.supxlabel(text[:LONGEST_LABEL], x=0.98, ha="right", fontsize=9, parse_math=False)
-
-
-def _title(figure: Figure, text: str) -> None:
-    figure.suptitle(_shortened(text, 40), x=0.02, ha="left", fontsize=10.5, fontweight="bold", parse_math=False)
-
-
-def _shortened(text: str, most: int = 26) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _stem(kind: str, row: Row) -> str:
-    """The name of a panel's files; the note's checksum tells rows of one task apart."""
-    note = f"-{zlib.crc32(row.note.encode()):08x}" if row.note else ""
-    return f"{kind}-{safe(row.base)}-{safe(row.task)}{note}"
-
-
-def safe(text: str) -> str:
-    """Text as part of a file's name."""
-    return re.sub(r"[^\w.+-]+", "-", text)
-
-
-def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    """At most MOST_POINTS of the points, the last among them."""
-    step = math.ceil(len(points) / MOST_POINTS) or 1
-    return points[::-1][::step][::-1]
+def _stem(kind: str, result: TaskResult) -> str:
+    """The name of a panel's files; the note's checksum tells results of one task apart."""
+    note = f"-{zlib.crc32(result.note.encode()):08x}" if result.note else ""
+    return f"{kind}-{file_name(result.base)}-{file_name(result.task)}{note}"

@@ -1,42 +1,65 @@
-"""The numbers of arXiv 2502.10140 (Gurgurov et al. 2025), so that a report can show them beside one's own.
+"""The scores of arXiv 2502.10140 (Gurgurov et al. 2025), so that a report can show them beside yours.
 
-`paper.csv` has a row for each language, base, task and system, and names the table it stands in: pseudo-perplexity on
-FLORES-200's devtest; macro-F1 of topic and sentiment, F1 of named entities by sub-word, in percent; 30 languages, as
-printed. Sundanese topic on XLM-R is reckoned back from the printed means (within 0.15). See docs/paper.md.
+`paper.csv` has a row for each language, base, task and system, and names the paper's table that it is from:
+pseudo-perplexity on FLORES-200 devtest; macro-F1 of topic and sentiment, and F1 of named entities by sub-word, in
+percent; 30 languages, as printed. Topic classification in Sundanese on XLM-R is computed from the printed means (within
+0.15). See docs/paper.md. To correct a value, edit `paper.csv`.
 """
 
 import csv
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 from ...recipes.languages import UnknownLanguageError, find_language
+from ..display import format_value
+from .task_results import TaskResult
 
-FILE = Path(__file__).with_name("paper.csv")
-GIGABYTES = {"bert-base-multilingual-cased": "mbert_gb", "xlm-roberta-base": "xlmr_gb"}
+PAPER_FILE = Path(__file__).with_name("paper.csv")
+_PRETRAINING_FIELDS = {"bert-base-multilingual-cased": "mbert_gb", "xlm-roberta-base": "xlmr_gb"}
+
+PaperValues = Callable[[TaskResult, str], str]
 
 
 def paper_score(language: str, base: str, task: str, system: str) -> float | None:
-    """The paper's figure for a cell, F1 as a share; None where it has none.
+    """The paper's value, F1 as a share from 0 to 1; None if the paper has none.
 
     Named as in a `Score`: swh_Latn, xlm-roberta-base, topic, seq_bn/text.
     """
     return _scores().get((language, base, task, system))
 
 
-def pretraining_gigabytes(language: str, base: str) -> float | None:
-    """What a base read of a language before, as the paper counts it (Wikipedia for mBERT, CC100 for XLM-R), in GB.
+def paper_value(result: TaskResult, system: str) -> str:
+    """The paper's value for a system as readers see it; empty if the paper has none."""
+    name = system.partition(" (")[0]  # without the hash that tells adapters of one name apart
+    value = None if result.transfer or result.limit else paper_score(result.language, result.base, result.task, name)
+    if value is None:
+        return ""
+    ours = result.systems[system].paper_perplexity if system in result.systems else None
+    return format_value(value, result.metric) + (
+        f"; ours, computed as in the paper: {format_value(ours, result.metric)}" if ours else ""
+    )
 
-    None where that is not known.
+
+def no_paper(result: TaskResult, system: str) -> str:
+    """Replaces `paper_value` in reports without the paper's scores."""
+    return ""
+
+
+def pretraining_gigabytes(language: str, base: str) -> float | None:
+    """The size in GB of a base's pre-training data in a language, as the paper counts it; None if it is not known.
+
+    Wikipedia for mBERT, CC100 for XLM-R.
     """
     try:
-        return getattr(find_language(language), GIGABYTES[base]) if base in GIGABYTES else None
+        return getattr(find_language(language), _PRETRAINING_FIELDS[base]) if base in _PRETRAINING_FIELDS else None
     except UnknownLanguageError:  # scores may come from anywhere
         return None
 
 
 @cache
 def _scores() -> dict[tuple[str, str, str, str], float]:
-    with FILE.open(encoding="utf-8", newline="") as file:
+    with PAPER_FILE.open(encoding="utf-8", newline="") as file:
         return {
             (row["language"], row["base"], row["task"], row["system"]): _as_share(row["task"], float(row["value"]))
             for row in csv.DictReader(file)

@@ -1,4 +1,4 @@
-"""Where the numbers of a report come from: adapters and their cost, settings, environments, licences of the data."""
+"""Where the figures of a report come from: settings, library versions, and the data with its licences."""
 
 import json
 from collections import defaultdict
@@ -9,84 +9,64 @@ from typing import Any
 
 from ...recipes.licences import CONCEPTNET, LOCAL_FILES, UNKNOWN, glotcc_terms, task_data_terms
 from ...recipes.renames import present_names
-from ..scores import MISSING, in_order
-from .results import Run, flat, language_name, manifest_of, parents_of, short
+from ...workspace.formatting import MISSING, format_duration, format_number
+from ..scores import sort_systems
+from .runs import Run, flatten, language_name, manifest_of, parents_of, short_path
 
 TRAINING = "training"
+MAX_FILES_SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What a language adapter costs; None where its manifest does not tell."""
+class SettingsGroup:
+    """Artifacts of one system that were made with the same settings and library versions (`settings`, JSON text).
 
-    language: str
-    base: str
-    system: str
-    name: str
-    parameters: int | None
-    share: float | None
-    steps: int | None
-    tokens: int | None
-    seconds: float | None
-    devices: str | None
-    loss: float | None
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Artifacts of one system that were made with the same settings and library versions, as JSON text."""
+    `kind` is "training" or "scoring of TASK".
+    """
 
     base: str
     system: str
     kind: str
     settings: str
-    made: list[dict[str, Any]] = field(default_factory=list)
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Licence:
-    """A source of data, what it served for and under which terms."""
+    """A source of data, its terms, and what it was used for."""
 
     data: str
     terms: str
-    used: list[str]
+    uses: list[str]
 
 
-def costs(runs: Iterable[Run]) -> list[Cost]:
-    """A line for each language adapter that is still there, by base, language and system."""
-    found: dict[Path, Cost] = {}
-    for run in runs:
-        for folder in run.adapters:
-            manifest = manifest_of(folder)
-            if folder not in found and manifest:
-                found[folder] = _cost(run, folder, manifest)
-    return sorted(found.values(), key=lambda cost: (cost.base, language_name(cost.language), cost.system))
-
-
-def settings(runs: Sequence[Run]) -> list[Settings]:
-    """How each system was trained and scored, what was made alike told once; by base and system."""
-    groups: dict[tuple[str, str, str, str], Settings] = {}
+def settings_groups(runs: Sequence[Run]) -> list[SettingsGroup]:
+    """How each system was trained and scored, by base and system. Artifacts with the same settings are one group."""
+    groups: dict[tuple[str, str, str, str], SettingsGroup] = {}
     seen: set[tuple[str, str, Path]] = set()
-    order = in_order(run.system for run in runs)
+    order = sort_systems(run.system for run in runs)
     for run in sorted(runs, key=lambda run: (run.about.base, order.index(run.system))):
-        scored = (f"scoring of {run.about.task}", run.folder)
-        for kind, folder in [*((TRAINING, folder) for folder in run.adapters), scored]:
+        base, system = run.about.base, run.system
+        artifacts = [(TRAINING, folder) for folder in run.adapters]
+        artifacts.append((f"scoring of {run.about.task}", run.folder))
+        for kind, folder in artifacts:
             manifest = manifest_of(folder)
-            if not manifest or (run.about.base, run.system, folder) in seen:
+            if not manifest or (base, system, folder) in seen:
                 continue
-            seen.add((run.about.base, run.system, folder))
-            key = (run.about.base, run.system, kind, _settings(manifest))
-            groups.setdefault(key, Settings(*key)).made.append(_artifact(folder, run.workspace, manifest))
-    return sorted(groups.values(), key=lambda one: (one.base, order.index(one.system), one.kind != TRAINING))
+            seen.add((base, system, folder))
+            key = (base, system, kind, _settings_json(manifest))
+            group = groups.setdefault(key, SettingsGroup(*key))
+            group.artifacts.append(_describe_artifact(folder, run.workspace, manifest))
+    return sorted(groups.values(), key=lambda group: (group.base, order.index(group.system), group.kind != TRAINING))
 
 
 def licences(runs: Iterable[Run]) -> list[Licence]:
     """The data that the adapters were trained on and the systems scored on, each with its terms."""
-    used: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    uses: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     for run in runs:
         for data, terms, use in _data_of(run):
-            used[data, terms][use] = None
-    return [Licence(data, terms, list(uses)) for (data, terms), uses in sorted(used.items())]
+            uses[data, terms][use] = None
+    return [Licence(data, terms, list(of_data)) for (data, terms), of_data in sorted(uses.items())]
 
 
 def skipped_tasks(runs: Sequence[Run]) -> list[str]:
@@ -97,131 +77,105 @@ def skipped_tasks(runs: Sequence[Run]) -> list[str]:
     for run in sorted(runs, key=lambda run: language_name(run.about.language)):
         for task, line in run.manifest.get("facts", {}).get("skipped_tasks", {}).items():
             if task != "mlm" and (run.about.language, task) in scored:
-                continue  # by another recipe, or since the data set has the language
+                continue  # scored by another recipe, or since the language was added to the data set
             lines[f"{language_name(run.about.language)}, {line}" if several else line] = None
     return list(lines)
 
 
-def show_time(seconds: float | None) -> str:
-    """A time as readers see it: "21 s", "3 min 20 s", "2 h 5 min"."""
-    if seconds is None:
-        return MISSING
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600:,} h {whole % 3600 // 60} min"
+def _settings_json(manifest: Mapping[str, Any]) -> str:
+    """What does not differ between seeds: settings of the recipe and library versions."""
+    section = {key: value for key, value in manifest.get("section", {}).items() if key != "seed"}
+    settings = {"settings": present_names(section), "versions": manifest.get("versions", {})}
+    return json.dumps(settings, indent=2, ensure_ascii=False, default=str)
 
 
-def _cost(run: Run, folder: Path, manifest: Mapping[str, Any]) -> Cost:
-    facts = manifest.get("facts", {})
-    trained, all_ = facts.get("trainable_parameters"), facts.get("parameters")
-    return Cost(
-        language=run.about.language,
-        base=run.about.base,
-        system=run.system,
-        name=short(folder, run.workspace),
-        parameters=trained,
-        share=trained / all_ if trained and all_ else None,
-        steps=facts.get("steps"),
-        tokens=facts.get("tokens_seen"),
-        seconds=manifest.get("wall_seconds"),
-        devices=facts.get("devices"),
-        loss=facts.get("validation_loss"),
-    )
-
-
-def _settings(manifest: Mapping[str, Any]) -> str:
-    """What does not differ between seeds: settings of the recipe and the environment."""
-    section = present_names({key: value for key, value in manifest.get("section", {}).items() if key != "seed"})
-    told = {"settings": section, "versions": manifest.get("versions", {})}
-    return json.dumps(told, indent=2, ensure_ascii=False, default=str)
-
-
-def _artifact(folder: Path, workspace: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    facts = {key.replace("_", " "): value for key, value in manifest.get("facts", {}).items() if _is_plain(value)}
+def _describe_artifact(folder: Path, workspace: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    facts = {
+        name.replace("_", " "): _format_fact(value)
+        for name, value in manifest.get("facts", {}).items()
+        if isinstance(value, str | int | float)
+    }
     seed = manifest.get("section", {}).get("seed")
+    if seed is not None:
+        facts["seed"] = seed
     return {
-        "name": short(folder, workspace),
+        "name": short_path(folder, workspace),
         "created": manifest.get("created", MISSING),
-        "time": show_time(manifest.get("wall_seconds")),
-        "facts": {name: _fact(value) for name, value in facts.items()} | ({} if seed is None else {"seed": seed}),
+        "time": format_duration(manifest.get("wall_seconds")),
+        "facts": facts,
         "inputs": json.dumps(manifest.get("inputs", {}), ensure_ascii=False, default=str),
     }
 
 
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float)
-
-
-def _fact(value: str | float) -> str:
+def _format_fact(value: str | float) -> str:
     if isinstance(value, bool | str):
         return str(value)
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    if isinstance(value, float) and abs(value) < 1000:
+        return f"{value:.4g}"
+    return format_number(value)
 
 
 def _data_of(run: Run) -> Iterator[tuple[str, str, str]]:
-    """(data, terms, use) of everything that a run was scored on and its adapters trained on."""
-    on_hub = run.manifest.get("facts", {}).get("files_on_hub", {})
-    for address, licence in on_hub.items():
-        name, terms = _terms(address)
+    """(data, terms, use) of everything that a run was scored on and its adapters were trained on."""
+    scoring = f"scoring of {run.about.task}"
+    files_on_hub = run.manifest.get("facts", {}).get("files_on_hub", {})
+    for address, licence in files_on_hub.items():
+        name, terms = _name_and_terms(address)
         repository = _repository(address)
-        yield name if name == repository else f"{name} ({repository})", licence or terms, f"scoring of {run.about.task}"
+        yield name if name == repository else f"{name} ({repository})", licence or terms, scoring
     for location in _locations(run.manifest.get("inputs", {})):
-        if not (on_hub and location.startswith("hf://")):  # scores of earlier versions recorded no files
-            yield *_terms(location), f"scoring of {run.about.task}"
+        if not (files_on_hub and location.startswith("hf://")):  # earlier versions recorded no files
+            yield *_name_and_terms(location), scoring
     for folder in run.data:
-        yield from _prepared(folder, run.workspace, f"scoring of {run.about.task}")
+        yield from _prepared_data(folder, scoring)
     for adapter in run.adapters:
-        yield from _trained_on(adapter, run.workspace)
+        yield from _training_data(adapter, run.workspace)
 
 
 def _locations(inputs: Mapping[str, Any]) -> Iterator[str]:
     """Addresses and hashes of the data that a system was scored on."""
     for key in ("data", "files"):
-        for _, value in flat({key: inputs.get(key, [])}):
+        for _, value in flatten({key: inputs.get(key, [])}):
             yield from value if isinstance(value, list) else [str(value)]
 
 
-def _trained_on(adapter: Path, workspace: Path) -> Iterator[tuple[str, str, str]]:
-    """Text and graph of an adapter, and of those that a fusion was made from."""
+def _training_data(adapter: Path, workspace: Path) -> Iterator[tuple[str, str, str]]:
+    """Text and graph of an adapter; of a fusion those of the adapters that it combines."""
     for parent in parents_of(manifest_of(adapter), workspace):
         if manifest_of(parent).get("kind") == "adapter":
-            yield from _trained_on(parent, workspace)
+            yield from _training_data(parent, workspace)
         else:
-            yield from _prepared(parent, workspace, TRAINING)
+            yield from _prepared_data(parent, TRAINING)
 
 
-def _prepared(folder: Path, workspace: Path, use: str) -> Iterator[tuple[str, str, str]]:
-    """What a corpus or a graph was made from."""
+def _prepared_data(folder: Path, use: str) -> Iterator[tuple[str, str, str]]:
+    """The sources of a corpus or a graph."""
     manifest = manifest_of(folder)
     kind, facts = manifest.get("kind"), manifest.get("facts", {})
     if kind == "corpus":
         source = facts.get("source", {})
-        files = source.get("files", [])
-        some = ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
-        commit = source.get("commit") or source.get("revision")
         if "glotcc" in source:
+            commit = source.get("commit") or source.get("revision")
             yield f"GlotCC ({source['glotcc']}, {commit})", glotcc_terms(source), use
         else:
-            yield some, LOCAL_FILES, use
+            files = source.get("files", [])
+            more = f" and {len(files) - MAX_FILES_SHOWN} more" if len(files) > MAX_FILES_SHOWN else ""
+            yield ", ".join(files[:MAX_FILES_SHOWN]) + more, LOCAL_FILES, use
     elif kind == "graph":
-        kept = ", ".join(facts.get("licenses", {}))
-        yield f"ConceptNet ({facts.get('dump', 'dump')})", CONCEPTNET + (f"; its edges: {kept}" if kept else ""), use
+        edges = ", ".join(facts.get("licenses", {}))
+        terms = f"{CONCEPTNET}; its edges: {edges}" if edges else CONCEPTNET
+        yield f"ConceptNet ({facts.get('dump', 'dump')})", terms, use
 
 
 def _repository(address: str) -> str:
-    """OWNER/NAME at its commit, shortened, of an hf:// address."""
+    """OWNER/NAME of an hf:// address, with the first digits of its commit."""
     owner, name = address.removeprefix("hf://datasets/").split("/")[:2]
-    repo, _, commit = name.partition("@")
-    return f"{owner}/{repo}" + (f" at {commit[:8]}" if commit else "")
+    repository, _, commit = name.partition("@")
+    return f"{owner}/{repository}" + (f" at {commit[:8]}" if commit else "")
 
 
-def _terms(location: str) -> tuple[str, str]:
-    """(name, terms) of task data by their address; a bare hash stands for a local file."""
+def _name_and_terms(location: str) -> tuple[str, str]:
+    """(name, terms) of task data by their address; a hash without a scheme stands for a local file."""
     if "://" not in location:
         return "Task data in local files", LOCAL_FILES
     name = _repository(location) if location.startswith("hf://") else location

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from lrl_adapt.cli.console import Terminal
 from lrl_adapt.cli.evaluate import compare, show_scores
-from lrl_adapt.eval.report.compared_results import compare_runs
-from lrl_adapt.eval.report.results import gather
+from lrl_adapt.eval.report.comparison import compare_runs
+from lrl_adapt.eval.report.runs import gather_runs
 from lrl_adapt.eval.report.writer import write_report
 from lrl_adapt.eval.scores import read_scores
 
@@ -22,11 +22,11 @@ def test_the_table_has_what_was_asked_for_and_nothing_with_the_same_figures(
     transferred = add_topic(tmp_path, "base", 0.5, transfer_from="eng_Latn")
     asked = {transferred: read_scores(transferred / "scores.json")}
     assert asked[transferred] == read_scores(learnt_here / "scores.json")
-    show_scores(Terminal(), asked, compare_runs(gather([tmp_path])))
+    show_scores(Terminal(), asked, compare_runs(gather_runs([tmp_path])))
     table = capsys.readouterr().out
     assert table.count("topic") == 1
     assert "zero-shot from English" in table
-    show_scores(Terminal(), [transferred, learnt_here], compare_runs(gather([tmp_path])))
+    show_scores(Terminal(), [transferred, learnt_here], compare_runs(gather_runs([tmp_path])))
     assert capsys.readouterr().out.count("topic") == 2
 
 
@@ -58,11 +58,11 @@ def test_means_over_more_seeds_than_were_asked_for_are_announced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = add_topic(tmp_path, "base", 0.5)
-    show_scores(Terminal(), [folder], compare_runs(gather([tmp_path])))
+    show_scores(Terminal(), [folder], compare_runs(gather_runs([tmp_path])))
     assert "all seeds" not in capsys.readouterr().err
     add_topic(tmp_path, "base", 0.7, seed=2)
-    show_scores(Terminal(), [folder], compare_runs(gather([tmp_path])))
+    show_scores(Terminal(), [folder], compare_runs(gather_runs([tmp_path])))
     captured = capsys.readouterr()
     assert "means are over all seeds in the workspace" in captured.err
-    means = [row.systems["base"].mean for row in compare_runs(gather([tmp_path])).rows]
+    means = [row.systems["base"].mean for row in compare_runs(gather_runs([tmp_path])).results]
     assert f"{means[0] * 100:.1f}" in captured.out

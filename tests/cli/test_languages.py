@@ -28,8 +28,8 @@ def test_unseen_and_unknown_are_told_apart() -> None:
 def test_the_signs_in_the_table_are_explained_under_it() -> None:
     for words in (["--search", "urdu"], ["--paper"]):
         assert invoke(*words).stdout.splitlines()[-2:] == [
-            "?: not known to lrl-adapt; no: not in the model's pre-training data; —: none",
-            "class: resources, from 0 (fewest) to 5 (Joshi et al. 2020)",
+            "?: unknown; no: not in the pre-training data of the model; —: none",
+            "class: resource class from 0 (fewest resources) to 5 (Joshi et al. 2020)",
         ]
     assert "not known" not in invoke("--paper", "--json").stdout
 
@@ -56,7 +56,10 @@ def test_an_ambiguous_code_names_its_languages_and_mismatches() -> None:
     [
         (["--search", "swh_Ltan"], "no language matches 'swh_Ltan'; did you mean swh_Latn (Swahili)?"),
         (["--search", "Malteze"], "no language matches 'Malteze'; did you mean mlt_Latn (Maltese)?"),
-        (["--search", "q0q0"], "no language matches 'q0q0'; write it as in swh_Latn, swh, sw or Swahili"),
+        (
+            ["--search", "q0q0"],
+            "no language matches 'q0q0'; expected a code or name such as swh_Latn, swh, sw or Swahili",
+        ),
         (["--search", "hindi", "--paper"], "no language of the paper matches 'hindi'; leave out --paper"),
     ],
 )

@@ -333,7 +333,7 @@ def test_files_of_the_same_content_under_other_names(tmp_path: Path) -> None:
     assert len(keys) == 1
 
 
-def test_no_test_line_has_a_near_twin_in_train(tmp_path: Path) -> None:
+def test_no_test_line_has_a_near_duplicate_in_train(tmp_path: Path) -> None:
     """Each sentence comes twice, with a word more or a letter less, in pages of other splits."""
     words = [f"{a}{b}{c}" for a in "kmtwnz" for b in "aeiou" for c in ("ndo", "ri", "shi", "mba", "tu")]
     rng = random.Random(0)

@@ -49,20 +49,20 @@ def test_types_of_entities_under_other_names_than_in_train_are_refused(
         with pytest.raises(UserError, match=told):
             read_task("ner", task, tmp_path)
     names = [f"{prefix}-{name}" for name in dict.fromkeys([*train, *test]) for prefix in "BI"]
-    assert read_task("ner", task.model_copy(update={"labels": ["O", *names]}), tmp_path).strange == ()
+    assert read_task("ner", task.model_copy(update={"labels": ["O", *names]}), tmp_path).label_notes == ()
 
 
 def test_types_that_stand_in_one_split_alone_are_told(tmp_path: Path) -> None:
     task = tagged(tmp_path, train=("PER", "LOC"), validation=("PER", "LOC"), test=("PER", "DATE"))
-    assert read_task("ner", task, tmp_path).strange == (
-        "entity type 'DATE' stands in test but not in train: it cannot be learnt",
+    assert read_task("ner", task, tmp_path).label_notes == (
+        "entity type 'DATE' occurs in test but not in train, so it cannot be learnt",
         "train has entity types that test lacks: 'LOC'",
     )
     # a scheme with both is no other name for one
     both = tagged(tmp_path, train=("PER", "LOC"), validation=("PER", "LOC"), test=("LOC", "GPE"))
     assert (
-        "entity type 'GPE' stands in test but not in train: it cannot be learnt"
-        in read_task("ner", both, tmp_path).strange
+        "entity type 'GPE' occurs in test but not in train, so it cannot be learnt"
+        in read_task("ner", both, tmp_path).label_notes
     )
 
 
@@ -106,22 +106,25 @@ def test_two_unicode_forms_of_a_label_are_one_class(tmp_path: Path) -> None:
 
 def test_splits_of_one_label_or_without_entities_are_told(tmp_path: Path) -> None:
     data = read_task("mood", classes(tmp_path, train=["x", "y"], validation=["x", "y"], test=["x", "x"]), tmp_path)
-    assert data.strange == (
+    assert data.label_notes == (
         "test has only one label, 'x'",
         "train has labels that test lacks: 'y'",
     )
     task = tagged(tmp_path, train=("PER", "LOC"), validation=("PER", "LOC"), test=("PER", "LOC"))
     (tmp_path / "test.txt").write_text("Juma O\nanaishi O\n")
-    assert read_task("ner", task, tmp_path).strange[0] == "test has no entities, so that entity F1 says nothing"
+    assert read_task("ner", task, tmp_path).label_notes[0] == "test has no entities, so entity F1 says nothing"
 
 
 @pytest.mark.parametrize(
     ("tags", "told"),
     [
-        (["0", "3"], r"tags that are numbers need names: eval\.ner\.labels, in order, as in \[O, B-PER, I-PER\]"),
-        (["O", "PER"], r"'PER' is no tag .*; entity tags begin with B- or I-, as in I-PER; if these are no entities"),
-        (["NOUN", "VERB"], r"'NOUN' is no tag of IOB or BIOES, .*; if these are no entities, metric: accuracy"),
-        (["B-PER", "0"], "'0' is no tag .*; did you mean O"),
+        (["0", "3"], r"numeric tags need names: eval\.ner\.labels, in order, as in \[O, B-PER, I-PER\]"),
+        (
+            ["O", "PER"],
+            r"'PER' is not .*; entity tags begin with B- or I-, as in I-PER; if these are not entities",
+        ),
+        (["NOUN", "VERB"], r"'NOUN' is not an IOB or BIOES tag, .*; if these are not entities, set metric: acc"),
+        (["B-PER", "0"], "'0' is not an IOB or BIOES tag.*; did you mean O"),
     ],
 )
 def test_tags_of_no_scheme_say_what_to_do(tmp_path: Path, tags: list[str], told: str) -> None:
@@ -141,9 +144,11 @@ def test_skeletons_keep_what_tells_labels_apart() -> None:
 def test_labels_of_signed_numbers_are_different(tmp_path: Path) -> None:
     labels = ["1", "0"] * 5
     data = read_task("mood", classes(tmp_path, train=labels, validation=labels, test=[*labels, "-1"]), tmp_path)
-    assert data.strange == ("label '-1' stands in test but not in train: it cannot be learnt",)
+    assert data.label_notes == ("label '-1' occurs in test but not in train, so it cannot be learnt",)
     signed = ["1", "0", "-1"] * 5
-    assert read_task("mood", classes(tmp_path, train=signed, validation=signed, test=signed), tmp_path).strange == ()
+    assert (
+        read_task("mood", classes(tmp_path, train=signed, validation=signed, test=signed), tmp_path).label_notes == ()
+    )
 
 
 @pytest.mark.parametrize(
@@ -153,12 +158,12 @@ def test_labels_of_signed_numbers_are_different(tmp_path: Path) -> None:
 def test_names_that_are_merely_near_are_told_and_not_refused(tmp_path: Path, rare: str, frequent: str) -> None:
     train = [frequent, "x"] * 30
     data = read_task("mood", classes(tmp_path, train=train, validation=train, test=[*train, rare]), tmp_path)
-    assert data.strange == (
-        f"label {rare!r} stands in test but not in train: it cannot be learnt; a slip for {frequent!r}?",
+    assert data.label_notes == (
+        f"label {rare!r} occurs in test but not in train, so it cannot be learnt; a typo for {frequent!r}?",
     )
 
 
 def test_two_names_that_look_alike_in_train_are_told_once(tmp_path: Path) -> None:
     labels = ["afya", "Afya"] * 5
     data = read_task("mood", classes(tmp_path, train=labels, validation=labels, test=labels), tmp_path)
-    assert data.strange == ("label 'Afya' stands in train 5 times, 'afya' 5 times: a slip?",)
+    assert data.label_notes == ("label 'Afya' occurs in train 5 times, 'afya' 5 times: a typo?",)

@@ -5,16 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 from lrl_adapt.eval.metrics import (
-    Measure,
+    Metric,
     class_table,
-    classification,
+    classification_metrics,
     confusion_matrix,
     entities,
     entity_f1,
     entity_table,
+    lower_is_better,
     word_accuracy,
 )
-from lrl_adapt.eval.predictions import details, measures_of
+from lrl_adapt.eval.predictions import class_details, metrics_of
 from seqeval.metrics import f1_score as seqeval_f1
 from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as seqeval_table
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
@@ -28,9 +29,9 @@ def test_classification_agrees_with_scikit_learn(seed: int) -> None:
     rng = np.random.default_rng(seed)
     classes = int(rng.integers(2, 8))
     gold, guess = rng.integers(classes, size=(2, int(rng.integers(1, 60))))
-    macro, accuracy = classification(gold, guess, classes)
-    assert macro.of_all() == pytest.approx(f1_score(gold, guess, average="macro", zero_division=0))
-    assert accuracy.of_all() == pytest.approx(accuracy_score(gold, guess))
+    macro, accuracy = classification_metrics(gold, guess, classes)
+    assert macro.value() == pytest.approx(f1_score(gold, guess, average="macro", zero_division=0))
+    assert accuracy.value() == pytest.approx(accuracy_score(gold, guess))
     table = class_table(confusion_matrix(gold, guess, classes), [str(label) for label in range(classes)])
     want: Any = precision_recall_fscore_support(gold, guess, labels=range(classes), zero_division=0)
     for place, row in enumerate(table.values()):
@@ -48,13 +49,13 @@ def random_tags(seed: int) -> tuple[list[list[str]], list[list[str]]]:
 @pytest.mark.parametrize("seed", range(30))
 def test_entities_agree_with_seqeval_on_tags_in_any_order(seed: int) -> None:
     gold, guess = random_tags(seed)
-    assert entity_f1(gold, guess).of_all() == pytest.approx(seqeval_f1(gold, guess))
+    assert entity_f1(gold, guess).value() == pytest.approx(seqeval_f1(gold, guess))
     table = entity_table(gold, guess)
     want: Any = seqeval_table(gold, guess, average=None, zero_division=0)
     for place, kind in enumerate(sorted(table)):
         assert list(table[kind].values()) == pytest.approx([column[place] for column in want])
     flat = [[tag for tags in some for tag in tags] for some in (gold, guess)]
-    assert word_accuracy(gold, guess).of_all() == pytest.approx(accuracy_score(*flat))
+    assert word_accuracy(gold, guess).value() == pytest.approx(accuracy_score(*flat))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -63,12 +64,12 @@ def test_a_resample_gives_the_metric_of_the_items_drawn(seed: int) -> None:
     rng = np.random.default_rng(seed)
     drawn = rng.integers(20, size=20)
     want = seqeval_f1([gold[n] for n in drawn], [guess[n] for n in drawn])
-    measure = entity_f1(gold, guess)
-    assert float(measure.value(np.bincount(drawn, minlength=20) @ measure.parts)) == pytest.approx(want)
+    metric = entity_f1(gold, guess)
+    assert float(metric.from_sums(np.bincount(drawn, minlength=20) @ metric.statistics)) == pytest.approx(want)
     true, found = rng.integers(4, size=(2, 20))
-    macro = classification(true, found, 4)[0]
+    macro = classification_metrics(true, found, 4)[0]
     want = f1_score(true[drawn], found[drawn], average="macro", zero_division=0)
-    assert float(macro.value(np.bincount(drawn, minlength=20) @ macro.parts)) == pytest.approx(want)
+    assert float(macro.from_sums(np.bincount(drawn, minlength=20) @ macro.statistics)) == pytest.approx(want)
 
 
 def test_entities_have_type_and_both_ends() -> None:
@@ -77,22 +78,28 @@ def test_entities_have_type_and_both_ends() -> None:
 
 
 def test_no_entity_at_all_is_zero_and_no_division() -> None:
-    assert entity_f1([["O", "O"]], [["O", "O"]]).of_all() == 0.0
+    assert entity_f1([["O", "O"]], [["O", "O"]]).value() == 0.0
 
 
 def test_the_bootstrap_interval_covers_a_known_mean_and_is_the_same_each_time() -> None:
     values = np.random.default_rng(0).normal(3.0, 1.0, 400)
-    measure = Measure("mean", np.stack([values, np.ones(400)], 1), lambda sums: sums[..., 0] / sums[..., 1])
-    low, high = measure.interval()
+    metric = Metric("mean", np.stack([values, np.ones(400)], 1), lambda sums: sums[..., 0] / sums[..., 1])
+    low, high = metric.interval()
     error = values.std(ddof=1) / 20
     assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.02)
     assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.02)
-    assert (low, high) == measure.interval()
+    assert (low, high) == metric.interval()
 
 
 def test_tags_that_are_no_entities_have_figures_by_tag() -> None:
     rows = [{"words": ["a", "b"], "gold": ["NOUN", "VERB"], "guess": ["NOUN", "NOUN"]}]
-    assert [measure.metric for measure in measures_of(rows, ["NOUN", "VERB"])] == ["accuracy"]
-    found = details(rows, ["NOUN", "VERB"])
+    assert [metric.name for metric in metrics_of(rows, ["NOUN", "VERB"])] == ["accuracy"]
+    found = class_details(rows, ["NOUN", "VERB"])
     assert found is not None
     assert found["confusion"] == [[1, 0], [1, 0]]
+
+
+def test_lower_is_better_for_perplexities_and_bits() -> None:
+    lower = ["pseudo_perplexity", "pseudo_perplexity_paper", "bits_per_byte", "unknown_share"]
+    assert all(map(lower_is_better, lower))
+    assert not any(map(lower_is_better, ["macro_f1", "accuracy", "entity_f1"]))

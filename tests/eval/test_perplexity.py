@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from lrl_adapt.eval.perplexity import SentenceScore, measures, median, score_sentences
+from lrl_adapt.eval.perplexity import SentenceScore, median_perplexity, perplexity_metrics
+from lrl_adapt.eval.pseudo_likelihood import score_sentences
 from lrl_adapt.training.mlm import MaskedLM
 from lrl_adapt.training.wordpiece import train_tokenizer
 from transformers import BertConfig, BertForMaskedLM
@@ -25,7 +26,7 @@ def model(tokenizer):
 
 
 def figures(scores: list[SentenceScore]) -> dict[str, float]:
-    return {measure.metric: measure.of_all() for measure in measures(scores)}
+    return {metric.name: metric.value() for metric in perplexity_metrics(scores)}
 
 
 @torch.no_grad()
@@ -55,7 +56,7 @@ def test_scores_equal_those_of_one_forward_per_token(model, tokenizer, batch_tok
     assert found["bits_per_character"] == pytest.approx(bits / sum(map(len, SENTENCES)), rel=1e-5)
     assert found["bits_per_byte"] == pytest.approx(bits / sum(len(s.encode()) for s in SENTENCES), rel=1e-5)
     middle = sorted(math.exp(sum(losses) / len(losses)) for losses in want)[1]
-    assert median(scores)[0] == pytest.approx(middle, rel=1e-5)
+    assert median_perplexity(scores)[0] == pytest.approx(middle, rel=1e-5)
 
 
 def test_a_cut_sentence_counts_only_what_was_scored(model, tokenizer) -> None:
@@ -102,4 +103,4 @@ def test_a_sentence_without_tokens_weighs_nothing(model, tokenizer) -> None:
     wanted, found = figures(some), figures(more)
     for metric in ("pseudo_perplexity", "pseudo_perplexity_paper", "unknown_share"):
         assert found[metric] == pytest.approx(wanted[metric])
-    assert median(some)[0] == pytest.approx(median(more)[0])
+    assert median_perplexity(some)[0] == pytest.approx(median_perplexity(more)[0])

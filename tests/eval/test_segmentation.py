@@ -62,7 +62,7 @@ def test_each_word_is_a_unit_labelled_at_its_first_piece(kind: str, script: str)
     encoded = tokenizer(words, is_split_into_words=True, add_special_tokens=False)
     numbers = encoded.word_ids()
     firsts = {numbers.index(number) for number in set(numbers)}
-    assert firsts <= {unit.place for unit in units}
+    assert firsts <= {unit.token for unit in units}
     assert pieces == encoded["input_ids"]
 
 
@@ -129,7 +129,7 @@ def test_known_words_beside_emoji_and_format_characters_are_no_unk(text: str) ->
     tokenizer = TOKENIZERS["wordpiece"]
     cleaned = clean_line(text)
     pieces, units = label_units(cleaned, tokenizer)
-    words = {cleaned[unit.start : unit.end]: pieces[unit.place] for unit in units}
+    words = {cleaned[unit.start : unit.end]: pieces[unit.token] for unit in units}
     want = tokenizer("Amina anaishi", add_special_tokens=False)["input_ids"]
     assert words["Amina"] == want[0]
     assert tokenizer.unk_token_id not in (words["Amina"], words["anaishi"])

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lrl_adapt.eval.metrics import Measure, classification
+from lrl_adapt.eval.metrics import Metric, classification_metrics
 from lrl_adapt.eval.predictions import write_predictions
 from lrl_adapt.eval.scores import Score, write_scores
-from lrl_adapt.eval.significance import compare, holm, over_languages, paired
+from lrl_adapt.eval.significance import compare_folders, holm_correction, paired_comparison, wilcoxon_over_languages
 from scipy.stats import bootstrap, permutation_test
 
 
-def mean_of(values: np.ndarray) -> Measure:
-    return Measure("mean", np.stack([values, np.ones(len(values))], 1), lambda sums: sums[..., 0] / sums[..., 1])
+def mean_of(values: np.ndarray) -> Metric:
+    return Metric("mean", np.stack([values, np.ones(len(values))], 1), lambda sums: sums[..., 0] / sums[..., 1])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -27,7 +27,7 @@ def test_p_and_interval_agree_with_scipys(seed: int) -> None:
     def difference(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
         return y.mean(axis) - x.mean(axis)
 
-    found = paired([(mean_of(before), mean_of(after))])
+    found = paired_comparison([(mean_of(before), mean_of(after))])
     want = permutation_test(
         (before, after), difference, permutation_type="samples", n_resamples=5000, vectorized=True, rng=seed
     )
@@ -45,28 +45,28 @@ def test_the_interval_of_a_share_of_the_base_is_resampled_with_the_base() -> Non
     def share(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
         return y.mean(axis) / x.mean(axis) - 1
 
-    found = paired([(mean_of(before), mean_of(after))], relative=True).relative
+    found = paired_comparison([(mean_of(before), mean_of(after))], relative=True).relative
     drawn = bootstrap((before, after), share, paired=True, method="percentile", n_resamples=3000, rng=0)
     assert found == pytest.approx(tuple(drawn.confidence_interval), abs=0.002)
     assert found is not None
     assert found[0] > -1
-    assert paired([(mean_of(before), mean_of(after))]).relative is None
+    assert paired_comparison([(mean_of(before), mean_of(after))]).relative is None
 
 
 def test_p_is_that_of_all_exchanges_where_there_are_few() -> None:
     before, after = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0]), np.array([1.0, 2.0, 3.0, 4.0, 5.0, -0.5])
     signs = np.array(list(itertools.product([-1, 1], repeat=6)))
     exact = np.mean(np.abs((signs * (after - before)).mean(1)) >= (after - before).mean() - 1e-9)
-    assert paired([(mean_of(before), mean_of(after))]).p == pytest.approx(exact, abs=0.02)
+    assert paired_comparison([(mean_of(before), mean_of(after))]).p == pytest.approx(exact, abs=0.02)
 
 
 def test_seeds_are_averaged_and_items_exchanged_in_all_of_them_alike() -> None:
     rng = np.random.default_rng(0)
     gold = rng.integers(3, size=80)
     answers = [[np.where(rng.random(80) < right, gold, rng.integers(3, size=80)) for _ in "ab"] for right in (0.4, 0.8)]
-    before, after = ([classification(gold, guess, 3)[0] for guess in some] for some in answers)
-    found = paired(list(zip(before, after, strict=True)))
-    want = np.mean([m.of_all() for m in after]) - np.mean([m.of_all() for m in before])
+    before, after = ([classification_metrics(gold, guess, 3)[0] for guess in some] for some in answers)
+    found = paired_comparison(list(zip(before, after, strict=True)))
+    want = np.mean([m.value() for m in after]) - np.mean([m.value() for m in before])
     assert found.difference == pytest.approx(want)
     assert found.p < 0.01
     assert found.interval[0] > 0
@@ -74,15 +74,15 @@ def test_seeds_are_averaged_and_items_exchanged_in_all_of_them_alike() -> None:
 
 def test_holm_is_the_published_example() -> None:
     """Of four p values 0.01, 0.04, 0.03, 0.005 (Holm 1979): 0.03, 0.06, 0.06, 0.02."""
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([]) == []
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm_correction([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm_correction([]) == []
+    assert holm_correction([0.9, 0.8]) == [1.0, 1.0]
 
 
 def test_over_languages_needs_six_and_finds_what_all_agree_on() -> None:
-    assert over_languages([1.0, 2.0, 3.0, 4.0, 5.0]) is None
-    assert over_languages([0.0] * 6) == 1.0
-    assert over_languages([1, 2, 3, 4, 5, 6, 7, 8]) == pytest.approx(2 / 2**8)
+    assert wilcoxon_over_languages([1.0, 2.0, 3.0, 4.0, 5.0]) is None
+    assert wilcoxon_over_languages([0.0] * 6) == 1.0
+    assert wilcoxon_over_languages([1, 2, 3, 4, 5, 6, 7, 8]) == pytest.approx(2 / 2**8)
 
 
 def write_answers(folder: Path, seed: int | None, rows: list[dict[str, Any]]) -> Path:
@@ -100,12 +100,12 @@ def test_folders_are_compared_by_the_seeds_that_both_have(tmp_path: Path) -> Non
     wrong = [item | {"guess": "a"} for item in items]
     base = [write_answers(tmp_path / f"base{seed}", seed, wrong) for seed in (1, 2, 3)]
     other = [write_answers(tmp_path / f"other{seed}", seed, right) for seed in (1, 2)]
-    found = compare("topic", "macro_f1", base, other)
+    found = compare_folders("topic", "macro_f1", base, other)
     assert found is not None
     assert found.difference == pytest.approx(1 - 1 / 3)
     assert found.p < 0.001
-    assert compare("topic", "macro_f1", base[2:], other) is None
-    assert compare("topic", "macro_f1", base, [write_answers(tmp_path / "fewer", 1, right[:-1])]) is None
+    assert compare_folders("topic", "macro_f1", base[2:], other) is None
+    assert compare_folders("topic", "macro_f1", base, [write_answers(tmp_path / "fewer", 1, right[:-1])]) is None
 
 
 @pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\x1c", "\x0b", "\x0c", "\r"])
@@ -114,7 +114,7 @@ def test_rare_line_breaks_in_a_text_leave_systems_comparable(tmp_path: Path, sig
     items = [{"text": f"moja{sign}{n}", "gold": label} for n, label in enumerate(gold)]
     base = write_answers(tmp_path / "base", 1, [item | {"guess": "a"} for item in items])
     other = write_answers(tmp_path / "other", 1, [item | {"guess": item["gold"]} for item in items])
-    found = compare("topic", "macro_f1", [base], [other])
+    found = compare_folders("topic", "macro_f1", [base], [other])
     assert found is not None
     assert found.difference == pytest.approx(1 - 1 / 3)
     assert found.p < 0.001
@@ -123,5 +123,5 @@ def test_rare_line_breaks_in_a_text_leave_systems_comparable(tmp_path: Path, sig
 def test_scores_without_their_predictions_are_not_compared(tmp_path: Path) -> None:
     base, other = (write_answers(tmp_path / name, 1, [{"text": "x", "gold": "a", "guess": "a"}]) for name in "ab")
     (other / "predictions.jsonl").unlink()
-    assert compare("topic", "macro_f1", [base], [other]) is None
+    assert compare_folders("topic", "macro_f1", [base], [other]) is None
     assert json.loads((base / "scores.json").read_text())["scores"][0]["seed"] == 1

@@ -68,7 +68,7 @@ def test_tags_in_parquet_are_named_by_the_recipe(tmp_path: Path) -> None:
             "ner",
             ".txt",
             "Asha PERSON\n",
-            "'PERSON' is no tag of IOB or BIOES, at 'Asha' .* if these are no entities, metric: accuracy",
+            "'PERSON' is not an IOB or BIOES tag, at 'Asha' .* if these are not entities, set metric: accuracy",
         ),
     ],
 )
@@ -87,11 +87,11 @@ def labelled(folder: Path, **splits: list[str]) -> Task:
 def test_a_mistyped_label_is_told(tmp_path: Path) -> None:
     good = ["negative", "positive"] * 20
     task = labelled(tmp_path, train=good, validation=good, test=[*good, "negatve"])
-    assert read_task("mood", task, tmp_path).strange == (
-        "label 'negatve' stands in test but not in train: it cannot be learnt; a slip for 'negative'?",
+    assert read_task("mood", task, tmp_path).label_notes == (
+        "label 'negatve' occurs in test but not in train, so it cannot be learnt; a typo for 'negative'?",
     )
     named = task.model_copy(update={"labels": ["negative", "negatve", "positive"]})
-    assert read_task("mood", named, tmp_path).strange == ()
+    assert read_task("mood", named, tmp_path).label_notes == ()
     with pytest.raises(UserError, match="did you mean 'positive'"):
         read_task("mood", labelled(tmp_path, train=good, validation=good, test=["POSITIVE"] * 5), tmp_path)
 
@@ -100,26 +100,26 @@ def test_a_mistyped_label_is_told(tmp_path: Path) -> None:
 def test_labels_that_only_look_alike_are_not_refused(tmp_path: Path, label: str) -> None:
     good = ["relevant", "class 1", "zho_Hans"] * 20
     task = labelled(tmp_path, train=good, validation=good, test=[*good, *[label] * 4])
-    assert read_task("mood", task, tmp_path).strange == (
-        f"label {label.strip()!r} stands in test but not in train: it cannot be learnt",
+    assert read_task("mood", task, tmp_path).label_notes == (
+        f"label {label.strip()!r} occurs in test but not in train, so it cannot be learnt",
     )
 
 
 def test_labels_that_cannot_be_learnt_or_may_be_slips_are_told(tmp_path: Path) -> None:
     good = ["negative", "positive"] * 20
     task = labelled(tmp_path, train=[*good, "negatve", "class 1"], validation=good, test=[*good, "mixed", "class 2"])
-    assert read_task("mood", task, tmp_path).strange == (
-        "label 'class 2' stands in test but not in train: it cannot be learnt",
-        "label 'mixed' stands in test but not in train: it cannot be learnt",
+    assert read_task("mood", task, tmp_path).label_notes == (
+        "label 'class 2' occurs in test but not in train, so it cannot be learnt",
+        "label 'mixed' occurs in test but not in train, so it cannot be learnt",
         "train has labels that test lacks: 'class 1', 'negatve'",
-        "label 'negatve' stands in train 1 time, 'negative' 20 times: a slip?",
+        "label 'negatve' occurs in train 1 time, 'negative' 20 times: a typo?",
     )
 
 
 @pytest.mark.parametrize("labels", [None, ["hasi", "chanya", "good", "bad"]])
 def test_splits_without_a_common_label_are_refused(tmp_path: Path, labels: list[str] | None) -> None:
     task = labelled(tmp_path, train=["hasi", "chanya"], validation=["hasi", "chanya"], test=["good", "bad"])
-    told = "eval.others.mood: no label of test is in train: test has 'bad', 'good', train has 'chanya', 'hasi'; "
+    told = "eval.others.mood: no label of test occurs in train: test has 'bad', 'good', train has 'chanya', 'hasi'; "
     with pytest.raises(UserError, match=f"^{re.escape(told)}"):
         read_task("mood", task.model_copy(update={"labels": labels}), tmp_path)
 
@@ -128,17 +128,17 @@ def test_labels_that_mark_missing_values_are_told_unless_the_recipe_lists_them(t
     good = ["negative", "positive"] * 20
     task = labelled(tmp_path, train=[*good, *["NaN"] * 20], validation=good, test=[*good, "NaN"])
     told = (
-        "label 'NaN' stands in train 20 times, in test 1 time: a missing value? Remove these rows, or list it in "
+        "label 'NaN' occurs in train 20 times, in test 1 time: a missing value? Remove these rows, or list it in "
         "eval.topic.labels"
     )
-    assert read_task("topic", task, tmp_path).strange == (told,)
+    assert read_task("topic", task, tmp_path).label_notes == (told,)
     listed = task.model_copy(update={"labels": ["NaN", "negative", "positive"]})
-    assert read_task("topic", listed, tmp_path).strange == ()
+    assert read_task("topic", listed, tmp_path).label_notes == ()
     for label in ("None", "#N/A", "NULL"):
         told = read_task(
             "topic", labelled(tmp_path, train=[*good, label], validation=good, test=good), tmp_path
-        ).strange
-        assert told[0].startswith(f"label {label!r} stands in train 1 time: a missing value?")
+        ).label_notes
+        assert told[0].startswith(f"label {label!r} occurs in train 1 time: a missing value?")
 
 
 def test_a_conll_file_that_is_one_long_sentence_is_refused(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_whole_floats_are_ids_of_labels(tmp_path: Path) -> None:
 
 def test_a_file_too_small_to_be_cut(tmp_path: Path) -> None:
     (tmp_path / "all.csv").write_text("text,label\na,x\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"eval\.others\.mood\.file: .* too small to be cut"):
+    with pytest.raises(UserError, match=r"eval\.others\.mood\.file: .* too small to be split"):
         read_task("mood", Task(file=str(tmp_path / "all.csv")), tmp_path)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from lrl_adapt.eval.task_data import TaskData
-from lrl_adapt.eval.task_eval import Learner, answer, encode
+from lrl_adapt.eval.task_eval import TaskSetup, encode, train_and_predict
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.recipes.task_files import Item
 from lrl_adapt.recipes.training import TaskTraining
@@ -53,9 +53,9 @@ def test_words_written_without_spaces_keep_their_bounds(tokenizer, words: list[s
     assert [tag for tag in example.label if tag != IGNORE_INDEX] == [1] + [0] * (len(words) - 1)
 
 
-def learner(tokenizer, folder: Path | None, tested: Path | None, **changes) -> Learner:
+def setup(tokenizer, folder: Path | None, tested: Path | None, **changes) -> TaskSetup:
     settings = TaskTraining(num_train_epochs=1, reduction_factor=4, max_length=8, **changes)
-    return Learner(lambda: (base(tokenizer), tokenizer), folder, tested, settings, "fp32", 1)
+    return TaskSetup(lambda: (base(tokenizer), tokenizer), folder, tested, settings, "fp32", 1)
 
 
 def test_words_cut_off_are_outside_and_pieces_are_told_on_demand(tokenizer, tmp_path: Path) -> None:
@@ -63,11 +63,11 @@ def test_words_cut_off_are_outside_and_pieces_are_told_on_demand(tokenizer, tmp_
     data = TaskData({split: [long, long] for split in ("train", "validation", "test")}, LABELS, tags=True)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    rows = answer(learner(tokenizer, None, None), data, tmp_path / "a")
+    rows = train_and_predict(setup(tokenizer, None, None), data, tmp_path / "a")
     assert rows[0]["words"] == long.text
     assert rows[0]["gold"] == long.label
     assert rows[0]["guess"][-1] == "O"
-    (row, _) = answer(learner(tokenizer, None, None, label_pieces="all"), data, tmp_path / "b")
+    (row, _) = train_and_predict(setup(tokenizer, None, None, label_pieces="all"), data, tmp_path / "b")
     assert len(row["words"]) == len(row["gold"]) == len(row["guess"]) == 6  # 8 less [CLS] and [SEP]
     assert "".join(row["words"]).replace("##", "").startswith("Asha")
 
@@ -82,6 +82,6 @@ def test_a_task_adapter_answers_on_any_language_adapter(tokenizer, trained, test
         save_adapter(language_adapter(base(tokenizer), Adapter(type=kind)), folders[kind])
     items = [Item("Asha anaishi", "a"), Item("Juma Moshi", "b")]
     data = TaskData(dict.fromkeys(("train", "validation", "test"), items), ["a", "b"], tags=False)
-    rows = answer(learner(tokenizer, folders[trained], folders[tested]), data, tmp_path)
+    rows = train_and_predict(setup(tokenizer, folders[trained], folders[tested]), data, tmp_path)
     assert [(row["text"], row["gold"]) for row in rows] == [("Asha anaishi", "a"), ("Juma Moshi", "b")]
     assert {row["guess"] for row in rows} <= {"a", "b"}

@@ -17,7 +17,7 @@ from lrl_adapt.corpora.clean import clean
 from lrl_adapt.corpora.readers import DocumentReader
 from lrl_adapt.eval.segmentation import label_units
 from lrl_adapt.eval.task_data import read_task
-from lrl_adapt.eval.task_eval import UNREADABLE
+from lrl_adapt.eval.task_eval import NO_TOKENS
 from lrl_adapt.recipes.evaluation import PseudoPerplexity, Task
 from lrl_adapt.recipes.languages import find_language
 from lrl_adapt.recipes.schema import Corpus
@@ -79,13 +79,13 @@ def test_lines_of_which_the_tokenizer_keeps_nothing_are_left_out_and_counted(sco
     assert code == 0
     assert scores == plain
     assert scores["bits_per_character"][1] == 3
-    assert "texts of which nothing is left: 4" in told
+    assert "texts left empty: 4" in told
     assert "mlm: 1 of 4 sentences left out: the tokenizer keeps nothing of them" in told
     assert facts["sentences_without_tokens"] == 1
     assert facts["data"]["sentences"] == {
         "rows": 8,
         "used": 3,
-        "dropped": {"empty text": 4, UNREADABLE: 1},
+        "dropped": {"empty text": 4, NO_TOKENS: 1},
     }
     code, _, told, _ = scored("\u200d\u200d\n\ufffd\n")
     assert code == 2
@@ -97,7 +97,7 @@ def test_sentences_that_are_cut_are_counted_and_told(scored) -> None:
     code, _, told, facts = scored("\n".join([*SWAHILI, " ".join(SWAHILI * 40)]))
     assert code == 0
     assert facts["data"]["sentences"] == {"rows": 4, "used": 4, "cut": 1}
-    assert "mlm: 1 of 4 rows are longer than eval.mlm.max_length and were cut" in told
+    assert "mlm: 1 of 4 rows are longer than eval.mlm.max_length and were truncated" in told
     assert "were cut" not in short[2]
 
 

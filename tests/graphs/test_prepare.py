@@ -241,7 +241,7 @@ def test_a_dump_from_an_address(hub: Hub, dump: Path, tmp_path: Path) -> None:
     dump.rename(served)
     hub.first, hub.cuts, hub.redirect = [503, 429], 1, True
     address = f"{hub.address}/datasets/conceptnet/downloads/resolve/main/assertions.csv.gz"
-    with pytest.raises(UserError, match=r"assertions\.csv\.gz: broke off; run the command again"):
+    with pytest.raises(UserError, match=r"assertions\.csv\.gz: interrupted; run the command again"):
         prepare_graph(recipe(address), tmp_path / "runs")
     artifact = prepare_graph(recipe(address), tmp_path / "runs")
     assert artifact.manifest()["facts"]["counts"]["kept"] == 43

@@ -14,22 +14,15 @@ from lrl_adapt.recipes.task_files import label_origin, read_split
 from lrl_adapt.workspace.errors import UserError
 
 from ..hub import Hub
-
-SIB = "datasets/Davlan/sib200"
-PINNED = "38977a667f6fc264d5c26ec57a01e16db040b358"
+from .hub_data_sets import SIB200, put_sib200, put_wikiann
 
 
 @pytest.fixture
 def sets(hub: Hub) -> Hub:
     """SIB-200 in Maltese alone, WikiANN in Breton and Maltese."""
-    from ..hub import Repository
-
-    hub.known[SIB] = Repository(commit=PINNED)
-    for split in ("train", "dev", "test"):
-        hub.put(f"{SIB}/data/mlt_Latn/{split}.tsv", f"index_id\tcategory\ttext\n1\tsports\tIl-{split}\n")
+    put_sib200(hub, "mlt_Latn", "index_id\tcategory\ttext\n1\tsports\tIl-{split}\n")
     for language in ("mt", "br"):
-        for split in ("train", "validation", "test"):
-            hub.put(f"datasets/unimelb-nlp/wikiann/{language}/{split}-00000-of-00001.parquet", "")
+        put_wikiann(hub, language, "")
     return hub
 
 
@@ -71,18 +64,18 @@ def test_files_of_the_users_own_are_not_skipped(sets: Hub, tmp_path: Path) -> No
 
 
 def test_another_layout_than_expected_is_an_error_not_a_skip(sets: Hub, tmp_path: Path) -> None:
-    (sets.folder / SIB / "data").rename(sets.folder / SIB / "annotated")
+    (sets.folder / SIB200 / "data").rename(sets.folder / SIB200 / "annotated")
     recipe = load_recipe("mbert", ["language=mlt"])
     assert skipped_tasks(recipe, None) == {}
     assert recipe.eval.topic is not None
     with pytest.raises(UserError, match=r"eval\.topic\.train: Davlan/sib200 has no data; it holds annotated"):
         read_split("topic", recipe.eval.topic, "train", tmp_path)
-    (sets.folder / SIB / "annotated/mlt_Latn/train.tsv").unlink()
+    (sets.folder / SIB200 / "annotated/mlt_Latn/train.tsv").unlink()
 
 
 @pytest.mark.usefixtures("sets")
 def test_a_missing_file_of_a_language_that_is_there_is_an_error(sets: Hub, tmp_path: Path) -> None:
-    (sets.folder / SIB / "data/mlt_Latn/dev.tsv").unlink()
+    (sets.folder / SIB200 / "data/mlt_Latn/dev.tsv").unlink()
     recipe = load_recipe("mbert", ["language=mlt"])
     assert skipped_tasks(recipe, None) == {}
     assert recipe.eval.topic is not None

@@ -248,11 +248,14 @@ def test_codes_and_names_of_every_system(text: str, code: str):
             "unknown script 'Devs' in 'KAS-Devs'; did you mean kas_Arab (Kashmiri in Arabic script) or kas_Deva",
         ),
         ("aab-Ltan", "unknown script 'Ltan' in 'aab-Ltan'; did you mean aab_Latn?"),
-        ("aab-Qqqq", "unknown script 'Qqqq' in 'aab-Qqqq'; write it as in swh_Latn, swh, sw or Swahili"),
+        (
+            "aab-Qqqq",
+            "unknown script 'Qqqq' in 'aab-Qqqq'; expected a code or name such as swh_Latn, swh, sw or Swahili",
+        ),
         ("und-Zzzz", "unknown script 'Zzzz' in 'und-Zzzz'; "),
         ("uzb-Ltan", "'uzb-Ltan' is a macro-language; use uzn_Latn (Uzbek)"),
-        ("q0q0", "unknown language 'q0q0'; write it as in swh_Latn, swh, sw or Swahili"),
-        ("", "unknown language ''; write it as in swh_Latn, swh, sw or Swahili"),
+        ("q0q0", "unknown language 'q0q0'; expected a code or name such as swh_Latn, swh, sw or Swahili"),
+        ("", "unknown language ''; expected a code or name such as swh_Latn, swh, sw or Swahili"),
     ],
 )
 def test_errors_say_what_to_write_instead(text: str, message: str):
@@ -372,7 +375,7 @@ def test_search_looks_at_names_and_all_codes():
 
 def test_suggestions_are_near():
     assert suggestion("Swahli").startswith("did you mean swh_Latn (Swahili)")
-    assert suggestion("0000") == "write it as in swh_Latn, swh, sw or Swahili"
+    assert suggestion("0000") == "expected a code or name such as swh_Latn, swh, sw or Swahili"
 
 
 def test_the_table_is_read_once():

@@ -10,9 +10,8 @@ from lrl_adapt.recipes.schema import Recipe
 from lrl_adapt.workspace.hub import forget_answers
 
 from ..hub import COMMIT, Hub, Repository
+from .hub_data_sets import SIB200, SIB200_COMMIT, put_sib200, put_wikiann
 
-SIB = "datasets/Davlan/sib200"
-PINNED = "38977a667f6fc264d5c26ec57a01e16db040b358"
 MBERT = "models/google-bert/bert-base-multilingual-cased"
 CARD = "---\nlicense: cc-by-sa-4.0\n---\n"
 
@@ -20,12 +19,9 @@ CARD = "---\nlicense: cc-by-sa-4.0\n---\n"
 @pytest.fixture
 def full(hub: Hub) -> Hub:
     """Everything that the recipe mbert needs for Maltese."""
-    hub.known[SIB] = Repository(commit=PINNED)
-    for split in ("train", "dev", "test"):
-        hub.put(f"{SIB}/data/mlt_Latn/{split}.tsv")
-    hub.put(f"{SIB}/README.md", CARD)
-    for split in ("train", "validation", "test"):
-        hub.put(f"datasets/unimelb-nlp/wikiann/mt/{split}-00000-of-00001.parquet")
+    put_sib200(hub, "mlt_Latn")
+    hub.put(f"{SIB200}/README.md", CARD)
+    put_wikiann(hub, "mt")
     for number in range(2):
         hub.put(f"datasets/cis-lmu/GlotCC-V1/v1.0/mlt-Latn/mlt-Latn_{number}.parquet")
     for name in ("model.safetensors", "config.json", "tokenizer.json"):
@@ -53,9 +49,9 @@ def test_everything_is_there(full: Hub, tmp_path: Path) -> None:
     }
     assert (
         sources["corpus"].place
-        == f"cis-lmu/GlotCC-V1 at {COMMIT[:8]}, v1.0/mlt-Latn (2 files, as far as the cap needs)"
+        == f"cis-lmu/GlotCC-V1 at {COMMIT[:8]}, v1.0/mlt-Latn (2 files, only as many as the cap needs)"
     )
-    assert sources["eval.topic"].place == f"Davlan/sib200 at {PINNED[:8]}, data/mlt_Latn/train.tsv and 2 more"
+    assert sources["eval.topic"].place == f"Davlan/sib200 at {SIB200_COMMIT[:8]}, data/mlt_Latn/train.tsv and 2 more"
     assert unusable_sources(sources.values()) == ""
     assert not full.fetched()
 

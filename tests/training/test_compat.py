@@ -10,7 +10,7 @@ from lrl_adapt.training import compat
 from lrl_adapt.training.adapters import BottleneckConfig
 from lrl_adapt.training.adapters.bottleneck import BottleneckModel
 from peft import PeftConfig, PeftModel, get_peft_model, mapping
-from peft.tuners.tuners_utils import BaseTuner
+from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from torch import nn
 from transformers import AttentionInterface, AttentionMaskInterface
 
@@ -21,6 +21,14 @@ from .models import tiny
 def test_the_methods_that_bottlenecks_override_are_pefts(name: str) -> None:
     assert callable(getattr(BaseTuner, name))
     assert name in vars(BottleneckModel)
+
+
+@pytest.mark.parametrize("name", ["_disable_adapters", "_active_adapter", "merged_adapters"])
+def test_the_state_of_a_tuner_layer_is_pefts(name: str) -> None:
+    layer = BaseTunerLayer()
+    compat.initialise_tuner_layer(layer)
+    assert hasattr(BaseTunerLayer, name)
+    assert name in vars(layer)
 
 
 def test_no_other_private_method_of_peft_is_overridden() -> None:

@@ -51,7 +51,7 @@ def test_its_hash_tokens_and_whole_word_masks(glot500: Path, tmp_path: Path) -> 
     rows = Sequences(artifact.folder / "train.arrow")
     (first,) = rows.rows(np.array([0]))
     assert (first[0], first[-1]) == (0, 2)
-    masking = Masking.from_tokenizer(tokenizer, 0.5, whole_words=True)
+    masking = Masking.from_tokenizer(tokenizer, 0.5, whole_word_mask=True)
     assert masking.is_continuation is not None
     pieces = tokenizer.tokenize("habari za watoto")
     starts = [not masking.is_continuation[piece] for piece in tokenizer.convert_tokens_to_ids(pieces)]

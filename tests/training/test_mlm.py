@@ -151,7 +151,7 @@ def test_whole_words_are_masked_with_all_their_pieces_or_not_at_all() -> None:
     texts = ["mwanafunzi anasoma kitabu", "wanafunzi wanasoma vitabu vikubwa"] * 30
     tokenizer = train_tokenizer(texts, 24)
     ids = np.concatenate([tokenizer(text)["input_ids"] for text in texts])
-    masking = Masking.from_tokenizer(tokenizer, 0.3, whole_words=True)
+    masking = Masking.from_tokenizer(tokenizer, 0.3, whole_word_mask=True)
     _, labels = masking.apply(ids, random_for(0))
     pieces = tokenizer.convert_ids_to_tokens(ids.tolist())
     chosen = labels != IGNORE_INDEX

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from lrl_adapt.workspace.checksums import CONCEPTNET_DUMP, SHA256
-from lrl_adapt.workspace.downloads import NotThereError, UnreachableError, download, public_address, remote_size
+from lrl_adapt.workspace.downloads import NotFoundError, UnreachableError, download, public_address, remote_size
 from lrl_adapt.workspace.errors import UserError
 from lrl_adapt.workspace.locations import local_file
 
@@ -96,7 +96,7 @@ def test_the_size_is_asked_once(hub: Hub, dump: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(404, NotThereError), (410, NotThereError), (429, UnreachableError), (503, UnreachableError), (403, UserError)],
+    [(404, NotFoundError), (410, NotFoundError), (429, UnreachableError), (503, UnreachableError), (403, UserError)],
 )
 def test_a_refused_size_tells_files_that_do_not_exist_from_servers_that_are_busy(
     hub: Hub, dump: str, status: int, kind: type[UserError]
@@ -110,7 +110,7 @@ def test_a_refused_size_tells_files_that_do_not_exist_from_servers_that_are_busy
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_download_of_what_does_not_exist(hub: Hub, dump: str, tmp_path: Path, status: int) -> None:
     hub.status = status
-    with pytest.raises(NotThereError, match=rf"\({status}\)$"):
+    with pytest.raises(NotFoundError, match=rf"\({status}\)$"):
         download(dump, tmp_path)
 
 
@@ -171,7 +171,7 @@ def test_what_broke_off_is_resumed(hub: Hub, dump: str, tmp_path: Path) -> None:
 
 def test_a_call_goes_on_where_the_last_gave_up(hub: Hub, dump: str, tmp_path: Path) -> None:
     hub.cuts = 3
-    assert refusal(dump, tmp_path).startswith(f"{dump}: broke off; run the command again")
+    assert refusal(dump, tmp_path).startswith(f"{dump}: interrupted; run the command again")
     assert not [path for path in whole(tmp_path) if path.parent.parent == tmp_path]
     assert download(dump, tmp_path).read_bytes() == CONTENT
     assert hub.ranges_asked[-1] == "bytes=875-"
@@ -198,7 +198,7 @@ def test_what_may_pass_is_tried_again(hub: Hub, dump: str, tmp_path: Path, statu
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        (401, "wants a login"),
+        (401, "requires a login"),
         (403, "refuses access"),
         (404, "no such file"),
         (429, "too many"),
@@ -307,7 +307,7 @@ def test_killed_before_a_whole_file_has_its_name(
 
 @pytest.mark.parametrize("address", ["http://[::1/x.csv?token=hush", "http://127.0.0.1:port/x.csv?token=hush"])
 def test_what_is_no_address(tmp_path: Path, address: str) -> None:
-    assert refusal(address, tmp_path) == f"{address.partition('?')[0]}: not an address"
+    assert refusal(address, tmp_path) == f"{address.partition('?')[0]}: not a valid address"
 
 
 def test_names_with_spaces_and_other_scripts(hub: Hub, dump: str, tmp_path: Path) -> None:

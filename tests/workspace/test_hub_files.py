@@ -139,7 +139,7 @@ def test_a_server_that_fails_is_no_reason_to_take_the_next_alternative(sib: Hub,
 
 def test_wildcards_stand_in_the_files_name_alone(sib: Hub) -> None:
     assert refusal("me/sib/data/*/dev.tsv").startswith(
-        "me/sib: data/*/dev.tsv: *, ? and [...] may stand in the name of"
+        "me/sib: data/*/dev.tsv: *, ? and [...] are allowed in the name of"
     )
 
 

@@ -128,7 +128,7 @@ def test_gated_sentences_tell_how_to_get_in(hub: Hub, tmp_path: Path) -> None:
 def test_a_hub_file_that_breaks_off_is_not_kept(hub: Hub, tmp_path: Path) -> None:
     address = "hf://datasets/mteb/sib200/test/mlt_Latn.csv"
     hub.cuts = 99
-    assert "test/mlt_Latn.csv: the download broke off; run the command again" in refusal(address, tmp_path)
+    assert "test/mlt_Latn.csv: the download was interrupted; run the command again" in refusal(address, tmp_path)
     hub.cuts = 0
     assert local_file(address, tmp_path).read_text() == TABLE
 

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lrl_adapt.workspace.scripts import is_unspaced
-from lrl_adapt.workspace.text import NAMES, NOTHING_LEFT, align, clean_field, clean_line, clean_page, clean_pages, told
+from lrl_adapt.workspace.text import (
+    EMPTIED,
+    NAMES,
+    align,
+    clean_field,
+    clean_line,
+    clean_page,
+    clean_pages,
+    describe_changes,
+)
 
 # Characters that the rules are about stand beside others far more often than in random text.
 ODD = (
@@ -35,7 +44,7 @@ TEXTS = st.text(st.one_of(st.sampled_from(ODD), st.characters(exclude_categories
         ("می\u200cخواهم", "می\u200cخواهم", {}),  # Persian
         ("ශ්\u200dරී", "ශ්\u200dරී", {}),  # Sinhala
         ("അവന്\u200d", "അവന്\u200d", {}),  # Malayalam, a chillu at a word's end
-        ("\u200d\u200d", "", {"stray joiners": 2, "texts of which nothing is left": 1}),
+        ("\u200d\u200d", "", {"stray joiners": 2, "texts left empty": 1}),
         (" \n", "", {}),
         ("neno \u200cneno\u200d\u200d", "neno neno\u200d", {"stray joiners": 2}),
         ("❤\ufe0f Amina \ufe0f", "❤\ufe0f Amina", {"stray joiners": 1}),
@@ -54,7 +63,7 @@ def test_rules(text: str, cleaned: str, counts: dict[str, int]) -> None:
     found: Counter[str] = Counter()
     assert clean_line(text, found) == cleaned
     assert dict(found) == counts
-    assert set(found) <= {*NAMES, NOTHING_LEFT}
+    assert set(found) <= {*NAMES, EMPTIED}
 
 
 def test_a_page_keeps_its_line_breaks() -> None:
@@ -67,9 +76,12 @@ def test_words_and_tags_keep_their_number() -> None:
 
 
 def test_changes_are_told_in_one_line() -> None:
-    assert told(Counter()) == ""
+    assert describe_changes(Counter()) == ""
     counts = Counter({"unusual spaces": 3, "NFC": 1312, "soft hyphens": 4})
-    assert told(counts) == "NFC: 1,312 texts changed, soft hyphens: 4 dropped, unusual spaces: 3 made plain spaces"
+    assert (
+        describe_changes(counts)
+        == "NFC: 1,312 texts changed, soft hyphens: 4 dropped, unusual spaces: 3 replaced by spaces"
+    )
 
 
 @given(TEXTS)

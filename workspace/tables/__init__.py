@@ -1,6 +1,6 @@
-"""The door for data files: tables (csv, tsv, jsonl, json, parquet), CoNLL and text, plain or gzip'd.
+"""Read data files: tables (csv, tsv, jsonl, json, parquet), CoNLL and text, plain or gzipped.
 
-What a file is read as is decided by the ending of its name, in any case; how, by what it holds.
+The ending of the name, in upper or lower case, decides the format; the content decides the dialect.
 """
 
 import math
@@ -34,7 +34,7 @@ __all__ = [
 
 TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 CONLL = (".txt", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2")
-LONGEST = 60  # characters of a value in a message
+MAX_SHOWN = 60  # characters of a value in a message
 
 
 @dataclass(frozen=True)
@@ -43,23 +43,23 @@ class Table:
 
     path: Path
     unit: str
-    """What the rows are numbered by: the line of the file on which each begins, or row (the first is 1)."""
+    """How the rows are numbered: by the line of the file on which they begin, or by row; both from 1."""
     rows: Iterator[tuple[int, dict[str, Any]]]
-    """Number and values of each row, streamed; can be gone through once. Raises UserError while it is read."""
+    """Number and values of each row; can be iterated once. Raises UserError while it is read."""
     notes: tuple[str, ...] = ()
-    """What the file's name does not tell: other separators, encodings, compression."""
+    """What the name of the file does not show: other separators, encodings, compression."""
 
     late_notes: list[str] = field(default_factory=list)
-    """What shows only when all rows were gone through."""
+    """Notes that are complete only after all rows were read."""
     ragged: bool = False
-    """Whether each row has columns of its own, as in JSON."""
+    """Whether the rows may have different columns, as in JSON."""
 
     def place(self, number: int) -> str:
-        """A row's place for messages."""
+        """The place of a row, for messages."""
         return f"{self.path}, {self.unit} {number}"
 
     def value(self, number: int, row: Mapping[str, Any], name: str) -> Any:
-        """What a row has in a column. Raises ColumnError, with its place if the columns differ, where it has none."""
+        """The value of a column in a row. Raises ColumnError if the row lacks the column."""
         try:
             return row[name]
         except KeyError:
@@ -67,7 +67,7 @@ class Table:
 
 
 def open_table(path: Path) -> Table:
-    """Open a csv, tsv, jsonl, json or parquet file. Raises UserError for one of another format, and a missing one."""
+    """Open a csv, tsv, jsonl, json or parquet file. Raises UserError for other formats and missing files."""
     from . import delimited, json_rows, parquet_rows
 
     ending = _ending(path)
@@ -75,7 +75,7 @@ def open_table(path: Path) -> Table:
         return Table(path, "row", parquet_rows.parquet_rows(path))
     if ending == ".gz" and path.name.lower().endswith(".parquet.gz"):
         raise UserError(
-            f"{path}: parquet files have no .gz: unpack it with gunzip, or rename it if it is not compressed"
+            f"{path}: parquet files do not end in .gz: unpack it with gunzip, or rename it if it is not compressed"
         )
     if ending not in TABLES:
         raise UserError(f"{path}: unknown format; expected csv, tsv, jsonl, json or parquet, or txt for lines of text")
@@ -93,23 +93,23 @@ def open_table(path: Path) -> Table:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a table as dictionaries, streamed. Raises UserError as `open_table` does."""
+    """The rows of a table as dictionaries, one by one. Raises UserError as `open_table` does."""
     for _, row in open_table(path).rows:
         yield row
 
 
 def is_table(path: Path) -> bool:
-    """Whether the name says csv, tsv, jsonl, json or parquet."""
+    """Whether the name is that of a table: csv, tsv, jsonl, json or parquet."""
     return _ending(path) in TABLES
 
 
 def is_conll(path: Path) -> bool:
-    """Whether the name is one that CoNLL files have; a text file's too."""
+    """Whether the name may be that of a CoNLL file; .txt is included."""
     return _ending(path) in CONLL
 
 
 def is_text(path: Path) -> bool:
-    """Whether the name is a text file's."""
+    """Whether the name is that of a text file."""
     return _ending(path) == ".txt"
 
 
@@ -132,7 +132,7 @@ def _no_column(row: Mapping[str, Any], name: str, place: str) -> ColumnError:
 
 
 def choose_column(names: str | list[str], path: Path) -> str:
-    """The first of `names` that a table has, judged by its first row; the first name where it has none of them."""
+    """The first of `names` that is a column of the first row; the first name if none is."""
     if isinstance(names, str):
         return names
     if not is_table(path):
@@ -142,33 +142,33 @@ def choose_column(names: str | list[str], path: Path) -> str:
 
 
 def text_in(value: Any, name: str, place: str) -> str:
-    """A value that is to be a text: a number as it is written, "" for a missing one (null, NaN).
+    """A value as text: numbers as they are written, "" for a missing value (null, NaN).
 
-    Raises UserError with place, column and type for anything else.
+    Raises UserError with place, column and type for other values.
     """
     if isinstance(value, str):
         return value
     if is_missing(value):
         return ""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)  # a csv does not tell numbers from texts either
+        return str(value)  # csv does not distinguish numbers from text either
     raise UserError(f"{place}, column {name!r}: expected a text, got {describe(value)}")
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value is null, or NaN, which pandas writes for a missing text."""
+    """Whether a value is null or NaN, which pandas writes for missing text."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def describe(value: Any) -> str:
-    """A value and its type for messages."""
+    """The type and value, for messages."""
     kinds = {list: "a list", dict: "an object", bytes: "bytes (a binary column: store it as a string)"}
     kinds |= {bool: "true or false", int: "a number", float: "a number", str: "a text"}
     shown = repr(value)
-    return f"{kinds.get(type(value), type(value).__name__)}, {shown[:LONGEST]}{'…' if len(shown) > LONGEST else ''}"
+    return f"{kinds.get(type(value), type(value).__name__)}, {shown[:MAX_SHOWN]}{'…' if len(shown) > MAX_SHOWN else ''}"
 
 
 def _ending(path: Path) -> str:
-    """The ending of a name in small letters, without .gz; parquet is compressed inside, and has none behind."""
+    """The ending of a name in lower case, without .gz except for .parquet.gz, which is an error."""
     name = path.name.lower()
     return Path(name if name.endswith(".parquet.gz") else name.removesuffix(".gz")).suffix

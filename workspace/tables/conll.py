@@ -1,4 +1,4 @@
-"""CoNLL files: a word and its tag on a line, a blank line after each sentence; also CoNLL-U, and numbered words."""
+"""Read CoNLL files: a word and its tag per line, a blank line after each sentence; also CoNLL-U and numbered words."""
 
 import re
 from collections import Counter
@@ -15,12 +15,14 @@ CONLLU_ENDINGS = (".conllu", ".conllup", ".conllu.gz", ".conllup.gz")
 ENTITY_TAG = re.compile(r"O|[BIESLUM]-.+")
 NAMED_COLUMNS = re.compile(r"# ?global\.columns = (.+)")  # CoNLL-U Plus
 COMMENT = re.compile(r"# ?(newdoc|newpar|[\w.:]+ =)( |$)")
-RANGE_OR_EMPTY = re.compile(r"\d+[-.]\d+")  # 2-3: a contraction, its parts follow; 2.1: a word that is not in the text
+RANGE_OR_EMPTY = re.compile(
+    r"\d+[-.]\d+"
+)  # 2-3: a contraction, whose parts follow; 2.1: a word that is not in the text
 LANGUAGE_PREFIX = re.compile(r"[a-z]{2,3}(-[a-z]+)*:")  # WikiANN's first release writes en:Paris
 NOT_WORDS = "multiword ranges and empty nodes"
-LONGEST_WORD = 60  # characters; where most are longer or hold spaces, they are texts
-NEARLY_ALL = 0.9  # of the lines begin with a number: then the numbers count the words
-LONG_SENTENCE = 20  # words; more lines without a blank one among them may be texts of one word
+MAX_WORD = 60  # characters; if most are longer or contain spaces, they are texts
+NEARLY_ALL = 0.9  # share of lines with a number in front, from which the numbers count the words
+LONG_SENTENCE = 20  # words; more lines without a blank line may be texts of one word each
 OUTSIDE = "O"
 
 
@@ -31,9 +33,9 @@ class Conll:
     sentences: list[tuple[list[str], list[str]]]
     """Words and tags of each."""
     dropped: Counter[str] = field(default_factory=Counter)
-    """Lines that are no words of the text, by reason."""
+    """Numbers of lines that are not words of the text, by reason."""
     notes: tuple[str, ...] = ()
-    """How the file was read, where that is not plain."""
+    """How the file was read, if that is not obvious."""
 
 
 class Line(NamedTuple):
@@ -45,23 +47,23 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class _Content:
-    """The lines of a file, before the meaning of the columns is known."""
+    """The lines of a file before the columns are identified."""
 
     sentences: list[list[Line]]
     names: tuple[str, ...] | None
     """The column names of CoNLL-U Plus."""
     comments: list[int]
     """Line numbers."""
-    parted: bool
-    """Whether the file has a blank line."""
+    has_blank_lines: bool
 
 
 def read_conll(path: Path, word_column: str | None = None, label_column: str | None = None) -> Conll:
-    """Read a CoNLL file: tabs part the columns of a line that has tabs, else white space.
+    """Read a CoNLL file. Tabs separate the columns of a line that has tabs, spaces those of other lines.
 
-    Columns are named by CoNLL-U's names or counted from 1; None: the first and the last. Of numbered words (UNER) the
-    second column holds the words and the third the tags; for CoNLL-U `label_column` is needed, and may name a feature
-    in MISC too. Tags stay as they are: IOB, BIOES or any other. Raises UserError for a line of another form.
+    Columns are given by their CoNLL-U name or their number from 1; None stands for the first and the last. If the words
+    are numbered (UNER), the second column holds the words and the third the tags. For CoNLL-U `label_column` is
+    required, and may also be a feature in MISC. Tags of any scheme are kept as they are. Raises UserError for lines of
+    another form.
     """
     content = _read_content(path)
     sentences = content.sentences
@@ -87,7 +89,7 @@ def read_conll(path: Path, word_column: str | None = None, label_column: str | N
     else:
         words, labels = _counted_columns(path, lines, word_column, label_column, numbered=numbered)
     _refuse_texts(path, words)
-    if numbers is None and not content.parted:
+    if numbers is None and not content.has_blank_lines:
         _refuse_short_texts(path, labels)
     notes = _notes(content, names, numbered=numbered)
     if prefix := _common_prefix(words):
@@ -110,7 +112,7 @@ def _notes(content: _Content, names: tuple[str, ...] | None, *, numbered: bool) 
 
 def _read_content(path: Path) -> _Content:
     names = None
-    texts: list[tuple[int, str]] = []  # number and text of each line, "" for the end of a sentence
+    texts: list[tuple[int, str]] = []  # number and text of each line; "" ends a sentence
     with open_text(path, newline="\n") as file:
         for number, text in enumerate(_lines(file), 1):
             if match := NAMED_COLUMNS.match(text):
@@ -119,23 +121,23 @@ def _read_content(path: Path) -> _Content:
                 texts.append((number, "" if text.startswith("-DOCSTART-") else text))
     comments = _find_comments([text for _, text in texts])
     sentences: list[list[Line]] = [[]]
-    for place, (number, text) in enumerate(texts):
+    for index, (number, text) in enumerate(texts):
         if not text:
             sentences.append([])
-        elif place not in comments:
+        elif index not in comments:
             sentences[-1].append(Line(number, _split(text)))
     return _Content(
         [sentence for sentence in sentences if sentence],
         names,
-        [texts[place][0] for place in sorted(comments)],
+        [texts[index][0] for index in sorted(comments)],
         len(sentences) > 1,
     )
 
 
 def _lines(file: Iterable[str]) -> Iterator[str]:
-    """The lines of a file that is cut at line feeds: a bare carriage return ends a line too, U+2028 and U+0085 do not.
+    """The lines of a file: they end at line feeds and carriage returns, but not at U+2028 and U+0085.
 
-    Carriage returns before a line feed belong to it.
+    Carriage returns before a line feed are part of the line end.
     """
     for part in file:
         for line in part.rstrip("\r\n").split("\r"):
@@ -143,8 +145,8 @@ def _lines(file: Iterable[str]) -> Iterator[str]:
 
 
 def _find_comments(texts: Sequence[str]) -> set[int]:
-    """The places of the lines that are comments: of those that begin with a hash, all that cannot be words."""
-    hashes = {place for place, text in enumerate(texts) if text[:1] == "#"}
+    """The indices of comment lines: those that begin with a hash and cannot be words."""
+    hashes = {index for index, text in enumerate(texts) if text[:1] == "#"}
     words = [_split(text) for text in texts if text and text[0] != "#"]
     width = len(words[0]) if words else 0
     if width > 2 and _are_numbered(words):
@@ -152,18 +154,18 @@ def _find_comments(texts: Sequence[str]) -> set[int]:
     tabs = any("\t" in text for text in texts if text[:1] != "#")
     tags = {fields[-1] for fields in words}
     comments: set[int] = set()
-    for place in sorted(hashes):
-        text = texts[place]
-        begins = place == 0 or not texts[place - 1] or place - 1 in comments
+    for index in sorted(hashes):
+        text = texts[index]
+        starts_sentence = index == 0 or not texts[index - 1] or index - 1 in comments
         if not _may_be_word(text, width, tabs=tabs) or (
-            begins and not tabs and text.startswith("# ") and not _is_tag(_split(text)[-1], tags)
+            starts_sentence and not tabs and text.startswith("# ") and not _is_tag(_split(text)[-1], tags)
         ):
-            comments.add(place)
+            comments.add(index)
     return comments
 
 
 def _may_be_word(text: str, width: int, *, tabs: bool) -> bool:
-    """Whether a line that begins with a hash has as many columns as the words: "#<tab>O", "#Nairobi B-LOC"."""
+    """Whether a line that begins with a hash has as many columns as lines with words: "#<tab>O", "#Nairobi B-LOC"."""
     if COMMENT.match(text) or (tabs and "\t" not in text):
         return False
     return len(_split(text)) == width < len(CONLLU)
@@ -180,7 +182,7 @@ def _split(text: str) -> list[str]:
 
 
 def _check_widths(path: Path, lines: Sequence[Line]) -> None:
-    """Raise a UserError for the first line without a word and a tag, or with other columns than the first."""
+    """Raise a UserError for the first line without a word and a tag, or with other columns than the first line."""
     first = lines[0]
     for line in lines:
         if len(line.fields) < 2 or not line.fields[0]:
@@ -197,15 +199,15 @@ def _check_widths(path: Path, lines: Sequence[Line]) -> None:
 
 def _check_named_width(path: Path, line: Line, names: Sequence[str]) -> None:
     if len(line.fields) != len(names):
-        other = "; if it is not CoNLL-U, give it the ending .conll" if names == CONLLU else ""
+        hint = "; if it is not CoNLL-U, rename it to .conll" if names == CONLLU else ""
         raise UserError(
             f"{path}, line {line.number}: expected {len(names)} columns, {', '.join(names)}, found "
-            f"{len(line.fields)}{other}"
+            f"{len(line.fields)}{hint}"
         )
 
 
 def _conllu_names(path: Path, lines: Sequence[Line], *, numbered: bool) -> tuple[str, ...] | None:
-    """The column names of CoNLL-U if the file's name says so, or it has ten columns and the words are numbered."""
+    """The columns of CoNLL-U if the file has its ending, or has ten columns and numbered words; else None."""
     named = path.name.lower().endswith(CONLLU_ENDINGS)
     return CONLLU if named or (numbered and len(lines[0].fields) == len(CONLLU)) else None
 
@@ -215,21 +217,21 @@ def _is_number(text: str) -> bool:
 
 
 def _are_numbered(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether nearly all lines begin with a number, however the numbers run: from 0, or on through the document."""
+    """Whether nearly all lines begin with a number; it need not restart in each sentence."""
     return sum(_is_number(row[0]) for row in rows) >= NEARLY_ALL * len(rows)
 
 
 def _number_column(names: Sequence[str] | None, *, numbered: bool) -> int | None:
-    """The place of the column with the word numbers; None where there is none."""
+    """The index of the column with the word numbers, or None."""
     if names:
         return names.index("id") if "id" in names else None
     return 0 if numbered else None
 
 
 def _check_numbers(path: Path, sentences: Sequence[Sequence[Line]], column: int) -> None:
-    """Raise a UserError for the first line without a word number, or with one that does not follow the one before."""
+    """Raise a UserError for the first line without a word number, or with one not above that of the line before."""
     for sentence in sentences:
-        before = -1
+        previous = -1
         for line in sentence:
             text = line.fields[column]
             if not _is_number(text):
@@ -238,18 +240,18 @@ def _check_numbers(path: Path, sentences: Sequence[Sequence[Line]], column: int)
                     f"lines, got {text!r}"
                 )
             if text.isdecimal():
-                if int(text) <= before:
+                if int(text) <= previous:
                     raise UserError(
-                        f"{path}, line {line.number}: the number of the word is {text}, but {before} stands before it; "
+                        f"{path}, line {line.number}: word number {text} follows {previous}; "
                         "is the blank line between two sentences missing?"
                     )
-                before = int(text)
+                previous = int(text)
 
 
 def _named_columns(
     path: Path, lines: Sequence[Line], names: Sequence[str], word_column: str | None, label_column: str | None
 ) -> tuple[list[str], list[str]]:
-    """Words and labels by column name, or a feature of MISC. Raises UserError where a column is not filled in."""
+    """Words and labels by column name or feature of MISC. Raises UserError for a column without values."""
     if label_column is None:
         others = ", ".join(name for name in names if name not in ("id", "form"))
         raise UserError(
@@ -264,35 +266,35 @@ def _named_columns(
 
 def _column(path: Path, lines: Sequence[Line], names: Sequence[str], wanted: str) -> list[str]:
     name = wanted.lower()
-    place = int(name) - 1 if name.isdecimal() and 0 < int(name) <= len(names) else None
-    if place is None and name not in names:
+    index = int(name) - 1 if name.isdecimal() and 0 < int(name) <= len(names) else None
+    if index is None and name not in names:
         raise KeyError(wanted)
-    values = [line.fields[names.index(name) if place is None else place] for line in lines]
+    values = [line.fields[names.index(name) if index is None else index] for line in lines]
     if all(value == "_" for value in values):
-        raise UserError(f"{path}: column {wanted} holds nothing but _; name another one, or get the full file")
+        raise UserError(f"{path}: column {wanted} contains only _; name another one, or get the full file")
     return values
 
 
 def _feature(path: Path, lines: Sequence[Line], names: Sequence[str], wanted: str) -> list[str]:
-    """The values of a feature in MISC (`NER=B-PER|SpaceAfter=No`); a word without it is outside (O)."""
-    features = [
+    """The values of a feature in MISC (`NER=B-PER|SpaceAfter=No`); O for words without it."""
+    features_of_words = [
         dict(part.split("=", 1) for part in line.fields[names.index("misc")].split("|") if "=" in part)
         for line in (lines if "misc" in names else ())
     ]
-    known = {name.lower(): name for found in features for name in found}
+    known = {name.lower(): name for features in features_of_words for name in features}
     name = known.get(wanted.lower().removeprefix("misc."))
     if name is None:
         raise UserError(
             f"{path}: no column or feature in MISC called {wanted!r}; columns: {', '.join(names)}"
             + (f"; features: {', '.join(sorted(known.values()))}" if known else "")
         )
-    return [found.get(name, OUTSIDE) for found in features]
+    return [features.get(name, OUTSIDE) for features in features_of_words]
 
 
 def _counted_columns(
     path: Path, lines: Sequence[Line], word_column: str | None, label_column: str | None, *, numbered: bool
 ) -> tuple[list[str], list[str]]:
-    """Words and labels of columns without names."""
+    """Words and labels of a file without column names."""
     width = len(lines[0].fields)
     words = _number(path, word_column, width) if word_column else None
     words = words or (2 if numbered else 1)
@@ -301,24 +303,24 @@ def _counted_columns(
         labels = 3
     if labels is None and width > 2 and (numbered or label_column):
         raise UserError(
-            f"{path} has {width} columns without names; say which one holds the labels by its number, as in label: 3"
+            f"{path} has {width} columns without names; give the number of the one with the labels, as in label: 3"
         )
     labels = labels or width
     return [line.fields[words - 1] for line in lines], [line.fields[labels - 1] for line in lines]
 
 
 def _number(path: Path, column: str, width: int) -> int | None:
-    """A column's number; None for a name, which these files have not."""
+    """The number of a column; None for a name, which does not apply to these files."""
     if not column.isdecimal():
         return None
     if not 0 < int(column) <= width:
-        raise UserError(f"{path} has {width} columns, but column {column} is asked for")
+        raise UserError(f"{path} has {width} columns; there is no column {column}")
     return int(column)
 
 
 def _refuse_texts(path: Path, words: Sequence[str]) -> None:
-    """Raise a UserError where most of what should be words are texts."""
-    long = sum(" " in word or len(word) > LONGEST_WORD for word in words)
+    """Raise a UserError if most of the words look like texts."""
+    long = sum(" " in word or len(word) > MAX_WORD for word in words)
     if 2 * long > len(words):
         raise UserError(
             f"{path} has a text and a label on each line, not a word and its tag (“Amina⇥B-PER”, a blank line after "

@@ -1,4 +1,4 @@
-"""Rows of csv and tsv files in the dialects that spreadsheets and scripts write."""
+"""Read csv and tsv files in the dialects of spreadsheets and scripts."""
 
 import csv
 import io
@@ -14,24 +14,26 @@ from ..text import clean_line
 from .opening import open_text
 from .swallowed import Suspect, find_suspect, judge_suspects
 
-SAMPLE = 2**18  # characters that the dialect is told from
+SAMPLE = 2**18  # characters from which the dialect is inferred
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 UNCLOSED = "unexpected end"  # in the message of csv.Error
 DOUBLED = re.compile(r'(?:^|\t)"[^\t]*""[^\t]*"(?=\t|\r?$)', re.MULTILINE)
 QUOTED_HEADER = re.compile(r'"[^"\t\n]+"(\t"[^"\t\n]+")*\r?\n')
-CARRIAGE_RETURN = "; a carriage return ends this line: if it is part of a text, put that in quotes or remove it"
+CARRIAGE_RETURN = (
+    "; a carriage return ends this line: if it is part of a text, quote the text or remove the carriage return"
+)
 SEP_LINE = re.compile(r"sep=(.)\r?\n")  # Excel's first line, which names the separator
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the columns of a file are set apart."""
+    """How the columns of a file are separated."""
 
     separator: str = ","
     quoted: bool = True
-    """Fields may stand in quotes, with quotes inside them doubled (RFC 4180)."""
+    """Whether fields may be quoted, with quotes inside them doubled (RFC 4180)."""
     skip_spaces: bool = False
-    """Spaces after a separator are no part of the field."""
+    """Whether spaces after a separator are ignored."""
     skip_lines: int = 0
     """Lines before the header."""
 
@@ -41,19 +43,19 @@ class Dialect:
         return csv.reader(lines, delimiter=self.separator, skipinitialspace=self.skip_spaces, **quoting)
 
     def notes(self, *, tsv: bool) -> list[str]:
-        """What is not as the file's ending promises: commas and quotes in a csv, tabs without quoting in a tsv."""
-        found = []
+        """How the dialect differs from that of the ending: commas and quotes in csv, tabs without quotes in tsv."""
+        notes = []
         if self.separator != ("\t" if tsv else ","):
-            found.append(f"columns separated by {SEPARATORS.get(self.separator, repr(self.separator))}")
+            notes.append(f"columns separated by {SEPARATORS.get(self.separator, repr(self.separator))}")
         elif tsv and self.quoted:
-            found.append("quotes around fields removed")
+            notes.append("quotes around fields removed")
         if self.skip_spaces:
-            found.append("spaces after separators removed")
-        return found
+            notes.append("spaces after separators removed")
+        return notes
 
 
 def find_dialect(path: Path, *, tsv: bool) -> Dialect:
-    """The dialect of a file, told from its header and its first rows."""
+    """Infer the dialect of a file from its header and first rows."""
     with open_text(path) as file:
         sample = file.read(SAMPLE)
     cut = len(sample) == SAMPLE
@@ -71,12 +73,12 @@ def find_dialect(path: Path, *, tsv: bool) -> Dialect:
 
 
 def delimited_rows(path: Path, dialect: Dialect, notes: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The line on which each row begins, and the row; `notes` gets what is told once all are read.
+    """The line on which each row begins, and the row. After the last one, notes on the file are added to `notes`.
 
-    Raises UserError with the line for two columns of one name, a row with more or fewer fields than the header, and
-    quotes that are not closed or that swallow the rows after them.
+    Raises UserError with the line for two columns of one name, a row with more or fewer fields than the header, quotes
+    that are not closed, and quotes that swallow the rows after them.
     """
-    csv.field_size_limit(sys.maxsize)  # whole web pages stand in one field
+    csv.field_size_limit(sys.maxsize)  # a field may hold a whole web page
     suspects: list[Suspect] = []
     names: list[str] = []
     last = 0
@@ -95,8 +97,8 @@ def delimited_rows(path: Path, dialect: Dialect, notes: list[str]) -> Iterator[t
                         suspects.append(suspect)
                     yield line + dialect.skip_lines, dict(zip(names, fields, strict=True))
                 elif fields:
-                    told = _wrong_width(path, line + dialect.skip_lines, len(names), len(fields))
-                    raise UserError(told + (CARRIAGE_RETURN if lines.last.endswith("\r") else ""))
+                    message = _wrong_width(path, line + dialect.skip_lines, len(names), len(fields))
+                    raise UserError(message + (CARRIAGE_RETURN if lines.last.endswith("\r") else ""))
         except csv.Error as error:
             raise UserError(_misquoted(path, last + 1 + dialect.skip_lines, str(error))) from error
     if suspects:
@@ -105,7 +107,7 @@ def delimited_rows(path: Path, dialect: Dialect, notes: list[str]) -> Iterator[t
 
 
 class _Lines:
-    """The lines of a file, and the last one read."""
+    """Iterates over the lines of a file and keeps the last one."""
 
     def __init__(self, file: Iterable[str]) -> None:
         self._file = iter(file)
@@ -120,19 +122,19 @@ class _Lines:
 
 
 def header(path: Path, names: list[str]) -> list[str]:
-    """The column names in the form that all text gets. Raises UserError where two are the same."""
+    """The column names, cleaned as all text is. Raises UserError if two are the same."""
     names = [clean_line(name) for name in names]
     for second, name in enumerate(names):
         first = names.index(name)
-        if first < second and name:  # a spreadsheet's empty columns at the right have no name
+        if first < second and name:  # empty columns at the right of a spreadsheet have no names
             raise UserError(f"{path}: columns {first + 1} and {second + 1} are both called {name!r}; rename one")
     return names
 
 
 def _quotes_after_spaces(sample: str, separator: str, *, cut: bool) -> bool:
-    """Whether fields stand in quotes behind a space, and the rows can be read so.
+    """Whether quoted fields follow a space, and the sample is valid if such spaces are skipped.
 
-    In a quoted field a quote is doubled, or the closing one: neither counts.
+    Doubled and closing quotes of a quoted field do not count.
     """
     part = re.escape(separator)
     if not re.search(rf'{part} +"[^"{part}\r\n]', sample):
@@ -145,7 +147,7 @@ def _quotes_after_spaces(sample: str, separator: str, *, cut: bool) -> bool:
 
 
 def _separator(sample: str, *, cut: bool, usual: str) -> str:
-    """The one that gives the header more than one column, rather where the rows then have as many; else the usual."""
+    """The separator that gives a header of several columns, preferably with rows of the same width; else the usual."""
 
     def fitness(separator: str) -> tuple[bool, bool]:
         widths = [len(row) for row in _records(sample, Dialect(separator, quoted=separator != "\t"), cut=cut) if row]
@@ -158,8 +160,9 @@ def _separator(sample: str, *, cut: bool, usual: str) -> str:
 def _is_quoted(sample: str, *, cut: bool) -> bool:
     """Whether quotes around the fields of a tsv are not part of the text.
 
-    Sure where no quote contradicts it and the header is in quotes, quotes inside fields are doubled, or only so all
-    rows have as many columns; otherwise a quote is a character like others, as in SIB-200 and AfriSenti.
+    They are not if the sample is valid as quoted fields, and either the header is quoted, quotes inside fields are
+    doubled, or rows have the same width only with quoting. Otherwise a quote is an ordinary character, as in SIB-200
+    and AfriSenti.
     """
     plain = _records(sample, Dialect("\t", quoted=False), cut=cut)
     try:
@@ -172,14 +175,14 @@ def _is_quoted(sample: str, *, cut: bool) -> bool:
 
 
 def _records(sample: str, dialect: Dialect, *, cut: bool, strict: bool = False) -> list[list[str]]:
-    """The records in a sample; without the last one if the sample ends within the file."""
+    """The records of a sample, without the last one if the sample is `cut` off."""
     csv.field_size_limit(sys.maxsize)
     records = []
     try:
         for record in dialect.reader(io.StringIO(sample, newline=""), strict=strict):
             records.append(record)
     except csv.Error as error:
-        if strict and not (cut and UNCLOSED in str(error)):  # the cut may fall into quotes
+        if strict and not (cut and UNCLOSED in str(error)):  # the sample may end inside quotes
             raise
     return records[:-1] if cut else records
 
@@ -192,6 +195,6 @@ def _misquoted(path: Path, line: int, error: str) -> str:
     if UNCLOSED in error:
         return f"{path}, line {line}: a quote opens in this row and is never closed; remove it, or double it"
     return (
-        f"{path}, line {line}: quotes out of place in the row that begins here (text behind a closing one); double "
-        "those inside fields"
+        f"{path}, line {line}: misplaced quotes in the row that begins here (text after a closing quote); double "
+        "quotes inside fields"
     )

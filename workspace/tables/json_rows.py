@@ -1,4 +1,4 @@
-"""Rows of JSON files: an object on each line, or an array of objects."""
+"""Read JSON files: an object per line, or an array of objects."""
 
 import json
 from collections import Counter
@@ -14,13 +14,13 @@ HEAD = 4096  # characters, to see whether the file is an array
 
 
 def is_array(path: Path) -> bool:
-    """Whether a file begins as a JSON array."""
+    """Whether a file begins with a JSON array."""
     with open_text(path) as file:
         return file.read(HEAD).lstrip().startswith("[")
 
 
 def array_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of an array, numbered from 1. Raises UserError for other JSON, and for a file that breaks off."""
+    """The objects of an array, numbered from 1. Raises UserError for other or incomplete JSON."""
     with open_text(path) as file:
         text = file.read()
     try:
@@ -38,9 +38,9 @@ def array_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def line_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The line of each object, and the object; blank lines are skipped. Raises UserError for a line of other form."""
+    """The line of each object, and the object; blank lines are skipped. Raises UserError for other lines."""
     first = True
-    with open_text(path, newline="\n") as file:  # a line end in a text is escaped; U+2028, \r and others end no line
+    with open_text(path, newline="\n") as file:  # only \n: U+2028, \r and others may occur in a text
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
@@ -61,36 +61,36 @@ def line_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _unreadable(error: Exception) -> str:
-    """What is wrong with JSON that Python cannot hold."""
+    """What is wrong with valid JSON that Python cannot read."""
     if isinstance(error, RecursionError):
         return "lists or objects are nested too deeply; make them flat"
     return "a number with too many digits; put it in quotes"
 
 
 def _object(value: Any, place: str) -> dict[str, Any]:
-    """An object with its names in the form that all text gets. Raises UserError where two become the same."""
+    """An object with its names cleaned as all text is. Raises UserError if two become the same."""
     if not isinstance(value, dict):
         raise UserError(f"{place}: expected an object with a name for each value, got {str(value)[:40]!r}")
     names = {name: clean_line(name) for name in value}
     if all(name == clean for name, clean in names.items()):
         return value
     if len(set(names.values())) < len(names):
-        twice = next(name for name, count in Counter(names.values()).items() if count > 1)
-        raise UserError(f"{place}: two values are both called {twice!r}")
+        repeated = next(name for name, count in Counter(names.values()).items() if count > 1)
+        raise UserError(f"{place}: two values are both called {repeated!r}")
     return {names[name]: part for name, part in value.items()}
 
 
 def _refuse_surrogates(value: Any, place: str) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:  # JSON allows it, but it is no text
-        raise UserError(f"{place}: half a surrogate pair (a cut emoji?); mend it") from error
+    except UnicodeEncodeError as error:  # allowed in JSON, but not valid text
+        raise UserError(f"{place}: half a surrogate pair (a truncated emoji?); correct it") from error
 
 
 def _refuse_repeated_keys(path: Path, text: str, place: str) -> None:
-    """Raise a UserError if the first object has a name twice: json would keep the last value in silence.
+    """Raise a UserError if the first object repeats a name, of which `json` would silently keep the last value.
 
-    Only the first, as for the header of a csv: programs write all objects alike.
+    Only the first object is checked, as the header of a csv file: programs write all objects alike.
     """
 
     def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -102,5 +102,5 @@ def _refuse_repeated_keys(path: Path, text: str, place: str) -> None:
 
     try:
         json.loads(text, object_pairs_hook=check)
-    except (ValueError, RecursionError):  # an array's first object that holds others is not cut out whole
+    except (ValueError, RecursionError):  # the first object of an array ends early if it contains others
         return

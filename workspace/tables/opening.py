@@ -1,4 +1,4 @@
-"""Opening data files by what they hold, whatever their names say: gzip, UTF-16, and things that are no data at all."""
+"""Open data files by their content rather than their name: gzip, UTF-16, and files that are not data."""
 
 import codecs
 import gzip
@@ -19,7 +19,7 @@ ENCODINGS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )
-IMPOSTORS = (
+NOT_DATA = (
     (rb"version https://git-lfs", "a Git LFS pointer, not the data: run `git lfs pull`, or download the file itself"),
     (rb"PK\x03\x04", "a zip archive or an Excel workbook: unpack it, or save the sheet as CSV"),
     (rb"\xd0\xcf\x11\xe0", "an old Excel or Word file: save it as CSV or text"),
@@ -34,35 +34,35 @@ IMPOSTORS = (
     ),
 )
 PARQUET = b"PAR1"
-HEAD = 512  # bytes that tell what a file holds
+HEAD = 512  # bytes by which the content is recognised
 
 
 @dataclass(frozen=True)
 class Content:
-    """How the bytes of a file are to be read."""
+    """How to decode a file."""
 
     gzipped: bool
     encoding: str
     note: str | None = None
-    """What the file's name does not tell."""
+    """What the name of the file does not show."""
 
 
 def inspect(path: Path, *, parquet: bool = False) -> Content:
     """Find out how to read a file from its first bytes.
 
-    Raises UserError for a file that is missing, broken, or holds something else than text (than parquet if `parquet`).
+    Raises UserError for a file that is missing, broken, or is not text (not parquet, if `parquet`).
     """
     head = _head(path)
     gzipped = head.startswith(GZIP)
     if parquet and gzipped:
-        raise UserError(f"{path}: a parquet file that was gzip'd once more: unpack it with gunzip")
+        raise UserError(f"{path}: a gzipped parquet file: unpack it with gunzip")
     if not gzipped and path.suffix.lower() == ".gz":
-        raise UserError(f"{path}: not a readable gzip file (it does not begin as one); remove .gz from its name?")
+        raise UserError(f"{path}: not a readable gzip file; should .gz be removed from its name?")
     notes = ["compressed with gzip"] if gzipped and path.suffix.lower() != ".gz" else []
     if gzipped:
-        with _told(path), gzip.open(path) as file:
+        with _user_errors(path), gzip.open(path) as file:
             head = file.read(HEAD)
-    for magic, what in IMPOSTORS:
+    for magic, what in NOT_DATA:
         if re.match(magic, head):
             raise UserError(f"{path} is {what}")
     if head.startswith(PARQUET) and not parquet:
@@ -81,36 +81,36 @@ def inspect(path: Path, *, parquet: bool = False) -> Content:
 
 @contextmanager
 def open_text(path: Path, newline: str = "") -> Iterator[TextIO]:
-    """Open a text file without its byte-order mark: UTF-8, or UTF-16 with a mark; plain or gzip'd.
+    """Open a text file, plain or gzipped, in UTF-8 or in UTF-16 with a byte-order mark, which is skipped.
 
-    Lines end as `newline` says, as of the built-in `open`. Raises UserError when the file is missing, breaks off, or
-    is no text, here or while it is read.
+    `newline` is as for the built-in `open`. Raises UserError, now or while it is read, if the file is missing,
+    truncated or not text.
     """
     content = inspect(path)
     opened = gzip.open if content.gzipped else open
-    with _told(path), cast(TextIO, opened(path, "rt", encoding=content.encoding, newline=newline)) as text:
+    with _user_errors(path), cast(TextIO, opened(path, "rt", encoding=content.encoding, newline=newline)) as text:
         try:
             yield text
         except UnicodeError as error:
             if isinstance(error, UnicodeEncodeError):
-                raise  # of the reader's own making
+                raise  # raised by the caller, not by reading
             raise UserError(_undecodable(path, content, error)) from error
 
 
 def open_bytes(path: Path, content: Content) -> BinaryIO:
-    """The bytes of a file, unpacked."""
+    """The bytes of a file, decompressed."""
     return cast(BinaryIO, gzip.open(path)) if content.gzipped else path.open("rb")
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _user_errors(path: Path) -> Iterator[None]:
     """Turn errors of the file system and of gzip into UserErrors."""
     try:
         yield
     except FileNotFoundError as error:
         raise UserError(f"no such file: {path}") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: not a readable gzip file ({error}); fetch or make it again") from error
+        raise UserError(f"{path}: not a readable gzip file ({error}); get or make it again") from error
 
 
 def _head(path: Path) -> bytes:
@@ -124,9 +124,9 @@ def _head(path: Path) -> bytes:
 
 
 def _undecodable(path: Path, content: Content, error: UnicodeError) -> str:
-    """What is wrong, with the line; looked for anew because decoders work in chunks and count from their start."""
+    """What is wrong, with the line. It is searched for again, as decoders work on chunks and do not count lines."""
     if content.encoding != "utf-8-sig":
-        return f"{path}: not {content.encoding.upper()} text although it begins so; fetch or make it again"
+        return f"{path}: not {content.encoding.upper()} text although it begins like it; get or make it again"
     with open_bytes(path, content) as file:
         for number, line in enumerate(file, 1):
             try:

@@ -1,4 +1,4 @@
-"""Rows of parquet files."""
+"""Read parquet files."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ BATCH = 1024  # rows in memory at a time
 
 
 def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows of a parquet file, numbered from 1. Raises UserError for a broken file and two columns of one name."""
+    """The rows of a parquet file, numbered from 1. Raises UserError for a broken file or repeated column names."""
     import pyarrow
     import pyarrow.parquet
 
@@ -27,11 +27,11 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield from enumerate(batch.rename_columns(names).to_pylist(), first)
                 first += batch.num_rows
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a readable parquet file ({error}); fetch or make it again") from error
+        raise UserError(f"{path}: not a readable parquet file ({error}); get or make it again") from error
 
 
 def class_names(path: Path, name: str) -> list[str] | None:
-    """Names behind the numbers of a parquet column, where `datasets` wrote them into the file (ClassLabel)."""
+    """Names of the numeric labels in a parquet column, if `datasets` wrote them into the file (ClassLabel)."""
     import pyarrow.parquet
 
     if not path.name.lower().endswith(".parquet"):
@@ -39,7 +39,7 @@ def class_names(path: Path, name: str) -> list[str] | None:
     metadata = pyarrow.parquet.read_schema(path).metadata or {}
     try:
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        feature = {clean_line(column): found for column, found in features.items()}[name]
+        feature = {clean_line(column): feature for column, feature in features.items()}[name]
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
     while isinstance(feature, list):  # [feature] is a list of it
@@ -47,4 +47,4 @@ def class_names(path: Path, name: str) -> list[str] | None:
     while isinstance(feature, dict) and isinstance(feature.get("feature"), dict):  # Sequence, List
         feature = feature["feature"]
     names = feature.get("names") if isinstance(feature, dict) else None
-    return [str(one) for one in names] if isinstance(names, list) and names else None
+    return [str(label) for label in names] if isinstance(names, list) and names else None

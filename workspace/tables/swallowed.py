@@ -1,4 +1,4 @@
-"""Stray quotes in csv files: one that opens by mistake swallows the rows up to the next one, line ends and all."""
+"""Detect stray quotes in csv files, which swallow the rows up to the next quote into one field."""
 
 import re
 from collections import Counter
@@ -11,46 +11,46 @@ from typing import Any
 from ..errors import UserError
 
 LINE_END = re.compile(r"\r\n?|\n")
-FEW = 0.5  # of the rows: a column with fewer different values has classes, not texts
-STRONG = 3  # rows that were surely swallowed: then the file is refused
-NUMBER_WEIGHT = 0.5  # of a class that is a number: numbers stand in texts too
+FEW = 0.5  # a column with fewer distinct values per row holds classes, not texts
+STRONG = 3  # rows of evidence from which the file is refused
+NUMBER_WEIGHT = 0.5  # evidence of a class that is a number, since numbers occur in texts too
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """A row with a field of several lines that could be rows themselves."""
+    """A row with a field of several lines, which may be rows themselves."""
 
     first: int
     last: int
     """Lines of the file."""
     rows: int
-    """Rows that it would be instead of one."""
+    """How many rows it may be."""
     columns: dict[int, list[str]]
-    """By the columns' numbers, what these rows would have in them."""
+    """By column index, the values of these rows."""
     within: int
-    """The number of the column that the field stands in."""
+    """The index of the column with the field."""
     spaced: bool
     """Whether a space follows every separator in the field, as in prose."""
 
     def swallowed(self, column: int) -> list[str]:
-        """The values of the rows swallowed: the row's own is the first before the field, and the last behind it."""
+        """The values of the swallowed rows, without the row itself: the first before the field, the last after it."""
         return self.columns[column][1:] if column < self.within else self.columns[column][:-1]
 
 
 @dataclass
 class _Others:
-    """What the other rows of the file hold."""
+    """The contents of the other rows of the file."""
 
     seen: dict[int, Counter[str]]
-    """By column, how often each value stands in the rows without line ends in them."""
+    """By column, how often each value occurs in rows without line ends."""
     neighbours: dict[int, list[list[str]]]
-    """By the last line of a suspect, the rows before and after it; no fields where there is none."""
+    """By the last line of a suspect, the rows before and after it; empty where there is none."""
     spaced: float = 0
-    """Share of the rows with a space behind a separator."""
+    """Share of the rows with a space after a separator."""
 
 
 def find_suspect(first: int, last: int, fields: Sequence[str], reader: Callable[..., Any]) -> Suspect | None:
-    """A suspect if every line in a field of this record has as many columns as a row, and there is more than one.
+    """A suspect, if a field of this record has several lines with as many columns as a row; else None.
 
     `first` and `last` are the lines of the record; `reader` splits lines into fields.
     """
@@ -65,14 +65,15 @@ def find_suspect(first: int, last: int, fields: Sequence[str], reader: Callable[
 
 
 def _rows_in(field: str, number: int, width: int, reader: Callable[..., Any]) -> list[list[str]] | None:
-    """The fields of each line of a field, as of rows of `width` columns; None where one has more or fewer.
+    """The lines of a field, read as rows of `width` columns; None if one has more or fewer.
 
-    The first line begins in column `number`, the last one ends in it.
+    The first line begins in column `number`, and the last one ends in it.
     """
     lines = LINE_END.split(field)
     rows = []
-    for place, line in enumerate(lines):
-        before, after = number * (place == 0), (width - number - 1) * (place == len(lines) - 1)
+    for index, line in enumerate(lines):
+        before = number if index == 0 else 0
+        after = width - number - 1 if index == len(lines) - 1 else 0
         row = next(reader([line], strict=False), [])
         if len(row) != width - before - after:
             return None
@@ -81,11 +82,11 @@ def _rows_in(field: str, number: int, width: int, reader: Callable[..., Any]) ->
 
 
 def judge_suspects(path: Path, suspects: Sequence[Suspect], reader: Any, *, skipped: int) -> list[str]:
-    """Notes on suspects that may be honest texts. Raises UserError for the first one that surely is none.
+    """Notes on suspects that may be texts after all. Raises UserError for the first one that certainly is not.
 
-    That a text has as many separators in each line as the table can be chance, and so can a number in front of one.
-    That three or more rows hold the classes of the other rows, or numbers between those of the rows around, is none.
-    `reader` gives the rows of the file once more, with `skipped` lines and the header in front.
+    A text may by chance have as many separators in each line as the table, or begin with a number. It is no chance if
+    three or more rows contain classes of the other rows, or numbers between those of the rows around them. `reader`
+    reads the rows of the file again, with `skipped` lines and the header in front.
     """
     others = _read_others(suspects, reader, skipped)
     doubtful = []
@@ -139,26 +140,26 @@ def _data_rows(reader: Any, skipped: int) -> Iterator[list[str]]:
 
 
 def _weigh(suspect: Suspect, others: _Others) -> tuple[float, int, int]:
-    """How sure it is that rows were swallowed, in rows, and how many values the other rows know and do not know."""
+    """Evidence for swallowed rows, in rows, and how many of their values do and do not occur in other rows."""
     evidence, known, unknown = 0.0, 0, 0
     for column in suspect.columns:
         seen = others.seen[column]
         values = [value.strip() for value in suspect.swallowed(column)]
         numbers = all(map(_is_number, seen))
         if seen and len(seen) <= FEW * seen.total():
-            found = sum(value in seen for value in values)
-            evidence += found * (NUMBER_WEIGHT if numbers else 1)
+            matches = sum(value in seen for value in values)
+            evidence += matches * (NUMBER_WEIGHT if numbers else 1)
         elif seen and numbers:
-            found = sum(map(_is_number, values))
-            evidence += found if _in_order(suspect, column, others.neighbours[suspect.last]) else 0
+            matches = sum(map(_is_number, values))
+            evidence += matches if _in_order(suspect, column, others.neighbours[suspect.last]) else 0
         else:
             continue
-        known, unknown = known + found, unknown + len(values) - found
+        known, unknown = known + matches, unknown + len(values) - matches
     return evidence, known, unknown
 
 
 def _in_order(suspect: Suspect, column: int, around: Sequence[Sequence[str]]) -> bool:
-    """Whether the numbers of a column go on from the row before to the row after, up or down."""
+    """Whether the numbers of a column rise or fall steadily from the row before to the row after."""
     texts = [*around[0][column : column + 1], *suspect.columns[column], *around[1][column : column + 1]]
     if not all(_is_number(text.strip()) for text in texts):
         return False

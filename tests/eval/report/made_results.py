@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lrl_adapt.eval.report.comparison import compare_runs
+from lrl_adapt.eval.report.runs import gather_runs
+from lrl_adapt.eval.report.tables import Table, make_tables
+from lrl_adapt.eval.report.task_results import TaskResult
 from lrl_adapt.eval.scores import Score, write_scores
 from sklearn.metrics import f1_score
 
@@ -89,6 +93,16 @@ def add(
     write_scores(folder / "scores.json", scores)
     (folder / "predictions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
+
+
+def compared_results(workspace: Path) -> list[TaskResult]:
+    """The results of a workspace, compared with the base."""
+    return compare_runs(gather_runs([workspace])).results
+
+
+def make_tables_of(workspace: Path) -> list[Table]:
+    """The report's tables of a workspace."""
+    return make_tables(compared_results(workspace))
 
 
 def _manifest(folder: Path, **content: Any) -> None:

@@ -2,17 +2,22 @@
 
 import csv
 from collections import defaultdict
+from pathlib import Path
 from statistics import fmean
 
 import pytest
-from lrl_adapt.eval.report.paper import FILE, paper_score, pretraining_gigabytes
+from lrl_adapt.eval.report.latex import latex
+from lrl_adapt.eval.report.markdown import markdown
+from lrl_adapt.eval.report.paper import PAPER_FILE, paper_score, paper_value, pretraining_gigabytes
 from lrl_adapt.recipes.languages import find_language
+
+from .made_results import ADAPTER, make_tables_of, small
 
 MBERT, XLMR = "bert-base-multilingual-cased", "xlm-roberta-base"
 
 
 def rows() -> list[dict[str, str]]:
-    with FILE.open(encoding="utf-8") as file:
+    with PAPER_FILE.open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -78,3 +83,11 @@ def test_what_the_bases_read_before() -> None:
     assert pretraining_gigabytes("mlt_Latn", MBERT) == 0
     assert pretraining_gigabytes("mlt_Latn", "some-other-base") is None
     assert pretraining_gigabytes("xx_Nope", XLMR) is None
+
+
+def test_tables_show_the_papers_score_beside_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lrl_adapt.eval.report.paper.paper_score", lambda *cell: 0.5 if cell[-1] == ADAPTER else None)
+    tables = make_tables_of(small(tmp_path))
+    assert markdown(tables, paper_value).count("(paper: ") == 2
+    assert markdown(tables).count("paper") == 0
+    assert "(paper: 50.0)" in latex(tables, paper_value)

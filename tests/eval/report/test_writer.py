@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -75,7 +76,7 @@ def test_several_languages_go_to_all(tmp_path: Path) -> None:
 
 
 def test_against_another_system(tmp_path: Path) -> None:
-    path = write_report(small(tmp_path), against="seq_bn/text")
+    path = write_report(small(tmp_path), baseline="seq_bn/text")
     assert path.parent == tmp_path / "reports" / "swh_Latn-against-seq_bn-text"
     text = text_of(path.read_text(encoding="utf-8"))
     assert "base, compared with seq_bn/text. Worse: masked language modelling (401.9 → 812.3, +102.1 %)." in text
@@ -84,29 +85,29 @@ def test_against_another_system(tmp_path: Path) -> None:
     assert lines[1].startswith("swh_Latn,xlm-r,mlm,base,seq_bn/text,pseudo_perplexity,,401.9,812.3,")
     assert "bold: better than seq\\_bn/text by" in (path.parent / "scores.tex").read_text(encoding="utf-8")
     assert "Changes are against seq_bn/text." in (path.parent / "scores.md").read_text(encoding="utf-8")
-    assert json.loads((path.parent / "manifest.json").read_text())["against"] == "seq_bn/text"
+    assert json.loads((path.parent / "manifest.json").read_text())["baseline"] == "seq_bn/text"
     with pytest.raises(
         UserError, match="--baseline lora/text: no such system was scored; choose one of base, seq_bn/text"
     ):
-        write_report(tmp_path, against="lora/text")
+        write_report(tmp_path, baseline="lora/text")
 
 
 def test_a_name_that_two_adapters_share_is_asked_about(tmp_path: Path) -> None:
     for name in ("xlm-r-text-seq_bn-1a2b3c4d", "xlm-r-text-seq_bn-5e6f7a8b"):
         add_mlm(tmp_path, ADAPTER, 400.0, parents=(add_adapter(tmp_path, name),))
     with pytest.raises(UserError, match=r"choose seq_bn/text \(1a2b3c4d\) or seq_bn/text \(5e6f7a8b\)"):
-        write_report(tmp_path, against=ADAPTER)
+        write_report(tmp_path, baseline=ADAPTER)
 
 
 def test_the_papers_silence_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_report(small(tmp_path), paper=True, progress=Terminal())
-    assert "the paper has no number for these systems and tasks on xlm-r" in capsys.readouterr().err
+    write_report(small(tmp_path), paper_scores=True, progress=Terminal())
+    assert "the paper has no scores for these systems and tasks on xlm-r" in capsys.readouterr().err
 
 
 def test_one_system_alone_is_compared_with_nothing(tmp_path: Path) -> None:
     add_topic(tmp_path, "seq_bn/text", 0.5)
-    text = text_of(write_report(tmp_path, against="seq_bn/text").read_text(encoding="utf-8"))
-    assert "Only seq_bn/text was scored so far; there is no other to compare it with." in text
+    text = text_of(write_report(tmp_path, baseline="seq_bn/text").read_text(encoding="utf-8"))
+    assert "Only seq_bn/text has been scored so far; there is no other system to compare it with." in text
 
 
 def test_an_old_report_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def test_an_old_report_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
     write_report(tmp_path, out=out)
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("mine")
-    with pytest.raises(UserError, match="thesis is there already and is no report; name a new folder with --out"):
+    with pytest.raises(UserError, match="thesis already exists and is not a report; name a new folder with --out"):
         write_report(tmp_path, out=tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "mine"
 
@@ -181,7 +182,7 @@ def test_bold_and_colour_are_only_for_clear_differences(tmp_path: Path) -> None:
 def test_a_random_base_is_noted(tmp_path: Path) -> None:
     add_mlm(tmp_path, "base", 900.0, base="scratch-1a2b")
     text = text_of(page(tmp_path))
-    assert "these figures show that the way works, not what adapters do for a real model." in text
+    assert "the figures show that the pipeline works, not what adapters do for a real model." in text
     assert "no adapter to compare it with" in text
 
 
@@ -189,7 +190,7 @@ def test_what_is_missing_is_said_to_be(tmp_path: Path) -> None:
     add_mlm(tmp_path, "base", 900.0)
     add_topic(tmp_path, ADAPTER, 0.5)
     html = page(tmp_path)
-    assert html.count('<span class="value" title="missing: not measured, though others were">—</span>') == 2
+    assert html.count('<span class="value" title="not measured, though others were">—</span>') == 2
     assert "Without a score of the base: topic classification." in html
 
 
@@ -209,7 +210,7 @@ def test_a_deleted_adapter_keeps_its_scores(tmp_path: Path) -> None:
     shutil.rmtree(small(tmp_path) / "adapters")
     text = text_of(page(tmp_path))
     assert "812.3 → 401.9" in text
-    assert "folder is gone or lies elsewhere; its scores remain" in text
+    assert "folder was deleted or moved; its scores remain" in text
 
 
 def test_every_base_has_its_section(tmp_path: Path) -> None:
@@ -254,8 +255,8 @@ def test_licences_of_all_data_are_told(tmp_path: Path) -> None:
     assert "ConceptNet (dump.csv.gz) training CC BY-SA 4.0; its edges: cc:by-sa/4.0" in text
     assert "SIB-200 scoring of topic CC BY-SA 4.0" in text
     assert "WikiANN scoring of ner licence unknown" in text
-    assert "Task data in local files scoring of mlm local files: see where you have them from" in text
-    assert "someone/something scoring of own see the page of the data set" in text
+    assert "Task data in local files scoring of mlm local files; see their own terms" in text
+    assert "someone/something scoring of own see the data set's page" in text
 
 
 def test_the_licence_that_a_corpus_recorded_is_told(tmp_path: Path) -> None:
@@ -270,16 +271,28 @@ def test_the_licence_that_a_corpus_recorded_is_told(tmp_path: Path) -> None:
 
 
 def test_the_papers_numbers_are_shown_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lrl_adapt.eval.report.tables.paper_score", lambda *_: 0.5)
-    text = text_of(write_report(small(tmp_path), paper=True).read_text(encoding="utf-8"))
+    monkeypatch.setattr("lrl_adapt.eval.report.paper.paper_score", lambda *_: 0.5)
+    text = text_of(write_report(small(tmp_path), paper_scores=True).read_text(encoding="utf-8"))
     assert text.count("paper 50.0") == 2
     assert "arXiv 2502.10140" in text
     assert "paper 50.0" not in text_of(page(tmp_path))
 
 
-def test_no_figure_touches_pyplot(tmp_path: Path) -> None:
-    write_report(small(tmp_path))
-    assert "matplotlib.pyplot" not in sys.modules
+def test_the_report_command_imports_only_what_it_needs(tmp_path: Path) -> None:
+    """Torch and transformers take seconds to import, and a report reads numbers alone."""
+    program = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from lrl_adapt.cli.app import app\n"
+        "result = CliRunner().invoke(app, ['report', '-w', sys.argv[1]])\n"
+        "assert result.exit_code == 0, result.output\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules} | set(sys.modules)))\n"
+    )
+    command = [sys.executable, "-c", program, str(small(tmp_path))]
+    modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "matplotlib" in modules  # it did draw
+    unwanted = {"torch", "transformers", "peft", "datasets", "pyarrow", "scipy", "matplotlib.pyplot"}
+    assert unwanted.isdisjoint(modules)
 
 
 def test_two_metrics_of_one_task_have_two_figures(tmp_path: Path) -> None:

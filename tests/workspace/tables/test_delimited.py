@@ -190,7 +190,7 @@ def test_quotes_that_are_never_closed_or_stand_in_the_wrong_place_are_told_with_
     with pytest.raises(UserError, match="line 6: a quote opens in this row and is never closed"):
         list(read_rows(write(tmp_path / "a.csv", "\n".join(["text,label", *rows]))))
     rows[7] = f'"Juma" {rows[7]}'
-    with pytest.raises(UserError, match="line 6: quotes out of place in the row that begins here"):
+    with pytest.raises(UserError, match="line 6: misplaced quotes in the row that begins here"):
         list(read_rows(write(tmp_path / "a.csv", "\n".join(["text,label", *rows]))))
 
 

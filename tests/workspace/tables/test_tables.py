@@ -43,7 +43,7 @@ def test_jsonl_parquet_and_gzip(tmp_path: Path) -> None:
         ("a.jsonl", '{"a": 1}\n{"a": \n', "line 2: not JSON"),
         ("a.tsv", "text\tlabel\na\tb\tc\n", "line 2: expected 2 columns"),
         ("a.csv", 'text,label\n"a\nb",c\n"d"\n', "line 4: expected 2 columns"),  # lines of the file, not records
-        ("a.csv", 'text,label\n"a"b,c\n', "quotes out of place"),
+        ("a.csv", 'text,label\n"a"b,c\n', "misplaced quotes"),
         ("a.csv.gz", gzip.compress("text\né\n".encode("latin1"), mtime=0), "not UTF-8"),
         ("a.jsonl", '{"a": "\\ud83d"}\n', "line 1: half a surrogate pair"),
         ("a.jsonl", "[1]\n", "row 1: expected an object"),

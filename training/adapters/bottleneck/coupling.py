@@ -19,6 +19,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
+from ...compat import initialise_tuner_layer
 from .config import BottleneckConfig
 
 INIT_STD = 0.02  # of BERT's weights, as in AdapterHub
@@ -67,10 +68,7 @@ class CouplingLayer(nn.Module, BaseTunerLayer):
         super().__init__()
         self.bottleneck_couplings = nn.ModuleDict()
         self.adapter_name_per_sample: Sequence[str] | None = None
-        # what BaseTunerLayer expects a layer to have
-        self._disable_adapters = False
-        self.merged_adapters = []
-        self._active_adapter = []
+        initialise_tuner_layer(self)
         # bound methods, not closures: a deep copy of the model copies them, bound to its own layer
         self._hooks = [embeddings.register_forward_hook(self._couple)]
         if decoder is not None:

@@ -28,6 +28,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
+from ...compat import initialise_tuner_layer
 from ...families import InsertionPoint
 from .config import BottleneckConfig
 from .fusion import Fusion
@@ -102,10 +103,7 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
         self.adapter_name_per_sample: Sequence[str] | None = None
         self._residual_source = point.residual
         self._norm = [norm]  # in a list, so that it is not registered: it is the block's child already
-        # what BaseTunerLayer expects a layer to have
-        self._disable_adapters = False
-        self.merged_adapters = []
-        self._active_adapter = []
+        initialise_tuner_layer(self)
 
     def update_layer(self, name: str, config: BottleneckConfig, block: int, experts: Sequence[str]) -> None:
         """Add an adapter: a bottleneck, or the fusion of those of its `experts` that have a bottleneck here."""

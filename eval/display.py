@@ -1,0 +1,69 @@
+"""How tasks, metrics and their values are named and written for readers, on the terminal and in reports."""
+
+import math
+
+from ..workspace.formatting import MISSING, format_interval, format_number, format_percent, format_signed
+from .metrics import lower_is_better
+
+TASK_NAMES = {
+    "mlm": "Masked language modelling",
+    "topic": "Topic classification",
+    "sentiment": "Sentiment analysis",
+    "ner": "Named entities",
+}
+METRIC_NAMES = {
+    "pseudo_perplexity": "pseudo-perplexity",
+    "pseudo_perplexity_paper": "pseudo-perplexity as in the paper",
+    "pseudo_perplexity_median": "pseudo-perplexity, median sentence",
+    "unknown_share": "unknown tokens",
+    "macro_f1": "macro F1",
+    "entity_f1": "entity F1",
+}
+
+
+def task_name(task: str) -> str:
+    """A task's name for readers."""
+    return TASK_NAMES.get(task, task.replace("_", " ").capitalize())
+
+
+def metric_name(metric: str) -> str:
+    """A metric's name for readers."""
+    return METRIC_NAMES.get(metric, metric.replace("_", " "))
+
+
+def metric_with_direction(metric: str) -> str:
+    """A metric with its unit or direction: "macro F1, %", "pseudo-perplexity, lower is better"."""
+    return f"{metric_name(metric)}, {'lower is better' if lower_is_better(metric) else '%'}"
+
+
+def task_order(task: str) -> tuple[int, str]:
+    """Sort key of tasks: the four above first, then users' own by name."""
+    return ([*TASK_NAMES, task].index(task), task)
+
+
+def format_value(value: float | None, metric: str) -> str:
+    """A metric's value: shares, accuracy and F1 in percent (63.4), perplexity with one or two decimals."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if metric.startswith("bits_per_"):
+        return format_number(value, 3)
+    if metric.startswith("pseudo_perplexity"):
+        return format_number(value, 1 if value >= 100 else 2)
+    return format_percent(value)
+
+
+def format_value_interval(interval: tuple[float, float] | None, metric: str) -> str:
+    """The interval of a value: "[57.1, 69.7]"; empty for None."""
+    return format_interval(*(format_value(end, metric) for end in interval)) if interval else ""
+
+
+def format_change(change: float | None, metric: str, unit: str = " points") -> str:
+    """A change with its sign and unit: "−50.5 %" where lower is better, else "+1.8 points"; empty for None."""
+    if change is None or not math.isfinite(change):
+        return ""
+    return format_signed(change) + (" %" if lower_is_better(metric) else unit)
+
+
+def format_change_interval(interval: tuple[float, float] | None) -> str:
+    """The interval of a change: "[−52.1, −49.0]"; empty for None."""
+    return format_interval(*map(format_signed, interval)) if interval else ""

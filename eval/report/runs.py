@@ -1,0 +1,194 @@
+"""Runs: each `scores.json` with its manifest, adapters and data, gathered from one or several places."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import sha256
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from ...recipes.languages import find_language
+from ...recipes.renames import present_names
+from ...workspace.artifacts import read_manifest
+from ...workspace.errors import UserError
+from ..metrics import PRIMARY_METRICS
+from ..scores import BASE, Score, find_scores, read_scores
+
+LOSS_FILE = "metrics.jsonl"
+MAX_CONDITION = 60  # characters of a setting's value; longer ones are shortened and told apart by a hash
+_HASH = re.compile(r"[0-9a-f]{64}")
+_SYSTEM_INPUTS = ("adapter", "transfer_adapter")  # they differ between systems; all other inputs are conditions
+
+
+@dataclass(frozen=True)
+class Run:
+    """One system's scores on one task, with one seed; only runs under the same `conditions` are compared.
+
+    `adapters` are the folders of the system's language adapters (which may have been deleted), `data` its other
+    parents.
+    """
+
+    scores: tuple[Score, ...]
+    folder: Path
+    workspace: Path
+    manifest: Mapping[str, Any]
+    system: str
+    adapters: tuple[Path, ...]
+    data: tuple[Path, ...]
+    conditions: tuple[tuple[str, str], ...]
+
+    @property
+    def about(self) -> Score:
+        """Any of its scores, for task, language, base and seed."""
+        return self.scores[0]
+
+    @property
+    def primary(self) -> Score:
+        """The score of the task's primary metric: the recipe's choice, the default of a known task, or the first."""
+        chosen = self.manifest.get("section", {}).get("metric")
+        return self.score(chosen or PRIMARY_METRICS.get(self.about.task, "")) or self.scores[0]
+
+    @property
+    def transfer(self) -> str:
+        """The language that the task adapter was trained on, if it is not the tested one; else ""."""
+        return str(self.manifest.get("section", {}).get("transfer_from") or "")
+
+    @property
+    def name(self) -> str:
+        """Its folder as seen from the workspace."""
+        return short_path(self.folder, self.workspace)
+
+    def score(self, metric: str) -> Score | None:
+        """Its score by this metric, if it has one."""
+        return next((score for score in self.scores if score.metric == metric), None)
+
+
+def gather_runs(sources: Sequence[Path], languages: Sequence[str] = ()) -> list[Run]:
+    """The runs in score files, their folders and whole workspaces, each once; only of `languages` (codes) if given.
+
+    Raises UserError if a source is none of these, a file is damaged, or there are no scores.
+    """
+    runs: dict[tuple[Any, ...], Run] = {}
+    for source in sources:
+        for path in find_scores(source):
+            for run in _read_runs(path):
+                identity = run.manifest.get("key") or path.resolve()  # copies in two workspaces are one run
+                runs.setdefault((identity, run.system, run.about.task, run.about.seed), run)
+    selected = [run for run in runs.values() if not languages or run.about.language in languages]
+    missing = set(languages) - {run.about.language for run in selected}
+    if missing or not selected:
+        where = ", ".join(map(str, sources))
+        of_languages = f" for {', '.join(sorted(missing))}" if missing else ""
+        raise UserError(f"no scores{of_languages} under {where} yet; run: lrl-adapt eval RECIPE")
+    return _with_distinct_systems(selected)
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """An artifact's manifest; empty if it cannot be read, as a page that shows less is better than none."""
+    try:
+        return read_manifest(folder)
+    except (OSError, ValueError):
+        return {}
+
+
+def parents_of(manifest: Mapping[str, Any], workspace: Path) -> list[Path]:
+    """The folders of an artifact's parents, found by their names if the workspace was moved."""
+    return [_locate(Path(parent), workspace) for parent in manifest.get("parents", [])]
+
+
+def short_path(folder: Path, workspace: Path) -> str:
+    """A folder as seen from the workspace that it is in, else its name."""
+    return folder.relative_to(workspace).as_posix() if folder.is_relative_to(workspace) else folder.name
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested mappings as (dotted key, value)."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def language_name(code: str) -> str:
+    """A language's English name, or the code if it is not known."""
+    try:
+        return find_language(code).name
+    except ValueError:  # scores made elsewhere may name languages in their own way
+        return code
+
+
+def _read_runs(path: Path) -> Iterator[Run]:
+    """The runs in a file: one, unless the scores of several were merged by hand."""
+    folder = path.parent
+    in_workspace = len(folder.parents) > 2 and folder.parents[1].name == "scores"
+    workspace = folder.parents[2] if in_workspace else folder.parent
+    manifest = manifest_of(folder)
+    parents = parents_of(manifest, workspace)
+    data = tuple(parent for parent in parents if not _is_adapter(parent))
+    adapters = tuple(parent for parent in parents if _is_adapter(parent))
+    conditions = _conditions(manifest, data)
+    for _, group in groupby(sorted(read_scores(path), key=_run_order), key=_run_of):
+        scores = tuple(group)
+        system = scores[0].system
+        yield Run(scores, folder, workspace, manifest, system, () if system == BASE else adapters, data, conditions)
+
+
+def _run_of(score: Score) -> tuple[Any, ...]:
+    return score.language, score.base, score.task, score.system, score.seed
+
+
+def _run_order(score: Score) -> str:
+    return repr(_run_of(score))  # seeds may be None, which does not sort among numbers
+
+
+def _conditions(manifest: Mapping[str, Any], data: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+    """Settings and inputs that systems must share to be comparable, as (dotted key, short value)."""
+    section = {key: value for key, value in manifest.get("section", {}).items() if key not in ("seed", "system")}
+    inputs = {key: value for key, value in manifest.get("inputs", {}).items() if key not in _SYSTEM_INPUTS}
+    conditions = present_names(section) | inputs | {"made from": ", ".join(parent.name for parent in data)}
+    return tuple(sorted((key, _shorten(value)) for key, value in flatten(conditions)))
+
+
+def _shorten(value: Any) -> str:
+    """A setting as short text; of hashes the first digits."""
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    text = _HASH.sub(lambda match: match[0][:8], text)
+    return text if len(text) <= MAX_CONDITION else f"{text[:40]}… {sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _is_adapter(folder: Path) -> bool:
+    return (folder / LOSS_FILE).is_file() or folder.parent.parent.name == "adapters"  # the latter if it was deleted
+
+
+@lru_cache(maxsize=4096)
+def _locate(parent: Path, workspace: Path) -> Path:
+    if parent.is_dir():
+        return parent
+    return next(iter(sorted(workspace.glob(f"*/*/{parent.name}"))), parent)
+
+
+def _with_distinct_systems(runs: Iterable[Run]) -> list[Run]:
+    """Append the adapter's hash to a system's name if different adapters of a language and base share the name."""
+    runs = sorted(runs, key=lambda run: (run.about.language, run.about.base, run.folder.name))
+    adapters: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for run in runs:
+        adapters[run.about.language, run.about.base, run.system].add(_adapter_hash(run))
+    return [
+        replace(run, system=f"{run.system} ({_adapter_hash(run) or 'unknown adapter'})")
+        if len(adapters[run.about.language, run.about.base, run.system]) > 1
+        else run
+        for run in runs
+    ]
+
+
+def _adapter_hash(run: Run) -> str:
+    """The hashes of a system's adapters; of an adapter from elsewhere that of its files; "" for the base."""
+    if run.adapters:
+        return "+".join(adapter.name.rpartition("-")[2] for adapter in run.adapters)
+    files = run.manifest.get("inputs", {}).get("adapter") if run.system != BASE else None
+    return sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:8] if files else ""

@@ -1,0 +1,177 @@
+"""Results of the tasks: runs averaged over their seeds, all systems of a task side by side."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from ...workspace.formatting import format_count
+from ..display import task_order
+from ..scores import BASE, sort_systems
+from ..significance import Comparison
+from .runs import Run, language_name
+from .verdicts import Verdict
+
+MAX_CONDITIONS_SHOWN = 4
+NOTED_CONDITIONS = ("transfer_from", "limit")  # which have a note of their own
+
+
+@dataclass(frozen=True)
+class SystemResult:
+    """A system's result on a task over its seeds; `seeds` counts them (0: nothing random), `n` the items scored.
+
+    `unknown` is the share of [UNK], `paper_perplexity` the pseudo-perplexity as in the paper, None if not measured.
+    `comparison`, `p` (after Holm) and `verdict` are against the task's `baseline`; `comparison.compare_systems` sets
+    them.
+    """
+
+    mean: float
+    interval: tuple[float, float] | None
+    n: int
+    seeds: int
+    std: float | None
+    folders: tuple[Path, ...] = ()
+    unknown: float | None = None
+    paper_perplexity: float | None = None
+    comparison: Comparison | None = None
+    p: float | None = None
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """A task's primary metric for all systems on one base and language, "base" first.
+
+    `transfer` is the language that the task was trained on, if it is not `language`; `limit` is that of `eval.limit`,
+    if it left out test items. `note` names both, and the settings or data in which this result differs from others of
+    the same task. `baseline` is the system that the others are compared with.
+    """
+
+    language: str
+    base: str
+    task: str
+    metric: str
+    systems: dict[str, SystemResult]
+    transfer: str = ""
+    limit: int | None = None
+    note: str = ""
+    baseline: str = BASE
+
+
+def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
+    """A result for each language, base, task, metric and set of conditions, in the order of the tasks.
+
+    Nothing is compared yet.
+    """
+    groups: dict[tuple[str, str, str], dict[tuple, list[Run]]] = defaultdict(lambda: defaultdict(list))
+    for run in runs:
+        about = run.about
+        groups[about.language, about.base, about.task][run.primary.metric, about.limit, run.conditions].append(run)
+    results = []
+    for language, base, task in sorted(groups, key=lambda key: (key[0], key[1], task_order(key[2]))):
+        variants = groups[language, base, task]
+        all_conditions = [conditions for _, _, conditions in variants]
+        for (metric, limit, conditions), variant in variants.items():
+            transfer = variant[0].transfer
+            notes = [_transfer_note(transfer), _limit_note(limit), _differing_conditions(conditions, all_conditions)]
+            note = ", ".join(filter(None, notes))
+            results.append(TaskResult(language, base, task, metric, _by_system(variant), transfer, limit, note))
+    return results
+
+
+def results_from(results: Sequence[TaskResult], folders: Collection[Path]) -> list[TaskResult]:
+    """The results from the score folders `folders` (resolved), without the systems that have none there.
+
+    The baseline stays, as changes need its value.
+    """
+    selected = []
+    for result in results:
+        from_folders = {name for name, system in result.systems.items() if not folders_of(system).isdisjoint(folders)}
+        if from_folders:
+            kept = from_folders | {result.baseline}
+            systems = {name: system for name, system in result.systems.items() if name in kept}
+            selected.append(replace(result, systems=systems))
+    return selected
+
+
+def folders_of(system: SystemResult) -> set[Path]:
+    """The score folders that a result is the mean of."""
+    return {folder.resolve() for folder in system.folders}
+
+
+def baseline_name(baseline: str) -> str:
+    """The baseline as it is called in a sentence."""
+    return "the base" if baseline == BASE else baseline
+
+
+def systems_of(results: Iterable[TaskResult]) -> list[str]:
+    """Every system of the results, "base" first even if it has no score."""
+    return sort_systems([BASE, *(system for result in results for system in result.systems)])
+
+
+def group_by(results: Iterable[TaskResult], *fields: str) -> Mapping[tuple[Any, ...], list[TaskResult]]:
+    """Results grouped by the values of some fields, in the order of their first appearance."""
+    groups: dict[tuple[Any, ...], list[TaskResult]] = defaultdict(list)
+    for result in results:
+        groups[tuple(getattr(result, field) for field in fields)].append(result)
+    return groups
+
+
+def _transfer_note(transfer: str) -> str:
+    return f"zero-shot from {language_name(transfer)} ({transfer})" if transfer else ""
+
+
+def _limit_note(limit: int | None) -> str:
+    return "" if limit is None else f"limited to {format_count(limit, 'item')}: not comparable with full scores"
+
+
+def _differing_conditions(
+    conditions: Iterable[tuple[str, str]], all_conditions: Sequence[Iterable[tuple[str, str]]]
+) -> str:
+    """The conditions that are not the same in all results of the task."""
+    others = [dict(other) for other in all_conditions]
+    differing = [
+        f"{key.replace('_', ' ')} {value}"
+        for key, value in conditions
+        if key not in NOTED_CONDITIONS and any(other.get(key) != value for other in others)
+    ]
+    more = " …" if len(differing) > MAX_CONDITIONS_SHOWN else ""
+    return ", ".join(differing[:MAX_CONDITIONS_SHOWN]) + more
+
+
+def _by_system(runs: Iterable[Run]) -> dict[str, SystemResult]:
+    groups: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[run.system].append(run)
+    return {system: _mean_over_seeds(groups[system]) for system in sort_systems(groups)}
+
+
+def _mean_over_seeds(runs: Sequence[Run]) -> SystemResult:
+    scores = [run.primary for run in runs]
+    values = [score.value for score in scores]
+    seeds = {score.seed for score in scores if score.seed is not None}
+    return SystemResult(
+        mean=fmean(values),
+        interval=mean_interval([score.interval for score in scores]),
+        n=min(score.n for score in scores),
+        seeds=len(seeds),
+        std=stdev(values) if len(seeds) > 1 else None,
+        folders=tuple(run.folder for run in runs),
+        unknown=_mean_of(runs, "unknown_share"),
+        paper_perplexity=_mean_of(runs, "pseudo_perplexity_paper"),
+    )
+
+
+def mean_interval(intervals: Sequence[tuple[float, float] | None]) -> tuple[float, float] | None:
+    """The mean of the lower and of the upper ends over seeds; None if a seed has no interval."""
+    known = [interval for interval in intervals if interval is not None]
+    if len(known) < len(intervals):
+        return None
+    return fmean(low for low, _ in known), fmean(high for _, high in known)
+
+
+def _mean_of(runs: Sequence[Run], metric: str) -> float | None:
+    values = [score.value for run in runs if (score := run.score(metric))]
+    return fmean(values) if values else None

@@ -1,0 +1,109 @@
+"""Error messages for the mistakes in a recipe."""
+
+from pathlib import Path
+
+import pytest
+from lrl_adapt.recipes.loading import load_recipe
+from lrl_adapt.workspace.errors import UserError
+
+from .recipe_files import PLAIN, errors, write
+
+pytestmark = pytest.mark.usefixtures("current_folder")
+
+
+def test_every_mistake_in_one_message() -> None:
+    told = errors(
+        "training.max_step=3", "language=swx", "adapter.type=seqbn", "training.learning_rate=abc", "eval.topc.train=x"
+    )
+    lines = told.splitlines()
+    for start in (
+        "--set language=swx: unknown language 'swx'; did you mean",
+        "--set training.max_step=3: unknown key; did you mean max_steps?",
+        "--set adapter.type=seqbn: expected 'seq_bn', 'seq_bn_inv', 'double_seq_bn', 'par_bn', 'lora', 'ia3', 'full' "
+        "or 'none', got 'seqbn'; did you mean seq_bn?",
+        "--set training.learning_rate=abc: expected a number",
+        "--set eval.topc.train=x: eval.topc: unknown key; did you mean topic?",
+    ):
+        assert any(line.startswith(start) for line in lines), start
+    assert len(lines) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PLAIN.replace("sw", "no", 1), "language: 'no' may mean nno_Latn (Norwegian Nynorsk) or nob_Latn"),
+        (PLAIN.replace("texts/*.txt", "2024"), "corpus.files: expected a path, but YAML reads a number here (2024)"),
+        (PLAIN.replace("texts/*.txt", "[a.txt, 1e3, 2024]"), "YAML reads a number here (2024): put it in quotes"),
+        (PLAIN.replace("texts/*.txt", "[true]"), "YAML reads true or false here (True): put it in quotes"),
+        ("language: [", "not valid YAML"),
+        ("- a\n- b\n", "a recipe is a mapping"),
+        ("base: {from_scratch: {}}\n", "language: is required"),
+        (PLAIN + "source: fusion\n", "source: fusion needs a graph section"),
+        (
+            PLAIN + "source: fusion\ngraph: {}\nadapter: {type: lora}\n",
+            "fusion fuses seq_bn, seq_bn_inv, double_seq_bn; lora cannot be fused",
+        ),
+        (PLAIN + "source: graph\n", "source: graph needs a graph section"),
+        (PLAIN.replace("corpus: {files: texts/*.txt}", "corpus: none"), "source: text needs a corpus section"),
+        (PLAIN + "eval: {tasks: [ner]}\n", "eval: task ner has no data: add eval.ner"),
+        (PLAIN.replace("{from_scratch: {}}", "{}"), "base: give either model or from_scratch"),
+        (
+            PLAIN.replace("{from_scratch: {}}", "{from_scratch: {num_attention_heads: 7}}"),
+            "128 is not a multiple of num_attention_heads 7",
+        ),
+        *(
+            (
+                PLAIN + f"adapter: {{reduction_factor: {value}}}\n",
+                "1 error\n  adapter.reduction_factor: expected a whole",
+            )
+            for value in ("0", "-1", "x", "true", "2.5", "{}", "{x: 8}", "{0: 0}", "{-1: 8}", "[8]")
+        ),
+        (PLAIN + "training: {mlm_probability: 2}\n", "mlm_probability: expected less than 1"),
+        (PLAIN + "sorce: graph\n", "sorce: unknown key; did you mean source"),
+    ],
+)
+def test_each_mistake_is_told_with_its_place(text: str, message: str) -> None:
+    told = errors(text=text)
+    assert message.lower() in told.lower()
+
+
+def test_an_unreadable_recipe() -> None:
+    Path("recipe.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="cannot be read"):
+        load_recipe("recipe.yaml")
+
+
+def test_a_mistake_below_is_told_of_the_recipe_that_was_asked_for() -> None:
+    write("below.yaml", PLAIN + "training: {max_step: 3}\n")
+    told = errors(text="extends: below.yaml\n")
+    assert "training.max_step: unknown key; did you mean max_steps?" in told
+    write("below.yaml", "language: [\n")
+    assert "below.yaml: not valid YAML" in errors(text="extends: below.yaml\n")
+
+
+def test_an_empty_file_is_no_recipe() -> None:
+    assert "a recipe is a mapping" in errors(text="")
+    assert "a recipe is a mapping" in errors(text="# nothing yet\n")
+
+
+def test_a_key_that_stands_twice(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("language: swh_Latn\ntraining:\n  max_steps: 5\n  max_steps: 6\n")
+    with pytest.raises(UserError, match=r"max_steps is repeated here .*line 4, column 3"):
+        load_recipe(str(tmp_path / "r.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["language=mlt", "eval.transfer_from=mlt"], "is the recipe's language"),
+        (
+            ["language=mlt", "eval.transfer_from=eng", "eval.topic.transfer_train=t", "eval.topic.train=t"],
+            "name the training file",
+        ),
+        (["language=mlt", "eval.transfer_from=eng", "eval.transfer_adapter=hf://a/b"], "a folder on this machine"),
+        (["language=mlt", "eval.seeds=[1,1]"], "seeds=.*: 1 is listed twice"),
+    ],
+)
+def test_transfer_and_seeds_that_make_no_sense(overrides: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_recipe("mbert", overrides)
