@@ -138,11 +138,6 @@ def processes(gpus: int | None) -> int:
     return max(1, visible if gpus is None else gpus)
 
 
-def command_of(count: int, arguments: Sequence[str]) -> list[str]:
-    """The torchrun command that does the same as `start`, given the environment of `threads_of`."""
-    return ["torchrun", "--standalone", "--nproc-per-node", str(count), "-m", MODULE, *arguments]
-
-
 def threads_of(count: int, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment variable that divides the cores among `count` processes; empty where the user has set it.
 

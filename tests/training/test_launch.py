@@ -185,12 +185,6 @@ def test_so_many_processes_as_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert launch.processes(None) == 1
 
 
-def test_the_command_that_is_shown_can_be_pasted() -> None:
-    assert launch.command_of(2, ["train", "mbert"]) == [
-        *("torchrun", "--standalone", "--nproc-per-node", "2", "-m", "lrl_adapt.cli", "train", "mbert")
-    ]
-
-
 def test_metrics_go_to_the_tracker_too(base: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
