@@ -128,10 +128,10 @@ def test_version() -> None:
         (["train"], "run `lrl-adapt prepare` with the same options first"),
         (["eval", "--task", "nerr"], "--task nerr: the recipe has no task 'nerr'; did you mean ner?"),
         (["eval"], "run `lrl-adapt prepare`"),
-        (["report"], "no scores under"),
+        (["report"], "no scores"),
         (["report", "--language", "swahilli"], "--language: unknown language"),
         (["report", "no/such"], "name a scores.json, its folder or a workspace"),
-        (["report", "--baseline", "lora/text"], "no scores under"),
+        (["report", "--baseline", "lora/text"], "no scores"),
         (
             ["eval", "--task", "topic,nerr"],
             "--task topic --task nerr: the recipe has no task 'nerr'; did you mean ner?",
