@@ -65,7 +65,7 @@ def test_what_is_not_there_is_noticed() -> None:
 
 def _is_there(parts: list[str]) -> bool:
     """Whether the parts name a package, a module, or a function or class in one; or a name of the Python API."""
-    if len(parts) == 1 and parts[0] in getattr(lrl_adapt, "__all__", ()):
+    if len(parts) == 1 and parts[0] in lrl_adapt.__all__:
         return True
     for count in range(len(parts), 0, -1):
         place = ROOT.joinpath(*parts[:count])
