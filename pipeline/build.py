@@ -98,7 +98,7 @@ class Builder:
         self.plan.steps = [step for step in self._steps.values() if step.runs]
 
     def refuse(self, label: str, recipe: Recipe, error: UserError) -> None:
-        """Take up a run that cannot be planned."""
+        """Record a run that cannot be planned."""
         self.plan.runs[label] = recipe
         self.plan.refused[label] = error
 
@@ -232,7 +232,7 @@ class Builder:
         from ..eval.inference.find_adapters import other_base
 
         if recipe.base.model and (base := other_base(folder, recipe.base.model)):
-            self.plan.notes[f"note: {folder} was trained on {base}, and is scored on {recipe.base.model}"] = None
+            self.plan.notes[f"note: {folder} was trained on {base}, but is evaluated on {recipe.base.model}"] = None
 
 
 class _Run:
@@ -251,7 +251,7 @@ def _unless_finished(artifact: Artifact, make: Callable[[Progress], None], progr
 def _make_scores(measurement: "Measurement", progress: Progress) -> Any:
     artifact = measurement.artifact
     if artifact.exists:
-        progress.say(f"{measurement.task} of {measurement.system}: there already, {artifact.folder}")
+        progress.say(f"{measurement.task} of {measurement.system}: already finished, {artifact.folder}")
         return measurement.read_scores()
     with quiet_libraries():
         from ..eval.evaluator import make_scores
