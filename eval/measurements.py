@@ -22,6 +22,9 @@ from .scores import BASE, SCORES_FILE, Score, read_scores
 FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
 NOT_SCORED = FILES | {"dataset", "skip_missing"}  # of a task
 WEIGHTS = ("*.safetensors", "adapter_model.bin")
+# Raise it when the same adapter and data give other scores, or scores should get a new metric, so that those made
+# before are not reused.
+SCORES_CACHE_VERSION = 5
 ADAPTER_FILES = ("*.json", *WEIGHTS)
 
 
@@ -96,7 +99,7 @@ class Measurement:
         section |= {"language": self.recipe.language, "task": self.task, "seed": self.seed, "system": self.system}
         if self.recipe.eval.limit is not None:  # absent otherwise, so that full scores keep their keys
             section["limit"] = self.recipe.eval.limit
-        section["code"] = 5
+        section["code"] = SCORES_CACHE_VERSION
         name = f"{self.task}-{base_name(self.recipe.base)}-{self.system.replace('/', '-')}"
         root = self.workspace / "scores" / self.recipe.language
         return resolve_inputs(Artifact(root, name, "scores", section, inputs, parents, self._local_files), files)

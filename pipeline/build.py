@@ -134,6 +134,7 @@ class Builder:
         self._note_missing_inputs(artifact)
 
     def _add_prepare(self, run: "_Run") -> None:
+        """Add the corpus first, then edges and graph: the last artifact is the one whose folder `prepare` prints."""
         recipe, prepared = run.recipe, run.prepared
         if corpus := prepared.corpus:
             self._add(run, corpus, recipe.language, partial(make_corpus, recipe, self._workspace, corpus))

@@ -1,4 +1,8 @@
-"""The recipe: every setting of a run with its type, description and default. Defaults are stated nowhere else."""
+"""The recipe: every setting of a run with its type, description and default. Defaults are stated nowhere else.
+
+Numbers that no recipe changes (sizes of splits, thresholds of duplicates, masking fractions) are constants of the
+module that uses them.
+"""
 
 import json
 from typing import Annotated, Any, Literal
@@ -137,8 +141,12 @@ class Corpus(Section):
         description="GlotCC: drop pages with one of these quality warnings. Others: tiny, short_sentences, long_word.",
     )
     drop_religious: bool = Field(default=False, description="GlotCC: drop pages in its religious categories.")
-    drop_boilerplate: bool = Field(default=True, description="Drop menus, breadcrumbs, code and copyright notices.")
-    drop_near_duplicates: bool = Field(default=True, description="Drop near duplicates of earlier lines (MinHash).")
+    drop_boilerplate: bool = Field(
+        default=True, description="Drop menus, breadcrumbs, code, web addresses and copyright notices."
+    )
+    drop_near_duplicates: bool = Field(
+        default=True, description="Drop near duplicates of earlier lines (MinHash, similarity from about 0.7)."
+    )
     drop_task_lines: bool = Field(
         default=True, description="Drop lines that occur, exactly or nearly, in the recipe's task data."
     )

@@ -10,9 +10,15 @@ from ..workspace.artifacts import MANIFEST, Artifact, Prepared, file_hash, read_
 
 FUSED_SOURCES = ("text", "graph")
 BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "merges*", "*tokens*.json", "*.model")
-TOKENS_VERSION = 2  # raise it when the same settings give other tokens
 BASE_FACT = "tokenizer_of"
 """Fact in a tokens artifact's manifest: the base whose tokenizer was used."""
+
+
+# Raise one when the same recipe and text give other tokens, another base or another adapter (initialisation, masking,
+# loss, order of batches), so that those made before are not reused.
+TOKENS_CACHE_VERSION = 2
+SCRATCH_CACHE_VERSION = 3
+ADAPTER_CACHE_VERSION = 3
 
 
 def base_name(base: Base) -> str:
@@ -41,7 +47,7 @@ def scratch_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
         workspace / "bases" / recipe.language,
         "scratch",
         "base",
-        {**recipe.base.from_scratch.artifact_settings(exclude=unread), "code": 3},
+        {**recipe.base.from_scratch.artifact_settings(exclude=unread), "code": SCRATCH_CACHE_VERSION},
         parents=prepared.all,
     )
 
@@ -54,7 +60,7 @@ def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
         "source": recipe.source,
         "adapter": recipe.adapter.settings(),
         "training": recipe.training.settings(),
-        "code": 3,
+        "code": ADAPTER_CACHE_VERSION,
     }
     if recipe.source == "fusion":
         section["adapter"]["fusion_coupling"] = recipe.adapter.fusion_coupling
@@ -89,7 +95,7 @@ def tokens_artifact(
         "tokenizer": tokenizer_key,
         "max_length": max_length,
         "line_by_line": line_by_line,
-        "code": TOKENS_VERSION,
+        "code": TOKENS_CACHE_VERSION,
     }
     return Artifact(root, source.name, "tokens", section, parents=(source,))
 

@@ -25,12 +25,13 @@ from .loop import fit, mean_loss
 from .memory import peak_memory
 from .metrics_logger import MB, MetricsLogger
 from .model_card import trained_card
+from .optimizer import AVERAGES
 from .plot_loss import plot_loss
 from .precision import autocast_dtype, make_accelerator, matmul_peak
 from .setup import Ready, set_up
 
 PROBE_STEPS = 6
-KEPT_PER_WEIGHT = 4  # checkpoints hold weights, the best weights and AdamW's two averages
+KEPT_PER_WEIGHT = 2 + AVERAGES  # checkpoints hold weights, the best weights and the optimizer's averages
 
 
 def train_adapter(

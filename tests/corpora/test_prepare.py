@@ -268,6 +268,7 @@ def test_more_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("cap", [{"max_bytes": "30KB"}, {"max_documents": 200}])
+@pytest.mark.slow
 def test_a_sample_of_pages_that_share_lines_is_the_same_by_any_number_of_processes(
     tmp_path: Path, cap: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ def test_the_folder_is_written_whole(tmp_path: Path) -> None:
     assert adapter.startswith("swh_Latn,xlm-r,seq_bn/text,") and ",894528,0.00502" in adapter and ",93.2," in adapter
 
 
+@pytest.mark.slow
 def test_several_languages_go_to_all(tmp_path: Path) -> None:
     path = write_report(large(tmp_path))
     assert path.parent == tmp_path / "reports" / "all"
