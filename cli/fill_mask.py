@@ -53,7 +53,7 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
     language: options.Language = None,
     cpu: options.Cpu = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a line for each text, mask and adapter.")
+        bool, typer.Option("--json", help="Print one JSON object per line for each text, mask and adapter.")
     ] = False,
     debug: options.Debug = False,
 ) -> None:
@@ -97,7 +97,7 @@ def _percent(probability: float) -> str:
 
 
 def _short_names(adapters: list[str]) -> list[str]:
-    """The last parts of the folders if they differ, else the whole paths."""
+    """The last parts of the folders if they differ, else the full paths."""
     names = [Path(adapter).name for adapter in adapters]
     return names if len(set(names)) == len(names) else adapters
 

@@ -1,4 +1,4 @@
-"""What the filters look at in a line, computed for a batch of lines at once; and the key of exact duplicates.
+"""The features of lines that the filters use, computed for a batch at once; and the key of exact duplicates.
 
 Every code point has a class, a byte of bits ("a letter", "of the language's script", ...). Looking the classes up and
 adding them line by line gives every share that a filter needs.

@@ -1,6 +1,6 @@
 """Cleaned lines on disk: written while documents are read, read again once it is known which of them stay.
 
-Which lines stay can only be told at the end, when all have been seen: an earlier line may turn out to be the duplicate
+Which lines stay is only known at the end, when all have been seen: an earlier line may turn out to be the duplicate
 of one that comes later but ranks lower in the sample. So text goes to a compressed file, and hashes, sizes and ranks to
 arrays beside it; a byte a line, its outcome, is all that memory holds.
 """

@@ -84,7 +84,7 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
     language = find_language(recipe.language)
     card_base = CardBase(base, recipe.base.revision)
     kind = recipe.adapter.type
-    base_line = "a BERT with random weights, made by the recipe" if recipe.base.model is None else str(card_base)
+    base_line = "a BERT with random weights, created by the recipe" if recipe.base.model is None else str(card_base)
     if card_base.hub_id and facts.get("base_commit"):
         base_line += f", commit {facts['base_commit']}"
     settings = ", ".join(f"{key} {value}" for key, value in recipe.adapter.settings().items() if key != "type")

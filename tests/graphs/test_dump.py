@@ -155,7 +155,7 @@ def test_bad_gzip(tmp_path: Path, kind: str) -> None:
     }[kind]
     path = tmp_path / "dump.csv.gz"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"dump\.csv\.gz: not a readable gzip file \(.+\); fetch it again"):
+    with pytest.raises(UserError, match=r"dump\.csv\.gz: not a readable gzip file \(.+\); download it again"):
         read(path)
 
 

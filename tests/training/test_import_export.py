@@ -344,7 +344,7 @@ def test_adapters_that_are_not_whole_or_not_for_the_base_are_refused(tmp_path: P
         with pytest.raises(UserError, match="cannot read"):
             export_adapter(own, tmp_path / "out", format="peft")
         (own / WEIGHTS).unlink()
-        with pytest.raises(UserError, match="holds no weights"):
+        with pytest.raises(UserError, match="contains no weights"):
             load_adapter(base_model(str(tmp_path / "base")), own)
 
 

@@ -1,4 +1,4 @@
-"""Several processes: the same training as in one, on one node and on two; a lost one ends the run and it goes on."""
+"""Several processes: the same training as in one, on one node and on two; a lost one ends the run, which resumes."""
 
 import json
 import os
@@ -54,12 +54,15 @@ def test_a_lost_process_ends_the_run_which_then_goes_on(base: Path, tmp_path: Pa
     since = time.monotonic()
     _, said = process.communicate(timeout=120)
     assert time.monotonic() - since < 60
-    assert f"process 1 (pid {lost}) was killed by SIGKILL. The same command goes on from the last checkpoint" in said
+    assert (
+        f"process 1 (pid {lost}) was killed by SIGKILL; run the same command again to resume from the last checkpoint"
+        in said
+    )
     again = starter(base, tmp_path, "training.max_steps=5000", "training.save_steps=5")
     until(lambda: steps(tmp_path) > 30)
     again.send_signal(signal.SIGINT)
     _, said = again.communicate(timeout=60)
-    assert "stopped: the same command goes on from the last checkpoint" in said
+    assert "stopped; run the same command again to resume from the last checkpoint" in said
     (unfinished,) = tmp_path.glob("adapters/*/.*.unfinished")
     logged = [json.loads(line) for line in (unfinished / "metrics.jsonl").read_text().splitlines()]
     numbers = [entry["step"] for entry in logged if "loss" in entry]
@@ -182,7 +185,7 @@ def test_so_many_processes_as_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     assert launch.processes(None) == 4
     assert launch.processes(2) == 2
-    with pytest.raises(UserError, match="--gpus 5: this machine shows 4"):
+    with pytest.raises(UserError, match="--gpus 5: GPUs visible: 4"):
         launch.processes(5)
     monkeypatch.setenv("WORLD_SIZE", "8")  # somebody else started them
     assert launch.processes(None) == 1

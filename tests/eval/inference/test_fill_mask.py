@@ -101,9 +101,9 @@ def test_what_cannot_be_filled_is_told(base: Artifact, adapters: dict[str, str],
     scores = make_scores(tmp_path, base, None, "topic", TOPICS, per_token=False).folder
     for texts, names, message in (
         (TEXTS, ["none"], "no mask in 'Amina"),
-        (MASKED, ["none"], "which base"),
+        (MASKED, ["none"], "no base is known"),
         (MASKED, ["nowhere"], "no such folder: nowhere"),
-        (MASKED, [str(tmp_path)], "holds no adapter"),
+        (MASKED, [str(tmp_path)], "contains no adapter"),
         (MASKED, [str(scores)], "is a task adapter, for `lrl-adapt predict`"),
         (MASKED, [str(scores / "task-adapter")], "is a task adapter"),
         (MASKED, [adapters["seq_bn"], str(foreign)], "on different bases"),
