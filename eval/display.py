@@ -16,8 +16,10 @@ TASK_NAMES = {
 }
 METRIC_NAMES = {
     "pseudo_perplexity": "pseudo-perplexity",
+    "pseudo_perplexity_l2r": "pseudo-perplexity, left to right within words",
     "pseudo_perplexity_paper": "pseudo-perplexity as in the paper",
     "pseudo_perplexity_median": "pseudo-perplexity, median sentence",
+    "bits_per_character_l2r": "bits per character, left to right within words",
     "unknown_share": "unknown tokens",
     "macro_f1": "macro F1",
     "entity_f1": "entity F1",

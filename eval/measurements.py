@@ -84,6 +84,8 @@ class Measurement:
         if self.task == "mlm":
             settings = self.mlm
             unscored = {"files", "batch_tokens", "dataset", "skip_missing"}
+            if settings.within_word_l2r:  # only false counts, so that scores made before it existed keep their keys
+                unscored.add("within_word_l2r")
             section: dict[str, Any] = settings.model_dump(mode="json", exclude=unscored)
             if settings.files:
                 files["files"] = lambda: sentence_inputs(settings)
