@@ -3,6 +3,7 @@
 Described without loading torch or transformers; `evaluator` makes the scores.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -56,11 +57,11 @@ class Measurement:
 
     @property
     def system(self) -> str:
-        """base, the adapter's type and source, or the name of a folder that the recipe knows nothing of."""
+        """base, the adapter's type and source or the control, or the name of a folder that is not the recipe's."""
         if isinstance(self.adapter, Path):
             name = self.adapter.resolve().name
             return name if name != BASE else f"{name} (adapter)"
-        return f"{self.recipe.adapter.type}/{self.recipe.source}" if self.adapter else BASE
+        return self.recipe.system if self.adapter else BASE
 
     def read_scores(self) -> list[Score]:
         """The finished scores."""
@@ -102,7 +103,10 @@ class Measurement:
         if self.recipe.eval.limit is not None:  # absent otherwise, so that full scores keep their keys
             section["limit"] = self.recipe.eval.limit
         section["code"] = SCORES_CACHE_VERSION
-        name = f"{self.task}-{base_name(self.recipe.base)}-{self.system.replace('/', '-')}"
+        system = self.system.replace("/", "-")
+        if system.startswith("control:"):
+            system = re.sub(r"\W+", "-", system)
+        name = f"{self.task}-{base_name(self.recipe.base)}-{system}"
         root = self.workspace / "scores" / self.recipe.language
         return resolve_inputs(Artifact(root, name, "scores", section, inputs, parents, self._local_files), files)
 
