@@ -129,7 +129,7 @@ def test_every_type_is_trained_scored_and_loaded_by_its_cards_lines(home: Path, 
     scratch = next((home / "runs" / "bases" / "swh_Latn").glob("scratch-*"))
     assert str(home) not in card
     assert ("lrl_adapt" in code) == (kind not in ("lora", "ia3", "full"))
-    assert (f'"path/to/{scratch.name}")  # fill in: where the base {scratch.name} lies' in code) == (kind != "full")
+    assert (f'"path/to/{scratch.name}")  # fill in: the path of the base {scratch.name}' in code) == (kind != "full")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(made["folder"])
         found: dict = {}
@@ -146,6 +146,7 @@ def test_missing_task_files_are_told_before_any_work(home: Path, tmp_path: Path)
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 def test_no_token_and_no_traceback_anywhere(home: Path, first: dict) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_TOKEN", "hf_sagenotthis")

@@ -301,6 +301,7 @@ def test_a_giant_page_does_not_push_the_others_out(tmp_path: Path, monkeypatch: 
         assert sum(facts["bytes"].values()) >= 60_000
 
 
+@pytest.mark.slow
 def test_processes_end_with_the_one_that_was_killed(tmp_path: Path) -> None:
     script = """
 import os, signal, sys
