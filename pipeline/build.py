@@ -253,7 +253,7 @@ def _unless_finished(artifact: Artifact, make: Callable[[Progress], None], progr
 def _make_scores(measurement: "Measurement", progress: Progress) -> Any:
     artifact = measurement.artifact
     if artifact.exists:
-        progress.say(f"{measurement.task} of {measurement.system}: there already, {artifact.folder}")
+        progress.say(f"{measurement.task} of {measurement.system}: already finished, {artifact.folder}")
         return measurement.read_scores()
     with quiet_libraries():
         from ..eval.evaluator import make_scores

@@ -73,7 +73,7 @@ def _make(artifact: Artifact, recipe: Recipe, progress: Progress, make: "Callabl
         make()
     sizes = split_sizes(artifact)
     counts = ", ".join(f"{count:,} {split}" for split, count in sizes.items())
-    progress.say(f"{artifact.kind}: {'there already' if finished else f'{counts} sentences'}, {artifact.folder}")
+    progress.say(f"{artifact.kind}: {'already finished' if finished else f'{counts} sentences'}, {artifact.folder}")
     if empty := [split for split, count in sizes.items() if not count]:
         raise UserError(_empty_splits(artifact, recipe, sizes, empty))
     return artifact

@@ -80,7 +80,7 @@ def test_a_second_run_does_nothing_and_says_so(home: Path, first: dict) -> None:
     before = {file: file.stat().st_mtime_ns for file in (home / "runs").rglob("*.json") if "reports" not in file.parts}
     again = invoke(home, "run quickstart", *FAST)
     assert again.exit_code == 0
-    assert again.stderr.count("there already") == 3 + 8
+    assert again.stderr.count("already finished") == 3 + 8
     after = {file: file.stat().st_mtime_ns for file in (home / "runs").rglob("*.json") if "reports" not in file.parts}
     assert before == after
     assert again.stdout.rstrip().splitlines()[-1].endswith("index.html")

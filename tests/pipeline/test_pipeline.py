@@ -118,7 +118,7 @@ def test_python_functions_do_the_parts_of_the_plan(folder: Path) -> None:
     assert outcome.scores == scores
     assert outcome.report == workspace / "reports" / "swh_Latn" / "index.html"
     assert outcome.failures == []
-    assert f"adapter: there already, {adapter.folder}" in progress.lines
+    assert f"adapter: already finished, {adapter.folder}" in progress.lines
 
 
 def test_adapter_none_cannot_be_trained(folder: Path) -> None:
