@@ -1,5 +1,6 @@
 # make demo        set up, then run the quickstart: prepare, train, eval, report
 # make test        set up, then run the tests
+# make test-fast   the quick ones of the tests: under two minutes on two cores
 # make rehearsal   run the README's commands as written against a stand-in for the hub, and check what they request
 # make check       check format, lint and types
 # make docs        build the documentation site in build/site
@@ -16,7 +17,7 @@ export LRL_BASES ?= $(LRL_DATA)/bases
 # LANG names a language here, not a locale: LC_ALL takes precedence over it in the commands that are run.
 export LC_ALL := C.UTF-8
 
-.PHONY: demo test rehearsal check docs setup real real-base study clean
+.PHONY: demo test test-fast rehearsal check docs setup real real-base study clean
 
 setup: $(VENV)/.done
 
@@ -33,6 +34,9 @@ demo: setup
 # One thread per process: processes that each use all cores slow each other down many times over.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+test-fast: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not slow"
 
 rehearsal: setup
 	$(BIN)/python -m lrl_adapt.tests.rehearsal.run

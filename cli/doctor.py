@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from ..workspace.formatting import format_count, format_size
+from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
 from .guard import guarded
-from .options import DEFAULT_WORKSPACE, examples
+from .options import examples
 from .preflight import show_sources, sources_json
 from .steps import failed_json, labelled_runs
 

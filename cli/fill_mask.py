@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..workspace.formatting import format_percent, format_significant
+from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal, json_line
 from .guard import guarded
-from .options import DEFAULT_WORKSPACE, examples
+from .options import examples
 from .texts import TextFile, Texts, read_texts
 
 if TYPE_CHECKING:

@@ -10,10 +10,11 @@ from typing import Annotated, TextIO
 import typer
 
 from ..workspace.errors import UserError
+from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal, json_line
 from .guard import guarded
-from .options import DEFAULT_WORKSPACE, examples
+from .options import examples
 from .texts import TextFile, Texts, read_texts
 
 EPILOG = examples(

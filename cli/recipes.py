@@ -127,7 +127,7 @@ def check_cmd(
         typer.echo(json.dumps({"recipe": runs[0].name, "ok": True}))
         return
     for run in runs:
-        typer.echo(f"{run.name}: valid ({run.language}, {run.adapter.type} on {run.source})")
+        typer.echo(f"{run.name}: valid ({run.language}, {run.run_name})")
 
 
 def _summary(path: Path) -> str:

@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
+from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
 from .guard import guarded
-from .options import DEFAULT_WORKSPACE, examples
+from .options import examples
 from .steps import require_single_process
 
 EPILOG = examples(

@@ -6,10 +6,11 @@ import typer
 
 from ..workspace.artifacts import Artifact
 from ..workspace.errors import UserError
+from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
 from .guard import guarded
-from .options import DEFAULT_WORKSPACE, examples
+from .options import examples
 from .steps import describe, facts_rows, failed_json, labelled_runs, show_plan, use_cpu
 
 if TYPE_CHECKING:

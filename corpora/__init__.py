@@ -13,7 +13,7 @@ The files in the order in which text passes through them:
     duplicates.py        exact and near-duplicates
     disk_array.py        arrays on disk
     task_texts.py      the texts of the recipe's tasks, which must not be trained on
-    split_files.py     train, validation and test files
+    write_splits.py    train, validation and test files
     card.py            the data card; reasons.py names what was dropped and by which field of the recipe
     prepare.py         all of it together: the corpus artifact
 """

@@ -9,7 +9,9 @@ from .code_points import Array
 from .disk_array import PART, DiskArray
 from .minhash import BANDS, PERMUTATIONS
 
-SIMILARITY = 0.7  # share of equal signature values from which on two lines are near duplicates
+# Share of equal signature values from which on two lines are near duplicates. It goes with BANDS and ROWS: see the head
+# of minhash.py. Raise `CACHE_VERSION` in prepare.py with it.
+SIMILARITY = 0.7
 PAIRS = 1_000_000  # pairs whose signatures are compared at once: 128 MB
 NEW, DUPLICATE, TASK_DUPLICATE = range(3)  # a line's verdict; the last: a duplicate of a line of the tasks
 

@@ -16,7 +16,14 @@ from .code_points import GOLDEN_RATIO, LAST_LETTER, Array, code_points, mix_bits
 # Bits of a code point's class.
 LETTER, HAS_SCRIPT, IN_SCRIPT, IN_KEY, SPACE, MENU_SIGN, CODE_SIGN, OPENING_QUOTE = (1 << bit for bit in range(8))
 SIGNS = {MENU_SIGN: "<>|»•›→", CODE_SIGN: "{}©", OPENING_QUOTE: "«‹", SPACE: "\n"}
-PHRASES = ("javascript", "lorem ipsum", "all rights reserved", "cookie policy", "http://", "https://")
+PHRASES = (  # of boilerplate, web addresses among them
+    "javascript",
+    "lorem ipsum",
+    "all rights reserved",
+    "cookie policy",
+    "http://",
+    "https://",
+)
 MENU_LIMIT = 3  # menu signs from which on a line is a menu
 NO_SCRIPT = ("Zyyy", "Zinh", "Zzzz")  # common to several scripts, inherited, unknown
 SCRIPT_MEMBERS = {  # ISO 15924 codes that stand for several scripts

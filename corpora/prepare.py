@@ -24,9 +24,9 @@ from .parallel import clean_all
 from .readers import CorpusFiles, Document, DocumentReader, find_files
 from .reasons import EMPTY, KEPT, NOT_SAMPLED, REASONS, Outcome, left_out
 from .sampling import file_passes
-from .split_files import write_splits
 from .staged_lines import StagedLines
 from .task_texts import task_inputs, task_texts
+from .write_splits import write_splits
 
 CACHE_VERSION = 3  # raise it when the same text and recipe give other files, so that corpora made before are not reused
 BATCH_CHARACTERS = 2_000_000  # cleaned together

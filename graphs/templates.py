@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from ..recipes.loading import nearest, read_yaml
+from ..recipes.loading import read_yaml
 from ..recipes.schema import Graph
-from ..workspace.errors import UserError
+from ..workspace.errors import UserError, nearest
 from ..workspace.text import clean_line
 
 ENGLISH, PAPER = "eng_Latn", "paper"

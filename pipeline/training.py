@@ -75,6 +75,7 @@ def estimate_training(
 
     launch.join()
     processes = launch.processes(gpus)
+    recipe = recipe.trained
     prepared = prepared_data(recipe, workspace)
     artifact = adapter_artifact(recipe, workspace, prepared)
     if artifact.exists:

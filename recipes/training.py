@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from .field_types import Count, Rate, Section, Seed, at_default
 
@@ -22,10 +22,16 @@ _NEWER = ("validation_batch_tokens",)
 _NEWER_OF_TASKS = ("lr_scheduler_type", "max_grad_norm", "dropout")
 
 
+def _above_zero(value: Any) -> Any:
+    if value in (0, "0") and not isinstance(value, bool):
+        raise ValueError("expected a number above 0; for an adapter without training, set control: untrained")
+    return value
+
+
 class Training(Section):
     """Training of the language adapter by masked language modelling."""
 
-    max_steps: Count = Field(default=1000, description="Optimiser steps.")
+    max_steps: Annotated[Count, BeforeValidator(_above_zero)] = Field(default=1000, description="Optimiser steps.")
     learning_rate: Annotated[float, Field(gt=0)] = Field(default=1e-4, description="Peak learning rate of AdamW.")
     lr_scheduler_type: LrSchedulerType = Field(
         default="linear",

@@ -22,7 +22,7 @@ from .locks import locked
 from .progress import QUIET, Progress
 
 CHUNK = 1 << 20
-ATTEMPTS = 3
+ATTEMPTS = 3  # of a download from an https address, the first included; files on the hub: `hub_file` in hub.py
 MAX_WAIT = 30.0  # seconds before the next attempt
 TIMEOUT = 60  # seconds without data
 HEAD_TIMEOUT = 10  # seconds

@@ -77,11 +77,12 @@ def newest_scores(workspace: Path, task: str, language: str | None = None) -> Pa
 
 
 def newest_adapter(workspace: Path, language: str | None = None) -> Path:
-    """The newest language adapter, of this language (`swh_Latn`) if given.
+    """The newest language adapter, of this language (`swh_Latn`) if given; controls are left out.
 
     Raises UserError where there is none.
     """
-    adapters = _artifacts(workspace, "adapters", language)
+    artifacts = _artifacts(workspace, "adapters", language)
+    adapters = [folder for folder in artifacts if "control" not in read_manifest(folder)["section"]]
     if not adapters:
         where = f" for {language}" if language else ""
         raise UserError(
@@ -243,8 +244,10 @@ def _artifacts(workspace: Path, kind: str, language: str | None) -> list[Path]:
 
 
 def _task_of(scores: Path) -> str | None:
-    """The task that a score folder has an adapter for."""
-    return read_manifest(scores)["section"]["task"] if _holds_task(scores / TASK_ADAPTER) else None
+    """The task that a score folder has an adapter for; None for one without, and for a control's."""
+    section = read_manifest(scores)["section"]
+    is_used = _holds_task(scores / TASK_ADAPTER) and not section["system"].startswith("control:")
+    return section["task"] if is_used else None
 
 
 def _holds_task(folder: Path) -> bool:

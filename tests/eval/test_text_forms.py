@@ -92,6 +92,7 @@ def test_lines_of_which_the_tokenizer_keeps_nothing_are_left_out_and_counted(sco
     assert "error: eval.mlm: the tokenizer of base-mini has no tokens for any sentence" in told
 
 
+@pytest.mark.slow
 def test_sentences_that_are_cut_are_counted_and_told(scored) -> None:
     short = scored("\n".join(SWAHILI))
     code, _, told, facts = scored("\n".join([*SWAHILI, " ".join(SWAHILI * 40)]))

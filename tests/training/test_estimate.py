@@ -27,6 +27,7 @@ def dry_run(base: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     return estimate
 
 
+@pytest.mark.slow
 def test_the_estimate_is_for_all_processes(
     dry_run: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

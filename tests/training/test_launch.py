@@ -24,6 +24,7 @@ def starter(base: Path, workspace: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does(base: Path, alone: Path, tmp_path: Path) -> None:
     prepare(base, tmp_path)
     process = starter(base, tmp_path)
@@ -32,6 +33,7 @@ def test_two_processes_train_as_one_does(base: Path, alone: Path, tmp_path: Path
     same(alone, tmp_path)
 
 
+@pytest.mark.slow
 def test_two_nodes_train_as_one_process_does(base: Path, alone: Path, tmp_path: Path) -> None:
     prepare(base, tmp_path)
     nodes = ["--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", "29571"]
@@ -42,6 +44,7 @@ def test_two_nodes_train_as_one_process_does(base: Path, alone: Path, tmp_path: 
     same(alone, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_lost_process_ends_the_run_which_then_goes_on(base: Path, tmp_path: Path) -> None:
     prepare(base, tmp_path)
     process = starter(base, tmp_path, "training.max_steps=5000", "training.save_steps=5")
@@ -135,6 +138,7 @@ def torchrun_command(ends: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("command", [launcher_command, torchrun_command])
+@pytest.mark.slow
 def test_two_processes_report_once(
     base: Path, tmp_path: Path, command: Callable[[list[str]], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +150,7 @@ def test_two_processes_report_once(
     assert trained.stderr.count("adapter: ") == 1
 
 
+@pytest.mark.slow
 def test_two_processes_estimate_once(base: Path, tmp_path: Path) -> None:
     prepare(base, tmp_path)
     estimated = output(torchrun_command([*words(base, tmp_path, "train"), "--cpu", "--dry-run", "--json"]))
@@ -158,6 +163,7 @@ def output(command: list[str]) -> subprocess.CompletedProcess[str]:
     return done
 
 
+@pytest.mark.slow
 def test_tasks_of_srun_report_once(base: Path, tmp_path: Path) -> None:
     prepare(base, tmp_path)
     job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2"}
@@ -188,6 +194,7 @@ def test_so_many_processes_as_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert launch.processes(None) == 1
 
 
+@pytest.mark.slow
 def test_metrics_go_to_the_tracker_too(base: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -208,6 +215,7 @@ def test_cores_are_divided_among_the_processes_unless_the_user_says_otherwise(mo
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, "3"), ("5", "5")])
+@pytest.mark.slow
 def test_each_process_has_its_part_of_the_cores(
     given: str | None, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

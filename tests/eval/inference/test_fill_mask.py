@@ -53,6 +53,7 @@ def test_a_text_in_another_form_is_filled_alike(base: Artifact) -> None:
     assert [composed.text, decomposed.text] == texts
 
 
+@pytest.mark.slow
 def test_side_by_side_is_the_same_as_each_adapter_alone(base: Artifact, adapters: dict[str, str]) -> None:
     predictions = fill_mask(MASKED, adapters=list(adapters.values()), top=3)
     keys = [(prediction.text, prediction.mask, prediction.adapter) for prediction in predictions]
