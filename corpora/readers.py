@@ -1,7 +1,8 @@
 """From the recipe's files, local ones or GlotCC's shards, to documents, one after the other.
 
 The extension of a file decides how it is read: text here, tables (csv, tsv, jsonl, json, parquet) by
-`workspace.tables`; `workspace.locations` decides which files of a folder are read. A new format belongs to those two.
+`workspace.tables`; `workspace.locations` decides which files of a folder are read. A new format starts with its
+extension in `workspace/tables/__init__.py`.
 """
 
 from collections.abc import Iterable, Iterator

@@ -32,6 +32,7 @@ __all__ = [
     "text_in",
 ]
 
+TEXT = (".txt",)
 TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 CONLL = (".txt", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2")
 MAX_SHOWN = 60  # characters of a value in a message
@@ -110,7 +111,7 @@ def is_conll(path: Path) -> bool:
 
 def is_text(path: Path) -> bool:
     """Whether the name is that of a text file."""
-    return _ending(path) == ".txt"
+    return _ending(path) in TEXT
 
 
 class ColumnError(UserError):
