@@ -60,7 +60,7 @@ are CC0.
 
 ## Pseudo-perplexity
 
-`lrl-adapt run base-scores`: held-out sentences of the same sources; for the unseen languages, of the text that is available
+`lrl-adapt run base-scores`: held-out sentences of the same sources; for unseen languages, any text available
 (sources and licences differ). Perplexities are per WordPiece, bits per character. Brackets show 95 % intervals.
 
 | language | seen | pseudo-perplexity | bits per character | [UNK] |
