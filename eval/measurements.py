@@ -176,7 +176,7 @@ def folder_hashes(folder: Path) -> dict[str, str]:
     """Content hashes of an adapter's folder. Raises UserError where there is none."""
     files = sorted({file for pattern in ADAPTER_FILES for file in folder.glob(pattern) if file.name != "manifest.json"})
     if (folder / "task.json").is_file():
-        raise UserError(f"{folder} is a task adapter; a language adapter is wanted here, as `train` makes")
+        raise UserError(f"{folder} is a task adapter; expected a language adapter, as `lrl-adapt train` writes it")
     if not any(file.suffix != ".json" for file in files):
-        raise UserError(f"{folder} is no adapter's folder: there is no .safetensors in it, and no {WEIGHTS[1]}")
+        raise UserError(f"{folder} contains no adapter: expected a .safetensors file or {WEIGHTS[1]}")
     return {file.name: file_hash(file) for file in files}

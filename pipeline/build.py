@@ -100,7 +100,7 @@ class Builder:
         self.plan.steps = [step for step in self._steps.values() if step.runs]
 
     def refuse(self, label: str, recipe: Recipe, error: UserError) -> None:
-        """Take up a run that cannot be planned."""
+        """Record a run that cannot be planned."""
         self.plan.runs[label] = recipe
         self.plan.refused[label] = error
 
@@ -233,7 +233,7 @@ class Builder:
         from ..eval.inference.find_adapters import other_base
 
         if recipe.base.model and (base := other_base(folder, recipe.base.model)):
-            self.plan.notes[f"note: {folder} was trained on {base}, and is scored on {recipe.base.model}"] = None
+            self.plan.notes[f"note: {folder} was trained on {base}, but is evaluated on {recipe.base.model}"] = None
 
 
 class _Run:
