@@ -137,15 +137,14 @@ def _randomisation_p(baseline: Metric, system: Metric) -> float:
     return (extreme + 1) / (PERMUTATIONS + 1)
 
 
-def holm_by_family(comparisons: Mapping[Key, Comparison | None], family: Callable[[Key], Hashable]) -> dict[Key, float]:
-    """The corrected p of each comparison that has one; those with the same `family` are corrected together."""
-    families: dict[Hashable, dict[Key, float]] = defaultdict(dict)
-    for key, comparison in comparisons.items():
-        if comparison and comparison.p is not None:
-            families[family(key)][key] = comparison.p
+def holm_by_family(p_values: Mapping[Key, float], family: Callable[[Key], Hashable]) -> dict[Key, float]:
+    """The p values after Holm's correction for the number of those with the same `family`."""
+    families: dict[Hashable, list[Key]] = defaultdict(list)
+    for key in p_values:
+        families[family(key)].append(key)
     corrected = {}
-    for p_values in families.values():
-        corrected |= dict(zip(p_values, holm_correction(list(p_values.values())), strict=True))
+    for keys in families.values():
+        corrected |= dict(zip(keys, holm_correction([p_values[key] for key in keys]), strict=True))
     return corrected
 
 

@@ -51,11 +51,11 @@ def compare_systems(
     pairs = [(index, name) for index, result in enumerate(results) for name in result.systems]
     for index, name in progress.track(pairs, f"compare with {baseline_name(baseline)}, comparisons", len(pairs)):
         results[index] = with_system(results[index], name, _compared(results[index], name))
-    comparisons = {(index, name): results[index].systems[name].comparison for index, name in pairs}
-    for (index, name), p in holm_by_family(comparisons, lambda pair: family(results[pair[0]], pair[1])).items():
+    comparisons = {pair: comparison for pair in pairs if (comparison := results[pair[0]].systems[pair[1]].comparison)}
+    p_values = {pair: comparison.p for pair, comparison in comparisons.items() if comparison.p is not None}
+    for (index, name), p in holm_by_family(p_values, lambda pair: family(results[pair[0]], pair[1])).items():
         system = results[index].systems[name]
-        assert system.comparison is not None
-        verdict = verdict_on(system.comparison.difference, p, results[index].metric)
+        verdict = verdict_on(comparisons[index, name].difference, p, results[index].metric)
         results[index] = with_system(results[index], name, replace(system, p=p, verdict=verdict))
     return compare_with_controls(results)
 

@@ -51,7 +51,8 @@ def compare_with_controls(results: Sequence[TaskResult]) -> list[TaskResult]:
         )
         for index, name, control in claims
     }
-    corrected = holm_by_family(comparisons, lambda claim: family(results[claim[0]], claim[1]))
+    p_values = {claim: one.p for claim, one in comparisons.items() if one and one.p is not None}
+    corrected = holm_by_family(p_values, lambda claim: family(results[claim[0]], claim[1]))
     with_controls = list(results)
     for claim, comparison in comparisons.items():
         index, name, control = claim

@@ -10,7 +10,13 @@ import pytest
 from lrl_adapt.eval.metrics import Metric
 from lrl_adapt.eval.predictions import write_predictions
 from lrl_adapt.eval.scores import Score, write_scores
-from lrl_adapt.eval.significance import compare_folders, compare_on_items, holm_correction, wilcoxon_over_languages
+from lrl_adapt.eval.significance import (
+    compare_folders,
+    compare_on_items,
+    holm_by_family,
+    holm_correction,
+    wilcoxon_over_languages,
+)
 from scipy.stats import bootstrap, permutation_test
 
 
@@ -116,3 +122,9 @@ def test_scores_without_their_predictions_are_not_compared(tmp_path: Path) -> No
     (other / "predictions.jsonl").unlink()
     assert compare_folders("topic", "macro_f1", [base], [other]) is None
     assert json.loads((base / "scores.json").read_text())["scores"][0]["seed"] == 1
+
+
+def test_holm_by_family_corrects_each_family_on_its_own() -> None:
+    p_values = {"a1": 0.01, "b1": 0.02, "a2": 0.04, "b2": 0.03, "b3": 0.9}
+    corrected = holm_by_family(p_values, lambda key: key[0])
+    assert corrected == pytest.approx({"a1": 0.02, "a2": 0.04, "b1": 0.06, "b2": 0.06, "b3": 0.9})
