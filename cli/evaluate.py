@@ -8,10 +8,11 @@ import typer
 
 from ..workspace.errors import UserError
 from ..workspace.formatting import format_percent
+from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
 from .guard import guarded
-from .options import DEFAULT_WORKSPACE, examples
+from .options import examples
 from .steps import failed_json, finish_dry_run, labelled_runs, require_single_process, use_cpu
 
 EPILOG = examples(

@@ -1,4 +1,7 @@
-"""How tasks, metrics and their values are named and written for readers, on the terminal and in reports."""
+"""How tasks, metrics and their values are named and written for readers, on the terminal and in reports.
+
+Plain numbers, percentages and p-values are written by workspace/formatting.py.
+"""
 
 import math
 
@@ -13,8 +16,10 @@ TASK_NAMES = {
 }
 METRIC_NAMES = {
     "pseudo_perplexity": "pseudo-perplexity",
+    "pseudo_perplexity_l2r": "pseudo-perplexity, left to right within words",
     "pseudo_perplexity_paper": "pseudo-perplexity as in the paper",
     "pseudo_perplexity_median": "pseudo-perplexity, median sentence",
+    "bits_per_character_l2r": "bits per character, left to right within words",
     "unknown_share": "unknown tokens",
     "macro_f1": "macro F1",
     "entity_f1": "entity F1",

@@ -113,6 +113,7 @@ class _Scoring:
                 sentences,
                 max_length=settings.max_length,
                 batch_tokens=settings.batch_tokens_on(device.type),
+                within_word_l2r=settings.within_word_l2r,
                 progress=self.progress,
                 label=f"pseudo-perplexity of {self.measurement.system}, masked copies",
             )

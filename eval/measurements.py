@@ -3,6 +3,7 @@
 Described without loading torch or transformers; `evaluator` makes the scores.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +23,9 @@ from .scores import BASE, SCORES_FILE, Score, read_scores
 FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
 NOT_SCORED = FILES | {"dataset", "skip_missing"}  # of a task
 WEIGHTS = ("*.safetensors", "adapter_model.bin")
+# Raise it when the same adapter and data give other scores, or scores should get a new metric, so that those made
+# before are not reused.
+SCORES_CACHE_VERSION = 5
 ADAPTER_FILES = ("*.json", *WEIGHTS)
 
 
@@ -53,11 +57,11 @@ class Measurement:
 
     @property
     def system(self) -> str:
-        """base, the adapter's type and source, or the name of a folder that the recipe knows nothing of."""
+        """base, the adapter's type and source or the control, or the name of a folder that is not the recipe's."""
         if isinstance(self.adapter, Path):
             name = self.adapter.resolve().name
             return name if name != BASE else f"{name} (adapter)"
-        return f"{self.recipe.adapter.type}/{self.recipe.source}" if self.adapter else BASE
+        return self.recipe.system if self.adapter else BASE
 
     def read_scores(self) -> list[Score]:
         """The finished scores."""
@@ -81,6 +85,8 @@ class Measurement:
         if self.task == "mlm":
             settings = self.mlm
             unscored = {"files", "batch_tokens", "dataset", "skip_missing"}
+            if settings.within_word_l2r:  # only false counts, so that scores made before it existed keep their keys
+                unscored.add("within_word_l2r")
             section: dict[str, Any] = settings.model_dump(mode="json", exclude=unscored)
             if settings.files:
                 files["files"] = lambda: sentence_inputs(settings)
@@ -96,8 +102,11 @@ class Measurement:
         section |= {"language": self.recipe.language, "task": self.task, "seed": self.seed, "system": self.system}
         if self.recipe.eval.limit is not None:  # absent otherwise, so that full scores keep their keys
             section["limit"] = self.recipe.eval.limit
-        section["code"] = 5
-        name = f"{self.task}-{base_name(self.recipe.base)}-{self.system.replace('/', '-')}"
+        section["code"] = SCORES_CACHE_VERSION
+        system = self.system.replace("/", "-")
+        if system.startswith("control:"):
+            system = re.sub(r"\W+", "-", system)
+        name = f"{self.task}-{base_name(self.recipe.base)}-{system}"
         root = self.workspace / "scores" / self.recipe.language
         return resolve_inputs(Artifact(root, name, "scores", section, inputs, parents, self._local_files), files)
 

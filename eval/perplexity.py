@@ -1,6 +1,7 @@
 """Pseudo-perplexity and related figures from the log-likelihoods of masked tokens (pseudo_likelihood.py makes these).
 
-Pseudo-perplexity: Salazar et al. 2020, "Masked Language Model Scoring" (arXiv 1910.14659), equation 3.
+Pseudo-perplexity: Salazar et al. 2020, "Masked Language Model Scoring" (arXiv 1910.14659), equation 3. Left to right
+within words: Kauf and Ivanova 2023, "A Better Way to Do Masked Language Model Scoring" (arXiv 2305.10588).
 """
 
 import math
@@ -33,10 +34,13 @@ class SentenceScore:
     """In nats, of the special tokens around the sentence, masked too. Used only for the paper's variant."""
     special: int
     """Number of special tokens."""
+    nll_l2r: float | None = None
+    """As `nll`, with the later tokens of the same word masked, too; None if not measured."""
 
 
 def from_row(row: dict[str, Any]) -> SentenceScore:
     """A sentence's score from its row in `predictions.jsonl`."""
+    row = {"nll_l2r": None} | row  # which earlier versions did not measure
     return SentenceScore(**{field.name: row[field.name] for field in fields(SentenceScore)})
 
 
@@ -48,10 +52,11 @@ def count_truncated(scores: Sequence[SentenceScore], sentences: Sequence[str]) -
 def perplexity_metrics(scores: Sequence[SentenceScore]) -> list[Metric]:
     """The metrics that are ratios of sums over sentences, in the order in which they are reported.
 
-    `pseudo_perplexity`: corpus level, exp of the mean -ln p per token. `pseudo_perplexity_paper`: special tokens are
-    masked and counted too, and exp of the mean -ln p is averaged over sentences (arXiv 2502.10140), so a few bad
-    sentences can dominate it. `bits_per_character`, `bits_per_byte`: the same likelihood in units that do not depend on
-    the tokenizer. `unknown_share`: share of [UNK] among the tokens; above a few percent the other figures mean little.
+    `pseudo_perplexity`: corpus level, exp of the mean -ln p per token. `pseudo_perplexity_l2r`: the same from
+    `SentenceScore.nll_l2r`, if all scores have it. `pseudo_perplexity_paper`: special tokens are masked and counted
+    too, and exp of the mean -ln p is averaged over sentences (arXiv 2502.10140), so a few bad sentences can dominate
+    it. `bits_per_character` (and `_l2r`), `bits_per_byte`: the same likelihood in units that do not depend on the
+    tokenizer. `unknown_share`: share of [UNK] among the tokens; above a few percent the other figures mean little.
     Sentences without tokens count in none of them.
     """
     scores = [score for score in scores if score.tokens] or scores
@@ -62,13 +67,18 @@ def perplexity_metrics(scores: Sequence[SentenceScore]) -> list[Metric]:
     unknown = _column(score.unknown for score in scores)
     paper_perplexities = _column(sentence_perplexity(score, special_tokens=True) for score in scores)
     bits = nll / math.log(2)
-    return [
+    metrics = [
         _ratio("pseudo_perplexity", nll, tokens, _exp),
         _ratio("pseudo_perplexity_paper", paper_perplexities, np.ones(len(scores))),
         _ratio("bits_per_character", bits, characters),
         _ratio("bits_per_byte", bits, bytes_),
         _ratio("unknown_share", unknown, tokens),
     ]
+    if all(score.nll_l2r is not None for score in scores):
+        nll_l2r = _column(score.nll_l2r for score in scores)
+        metrics.insert(1, _ratio("pseudo_perplexity_l2r", nll_l2r, tokens, _exp))
+        metrics.insert(4, _ratio("bits_per_character_l2r", nll_l2r / math.log(2), characters))
+    return metrics
 
 
 def median_perplexity(scores: Sequence[SentenceScore], seed: int = 0) -> tuple[float, tuple[float, float]]:

@@ -11,6 +11,7 @@ Unlike UAX 29, and as in CoNLL files,
 """
 
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -93,6 +94,28 @@ def label_units(text: str, tokenizer: Any) -> tuple[list[int], list[Unit]]:
                 units[-1] = Unit(last.start, end, last.token)
         previous_word = word_index
     return encoded["input_ids"], units
+
+
+def word_ends(text: str, offsets: Sequence[tuple[int, int]], is_special: Sequence[bool | int]) -> list[int]:
+    """For each token of a text, the index after the last token of its word.
+
+    `offsets` are the first character and the end of each token. A token belongs to the word that it begins in, or to
+    the next one if it begins between words. A special token is a word by itself, and so is each token in scripts
+    without spaces, unless it shares a character with the one before.
+    """
+    words = split_words(text)
+    last_characters = [word.end for word in words]
+    ends = list(range(1, len(offsets) + 1))
+    for token in reversed(range(1, len(offsets))):
+        if is_special[token - 1] or is_special[token]:
+            continue
+        (previous_start, previous_end), (start, _) = offsets[token - 1], offsets[token]
+        word = bisect_right(last_characters, start)
+        in_same_word = word == bisect_right(last_characters, previous_start) < len(words) and not words[word].unspaced
+        # SentencePiece's token for the space before a word, and the bytes of one character, share a character
+        if in_same_word or start < previous_end:
+            ends[token - 1] = ends[token]
+    return ends
 
 
 def window_starts(tokens: int, window: int, margin: int) -> list[int]:

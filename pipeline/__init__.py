@@ -262,6 +262,6 @@ def _labelled(recipes: "Recipe | Sequence[Recipe] | Mapping[str, Recipe]") -> "d
         return {recipes.name: recipes}
     labelled: dict[str, Recipe] = {}
     for recipe in recipes:
-        label = f"{recipe.language}, {recipe.adapter.type} on {recipe.source}"
+        label = f"{recipe.language}, {recipe.run_name}"
         labelled[label if label not in labelled else f"{label} ({len(labelled) + 1})"] = recipe
     return labelled

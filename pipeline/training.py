@@ -59,7 +59,7 @@ def make_adapter(
         else:
             _train_here(recipe, workspace, prepared, options, progress)
     if launch.reports_result():
-        progress.say(f"adapter: {'there already, ' if finished else ''}{artifact.folder}")
+        progress.say(f"adapter: {'already finished, ' if finished else ''}{artifact.folder}")
     return artifact
 
 
@@ -75,6 +75,7 @@ def estimate_training(
 
     launch.join()
     processes = launch.processes(gpus)
+    recipe = recipe.trained
     prepared = prepared_data(recipe, workspace)
     artifact = adapter_artifact(recipe, workspace, prepared)
     if artifact.exists:

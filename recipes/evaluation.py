@@ -38,6 +38,10 @@ class PseudoPerplexity(Section):
     max_length: Annotated[int, Field(ge=8)] = Field(
         default=256, description="Maximum length of a sentence in tokens; longer ones are truncated."
     )
+    within_word_l2r: bool = Field(
+        default=True,
+        description="true: score each token with the later tokens of its word masked, too, for pseudo_perplexity_l2r.",
+    )
     batch_tokens: Count | None = Field(
         default=None,
         description=f"Tokens per forward pass over masked copies; null: {CPU_BATCH_TOKENS:,} on a CPU, "

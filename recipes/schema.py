@@ -1,12 +1,18 @@
-"""The recipe: every setting of a run with its type, description and default. Defaults are stated nowhere else."""
+"""The recipe: every setting of a run with its type, description and default. Defaults are stated nowhere else.
+
+Numbers that no recipe changes (sizes of splits, thresholds of duplicates, masking fractions) are constants of the
+module that uses them.
+"""
 
 import json
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
-from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ByteSize, Field, PrivateAttr, field_validator, model_validator
 
 from ..workspace.checksums import CONCEPTNET_DUMP
+from ..workspace.errors import UserError
+from .control import Control, LanguageControl, check_control, control_name
 from .evaluation import TASKS, Eval
 from .field_types import Count, Location, Locations, Section, Seed, Share, Text
 from .languages import find_language
@@ -137,8 +143,12 @@ class Corpus(Section):
         description="GlotCC: drop pages with one of these quality warnings. Others: tiny, short_sentences, long_word.",
     )
     drop_religious: bool = Field(default=False, description="GlotCC: drop pages in its religious categories.")
-    drop_boilerplate: bool = Field(default=True, description="Drop menus, breadcrumbs, code and copyright notices.")
-    drop_near_duplicates: bool = Field(default=True, description="Drop near duplicates of earlier lines (MinHash).")
+    drop_boilerplate: bool = Field(
+        default=True, description="Drop menus, breadcrumbs, code, web addresses and copyright notices."
+    )
+    drop_near_duplicates: bool = Field(
+        default=True, description="Drop near duplicates of earlier lines (MinHash, similarity from about 0.7)."
+    )
     drop_task_lines: bool = Field(
         default=True, description="Drop lines that occur, exactly or nearly, in the recipe's task data."
     )
@@ -269,8 +279,43 @@ class Recipe(Section):
         description="Train the adapter on text, graph, both mixed, or fusion: attention over an adapter for each.",
     )
     adapter: Adapter = Field(default=Adapter(), description="The language adapter.")
+    control: Control = Field(
+        default=None,
+        description="Evaluate a control instead of the adapter. untrained: the adapter with random weights; head: the "
+        "LM head alone, trained on the same text; text-fusion: two text adapters fused; {language: CODE}: the adapter "
+        "of another language. null: the adapter.",
+    )
     training: Training = Field(default=Training(), description="Training of the language adapter.")
     eval: Eval = Field(default=Eval(), description="Evaluation.")
+    _other_language: "Recipe | None" = PrivateAttr(default=None)
+    """For `control: {language: ...}`, the same recipe in that language."""
+
+    @property
+    def system(self) -> str:
+        """Name of what is evaluated beside the base: seq_bn/text, control:head seq_bn/text."""
+        adapter = f"{self.adapter.type}/{self.source}"
+        return adapter if self.control is None else f"control:{control_name(self.control)} {adapter}"
+
+    @property
+    def run_name(self) -> str:
+        """What is trained, for messages: seq_bn on text; seq_bn on text, control head."""
+        control = "" if self.control is None else f", control {control_name(self.control)}"
+        return f"{self.adapter.type} on {self.source}{control}"
+
+    @property
+    def trained(self) -> "Recipe":
+        """The recipe whose adapter is trained and evaluated: this one, or the one of the control's language."""
+        if not isinstance(self.control, LanguageControl):
+            return self
+        if self._other_language is None:
+            raise UserError("a recipe with control: {language: ...} has to be read by load_recipe")
+        return self._other_language
+
+    def with_other_language(self, other: "Recipe") -> "Recipe":
+        """A copy whose `trained` is `other`, the recipe of the control's language."""
+        copy = self.model_copy()
+        copy._other_language = other
+        return copy
 
     @field_validator("language", mode="before")
     @classmethod
@@ -296,6 +341,12 @@ class Recipe(Section):
     def _new_head_is_trained(self) -> "Recipe":
         if self.base.new_head and self.adapter.type not in ("none", "full") and not self.adapter.train_head:
             raise ValueError("base.new_head: the new head has to be trained: leave adapter.train_head at true")
+        return self
+
+    @model_validator(mode="after")
+    def _control_fits(self) -> "Recipe":
+        kind, from_scratch = self.adapter.type, self.base.model is None
+        check_control(self.control, self.language, kind, self.source, from_scratch=from_scratch)
         return self
 
     @model_validator(mode="after")

@@ -18,7 +18,8 @@ from ..workspace.artifacts import Artifact, Prepared
 from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress
 from .adapters import language_adapter
-from .artifacts import BASE_FACT, token_artifacts, tokenizer_owner
+from .adapters.controls import head_alone, randomise_identity
+from .artifacts import BASE_FACT, FUSED_SOURCES, token_artifacts, tokenizer_owner
 from .base import load_base, tokenizer_hash
 from .batches import Batch, MaskedSteps, Sampler, plan_batches
 from .device_batch_tokens import find_device_tokens
@@ -100,13 +101,14 @@ def set_up(
     }
     progress.say(f"training {trainable:,} of {parameters:,} parameters on {devices}")
     fixed = _validation_batches(validation, masking, model, settings)
-    return Ready(tokenizer, adapted, model, feed, fixed, schedule_of(settings), facts)
+    return Ready(tokenizer, adapted, model, feed, fixed, schedule_of(recipe), facts)
 
 
-def schedule_of(settings: Training) -> LoopSettings:
-    """The recipe's."""
+def schedule_of(recipe: Recipe) -> LoopSettings:
+    """The recipe's; an untrained control has no steps."""
+    settings = recipe.training
     return LoopSettings(
-        max_steps=settings.max_steps,
+        max_steps=0 if recipe.control == "untrained" else settings.max_steps,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.lr_scheduler_type,
         warmup_steps=settings.warmup_steps,
@@ -120,17 +122,24 @@ def schedule_of(settings: Training) -> LoopSettings:
 
 
 def _adapted(base: PreTrainedModel, recipe: Recipe, parts: dict[str, Artifact]) -> PeftModel | PreTrainedModel:
-    """The base with what is to be trained."""
+    """The base with what is to be trained, or with the weights of an untrained control."""
     from .adapters import fuse_adapters
 
     settings = recipe.adapter
+    if recipe.control == "head":
+        return head_alone(base)
     if not parts:
-        return language_adapter(base, settings)
-    has_coupling = settings.type == "seq_bn_inv" and settings.fusion_coupling != "none"
+        adapted = language_adapter(base, settings)
+        if recipe.control == "untrained":
+            randomise_identity(adapted)
+        return adapted
+    coupling = None
+    if settings.type == "seq_bn_inv" and settings.fusion_coupling != "none":
+        coupling = list(parts)[FUSED_SOURCES.index(settings.fusion_coupling)]
     return fuse_adapters(
         base,
         {name: part.folder for name, part in parts.items()},
-        coupling=settings.fusion_coupling if has_coupling else None,
+        coupling=coupling,
         train_head=settings.train_head,
     )
 

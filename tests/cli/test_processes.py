@@ -103,6 +103,7 @@ def tasks_of_srun(folder: Path, ranks: Sequence[int]) -> list[tuple[int, str]]:
     return list(zip((task.returncode for task in tasks), errors, strict=True))
 
 
+@pytest.mark.slow
 def test_an_error_that_all_tasks_of_srun_meet_is_printed_by_the_first(folder: Path) -> None:
     (first, message), *others = tasks_of_srun(folder, range(3))
     assert (first, message.count("error: ")) == (2, 1)

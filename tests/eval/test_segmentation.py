@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lrl_adapt.eval.segmentation import label_units, split_words, window_of, window_starts
+from lrl_adapt.eval.segmentation import label_units, split_words, window_of, window_starts, word_ends
 from lrl_adapt.workspace.text import clean_line
 
 from .tokenizers import unigram, wordpiece
@@ -41,6 +41,7 @@ def test_words_are_runs_of_letters_marks_and_digits_or_single_signs(script: str)
 
 
 @given(st.text())
+@pytest.mark.slow
 def test_words_are_in_order_and_only_space_and_controls_stand_between(text: str) -> None:
     place = 0
     for word in split_words(text):
@@ -153,3 +154,36 @@ def test_windows_cover_a_text_and_each_place_has_context_in_its_own(length: int,
         assert 0 <= inside < room
         assert window == 0 or inside >= margin
         assert window == len(starts) - 1 or inside < room - margin
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize("script", TEXTS)
+def test_tokens_of_a_text_are_grouped_into_its_words(kind: str, script: str) -> None:
+    text, tokenizer = TEXTS[script], TOKENIZERS[kind]
+    encoded = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
+    offsets = encoded["offset_mapping"]
+    ends = word_ends(text, offsets, encoded["special_tokens_mask"])
+    first, groups = 0, []
+    while first < len(ends):
+        assert set(ends[first : ends[first]]) == {ends[first]}  # a word's tokens all end where it does
+        groups.append(text[offsets[first][0] : offsets[ends[first] - 1][1]].strip())
+        first = ends[first]
+    assert groups[0] == groups[-1] == ""  # special tokens
+    if script in ("thai", "han", "burmese"):
+        assert len(groups) > 2 + len(WORDS[script])  # a run without spaces is cut where the tokenizer cuts it
+    elif kind == "wordpiece":
+        assert groups[1:-1] == WORDS[script]
+    assert "".join(groups) == text.replace(" ", "")
+
+
+def test_a_token_over_two_words_belongs_to_the_first() -> None:
+    assert word_ends("ab). c", [(0, 1), (1, 2), (2, 4), (5, 6)], [0] * 4) == [2, 2, 3, 4]
+
+
+def test_pieces_that_share_a_character_are_one_word_in_scripts_without_spaces() -> None:
+    offsets = [(0, 0), (0, 1), (0, 1), (1, 2), (2, 3), (2, 3), (0, 0)]  # <s>, ▁, 猫, が, two bytes of 寝, </s>
+    assert word_ends("猫が寝", offsets, [1, 0, 0, 0, 0, 0, 1]) == [1, 3, 3, 4, 6, 6, 7]
+
+
+def test_tokens_after_the_last_word_stand_alone() -> None:
+    assert word_ends("a \u200e\u200e", [(0, 1), (2, 3), (3, 4)], [0] * 3) == [1, 2, 3]

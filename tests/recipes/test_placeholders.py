@@ -30,6 +30,7 @@ def test_a_language_without_a_code_for_a_source_says_how_to_leave_it_out() -> No
         load_recipe("mbert", ["language=mlt", "eval.transfer_from=kab-Latn"])  # named by the user
 
 
+@pytest.mark.slow
 def test_a_bundled_task_without_a_code_for_the_language_is_skipped_later() -> None:
     recipe = load_recipe("mbert", ["language=kab-Latn"])
     assert recipe.eval.ner is not None

@@ -8,7 +8,8 @@ import torch
 from lrl_adapt.recipes.schema import Adapter, Recipe
 from lrl_adapt.training.adapters import language_adapter, load_adapter
 from lrl_adapt.training.adapters.files import save_adapter
-from lrl_adapt.training.base import base_identity, load_masked_lm
+from lrl_adapt.training.artifacts import base_identity
+from lrl_adapt.training.base import load_masked_lm
 from lrl_adapt.training.families import FAMILIES, block_number
 from lrl_adapt.workspace.errors import UserError
 

@@ -1,6 +1,6 @@
 """Read data files: tables (csv, tsv, jsonl, json, parquet), CoNLL and text, plain or gzipped.
 
-The ending of the name, in upper or lower case, decides the format; the content decides the dialect.
+The extension of the name, in upper or lower case, decides the format; the content decides the dialect.
 """
 
 import math
@@ -32,6 +32,7 @@ __all__ = [
     "text_in",
 ]
 
+TEXT = (".txt",)
 TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 CONLL = (".txt", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2")
 MAX_SHOWN = 60  # characters of a value in a message
@@ -110,7 +111,7 @@ def is_conll(path: Path) -> bool:
 
 def is_text(path: Path) -> bool:
     """Whether the name is that of a text file."""
-    return _ending(path) == ".txt"
+    return _ending(path) in TEXT
 
 
 class ColumnError(UserError):
@@ -152,7 +153,7 @@ def text_in(value: Any, name: str, place: str) -> str:
         return ""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)  # csv does not distinguish numbers from text either
-    raise UserError(f"{place}, column {name!r}: expected a text, got {describe(value)}")
+    raise UserError(f"{place}, column {name!r}: expected text, got {describe(value)}")
 
 
 def is_missing(value: Any) -> bool:
@@ -163,7 +164,7 @@ def is_missing(value: Any) -> bool:
 def describe(value: Any) -> str:
     """The type and value, for messages."""
     kinds = {list: "a list", dict: "an object", bytes: "bytes (a binary column: store it as a string)"}
-    kinds |= {bool: "true or false", int: "a number", float: "a number", str: "a text"}
+    kinds |= {bool: "true or false", int: "a number", float: "a number", str: "a string"}
     shown = repr(value)
     return f"{kinds.get(type(value), type(value).__name__)}, {shown[:MAX_SHOWN]}{'…' if len(shown) > MAX_SHOWN else ''}"
 
