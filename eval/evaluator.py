@@ -24,7 +24,7 @@ from ..workspace.progress import QUIET, Progress, say_once
 from .measurements import Measurement
 from .metrics import Metric
 from .perplexity import count_truncated, from_row, median_perplexity
-from .predictions import class_details, metrics_of, write_predictions
+from .predictions import MAJORITY_CLASS, class_details, majority_class, metrics_of, write_predictions
 from .pseudo_likelihood import score_sentences
 from .scores import SCORES_FILE, Score, write_scores
 from .task_data import read_task
@@ -180,6 +180,10 @@ class _Scoring:
         )
         label = f"{self.measurement.task} on {self.measurement.system}, seed {self.measurement.seed}"
         rows = train_and_predict(setup, data, draft.folder, self.progress, label)
+        if not data.tags:
+            draft.facts[MAJORITY_CLASS] = majority_class(
+                [str(item.label) for item in data.splits["train"]], rows, data.labels
+            )
         draft.facts["data"] = {split: account.facts() for split, account in data.accounts.items()}
         for split, account in (
             data.accounts.items() if self.measurement.seed == self.measurement.recipe.eval.seeds[0] else ()
