@@ -97,9 +97,9 @@ def require(artifacts: list[Artifact], command: str, recipe: Recipe) -> None:
     missing = [artifact for artifact in artifacts if not artifact.exists]
     if missing:
         names = ", ".join(str(artifact.folder) for artifact in missing)
-        hint = "; note: changing the data of eval also changes the corpus, since their lines are dropped from it"
+        hint = "; note: changing the data of eval also changes the corpus, which does not contain their lines"
         raise UserError(
-            f"{names} does not exist yet; run `lrl-adapt {command}` with the same options first (recipe {recipe.name})"
+            f"{names}: not finished yet; run `lrl-adapt {command}` with the same options first (recipe {recipe.name})"
             + (hint if any(artifact.kind == "corpus" for artifact in missing) else "")
         )
 
