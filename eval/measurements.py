@@ -22,6 +22,7 @@ from .scores import BASE, SCORES_FILE, Score, read_scores
 FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
 NOT_SCORED = FILES | {"dataset", "skip_missing"}  # of a task
 WEIGHTS = ("*.safetensors", "adapter_model.bin")
+NO_TRAINED_HEAD = "the base has no trained LM head"
 ADAPTER_FILES = ("*.json", *WEIGHTS)
 
 
@@ -30,12 +31,14 @@ def measurements(
 ) -> "list[Measurement]":
     """The recipe's tasks, each on the base and on `adapter` if given, with each seed; made or not.
 
-    `adapter` is the recipe's own, or the folder of any other for this base.
+    `adapter` is the recipe's own, or the folder of any other for this base. A base whose LM head is new and untrained
+    gets no pseudo-perplexity.
     """
     return [
         Measurement(recipe, workspace, prepared, system, task, seed)
         for task in tasks_to_run(recipe, skipped_tasks(recipe, prepared.corpus))
         for system in (None, *([adapter] if adapter else []))
+        if not (task == "mlm" and system is None and recipe.base.new_head)
         for seed in (recipe.eval.seeds if task != "mlm" else [None])
     ]
 

@@ -200,9 +200,11 @@ class Builder:
 
     def _add_eval(self, run: "_Run") -> None:
         """The scores of the base and of the adapter on each task with each seed."""
-        from ..eval.measurements import measurements
+        from ..eval.measurements import NO_TRAINED_HEAD, measurements
 
         recipe, prepared = run.recipe, run.prepared
+        if recipe.base.new_head and "mlm" in (recipe.eval.tasks or recipe.eval.configured):
+            self.plan.notes[f"{NO_TRAINED_HEAD}: no pseudo-perplexity for it"] = None
         adapter: Artifact | Path | None = self._adapter
         if adapter is None and recipe.adapter.type != "none":
             adapter = adapter_artifact(recipe, self._workspace, prepared)
