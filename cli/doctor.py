@@ -11,10 +11,11 @@ from typing import Annotated
 import typer
 
 from ..workspace.formatting import format_count, format_size
+from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
 from .guard import guarded
-from .options import DEFAULT_WORKSPACE, examples
+from .options import examples
 from .preflight import show_sources, sources_json
 from .steps import failed_json, labelled_runs
 
@@ -47,7 +48,7 @@ def doctor_cmd(
     planned = plan(runs, workspace=workspace)
     facts = {"python": platform.python_version(), "platform": platform.platform(), **library_versions()}
     facts |= {"devices": _devices(), "disk": _disk(workspace), "hub": _hub(), "workspace": str(workspace.resolve())}
-    terminal.table("lrl-adapt doctor", ("what", "found"), list(facts.items()))
+    terminal.table("lrl-adapt doctor", ("item", "value"), list(facts.items()))
     if not runs:
         terminal.result(facts)
         return
@@ -83,7 +84,7 @@ def _hub() -> str:
         urllib.request.urlopen(constants.ENDPOINT, timeout=HUB_SECONDS).close()  # noqa: S310 - the address of the hub
     except (urllib.error.URLError, OSError, ValueError) as error:
         return f"{constants.ENDPOINT} cannot be reached ({getattr(error, 'reason', error)})"
-    return f"{constants.ENDPOINT} answers"
+    return f"{constants.ENDPOINT} can be reached"
 
 
 def register(app: typer.Typer) -> None:

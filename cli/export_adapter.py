@@ -25,11 +25,11 @@ def export_cmd(
         str,
         typer.Option(
             "--format",
-            help="adapterhub: as `adapters` saves it; merged: LoRA or (IA)³ in the base's weights; peft: PEFT's own.",
+            help="adapterhub: AdapterHub's format; merged: LoRA or (IA)³ merged into the base; peft: PEFT's format.",
         ),
     ] = "peft",
     bits: Annotated[
-        int | None, typer.Option(help="peft: store the matrices in 8, 4 or 1 bits; default: 32.", show_default=False)
+        int | None, typer.Option(help="peft: bits per value of a matrix, 8, 4 or 1; default: 32.", show_default=False)
     ] = None,
     base: Annotated[
         str | None,

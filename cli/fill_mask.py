@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..workspace.formatting import format_percent, format_significant
+from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal, json_line
 from .guard import guarded
-from .options import DEFAULT_WORKSPACE, examples
+from .options import examples
 from .texts import TextFile, Texts, read_texts
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
     language: options.Language = None,
     cpu: options.Cpu = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a line for each text, mask and adapter.")
+        bool, typer.Option("--json", help="Print one JSON object per line for each text, mask and adapter.")
     ] = False,
     debug: options.Debug = False,
 ) -> None:
@@ -96,7 +97,7 @@ def _percent(probability: float) -> str:
 
 
 def _short_names(adapters: list[str]) -> list[str]:
-    """The last parts of the folders if they differ, else the whole paths."""
+    """The last parts of the folders if they differ, else the full paths."""
     names = [Path(adapter).name for adapter in adapters]
     return names if len(set(names)) == len(names) else adapters
 

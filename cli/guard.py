@@ -31,9 +31,9 @@ def guarded(command: F) -> F:
             raise
         except KeyboardInterrupt as stop:
             if reports_result():
-                typer.echo(str(stop) or "interrupted; nothing half-written is left", err=True)
+                typer.echo(str(stop) or "interrupted; no partial results are left behind", err=True)
             raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:  # the reader of our output has gone: `lrl-adapt languages | head`
+        except BrokenPipeError:  # the reader of our output has closed it: `lrl-adapt languages | head`
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives until exit
             raise typer.Exit(0) from None
         except Exception as error:
@@ -44,7 +44,7 @@ def guarded(command: F) -> F:
 
 
 def _report(error: Exception, *, debug: bool) -> None:
-    """Print an error, once where several processes meet it."""
+    """Print an error, only once if several processes raise it."""
     if not is_main():
         time.sleep(SECONDS_FOR_THE_FIRST)  # it mostly prints the same error, and torchrun then ends this one
         if not main_process_runs(SECONDS_TO_JOIN):

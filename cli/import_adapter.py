@@ -1,4 +1,4 @@
-"""`lrl-adapt import-adapter`: an AdapterHub adapter converted to PEFT's form."""
+"""`lrl-adapt import-adapter`: an AdapterHub adapter converted to PEFT's format."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ def import_cmd(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="FOLDER", help="Folder that `adapters` or adapter-transformers saved; of a fusion, the fusion's."
+            metavar="FOLDER", help="Folder saved by `adapters` or adapter-transformers; for a fusion, the fusion's own."
         ),
     ],
     base: Base,
@@ -38,7 +38,7 @@ def import_cmd(
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Convert an AdapterHub adapter (pytorch_adapter.bin or safetensors, with or without head) to PEFT's form."""
+    """Convert an AdapterHub adapter (pytorch_adapter.bin or safetensors, with or without head) to PEFT's format."""
     from ..training.import_export import import_adapter
     from .steps import require_single_process
 

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from ..workspace.home import WORKSPACE_VARIABLE
+
 RecipeArgument = Annotated[
     str | None,
     typer.Argument(
@@ -24,7 +26,9 @@ Set = Annotated[
         show_default=False,
     ),
 ]
-Workspace = Annotated[Path, typer.Option("--workspace", "-w", envvar="LRL_ADAPT_HOME", help="Folder for all results.")]
+Workspace = Annotated[
+    Path, typer.Option("--workspace", "-w", envvar=WORKSPACE_VARIABLE, help="Folder for all results.")
+]
 
 
 def split_commas(values: list[str] | None) -> list[str] | None:
@@ -110,8 +114,6 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the Python traceback 
 
 Base = Annotated[str, typer.Option("--base", help="Hub id or folder of the base model.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write; it must not exist yet.")]
-
-DEFAULT_WORKSPACE = Path("lrl-runs")
 
 
 def overrides(

@@ -10,10 +10,11 @@ from typing import Annotated, TextIO
 import typer
 
 from ..workspace.errors import UserError
+from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal, json_line
 from .guard import guarded
-from .options import DEFAULT_WORKSPACE, examples
+from .options import examples
 from .texts import TextFile, Texts, read_texts
 
 EPILOG = examples(
@@ -34,7 +35,7 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
         typer.Option(
             "--adapter",
             "-a",
-            help="Folder that `eval` made under scores/, or the task-adapter in it; default: the newest for --task.",
+            help="Folder that `eval` wrote under scores/, or task-adapter in it; default: the newest for --task.",
             show_default=False,
         ),
     ] = None,
@@ -59,10 +60,10 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
     cpu: options.Cpu = False,
     debug: options.Debug = False,
 ) -> None:
-    """Label texts with a trained task adapter. Prints one JSON object a line.
+    """Label texts with a trained task adapter. Prints one JSON object per line.
 
-    Classes come with their probabilities, entities with their types and their first and last characters. Texts longer
-    than the model takes are read in windows.
+    Classes come with their probabilities, entities with their types and character offsets. Texts longer than the
+    maximum length of the model are split into windows.
     """
     from ..eval.inference.predict import choose_task_adapter, label_texts
     from .steps import require_single_process, use_cpu
@@ -86,7 +87,7 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
 
 @contextmanager
 def _opened(out: Path | None) -> Iterator[TextIO]:
-    """`out`, which is written whole or not at all; standard output if there is none."""
+    """`out`, which is written completely or not at all; standard output if there is none."""
     from ..workspace.artifacts import replace_with
 
     if out is None:

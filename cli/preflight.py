@@ -1,4 +1,4 @@
-"""The table of what recipes need from elsewhere, shown before anything is downloaded."""
+"""The table of the models and data that recipes need, shown before anything is downloaded."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def show_sources(terminal: Terminal, plan: "Plan") -> None:
-    """Print what the runs need from elsewhere, unless everything is local or finished."""
+    """Print which models and data the runs need, unless everything is local or finished."""
     if all(source.state in ("local", "finished") for _, source in plan.sources):
         return
     single_language = len({recipe.language for recipe in plan.runs.values()}) == 1
@@ -23,7 +23,7 @@ def show_sources(terminal: Terminal, plan: "Plan") -> None:
     columns = ("part", "place", "state", "size", "licence", "note")
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
-    terminal.table("Needed from elsewhere", columns, rows)
+    terminal.table("Required models and data", columns, rows)
 
 
 def sources_json(plan: "Plan") -> dict[str, Any]:

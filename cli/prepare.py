@@ -1,14 +1,15 @@
-"""`lrl-adapt prepare`: corpus and graph into artifacts."""
+"""`lrl-adapt prepare`: corpus and graph into artifacts, in the order that pipeline/build.py decides."""
 
 from collections.abc import Iterable
 
 import typer
 
 from ..workspace.artifacts import Artifact
+from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
 from .guard import guarded
-from .options import DEFAULT_WORKSPACE, examples
+from .options import examples
 from .steps import describe_all, failed_json, finish_dry_run, labelled_runs, require_single_process
 
 EPILOG = examples(

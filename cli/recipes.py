@@ -64,7 +64,7 @@ def copy_cmd(
     force: Force = False,
     debug: options.Debug = False,
 ) -> None:
-    """Copy a recipe for editing, with the JSON schema by which editors complete and check it."""
+    """Copy a recipe for editing, with the JSON schema that editors use for completion and checks."""
     from ..recipes.loading import find_recipe
     from ..recipes.schema import json_schema
     from ..workspace.errors import UserError
@@ -73,7 +73,7 @@ def copy_cmd(
     if target.is_dir():
         target = target / "recipe.yaml"
     if target.exists() and not force:
-        raise UserError(f"{target} exists already; add --force to overwrite it, or name another file")
+        raise UserError(f"{target} already exists; add --force to overwrite it, or name another file")
     lines = source.read_text(encoding="utf-8").split("\n")
     if lines[0].startswith(EDITOR_LINE):
         lines[0] = f"{EDITOR_LINE}{SCHEMA_FILE}"
@@ -88,7 +88,7 @@ def copy_cmd(
     (target.parent / SCHEMA_FILE).write_text(json_schema(), encoding="utf-8")
     typer.echo(target)
     if code is None and language_lines:
-        typer.echo(f"note: {lines[language_lines[0]].partition('#')[0].strip()}; change it to yours", err=True)
+        typer.echo(f"note: {lines[language_lines[0]].partition('#')[0].strip()}; change it to your language", err=True)
 
 
 @app.command("schema", epilog=examples("lrl-adapt recipes schema", "lrl-adapt recipes schema recipe.schema.json"))
@@ -127,7 +127,7 @@ def check_cmd(
         typer.echo(json.dumps({"recipe": runs[0].name, "ok": True}))
         return
     for run in runs:
-        typer.echo(f"{run.name}: valid ({run.language}, {run.adapter.type} on {run.source})")
+        typer.echo(f"{run.name}: valid ({run.language}, {run.run_name})")
 
 
 def _summary(path: Path) -> str:

@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
+from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
 from .guard import guarded
-from .options import DEFAULT_WORKSPACE, examples
+from .options import examples
 from .steps import require_single_process
 
 EPILOG = examples(
@@ -22,7 +23,7 @@ Scores = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="SCORES",
-        help="scores.json files, their folders, or whole workspaces; default: the workspace.",
+        help="scores.json files, their folders, or workspaces; default: the workspace.",
         show_default=False,
     ),
 ]
@@ -31,7 +32,7 @@ Languages = Annotated[
     typer.Option(
         "--language",
         "-l",
-        help="Only this language, in any code; may be repeated, or given as a comma-separated list.",
+        help="Only this language, by any of its codes; may be repeated, or a comma-separated list.",
         callback=options.split_commas,
         show_default=False,
     ),
@@ -68,7 +69,7 @@ def report_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Gather scores into one HTML page, with the same tables as CSV, Markdown and LaTeX, and the figures as files."""
+    """Write an HTML page with all scores, the same tables as CSV, Markdown and LaTeX, and the figures as files."""
     from ..pipeline import report
     from ..recipes.languages import language_code
 

@@ -2,11 +2,12 @@
 
 import typer
 
+from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
 from .evaluate import data_json, score_json, show_scores
 from .guard import guarded
-from .options import DEFAULT_WORKSPACE, examples
+from .options import examples
 from .preflight import show_sources, sources_json
 from .steps import describe_all, failed_json, labelled_runs, require_single_process, show_plan, use_cpu
 
@@ -34,7 +35,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Prepare the data, train the adapter, evaluate it and write the report. Finished steps are skipped.
 
-    For a grid recipe, does every run; one that fails does not stop the others, and is named at the end.
+    For a grid recipe, does every run; one that fails does not stop the others, and is reported at the end.
     """
     from ..pipeline import plan
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def labelled_runs(recipe: str | None, *overrides: Sequence[str]) -> "dict[str, Recipe]":
-    """Every run of a recipe's grid with each of the sets of overrides, by the words that choose it."""
+    """Every run of a recipe's grid with each of the sets of overrides, by the overrides that select it."""
     from ..recipes.loading import load_runs
 
     return {_label(words): run for given in overrides for words, run in load_runs(recipe, given)}
 
 
 def use_cpu(wanted: bool) -> None:
-    """Say --cpu in accelerate's way, which processes that are started hear too."""
+    """Apply --cpu through accelerate's environment variable, which started processes inherit."""
     if wanted:
         os.environ["ACCELERATE_USE_CPU"] = "true"
 
@@ -65,7 +65,7 @@ def finish_dry_run(terminal: Terminal, plan: "Plan") -> None:
 
 
 def as_yaml(recipe: "Recipe") -> str:
-    """The resolved recipe, defaults filled in and secrets of addresses left out."""
+    """The resolved recipe, with defaults filled in and without the secrets in addresses."""
     import yaml
 
     from ..recipes.placeholders import public_settings
@@ -91,7 +91,7 @@ def failed_json(outcome: "Outcome") -> dict[str, Any]:
 
 
 def facts_rows(artifact: Artifact) -> list[tuple[str, str]]:
-    """The facts of an artifact as table rows, nested ones in short."""
+    """The facts of an artifact as table rows, nested ones as JSON."""
     facts: Mapping[str, Any] = artifact.manifest()["facts"]
     return [
         (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
@@ -100,5 +100,5 @@ def facts_rows(artifact: Artifact) -> list[tuple[str, str]]:
 
 
 def _label(overrides: Sequence[str]) -> str:
-    """What chooses a run of a grid, in words."""
+    """The overrides that select a run of a grid, as text."""
     return " ".join(word for word in overrides if word != "grid=null")

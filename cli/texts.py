@@ -35,7 +35,7 @@ def read_texts(texts: Sequence[str] | None, file: Path | None) -> Iterator[str]:
         raise UserError("give texts or --file, not both")
     if file and is_table(file):
         raise UserError(
-            f"--file {file}: expected lines of text, not a table; write its texts into a .txt file, one a line"
+            f"--file {file}: expected lines of text, not a table; write its texts into a .txt file, one per line"
         )
     if file:
         with open_text(file) as lines:
@@ -48,7 +48,7 @@ def read_texts(texts: Sequence[str] | None, file: Path | None) -> Iterator[str]:
         # not sys.stdin itself, whose encoding depends on the locale
         lines = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig")
         try:
-            yield from _lines(lines, "the standard input")
+            yield from _lines(lines, "standard input")
         except UnicodeDecodeError as error:
             raise UserError(f"standard input: not UTF-8 text (byte {error.start}: {error.reason})") from error
 

@@ -6,10 +6,11 @@ import typer
 
 from ..workspace.artifacts import Artifact
 from ..workspace.errors import UserError
+from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
 from .guard import guarded
-from .options import DEFAULT_WORKSPACE, examples
+from .options import examples
 from .steps import describe, facts_rows, failed_json, labelled_runs, show_plan, use_cpu
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def train_cmd(  # noqa: PLR0913, PLR0917
     runs = {label: run for label, run in given.items() if run.adapter.type != "none"}
     if len(runs) > 1 and joined():
         raise UserError(
-            f"this recipe is a grid of {len(runs)} runs, and several processes train one run: choose it with --set or "
+            f"this recipe is a grid of {len(runs)} runs, but several processes train one run: choose one with --set or "
             "the short options, or start `lrl-adapt train` without torchrun or srun"
         )
     parts = ("prepare", "train") if dry_run else ("train",)
@@ -101,7 +102,7 @@ def _show_plan(planned: "Plan", terminal: Terminal, gpus: int | None) -> None:
     single = len(planned.runs) == 1
     for number, label in enumerate(planned.runs):
         if costs := outcome.costs.get(label):
-            title = "What training would take here" + ("" if single else f", {label}")
+            title = "Estimated cost of training" + ("" if single else f", {label}")
             terminal.table(title, ("fact", "value"), [(name, f"{value}") for name, value in costs.items()])
             about = result if single else result["runs"][number]
             about["training"] = costs

@@ -6,14 +6,14 @@ The files in the order in which text passes through them:
     clean.py           a batch of documents to lines: parallel.py runs it in several processes
     encoding.py          repairs broken encoding
     filters.py           which pages and lines are dropped
-    line_features.py     what the filters look at, and the key of exact duplicates
-    minhash.py           what near duplicates are found by
+    line_features.py     the features for the filters, and the key of exact duplicates
+    minhash.py           the hashes for finding near-duplicates
     staged_lines.py    lines on disk until all are read; then which of them stay
     sampling.py          the sample of pages under max_bytes and max_documents; repeats of small files
-    duplicates.py        exact and near duplicates
+    duplicates.py        exact and near-duplicates
     disk_array.py        arrays on disk
     task_texts.py      the texts of the recipe's tasks, which must not be trained on
-    split_files.py     train, validation and test files
+    write_splits.py    train, validation and test files
     card.py            the data card; reasons.py names what was dropped and by which field of the recipe
     prepare.py         all of it together: the corpus artifact
 """

@@ -33,7 +33,7 @@ def corpus_card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> st
             *rows,
             "",
             *_passes(facts.get("passes", [])),
-            "## From page to line",
+            "## From pages to lines",
             "",
             *(f"- {reason}: {count:,} pages" for reason, count in facts["pages"].items()),
             *_text_changes(facts.get("text", {})),
@@ -57,15 +57,13 @@ def _source(source: dict[str, Any]) -> str:
 
 
 def _passes(passes: list[tuple[str, int]]) -> list[str]:
-    """How often the text of each file stands in train, where sampling repeats the smaller files."""
+    """How often the text of each file is in train, if sampling repeats the smaller files."""
     repeated = ", ".join(f"{file} {count}" for file, count in passes if count > 1)
-    return (
-        [f"Files whose text is repeated in train, and how often it stands there: {repeated}.", ""] if repeated else []
-    )
+    return [f"Files that are repeated in train, and how often each one is there: {repeated}.", ""] if repeated else []
 
 
 def _text_changes(counts: dict[str, int]) -> list[str]:
-    return [f"- text put into one form: {describe_changes(Counter(counts))}"] if counts else []
+    return [f"- text normalised: {describe_changes(Counter(counts))}"] if counts else []
 
 
 def _filters(facts: dict[str, Any]) -> list[str]:
@@ -73,7 +71,7 @@ def _filters(facts: dict[str, Any]) -> list[str]:
     counts, sizes = facts["counts"], facts["bytes_by_outcome"]
     lines, size = sum(counts.values()), sum(sizes.values())
     table = ["| filter | lines dropped | lines left | MB left |", "|---|---|---|---|"]
-    table.append(f"| (lines cut from the pages) | | {lines:,} | {_megabytes(size)} |")
+    table.append(f"| (all lines of the pages) | | {lines:,} | {_megabytes(size)} |")
     for reason, count in counts.items():
         if reason == KEPT or not count:
             continue
@@ -92,8 +90,8 @@ def _megabytes(size: int) -> str:
 def _rules(corpus: Corpus, language: Language) -> list[str]:
     """What the filters mean, with the recipe's numbers."""
     near = (
-        "Near duplicate: similar in its character 5-grams to another line (MinHash; a Jaccard similarity of 0.8 is "
-        "found in 93 % of the cases)."
+        "Near duplicate: similar in its character 5-grams to another line (MinHash; 93 % of the pairs with a "
+        "Jaccard similarity of 0.8 are found)."
         if corpus.drop_near_duplicates
         else "Near duplicates were kept."
     )
@@ -101,7 +99,7 @@ def _rules(corpus: Corpus, language: Language) -> list[str]:
         "In a task: equal to a text of the recipe's tasks in any split, or to a part of one"
         f"{', or a near duplicate of it' if corpus.drop_near_duplicates else ''}."
         if corpus.drop_task_lines
-        else "Texts of the tasks were not looked for."
+        else "Lines that occur in the tasks were kept."
     )
     return [
         f"A line has {corpus.min_characters} to {corpus.max_characters} characters, at least "

@@ -1,7 +1,7 @@
 """From a batch of documents to the lines worth keeping, with counts of what was dropped and changed on the way.
 
-Pages are filtered, their text is cleaned and cut into lines, the lines are filtered, and what duplicates will be found
-by is computed. Nothing here depends on another batch, so batches may be cleaned in any process (parallel.py).
+Pages are filtered, their text is cleaned and cut into lines, the lines are filtered, and the hashes for finding
+duplicates are computed. Nothing here depends on another batch, so batches may be cleaned in any process (parallel.py).
 """
 
 import hashlib
@@ -125,10 +125,10 @@ def clean_texts(texts: list[str], *, repair: bool = True) -> tuple[list[str], in
 
 
 def lines_of(text: str, corpus: Corpus, language: str) -> Iterator[str]:
-    """Lines with white space folded, none empty; cut into sentences if the recipe says so or a line is too long.
+    """Lines with white space collapsed, none empty; cut into sentences if the recipe says so or a line is too long.
 
     `language` is an ISO 639 code; the sentence splitter goes by punctuation where it does not know it. Sentences that
-    are too long still are cut at spaces, which is where Thai and Lao end theirs.
+    are still too long are cut at spaces, which is where Thai and Lao end theirs.
     """
     for raw in text.splitlines():
         line = " ".join(raw.split())

@@ -1,4 +1,4 @@
-"""Arrays on disk, appended to as lines come and read a part at a time, since a corpus may outgrow memory."""
+"""Arrays on disk, appended to as lines arrive and read a part at a time, since a corpus may exceed memory."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ PART = 2_000_000  # rows in memory at a time
 class DiskArray:
     """An append-only file of rows of one type; a row is one number, or `width` of them.
 
-    It is read with plain reads: the pages of a memory map would count as memory used, and are held on to.
+    It is read with plain reads: the pages of a memory map would count as used memory, and are not released.
     """
 
     def __init__(self, path: Path, dtype: type[numpy.generic], width: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""Exact and near duplicates among lines whose hashes are on disk: a byte of memory a line."""
+"""Exact and near-duplicates among lines whose hashes are on disk, with one byte of memory per line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,9 @@ from .code_points import Array
 from .disk_array import PART, DiskArray
 from .minhash import BANDS, PERMUTATIONS
 
-SIMILARITY = 0.7  # share of equal signature values from which on two lines are near duplicates
+# Share of equal signature values from which on two lines are near duplicates. It goes with BANDS and ROWS: see the head
+# of minhash.py. Raise `CACHE_VERSION` in prepare.py with it.
+SIMILARITY = 0.7
 PAIRS = 1_000_000  # pairs whose signatures are compared at once: 128 MB
 NEW, DUPLICATE, TASK_DUPLICATE = range(3)  # a line's verdict; the last: a duplicate of a line of the tasks
 
@@ -17,7 +19,7 @@ NEW, DUPLICATE, TASK_DUPLICATE = range(3)  # a line's verdict; the last: a dupli
 class DuplicateIndex:
     """Hashes of lines in the order they were added, in `folder`. The first lines may come from the recipe's tasks.
 
-    Near duplicates are lines whose signatures agree in SIMILARITY of their values with those of the first line of a
+    Near-duplicates are lines whose signatures agree in SIMILARITY of their values with those of the first line of a
     band that they share. With the numbers of `minhash` a pair of Jaccard similarity 0.9 is found in 99.9 % of the
     cases, of 0.8 in 93 %, of 0.7 in 39 %, of 0.6 in 2 %, of 0.5 hardly ever; a little less often in large groups of
     similar lines, where the first line of the band is another one.
@@ -40,7 +42,7 @@ class DuplicateIndex:
     ) -> None:
         """Add lines: keys, uint64 (lines,); bands, uint64 (lines, BANDS); signatures, uint8 (lines, PERMUTATIONS).
 
-        Bands and signatures may have no rows where near duplicates are not looked for. `task` marks lines of the
+        Bands and signatures have no rows if near-duplicates are kept. `task` marks lines of the
         tasks. Of equal lines the one with the lowest rank stays, those of the tasks come before all others; by default
         the one added first stays.
         """

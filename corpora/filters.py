@@ -1,7 +1,8 @@
 """The filters: which pages are dropped by GlotCC's annotations, and which lines by their features.
 
 A new filter of lines needs a feature in line_features.py, a line in `line_filters`, a field of `Corpus` in
-recipes/schema.py, and its reason with that field in reasons.py.
+recipes/schema.py, its reason with that field in reasons.py, and a higher
+`CACHE_VERSION` in prepare.py if existing recipes give another corpus.
 """
 
 from ..recipes.schema import Corpus

@@ -1,4 +1,4 @@
-"""What the filters look at in a line, computed for a batch of lines at once; and the key of exact duplicates.
+"""The features of lines that the filters use, computed for a batch at once; and the key of exact duplicates.
 
 Every code point has a class, a byte of bits ("a letter", "of the language's script", ...). Looking the classes up and
 adding them line by line gives every share that a filter needs.
@@ -16,7 +16,14 @@ from .code_points import GOLDEN_RATIO, LAST_LETTER, Array, code_points, mix_bits
 # Bits of a code point's class.
 LETTER, HAS_SCRIPT, IN_SCRIPT, IN_KEY, SPACE, MENU_SIGN, CODE_SIGN, OPENING_QUOTE = (1 << bit for bit in range(8))
 SIGNS = {MENU_SIGN: "<>|»•›→", CODE_SIGN: "{}©", OPENING_QUOTE: "«‹", SPACE: "\n"}
-PHRASES = ("javascript", "lorem ipsum", "all rights reserved", "cookie policy", "http://", "https://")
+PHRASES = (  # of boilerplate, web addresses among them
+    "javascript",
+    "lorem ipsum",
+    "all rights reserved",
+    "cookie policy",
+    "http://",
+    "https://",
+)
 MENU_LIMIT = 3  # menu signs from which on a line is a menu
 NO_SCRIPT = ("Zyyy", "Zinh", "Zzzz")  # common to several scripts, inherited, unknown
 SCRIPT_MEMBERS = {  # ISO 15924 codes that stand for several scripts

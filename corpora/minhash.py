@@ -1,4 +1,4 @@
-"""MinHash signatures and LSH bands of lines, by which near duplicates are found (Broder 1997).
+"""MinHash signatures and LSH bands of lines, for finding near-duplicates (Broder 1997).
 
 A line's shingles are its character 5-grams in lower case. Each of PERMUTATIONS hash functions takes the lowest hash
 over the shingles; the share of equal values in two signatures estimates the Jaccard similarity s of the two lines.
@@ -6,7 +6,7 @@ over the shingles; the share of equal values in two signatures estimates the Jac
 Comparing every pair of lines is out of the question. So the signature is cut into BANDS bands of ROWS values, and only
 lines that agree in a whole band are compared; that happens with probability 1 - (1 - s ** ROWS) ** BANDS. The curve
 rises where s is about (1 / BANDS) ** (1 / ROWS) = 0.68 (Leskovec, Rajaraman, Ullman, Mining of Massive Datasets,
-section 3.4). Whoever changes the threshold of near duplicates (SIMILARITY in duplicates.py) should keep the two close.
+section 3.4). If you change the threshold of near-duplicates (SIMILARITY in duplicates.py), keep the two close.
 """
 
 from itertools import chain

@@ -25,7 +25,7 @@ def clean_all(
     """Clean batches and yield them in their order; after the first few in `workers` processes, if more than one.
 
     The processes import the main script anew (spawn), so a script that asks for them needs
-    `if __name__ == "__main__":`. Raises UserError where one of them is killed.
+    `if __name__ == "__main__":`. Raises UserError if one of them is killed.
     """
     batches = iter(batches)
     yield from (clean(batch, corpus, language) for batch in islice(batches, FIRST_BATCHES if workers > 1 else None))
@@ -42,7 +42,7 @@ def clean_all(
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
-        raise UserError("a process that cleans text was killed: is there too little memory?") from error
+        raise UserError("a process that cleans text was killed; it may have run out of memory") from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -24,9 +24,9 @@ from .parallel import clean_all
 from .readers import CorpusFiles, Document, DocumentReader, find_files
 from .reasons import EMPTY, KEPT, NOT_SAMPLED, REASONS, Outcome, left_out
 from .sampling import file_passes
-from .split_files import write_splits
 from .staged_lines import StagedLines
 from .task_texts import task_inputs, task_texts
+from .write_splits import write_splits
 
 CACHE_VERSION = 3  # raise it when the same text and recipe give other files, so that corpora made before are not reused
 BATCH_CHARACTERS = 2_000_000  # cleaned together
@@ -35,7 +35,7 @@ BATCH_CHARACTERS = 2_000_000  # cleaned together
 def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     """The recipe's corpus. Local files count by content; GlotCC by hub id, revision and language.
 
-    Where local files are missing, a finished corpus takes its place: see `resolve_inputs`.
+    If local files are missing, a finished corpus is used instead: see `resolve_inputs`.
     """
     corpus = _section(recipe)
     unread = {"sampling"} if corpus.sampling == 1 else set[str]()
@@ -52,7 +52,7 @@ def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
 
 
 def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET, workers: int = 1) -> Artifact:
-    """Read, clean (in `workers` processes) and split the recipe's text unless that is done.
+    """Read, clean (in `workers` processes) and split the recipe's text, unless that is finished.
 
     Raises UserError where a file cannot be read or no line is left.
     """
@@ -75,7 +75,9 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
         _count_outcomes(tally, lines, outcome)
         _require_lines(tally, recipe.language)
         if _falls_short(tally):
-            progress.say("fewer than max_bytes or max_documents are kept: there were more duplicates than expected")
+            progress.say(
+                "the corpus is smaller than max_bytes or max_documents: there were more duplicates than expected"
+            )
         times = (outcome == Outcome.KEPT).astype(numpy.uint16)
         if corpus.sampling < 1:
             passes = file_passes(_kept_bytes_by_file(lines, outcome, len(files.read)), corpus.sampling)
@@ -90,7 +92,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
         "text": dict(tally.text),
     }
     if tally.text:
-        progress.say(f"text put into one form: {describe_changes(tally.text)}")
+        progress.say(f"text normalised: {describe_changes(tally.text)}")
     (draft.folder / "card.md").write_text(corpus_card(language, corpus, draft.facts), encoding="utf-8")
 
 
@@ -113,7 +115,7 @@ def _stage(recipe: Recipe, files: CorpusFiles, lines: StagedLines, progress: Pro
     cleaned_batches = clean_all(batches, corpus, find_language(recipe.language), workers)
     tally = Tally()
     for cleaned in progress.track(
-        cleaned_batches, f"clean text, blocks of {BATCH_CHARACTERS // 1_000_000} M characters"
+        cleaned_batches, f"clean text, blocks of {BATCH_CHARACTERS // 1_000_000} million characters"
     ):
         tally.add(cleaned.tally)
         lines.add(cleaned)
@@ -153,7 +155,7 @@ def _count_outcomes(tally: Tally, lines: StagedLines, outcome: Array) -> None:
 
 
 def _require_lines(tally: Tally, language: str) -> None:
-    """Raise UserError, with what can be done, where no line is kept."""
+    """Raise UserError, which says what to do, if no line is kept."""
     if tally.lines[KEPT]:
         return
     reasons = left_out(tally.pages, tally.lines)
@@ -165,7 +167,7 @@ def _require_lines(tally: Tally, language: str) -> None:
 
 
 def _falls_short(tally: Tally) -> bool:
-    """Whether pages were left out for a cap that is not reached after all, for duplicates took too much."""
+    """Whether pages were skipped because of a cap that is not reached after all, since many lines were duplicates."""
     duplicates = tally.lines[REASONS[Outcome.DUPLICATE]] + tally.lines[REASONS[Outcome.NEAR_DUPLICATE]]
     return bool(tally.lines[NOT_SAMPLED] and not tally.lines[REASONS[Outcome.OVER_CAP]] and duplicates)
 

@@ -1,7 +1,8 @@
 """From the recipe's files, local ones or GlotCC's shards, to documents, one after the other.
 
-How a file is read goes by its ending: text is read here, tables (csv, tsv, jsonl, json, parquet) by `workspace.tables`,
-and which endings of a folder are read at all says `workspace.locations`. A new format belongs to those two.
+The extension of a file decides how it is read: text here, tables (csv, tsv, jsonl, json, parquet) by
+`workspace.tables`; `workspace.locations` decides which files of a folder are read. A new format starts with its
+extension in `workspace/tables/__init__.py`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -85,9 +86,9 @@ def find_files(corpus: Corpus, language: str, progress: Progress = QUIET) -> Cor
 
 
 class DocumentReader:
-    """Reads the documents of file after file; `empty` counts those without text, which are left out.
+    """Reads the documents of file after file; `empty` counts those without text, which are skipped.
 
-    `progress` is told how a file is read where its name does not say.
+    Reports to `progress` how a file is read if its name does not show it.
     """
 
     def __init__(self, text_column: str | None = None, progress: Progress = QUIET) -> None:

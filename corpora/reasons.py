@@ -1,4 +1,4 @@
-"""What becomes of pages and lines: the reasons for dropping them, and the field of the recipe that decides each."""
+"""What happens to pages and lines: the reasons for dropping them, and the field of the recipe that decides each."""
 
 from collections.abc import Mapping
 from enum import IntEnum
@@ -9,7 +9,7 @@ NOT_SAMPLED = "not sampled"
 
 
 class Outcome(IntEnum):
-    """What becomes of a staged line, as a number that arrays hold."""
+    """What happens to a staged line, as a number for arrays."""
 
     KEPT = 0
     NOT_SAMPLED = 1

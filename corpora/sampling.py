@@ -157,7 +157,7 @@ def _rank(document: Document) -> int:
 
 
 def file_passes(sizes: Array, power: float) -> Array:
-    """How often each file's text stands in train, from the files' sizes: 1 to MOST_PASSES, uint16 (files,).
+    """How often each file's text is in train, from the files' sizes: 1 to MOST_PASSES, uint16 (files,).
 
     Sizes to the power of 1 / T are sampling with temperature T (Conneau and Lample 2019, section 3.1).
     """

@@ -1,6 +1,6 @@
 """Cleaned lines on disk: written while documents are read, read again once it is known which of them stay.
 
-Which lines stay can only be told at the end, when all have been seen: an earlier line may turn out to be the duplicate
+Which lines stay is only known at the end, when all have been seen: an earlier line may turn out to be the duplicate
 of one that comes later but ranks lower in the sample. So text goes to a compressed file, and hashes, sizes and ranks to
 arrays beside it; a byte a line, its outcome, is all that memory holds.
 """
@@ -13,7 +13,7 @@ import pyarrow
 import pyarrow.ipc
 
 from ..recipes.schema import Corpus
-from ..recipes.splits import DATA_BOUNDS, SPLITS, split_of
+from ..recipes.splits import CORPUS_BOUNDS, SPLITS, split_of
 from .clean import Cleaned
 from .code_points import Array
 from .disk_array import DiskArray
@@ -27,7 +27,9 @@ SCHEMA = pyarrow.schema(
 NAME_DIGITS = 16  # hexadecimal digits of a document's name
 # The split's index by the first byte of a document's digest. A whole byte has no room for 80 and 10 %: 205 of its 256
 # values are train, 26 validation, 25 test.
-SPLIT_OF_BYTE = numpy.array([SPLITS.index(split_of(byte / 256, DATA_BOUNDS)) for byte in range(256)], dtype=numpy.int8)
+SPLIT_OF_BYTE = numpy.array(
+    [SPLITS.index(split_of(byte / 256, CORPUS_BOUNDS)) for byte in range(256)], dtype=numpy.int8
+)
 
 
 class StagedLines:

@@ -29,7 +29,7 @@ def task_inputs(evaluation: Eval) -> dict[str, str]:
 def task_texts(recipe: Recipe, cache: Path, skipped: Collection[str], progress: Progress = QUIET) -> list[str]:
     """Every text of every split of the tasks, and the sentences of the pseudo-perplexity, on one line each.
 
-    Tasks that are `skipped`, since they have no data in the language, are left out. Raises UserError for a file that
+    Tasks that are `skipped`, since they have no data in the language, do not count. Raises UserError for a file that
     cannot be fetched or read.
     """
     texts: dict[str, None] = {}  # in order, each once
@@ -46,7 +46,7 @@ def task_texts(recipe: Recipe, cache: Path, skipped: Collection[str], progress: 
     except ColumnError:
         raise
     except UserError as error:
-        raise UserError(f"{error}; corpus.drop_task_lines: false goes without it") from error
+        raise UserError(f"{error}; to continue without this file, set corpus.drop_task_lines to false") from error
     return [text for text in texts if text]
 
 
@@ -63,7 +63,7 @@ def _texts_of(evaluation: Eval, name: str, split: str, cache: Path, progress: Pr
 
 
 def _splits(evaluation: Eval, task: Task) -> Sequence[str]:
-    """The splits to read: with transfer from another language those that exist, for training data are optional then."""
+    """The splits to read: with transfer from another language those that exist, as training data is optional then."""
     if evaluation.transfer_from or (task.lacking and not task.file):
         return task_files.available_splits(task)
     return SPLITS

@@ -1,4 +1,7 @@
-"""How tasks, metrics and their values are named and written for readers, on the terminal and in reports."""
+"""How tasks, metrics and their values are named and written for readers, on the terminal and in reports.
+
+Plain numbers, percentages and p-values are written by workspace/formatting.py.
+"""
 
 import math
 

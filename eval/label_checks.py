@@ -15,7 +15,7 @@ from ..recipes.examples import Item
 from ..workspace.errors import UserError, nearest
 from ..workspace.formatting import format_count
 
-TYPO_RATIO = 20  # a label may be a typo of a similar one that is at least so many times as frequent
+TYPO_RATIO = 20  # a label may be a typo of a similar one that is at least this many times as frequent
 MAX_TYPO_COUNT = 3  # and that itself occurs in no more items than this
 MAX_LISTED = 8  # names in a message
 SAME_TYPE = (
@@ -101,7 +101,7 @@ def split_notes(counts: LabelCounts, *, kind: str) -> list[str]:
     notes = []
     for split, labels in counts.items():
         if not labels:
-            notes.append(f"{split} has no entities, so entity F1 says nothing")
+            notes.append(f"{split} has no entities, so entity F1 is meaningless")
         elif len(labels) == 1 and kind != "entity type":
             notes.append(f"{split} has only one {kind}, {next(iter(labels))!r}")
     return notes

@@ -3,6 +3,7 @@
 Described without loading torch or transformers; `evaluator` makes the scores.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,6 +24,9 @@ FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_vali
 NOT_SCORED = FILES | {"dataset", "skip_missing"}  # of a task
 WEIGHTS = ("*.safetensors", "adapter_model.bin")
 NO_TRAINED_HEAD = "the base has no trained LM head"
+# Raise it when the same adapter and data give other scores, or scores should get a new metric, so that those made
+# before are not reused.
+SCORES_CACHE_VERSION = 5
 ADAPTER_FILES = ("*.json", *WEIGHTS)
 
 
@@ -31,16 +35,22 @@ def measurements(
 ) -> "list[Measurement]":
     """The recipe's tasks, each on the base and on `adapter` if given, with each seed; made or not.
 
-    `adapter` is the recipe's own, or the folder of any other for this base. A base whose LM head is new and untrained
-    gets no pseudo-perplexity.
+    `adapter` is the recipe's own, or the folder of any other for this base. A new LM head that was not trained gets no
+    pseudo-perplexity.
     """
     return [
         Measurement(recipe, workspace, prepared, system, task, seed)
         for task in tasks_to_run(recipe, skipped_tasks(recipe, prepared.corpus))
         for system in (None, *([adapter] if adapter else []))
-        if not (task == "mlm" and system is None and recipe.base.new_head)
+        if task != "mlm" or _has_trained_head(recipe, system)
         for seed in (recipe.eval.seeds if task != "mlm" else [None])
     ]
+
+
+def _has_trained_head(recipe: Recipe, adapter: Artifact | Path | None) -> bool:
+    """Whether the LM head of a system was trained, with the base or with the adapter."""
+    is_untrained = adapter is None or (isinstance(adapter, Artifact) and recipe.control == "untrained")
+    return not (recipe.base.new_head and is_untrained)
 
 
 @dataclass(frozen=True)
@@ -56,11 +66,11 @@ class Measurement:
 
     @property
     def system(self) -> str:
-        """base, the adapter's type and source, or the name of a folder that the recipe knows nothing of."""
+        """base, the adapter's type and source or the control, or the name of a folder that is not the recipe's."""
         if isinstance(self.adapter, Path):
             name = self.adapter.resolve().name
             return name if name != BASE else f"{name} (adapter)"
-        return f"{self.recipe.adapter.type}/{self.recipe.source}" if self.adapter else BASE
+        return self.recipe.system if self.adapter else BASE
 
     def read_scores(self) -> list[Score]:
         """The finished scores."""
@@ -101,8 +111,11 @@ class Measurement:
         section |= {"language": self.recipe.language, "task": self.task, "seed": self.seed, "system": self.system}
         if self.recipe.eval.limit is not None:  # absent otherwise, so that full scores keep their keys
             section["limit"] = self.recipe.eval.limit
-        section["code"] = 5
-        name = f"{self.task}-{base_name(self.recipe.base)}-{self.system.replace('/', '-')}"
+        section["code"] = SCORES_CACHE_VERSION
+        system = self.system.replace("/", "-")
+        if system.startswith("control:"):
+            system = re.sub(r"\W+", "-", system)
+        name = f"{self.task}-{base_name(self.recipe.base)}-{system}"
         root = self.workspace / "scores" / self.recipe.language
         return resolve_inputs(Artifact(root, name, "scores", section, inputs, parents, self._local_files), files)
 
@@ -172,7 +185,7 @@ def folder_hashes(folder: Path) -> dict[str, str]:
     """Content hashes of an adapter's folder. Raises UserError where there is none."""
     files = sorted({file for pattern in ADAPTER_FILES for file in folder.glob(pattern) if file.name != "manifest.json"})
     if (folder / "task.json").is_file():
-        raise UserError(f"{folder} is a task adapter; a language adapter is wanted here, as `train` makes")
+        raise UserError(f"{folder} is a task adapter; expected a language adapter, as `lrl-adapt train` writes it")
     if not any(file.suffix != ".json" for file in files):
-        raise UserError(f"{folder} is no adapter's folder: there is no .safetensors in it, and no {WEIGHTS[1]}")
+        raise UserError(f"{folder} contains no adapter: expected a .safetensors file or {WEIGHTS[1]}")
     return {file.name: file_hash(file) for file in files}

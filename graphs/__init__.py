@@ -8,7 +8,7 @@ The files in the order in which data pass through them:
     linearise.py         edges to sentences, divided into splits
     templates.py           the sentence for each relation, from templates/*.yaml
     walks.py               edges that share terms, joined into passages
-    graph_statistics.py  what the data card says of the graph
+    graph_statistics.py  the statistics in the data card
     card.py              the data card
     prepare.py           all of it together: the graph artifact
 """

@@ -1,8 +1,8 @@
-"""One pass over a ConceptNet assertions dump: in comes the file, out come the edges that touch given languages.
+"""One pass over a ConceptNet assertions dump, for the edges that touch the given languages.
 
-The whole dump has 34 million rows, of which a small language has a few thousand. So rows are not looked at one by one:
+The whole dump has 34 million rows, of which a small language has a few thousand. So rows are not parsed one by one:
 a thread unpacks the file, a block at a time; numpy counts the rows of a block; one regular expression finds the few
-places in it where a language stands, and only the rows around them are parsed. Every row that gives no edge is counted.
+places in it where a language occurs, and only the rows around them are parsed. Every row that gives no edge is counted.
 """
 
 import gzip
@@ -35,7 +35,7 @@ class DumpReader:
     """Iterating over it reads the dump once and yields (language, edge) in the dump's order.
 
     Edges have an end in one of `languages` (ConceptNet's codes); an edge between two of them is yielded twice. Of equal
-    edges (`Edge.triple`) the first is kept. When the iteration is over, `counts[language]` tells what became of the
+    edges (`Edge.triple`) the first is kept. When the iteration is over, `counts[language]` holds what happened to the
     rows, by the names in COUNTS, where `rows` is the sum of the others; and `changes[language]` what was decoded or
     cleaned in terms. Iterating raises UserError when the file is not gzip though named .gz, or is cut off.
     """
@@ -100,13 +100,13 @@ def _blocks(path: Path) -> Iterator[bytes]:
                     yield rest + block[:cut]
                 rest = block[cut:] if cut else rest + block
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path}: not a readable gzip file ({error}); fetch it again") from error
+        raise UserError(f"{path}: not a readable gzip file ({error}); download it again") from error
     if rest:
         yield rest
 
 
 def _open(path: Path) -> BinaryIO:
-    """The unpacked file; a thread of its own unpacks it, several times as fast as the gzip module."""
+    """The unpacked file; a separate thread unpacks it, several times as fast as the gzip module."""
     with path.open("rb") as file:
         packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     if packed:

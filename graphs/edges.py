@@ -49,16 +49,17 @@ def conceptnet_code(recipe: Recipe) -> str:
     language = find_language(recipe.language)
     if not language.conceptnet:
         raise UserError(
-            f"ConceptNet has no code for {language.name} ({language.code}); leave the graph out: graph: none"
+            f"ConceptNet has no code for {language.name} ({language.code}); remove the graph with graph: none"
         )
     return language.conceptnet
 
 
 def edges_artifact(recipe: Recipe, workspace: Path) -> Artifact:
-    """The artifact of the language's edges. A local dump counts by content, another by its address; nothing is fetched.
+    """The artifact of the language's edges; nothing is fetched.
 
-    Where the local dump is missing, finished edges take their place: see `resolve_inputs`. Raises UserError when the
-    recipe has no graph section, the language no ConceptNet code, or neither the dump nor finished edges exist.
+    A local dump is identified by its content, another one by its address. If the local dump is missing, finished edges
+    are used instead: see `resolve_inputs`. Raises UserError when the recipe has no graph section, the language no
+    ConceptNet code, or neither the dump nor finished edges exist.
     """
     location = graph_section(recipe).conceptnet
     section = {"language": conceptnet_code(recipe), "code": CACHE_VERSION}
@@ -75,7 +76,7 @@ def _dump_identity(location: str) -> str:
 
 
 def extract_edges(recipes: Collection[Recipe], workspace: Path, progress: Progress = QUIET) -> None:
-    """Extract the edges of every recipe's language from its dump unless that is done: one pass over each dump.
+    """Extract the edges of every recipe's language from its dump, unless that is finished: one pass over each dump.
 
     Raises UserError as `edges_artifact` does, and when a dump cannot be fetched or read, or lacks a language; the edges
     of the other languages are extracted all the same.
@@ -168,14 +169,14 @@ def _write_edges(path: Path, targets: list[_Target], progress: Progress) -> Dump
                 writer.add(_row(edge))
     for code, changes in reader.changes.items():
         if changes:
-            progress.say(f"ConceptNet's terms of {code} put into one form: {describe_changes(changes)}")
+            progress.say(f"ConceptNet terms in {code} normalised: {describe_changes(changes)}")
     return reader
 
 
 def _facts(path: Path, code: str, reader: DumpReader) -> dict[str, Any]:
     """What the manifest says of a language's edges. Raises UserError where the dump has none."""
     if not reader.counts[code][KEPT]:
-        raise UserError(f"{path}: no edge of ConceptNet's language {code}; is it the right file?")
+        raise UserError(f"{path}: no edges in ConceptNet's language {code}; is this the right file?")
     return {"dump": path.name, "counts": dict(reader.counts[code]), "text": dict(reader.changes[code])}
 
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from ..recipes.schema import Graph
-from ..recipes.splits import DATA_BOUNDS, SPLITS, Split, split_of
+from ..recipes.splits import GRAPH_BOUNDS, SPLITS, Split, split_of
 from ..workspace.text import to_nfc
 from .conceptnet import Edge
 from .walks import walk_edges
@@ -87,4 +87,4 @@ def pair_id(edge: Edge) -> str:
 
 def split_of_edge(edge: Edge) -> Split:
     """The split of a pair of terms, by the last decimal digit of its id: the same for every edge between the two."""
-    return split_of(int(pair_id(edge), 16) % 10 / 10, DATA_BOUNDS)
+    return split_of(int(pair_id(edge), 16) % 10 / 10, GRAPH_BOUNDS)

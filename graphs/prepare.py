@@ -29,7 +29,7 @@ SENTENCES = pyarrow.schema({"document": pyarrow.string(), "text": pyarrow.string
 def graph_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     """The artifact of the recipe's sentences; nothing is fetched. Raises what `edges_artifact`, `load_templates` do.
 
-    Where neither the dump nor finished edges exist, a finished graph takes its place: see `resolve_inputs`.
+    If neither the dump nor finished edges exist, a finished graph is used instead: see `resolve_inputs`.
     """
     graph = graph_section(recipe)
     used = {"languages", "linearisation"} | ({"walk_length", "seed"} if graph.linearisation == "walk" else set())
@@ -49,7 +49,7 @@ def _refuse(error: UserError) -> None:
 
 
 def prepare_graph(recipe: Recipe, workspace: Path, progress: Progress = QUIET) -> Artifact:
-    """Read, describe and linearise the recipe's graph unless that is done.
+    """Read, describe and linearise the recipe's graph, unless that is finished.
 
     The folder then holds {train,validation,test}.parquet (document: id of the pair of terms, text), card.md and its
     pictures; the edges are in the artifact that it is made from. Raises UserError as `graph_artifact` does, and when
@@ -69,7 +69,7 @@ def _prepare(recipe: Recipe, source: Artifact, draft: Draft) -> None:
     rows, unused = linearise(selected, load_templates(graph, recipe.language), graph)
     if not any(rows.values()):
         reasons = ", ".join(f"{reason} {count}" for reason, count in (dropped + unused).items())
-        raise UserError(f"no sentence is left of {len(edges)} edges for {recipe.language} ({code}): {reasons}")
+        raise UserError(f"no sentences are left from {len(edges)} edges for {recipe.language} ({code}): {reasons}")
     for split, pairs in rows.items():
         with RowWriter(draft.folder / f"{split}.parquet", SENTENCES) as writer:
             for document, text in pairs:

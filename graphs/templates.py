@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from ..recipes.loading import nearest, read_yaml
+from ..recipes.loading import read_yaml
 from ..recipes.schema import Graph
-from ..workspace.errors import UserError
+from ..workspace.errors import UserError, nearest
 from ..workspace.text import clean_line
 
 ENGLISH, PAPER = "eng_Latn", "paper"
@@ -62,7 +62,7 @@ def _read(path: Path) -> dict[str, str]:
     except UserError as error:
         raise UserError(f"graph.templates: {error}") from error
     if not isinstance(templates, dict):
-        raise UserError(f'graph.templates: {path} must hold lines such as IsA: "{{start}} is a {{end}}."')
+        raise UserError(f'graph.templates: {path} must contain lines such as IsA: "{{start}} is a {{end}}."')
     relations = _bundled(ENGLISH)
     for relation, template in templates.items():
         if not isinstance(relation, str) or relation not in relations:

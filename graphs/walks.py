@@ -9,9 +9,9 @@ from .conceptnet import Edge
 def walk_edges(edges: Sequence[Edge], length: int, seed: int) -> list[list[int]]:
     """Walks of at most `length` edges, as indices: each edge is in just one walk and shares a term with one before it.
 
-    Walks start from the edges in random order. A walk goes on from its newest term, along an edge in either direction
+    Walks start from the edges in random order. A walk continues from its newest term, along an edge in either direction
     (the sentence keeps the edge's own); where all edges of that term are taken, from the term before it. Without such
-    steps back most walks would end at once, for most words of a dictionary are in a single edge.
+    steps back most walks would end at once, since most words of a dictionary are in a single edge.
     """
     edges_of: dict[str, list[int]] = {}
     for index, edge in enumerate(edges):

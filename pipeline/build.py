@@ -21,7 +21,7 @@ from ..workspace.artifacts import Artifact, Prepared
 from ..workspace.errors import UserError
 from ..workspace.library_logs import quiet_libraries
 from ..workspace.progress import Progress
-from .prepared import make_corpus, make_graph, prepared_data
+from .prepared import make_corpus, make_graph, prepared_data, trained_adapter, training_prepared
 from .sources import check_local_files
 from .steps import Plan, Step
 from .training import TrainOptions, make_adapter, make_base, make_tokens, require
@@ -81,10 +81,12 @@ class Builder:
         """The steps of one run. Raises UserError where they cannot be described, as for missing files."""
         prepared = prepared_data(recipe, self._workspace)
         self._note(recipe, prepared)
-        run = _Run(label, recipe, prepared)
+        run = _Run(label, recipe, prepared, training_prepared(recipe, self._workspace, prepared))
         before = len(self._steps)
         if "prepare" in self._parts:
-            self._add_prepare(run)
+            self._add_prepare(run, recipe, prepared)
+            if run.trained is not recipe:
+                self._add_prepare(run, run.trained, run.training_prepared)
             if self._parts == ("prepare",) and self.plan.runs and len(self._steps) == before:
                 return  # a run of a grid that differs only in what is trained
         if "train" in self._parts:
@@ -98,7 +100,7 @@ class Builder:
         self.plan.steps = [step for step in self._steps.values() if step.runs]
 
     def refuse(self, label: str, recipe: Recipe, error: UserError) -> None:
-        """Take up a run that cannot be planned."""
+        """Record a run that cannot be planned."""
         self.plan.runs[label] = recipe
         self.plan.refused[label] = error
 
@@ -133,8 +135,8 @@ class Builder:
         run.steps.append(step)
         self._note_missing_inputs(artifact)
 
-    def _add_prepare(self, run: "_Run") -> None:
-        recipe, prepared = run.recipe, run.prepared
+    def _add_prepare(self, run: "_Run", recipe: Recipe, prepared: Prepared) -> None:
+        """Add the corpus first, then edges and graph: the last artifact is the one whose folder `prepare` prints."""
         if corpus := prepared.corpus:
             self._add(run, corpus, recipe.language, partial(make_corpus, recipe, self._workspace, corpus))
         if (graph := prepared.graph) and recipe.graph:
@@ -157,7 +159,7 @@ class Builder:
 
     def _add_train(self, run: "_Run") -> None:
         """A base with random weights, the tokens, and the adapter, after those that it fuses."""
-        recipe, prepared = run.recipe, run.prepared
+        recipe, prepared = run.trained, run.training_prepared
         if recipe.adapter.type == "none":
             return
         recipes = [*fused_recipes(recipe).values(), recipe]
@@ -169,7 +171,8 @@ class Builder:
         tokens = self._add_tokens(run, needed=unfinished)
         for each, adapter in zip(recipes, adapters, strict=True):
             make = partial(make_adapter, each, self._workspace, prepared, adapter, self._options)
-            details = f"{recipe.language}, {recipe.adapter.type} on {each.source}"
+            seed = "" if each.training.seed == recipe.training.seed else f", seed {each.training.seed}"
+            details = f"{recipe.language}, {each.run_name}{seed}"
             self._add(run, adapter, details, make, needs=tokens, made_by_training=each is not recipe)
 
     def _add_base(self, run: "_Run", *, needed: bool) -> None:
@@ -179,14 +182,14 @@ class Builder:
             self._add(run, base, f"{run.recipe.language}, random weights", make, made_by_training=True)
 
     def _add_tokens(self, run: "_Run", *, needed: bool) -> list[Step]:
-        recipe, prepared = run.recipe, run.prepared
+        recipe, prepared = run.trained, run.training_prepared
         known = known_tokenizer_hash(recipe, self._workspace, prepared)
         # without a hash the base stands for its tokenizer, to tell the tokens of one base from those of another
         key = known or recipe.base.model_dump_json()
         steps = []
         for tokens in token_artifacts(recipe, self._workspace, prepared, key):
             if needed or (known and tokens.exists):
-                of_source = recipe.model_copy(update={"source": SOURCE_OF[tokens.name]})
+                of_source = recipe.model_copy(update={"source": SOURCE_OF[tokens.name], "control": None})
                 make = partial(_unless_finished, tokens, partial(make_tokens, of_source, self._workspace, prepared))
                 base = scratch_artifact(recipe, self._workspace, prepared)
                 needs = [self._steps[base.key]] if base and base.key in self._steps else []
@@ -204,10 +207,9 @@ class Builder:
 
         recipe, prepared = run.recipe, run.prepared
         if recipe.base.new_head and "mlm" in (recipe.eval.tasks or recipe.eval.configured):
-            self.plan.notes[f"{NO_TRAINED_HEAD}: no pseudo-perplexity for it"] = None
-        adapter: Artifact | Path | None = self._adapter
-        if adapter is None and recipe.adapter.type != "none":
-            adapter = adapter_artifact(recipe, self._workspace, prepared)
+            systems = "it or an untrained adapter" if recipe.control == "untrained" else "it"
+            self.plan.notes[f"{NO_TRAINED_HEAD}: no pseudo-perplexity for {systems}"] = None
+        adapter = self._adapter or trained_adapter(recipe, self._workspace, prepared)
         if self._adapter:
             self._note_other_base(recipe, self._adapter)
         planned = measurements(recipe, self._workspace, prepared, adapter)
@@ -234,14 +236,15 @@ class Builder:
         from ..eval.inference.find_adapters import other_base
 
         if recipe.base.model and (base := other_base(folder, recipe.base.model)):
-            self.plan.notes[f"note: {folder} was trained on {base}, and is scored on {recipe.base.model}"] = None
+            self.plan.notes[f"note: {folder} was trained on {base}, but is evaluated on {recipe.base.model}"] = None
 
 
 class _Run:
     """A run while its steps are put together."""
 
-    def __init__(self, label: str, recipe: Recipe, prepared: Prepared) -> None:
+    def __init__(self, label: str, recipe: Recipe, prepared: Prepared, training_prepared: Prepared) -> None:
         self.label, self.recipe, self.prepared = label, recipe, prepared
+        self.trained, self.training_prepared = recipe.trained, training_prepared
         self.steps: list[Step] = []
 
 
@@ -253,7 +256,7 @@ def _unless_finished(artifact: Artifact, make: Callable[[Progress], None], progr
 def _make_scores(measurement: "Measurement", progress: Progress) -> Any:
     artifact = measurement.artifact
     if artifact.exists:
-        progress.say(f"{measurement.task} of {measurement.system}: there already, {artifact.folder}")
+        progress.say(f"{measurement.task} of {measurement.system}: already finished, {artifact.folder}")
         return measurement.read_scores()
     with quiet_libraries():
         from ..eval.evaluator import make_scores

@@ -27,6 +27,24 @@ def prepared_data(recipe: Recipe, workspace: Path) -> Prepared:
     )
 
 
+def trained_adapter(recipe: Recipe, workspace: Path, prepared: Prepared) -> Artifact | None:
+    """The adapter that the run evaluates, or the control in its place; None for the base alone.
+
+    `prepared` is the recipe's own data; the adapter of another language is described by that language's.
+    """
+    from ..training.artifacts import adapter_artifact
+
+    if recipe.adapter.type == "none":
+        return None
+    trained = recipe.trained
+    return adapter_artifact(trained, workspace, training_prepared(recipe, workspace, prepared))
+
+
+def training_prepared(recipe: Recipe, workspace: Path, prepared: Prepared) -> Prepared:
+    """The prepared data of `recipe.trained`, where `prepared` is that of the recipe itself."""
+    return prepared if recipe.trained is recipe else prepared_data(recipe.trained, workspace)
+
+
 def make_corpus(recipe: Recipe, workspace: Path, artifact: Artifact, progress: Progress) -> Artifact:
     """Make the corpus unless it is finished. Raises UserError where it has an empty split."""
     from ..corpora.prepare import prepare_corpus
@@ -55,7 +73,7 @@ def _make(artifact: Artifact, recipe: Recipe, progress: Progress, make: "Callabl
         make()
     sizes = split_sizes(artifact)
     counts = ", ".join(f"{count:,} {split}" for split, count in sizes.items())
-    progress.say(f"{artifact.kind}: {'there already' if finished else f'{counts} sentences'}, {artifact.folder}")
+    progress.say(f"{artifact.kind}: {'already finished' if finished else f'{counts} sentences'}, {artifact.folder}")
     if empty := [split for split, count in sizes.items() if not count]:
         raise UserError(_empty_splits(artifact, recipe, sizes, empty))
     return artifact

@@ -4,20 +4,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..recipes.loading import check_files
+from ..recipes.preflight import Source, check_sources
 from ..recipes.schema import Recipe
+from ..workspace.artifacts import Artifact, Prepared
 from ..workspace.errors import UserError
-from .prepared import prepared_data
+from .prepared import prepared_data, trained_adapter
 
 if TYPE_CHECKING:
     from ..eval.measurements import Measurement
 
 
 def check_local_files(recipe: Recipe, workspace: Path, adapter: Path | None = None) -> None:
-    """Raise one UserError that lists all missing local files which an unfinished artifact needs."""
+    """Raise one UserError that lists all missing local files which an unfinished artifact needs.
+
+    `adapter` is the folder of the adapter that is evaluated, where that is not the recipe's own.
+    """
     try:
         check_files(recipe)
     except UserError:
         check_files(recipe, finished_parts(recipe, workspace, adapter))
+    if adapter is None and recipe.trained is not recipe:
+        check_files(recipe.trained, _finished_for_training(recipe.trained, workspace))
+
+
+def sources_of(recipe: Recipe, workspace: Path) -> list[tuple[str, Source]]:
+    """By language, what the run needs from elsewhere."""
+    corpus = prepared_data(recipe, workspace).corpus
+    sources = check_sources(recipe, workspace, corpus, finished_parts(recipe, workspace))
+    of_run = [(recipe.language, source) for source in sources]
+    trained = recipe.trained
+    if trained is not recipe:
+        corpus = prepared_data(trained, workspace).corpus
+        sources = check_sources(trained, workspace, corpus, _finished_for_training(trained, workspace))
+        of_run += [(trained.language, source) for source in sources]
+    return of_run
 
 
 def finished_parts(recipe: Recipe, workspace: Path, adapter: Path | None = None) -> set[str]:
@@ -26,23 +46,42 @@ def finished_parts(recipe: Recipe, workspace: Path, adapter: Path | None = None)
     `adapter` is the folder of the adapter that is evaluated, where that is not the recipe's own.
     """
     from ..eval.measurements import measurements
-    from ..training.artifacts import adapter_artifact
 
     try:
         prepared = prepared_data(recipe, workspace)
-        trained = None if recipe.adapter.type == "none" else adapter_artifact(recipe, workspace, prepared)
+        trained = trained_adapter(recipe, workspace, prepared)
         measured = measurements(recipe, workspace, prepared, adapter or trained)
         unfinished_tasks = {each.task for each in measured if not _is_finished(each)}
     except UserError:  # files of the data itself are missing
         return set()
     unfinished = unfinished_tasks | ({"base"} if unfinished_tasks else set())
+    return _parts(recipe) - unfinished - _unfinished_for_training(recipe, prepared, trained)
+
+
+def _finished_for_training(recipe: Recipe, workspace: Path) -> set[str]:
+    """Like `finished_parts`, for a recipe whose adapter is trained and whose tasks are not scored."""
+    try:
+        prepared = prepared_data(recipe, workspace)
+        trained = trained_adapter(recipe, workspace, prepared)
+    except UserError:
+        return set()
+    return _parts(recipe) - _unfinished_for_training(recipe, prepared, trained)
+
+
+def _parts(recipe: Recipe) -> set[str]:
+    return {"base", "corpus", "graph", *recipe.eval.configured}
+
+
+def _unfinished_for_training(recipe: Recipe, prepared: Prepared, trained: Artifact | None) -> set[str]:
+    """The parts that the data and the adapter need which do not exist yet."""
+    unfinished: set[str] = set()
     if prepared.corpus and not prepared.corpus.exists:
         unfinished |= {"corpus", *(recipe.eval.configured if recipe.corpus and recipe.corpus.drop_task_lines else ())}
     if prepared.graph and not prepared.graph.exists and not all(edges.exists for edges in prepared.graph.parents):
         unfinished.add("graph")
     if trained and not trained.exists:
         unfinished.add("base")
-    return {"base", "corpus", "graph", *recipe.eval.configured} - unfinished
+    return unfinished
 
 
 def _is_finished(measurement: "Measurement") -> bool:

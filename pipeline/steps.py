@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..recipes.preflight import Source, check_sources, unusable_sources
+from ..recipes.preflight import Source, unusable_sources
 from ..recipes.schema import Recipe
 from ..training import launch
 from ..workspace.artifacts import Artifact
 from ..workspace.errors import UserError
 from ..workspace.progress import Progress
 from .outcome import Failure, NotStarted, Outcome, release_locals
-from .sources import finished_parts
+from .sources import sources_of
 
 PARTS = ("prepare", "train", "eval", "report")
 PART_OF = {"corpus": "prepare", "edges": "prepare", "graph": "prepare", "scores": "eval", "report": "report"}
@@ -79,21 +79,20 @@ class Plan:
     notes: dict[str, None] = field(default_factory=dict)
     """Lines on tasks that are skipped, and on finished artifacts that are used although their inputs are missing."""
     sources: "dict[tuple[str, Source], None]" = field(default_factory=dict)
-    """By language, what the runs need from elsewhere; see `check_sources`."""
+    """By language, what the runs need from elsewhere; see `recipes.preflight`."""
 
     def check_sources(self) -> None:
-        """Ask whether all that the runs need from elsewhere can be had, and refuse the runs that lack something."""
+        """Check that all models and data that the runs need are available, and refuse the runs that lack something."""
         for label, recipe in self.runs.items():
             if label in self.refused:
                 continue
             try:
-                corpus = next((step.artifact for step in self.steps_of(label) if step.kind == "corpus"), None)
-                sources = check_sources(recipe, self.workspace, corpus, finished_parts(recipe, self.workspace))
+                sources = sources_of(recipe, self.workspace)
             except UserError as error:
                 self.refused[label] = error
                 continue
-            self.sources |= dict.fromkeys((recipe.language, source) for source in sources)
-            if problems := unusable_sources(sources):
+            self.sources |= dict.fromkeys(sources)
+            if problems := unusable_sources(source for _, source in sources):
                 self.refused[label] = UserError(problems)
 
     def steps_of(self, label: str) -> list[Step]:
@@ -105,7 +104,7 @@ class Plan:
         return next(a for s in reversed(self.steps_of(label)) if s.kind == "adapter" and (a := s.artifact))
 
     def say_notes(self, progress: Progress) -> None:
-        """Say what there is to note, in one of several processes."""
+        """Print the notes, in one of several processes."""
         for note in self.notes if launch.reports_result() else ():
             progress.say(note)
 
@@ -169,7 +168,7 @@ class Execution:
     heading: str = ""
 
     def go(self) -> None:
-        """Do every step that some run needs and can have."""
+        """Do every step that a run needs and whose own needs are met."""
         for step in self.plan.steps:
             runs = tuple(label for label in step.runs if label not in self.plan.refused)
             if not runs or (step.made_by_training and launch.joined()):
@@ -210,7 +209,7 @@ class Execution:
         if self.plan.parts != PARTS:
             return
         part, recipe = PART_OF.get(step.kind, "train"), self.plan.runs[label]
-        details = {"prepare": recipe.language, "train": f"{recipe.adapter.type} on {recipe.source}"}.get(part, "")
+        details = {"prepare": recipe.language, "train": recipe.run_name}.get(part, "")
         heading = f"{PARTS.index(part) + 1}/{len(PARTS)} {part} {details}".rstrip()
         if len(self.plan.runs) > 1 and part != "report":
             heading += f" (run {list(self.plan.runs).index(label) + 1} of {len(self.plan.runs)}: {label})"

@@ -1,1 +1,1 @@
-"""Recipes: what is to be done, in one typed YAML file."""
+"""Recipes: the settings of a run, in one typed YAML file."""

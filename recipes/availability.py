@@ -52,7 +52,7 @@ def missing_data(recipe: Recipe) -> dict[str, str]:
 
 
 def skipped_tasks(recipe: Recipe, corpus: Artifact | None) -> dict[str, Skipped]:
-    """The tasks without data in the recipe's language, by name; of mlm only the files are left out.
+    """The tasks without data in the recipe's language, by name; for mlm only the files are skipped.
 
     Decided once, when the corpus is prepared: so the scores do not depend on the network, and data that the hub adds
     later, whose sentences may be in the corpus, are not scored. Raises UserError for a task that `eval.tasks` names.
@@ -63,7 +63,7 @@ def skipped_tasks(recipe: Recipe, corpus: Artifact | None) -> dict[str, Skipped]
     reasons: dict[str, str] = missing_data(recipe) if recorded is None else recorded
     for name in recipe.eval.tasks or []:
         if name != "mlm" and name in reasons:
-            raise UserError(f"{field_of(name)}: {reasons[name]}; leave {name} out of eval.tasks (--task)")
+            raise UserError(f"{field_of(name)}: {reasons[name]}; remove {name} from eval.tasks (--task)")
     return {name: Skipped(name, reason) for name, reason in reasons.items() if name in recipe.eval.configured}
 
 

@@ -1,4 +1,4 @@
-"""Read rows of data files as examples of a task or as sentences, and count the rows that are left out."""
+"""Read rows of data files as examples of a task or as sentences, and count the rows that are skipped."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,18 +30,18 @@ class Item:
 
 @dataclass
 class Account:
-    """Numbers of rows read, used and left out of a split: rows = used + the sum of `dropped`."""
+    """Numbers of rows read, used and skipped in a split: rows = used + the sum of `dropped`."""
 
     rows: int = 0
     """Rows of a table, lines of a text, sentences of a CoNLL file."""
     dropped: Counter[str] = field(default_factory=Counter)
-    """Rows left out, by reason."""
+    """Rows skipped, by reason."""
     words: Counter[str] = field(default_factory=Counter)
-    """Words left out of the rows that are used, by reason."""
+    """Words skipped in the rows that are used, by reason."""
     lines: Counter[str] = field(default_factory=Counter)
     """Lines of CoNLL files that are not words, by reason; of the whole file, also if only a part of it is used."""
     all_words: int = 0
-    """Words of the rows that are used, including words left out; only for tagging."""
+    """Words of the rows that are used, skipped words included; only for tagging."""
     cut: int = 0
     """Rows that are truncated."""
     renamed: Counter[str] = field(default_factory=Counter)
@@ -51,7 +51,7 @@ class Account:
 
     @property
     def used(self) -> int:
-        """Rows that were not left out."""
+        """Rows that were not skipped."""
         return self.rows - self.dropped.total()
 
     def facts(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Account:
         return facts | {name: dict(+counts) for name, counts in parts.items() if +counts}
 
     def losses(self, limit: str = "eval.training.max_length") -> list[str]:
-        """Messages about many rows or words that were left out although the recipe does not ask for it.
+        """Messages about many rows or words that were skipped although the recipe does not ask for it.
 
         `limit` is the field of the recipe by which they are truncated.
         """
@@ -73,7 +73,7 @@ class Account:
         beyond = words.pop(CUT_OFF, 0)
         messages = [_loss(self.dropped, self.rows, "rows"), _loss(words, self.all_words, "words")]
         if beyond > MUCH * self.all_words:
-            messages.append(f"{beyond:,} of {self.all_words:,} words lie beyond {limit} and were left out")
+            messages.append(f"{beyond:,} of {self.all_words:,} words are beyond {limit} and were skipped")
         if not self.all_words and self.cut > MUCH * self.used:
             messages.append(f"{self.cut:,} of {self.used:,} rows are longer than {limit} and were truncated")
         return [message for message in messages if message]
@@ -84,7 +84,7 @@ def _loss(dropped: Counter[str], whole: int, what: str) -> str:
     if sum(lost.values()) <= MUCH * whole:
         return ""
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in lost.items())
-    return f"{sum(lost.values()):,} of {whole:,} {what} left out: {reasons}"
+    return f"{sum(lost.values()):,} of {whole:,} {what} skipped: {reasons}"
 
 
 def reading_notes(accounts: Iterable[Account]) -> list[str]:
@@ -116,7 +116,7 @@ def read_texts(path: Path, name: str, account: Account | None = None) -> Iterato
     """
     account = account or Account()
     if is_conll(path) and not is_text(path):
-        raise UserError(f"{path}: a CoNLL file; expected sentences, one a line in a .txt or in a column of a table")
+        raise UserError(f"{path}: a CoNLL file; expected sentences, one per line in a .txt or in a column of a table")
     for text in _column_of(path, name, account) if is_table(path) else _lines_of(path):
         account.rows += 1
         if text := text.strip():
@@ -208,8 +208,8 @@ def _one_label(label: Any, task: Task, labels: LabelReader, place: str) -> str:
         if len(label) != 1:
             what = f"{len(label)} labels in a list" if label else "an empty list"
             raise UserError(
-                f"{place}, column {task.label_column!r}: expected one label for the text, got {what}; a tag for each "
-                "word needs a list of words beside it"
+                f"{place}, column {task.label_column!r}: expected one label for the text, got {what}; tags for "
+                "words need a column with lists of words"
             )
         label = label[0]
     return _name(label, task, labels, place)
@@ -217,8 +217,8 @@ def _one_label(label: Any, task: Task, labels: LabelReader, place: str) -> str:
 
 def _spans(task: Task, place: str) -> str:
     return (
-        f"{place}, column {task.label_column!r}: labels of spans (start, end, type) are not read; convert them to "
-        "CoNLL (a word and its tag a line), or to rows with a list of words and a list of tags"
+        f"{place}, column {task.label_column!r}: labels of spans (start, end, type) are not supported; convert them to "
+        "CoNLL (one word and its tag per line), or to rows with a list of words and a list of tags"
     )
 
 

@@ -8,7 +8,7 @@ from ..workspace.hub import HubFolder, list_folder
 from .languages import find_language
 from .schema import Corpus
 
-FETCHED = 4  # times the cap is fetched; the shards after that are not downloaded
+FETCHED = 4  # shards are downloaded until they hold this many times the cap
 
 
 def glotcc_shards(corpus: Corpus, language: str) -> HubFolder:

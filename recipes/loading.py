@@ -7,6 +7,7 @@ All mistakes are collected and reported together.
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from ..workspace.errors import UserError, nearest
 from ..workspace.locations import glob_files
+from .control import LanguageControl
 from .evaluation import TASKS, Task
 from .grid import FIELD, grid_cells, language_sections, leaves, open_fields
 from .overrides import Override, Setting, origin_of, report_problems
@@ -88,15 +90,33 @@ def _check(path: Path, overrides: Sequence[str]) -> tuple[Recipe | None, list[st
     if undecided := open_fields(grid, given):
         raise UserError(f"{path} is a grid of runs; to select one, set {', '.join(undecided)} (--set FIELD=VALUE)")
     cell = grid_cells(grid, given)[0]
+    fields = [*cell.items(), *changes]
+    recipe, problems = _resolve(path, layers, fields)
+    if recipe is None or problems or not isinstance(recipe.control, LanguageControl):
+        return recipe, problems
+    language = recipe.control.language
+    other, problems = _resolve(path, layers, [*fields, ("control", None), ("language", language)])
+    if other and other.corpus and other.corpus.files and other.corpus == recipe.corpus:
+        problems.append(f"corpus.files: write {{language}} in place of {recipe.language}")
+    problems = [f"control: in {language}: {problem}" for problem in problems]
+    return (recipe.with_other_language(other) if other else None), problems
+
+
+def _resolve(
+    path: Path, layers: list[dict[str, Any]], fields: list[tuple[str, Any]]
+) -> tuple[Recipe | None, list[str]]:
+    """The recipe of these layers and fields (later ones win), None where it is invalid, and all problems with it."""
     language = next(
-        (layer["language"] for layer in ({**given}, {**cell}, *reversed(layers)) if "language" in layer), None
+        (layer["language"] for layer in (dict(fields), *reversed(layers)) if "language" in layer),
+        None,
     )
     raw: dict[str, Any] = {}
     for layer in layers:
-        sections = layer.pop("by_language", {})
-        raw = _merge(_merge(raw, layer), sections.get(codes(str(language)).get("language"), {}))
-    raw.pop("grid", None)
-    for field, value in (*cell.items(), *changes):
+        section = layer["by_language"].get(codes(str(language)).get("language"), {})
+        raw = _merge(_merge(raw, deepcopy(layer)), deepcopy(section))
+    for key in RESOLVED:
+        raw.pop(key, None)
+    for field, value in fields:
         raw = _merge(raw, _nested(field, value)) if field != "grid" else raw
     raw.setdefault("name", _name(path))
     problems = fill_placeholders(raw)

@@ -1,4 +1,4 @@
-"""Overrides of recipe fields: where each was given, and which of them caused a mistake."""
+"""Overrides of recipe fields: where each was given, and which of them caused an error."""
 
 import os
 import re

@@ -65,8 +65,8 @@ class _Filler:
         for name, value in self._values.items():
             if value or not self._skippable:
                 filled = self._replace(filled, name, value)
-        if "{recipes}" in text and "{language}" in text and not Path(filled).exists():
-            language = self._values.get("language")
+        language = self._values.get("language")  # None if unknown, which the schema reports
+        if language and "{recipes}" in text and "{language}" in text and not Path(filled).exists():
             self.problems.append(f"{self._field}: {SAMPLE_ONLY}; for {language} use another recipe, such as mbert")
         return filled
 
@@ -75,7 +75,7 @@ class _Filler:
             section = self._field.rpartition(".")[0]
             language = self._values["language"]
             self.problems.append(
-                f"{self._field}: {language} has no {name} code; leave this section out: --set {section}=null"
+                f"{self._field}: {language} has no {name} code; remove this section with --set {section}=null"
             )
         return text.replace(f"{{{name}}}", value)
 

@@ -181,7 +181,7 @@ def _corpus(corpus: Corpus, language: str) -> Source:
 def _check_may_download(repo: str, gated: bool, fresh: bool, *, cached: bool) -> None:
     """Raise a UserError if files of a repository that are not cached cannot be downloaded.
 
-    A stored listing does not tell, so the hub is asked; offline, the cached files must be enough.
+    A stored listing does not show this, so the hub is asked; offline, the cached files must be enough.
     """
     if not cached:
         check_online(repo)

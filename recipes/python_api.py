@@ -32,11 +32,11 @@ def load_recipe(
     Args:
         recipe: A recipe file, or the name of a bundled recipe; by default `./recipe.yaml` if it exists, else
             `quickstart`.
-        language: Language in any code: `mt`, `mlt`, `mlt-Latn` or `mlt_Latn`.
+        language: Language, by any of its codes: `mt`, `mlt`, `mlt-Latn` or `mlt_Latn`.
         adapter: Type of the adapter (`adapter.type`), such as `seq_bn` or `lora`; `none` for the bare base.
         source: What the adapter is trained on: `text`, `graph`, `both` or `fusion`.
         tasks: Tasks to evaluate on (`eval.tasks`); by default all that have data.
-        limit: For a quick look, score at most so many test items of each task (`eval.limit`).
+        limit: For a quick look, score at most this many test items of each task (`eval.limit`).
         overrides: Values for other fields by their dotted names. Relative paths start from the current directory.
             As on the command line, overrides in `LRL_ADAPT_SET` come before all of these.
 
@@ -78,8 +78,8 @@ def load_recipes(
 
     Args:
         recipe: As for `load_recipe`.
-        language: As for `load_recipe`; of a grid over languages, chooses the runs of this one. The other keywords
-            choose in the same way.
+        language: As for `load_recipe`; in a grid over languages, selects the runs of this one. The other keywords
+            select in the same way.
         adapter: As for `load_recipe`.
         source: As for `load_recipe`.
         tasks: As for `load_recipe`.

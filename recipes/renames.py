@@ -1,4 +1,4 @@
-"""Fields and values of a recipe that were renamed after the names in transformers and PEFT.
+"""Fields and values of a recipe that were renamed to match transformers and PEFT.
 
 A former name in a recipe, an override or a grid is an error that gives the present one. The keys of artifacts still
 hold the former names (see `Section.artifact_settings`), so that artifacts made before are found.
@@ -27,7 +27,7 @@ FORMER_FIELDS = {
     "warmup_ratio": "warmup",
     "whole_word_mask": "whole_words",
 }
-"""Former names by present ones, of fields in whatever section."""
+"""Former names of fields by their present ones, in any section."""
 FORMER_VALUES = {"constant_with_warmup": "constant"}
 """The same for values."""
 PRESENT_FIELDS = {former: present for present, former in FORMER_FIELDS.items()}

@@ -1,12 +1,18 @@
-"""The recipe: every setting of a run with its type, description and default. Defaults are stated nowhere else."""
+"""The recipe: every setting of a run with its type, description and default. Defaults are stated nowhere else.
+
+Numbers that no recipe changes (sizes of splits, thresholds of duplicates, masking fractions) are constants of the
+module that uses them.
+"""
 
 import json
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
-from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ByteSize, Field, PrivateAttr, field_validator, model_validator
 
 from ..workspace.checksums import CONCEPTNET_DUMP
+from ..workspace.errors import UserError
+from .control import Control, LanguageControl, check_control, control_name
 from .evaluation import TASKS, Eval
 from .field_types import Count, Location, Locations, Section, Seed, Share, Text
 from .languages import find_language
@@ -45,7 +51,7 @@ class FromScratch(Section):
     vocab_size: Annotated[int, Field(ge=64)] = Field(default=4000, description="Size of the vocabulary, in subwords.")
     alphabet: str = Field(
         default="",
-        description="Characters to add to the vocabulary although the text lacks them: those of other languages.",
+        description="Characters to add to the vocabulary that the text lacks, such as those of other languages.",
     )
     initializer_range: Annotated[float, Field(gt=0)] = Field(
         default=0.02, description="Standard deviation of the random weights. (BERT has 0.02 at a width of 768.)"
@@ -137,8 +143,12 @@ class Corpus(Section):
         description="GlotCC: drop pages with one of these quality warnings. Others: tiny, short_sentences, long_word.",
     )
     drop_religious: bool = Field(default=False, description="GlotCC: drop pages in its religious categories.")
-    drop_boilerplate: bool = Field(default=True, description="Drop menus, breadcrumbs, code and copyright notices.")
-    drop_near_duplicates: bool = Field(default=True, description="Drop near duplicates of earlier lines (MinHash).")
+    drop_boilerplate: bool = Field(
+        default=True, description="Drop menus, breadcrumbs, code, web addresses and copyright notices."
+    )
+    drop_near_duplicates: bool = Field(
+        default=True, description="Drop near-duplicates of earlier lines (MinHash, similarity from about 0.7)."
+    )
     drop_task_lines: bool = Field(
         default=True, description="Drop lines that occur, exactly or nearly, in the recipe's task data."
     )
@@ -167,12 +177,14 @@ class Graph(Section):
     )
     linearisation: Literal["paper", "english", "native", "walk"] = Field(
         default="english",
-        description="paper: its 33 predicates; english; native: in the recipe's language; walk: passages over edges.",
+        description="paper: its 33 predicates; english: sentences; native: in the recipe's language; walk: passages.",
     )
     templates: Location | None = Field(
         default=None, description="Your own YAML file of templates, RELATION: a sentence with {start} and {end}."
     )
-    walk_length: Annotated[int, Field(ge=2)] = Field(default=4, description="walk: most edges per passage.")
+    walk_length: Annotated[int, Field(ge=2)] = Field(
+        default=4, description="walk: maximum number of edges per passage."
+    )
     seed: Seed = Field(default=0, description="walk: seed of the random paths.")
 
     @model_validator(mode="after")
@@ -210,16 +222,16 @@ class Adapter(Section):
     ] = Field(
         default=None,
         description="Bottlenecks: hidden size divided by their width, for all blocks or by block, {0: 8, default: 16}; "
-        "null: 16, par_bn 2.",
+        "null: 16 (par_bn: 2).",
     )
     leave_out: list[Annotated[int, Field(ge=0)]] = Field(
         default=[], description="Bottlenecks: blocks without one, counted from 0."
     )
     non_linearity: NonLinearity | None = Field(
-        default=None, description="Bottlenecks: activation function; null: relu, double_seq_bn swish."
+        default=None, description="Bottlenecks: activation function; null: relu (double_seq_bn: swish)."
     )
     scaling: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="Bottlenecks: factor of their output; null: 1, par_bn 4."
+        default=None, description="Bottlenecks: factor on their output; null: 1 (par_bn: 4)."
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.0, description="Bottlenecks: dropout on their output; lora: on its input."
@@ -237,7 +249,7 @@ class Adapter(Section):
     r: Count = Field(default=8, description="lora: rank of the update matrices.")
     lora_alpha: Count = Field(default=8, description="lora: numerator of the scaling lora_alpha / r.")
     fusion_coupling: Literal["text", "graph", "none"] = Field(
-        default="text", description="source: fusion of seq_bn_inv: the adapter whose coupling is used."
+        default="text", description="Fusion of seq_bn_inv: the adapter whose coupling is used."
     )
     train_head: bool = Field(default=True, description="Also train the dense layer and LayerNorm of the LM head.")
     freeze: list[Literal["embeddings"] | Annotated[int, Field(ge=0)]] = Field(
@@ -269,8 +281,43 @@ class Recipe(Section):
         description="Train the adapter on text, graph, both mixed, or fusion: attention over an adapter for each.",
     )
     adapter: Adapter = Field(default=Adapter(), description="The language adapter.")
+    control: Control = Field(
+        default=None,
+        description="Evaluate a control instead of the adapter. untrained: the adapter with random weights; head: the "
+        "LM head alone, trained on the same text; text-fusion: two text adapters fused; {language: CODE}: the adapter "
+        "of another language. null: the adapter.",
+    )
     training: Training = Field(default=Training(), description="Training of the language adapter.")
     eval: Eval = Field(default=Eval(), description="Evaluation.")
+    _other_language: "Recipe | None" = PrivateAttr(default=None)
+    """For `control: {language: ...}`, the same recipe in that language."""
+
+    @property
+    def system(self) -> str:
+        """Name of what is evaluated beside the base: seq_bn/text, control:head seq_bn/text."""
+        adapter = f"{self.adapter.type}/{self.source}"
+        return adapter if self.control is None else f"control:{control_name(self.control)} {adapter}"
+
+    @property
+    def run_name(self) -> str:
+        """What is trained, for messages: seq_bn on text; seq_bn on text, control head."""
+        control = "" if self.control is None else f", control {control_name(self.control)}"
+        return f"{self.adapter.type} on {self.source}{control}"
+
+    @property
+    def trained(self) -> "Recipe":
+        """The recipe whose adapter is trained and evaluated: this one, or the one of the control's language."""
+        if not isinstance(self.control, LanguageControl):
+            return self
+        if self._other_language is None:
+            raise UserError("a recipe with control: {language: ...} has to be read by load_recipe")
+        return self._other_language
+
+    def with_other_language(self, other: "Recipe") -> "Recipe":
+        """A copy whose `trained` is `other`, the recipe of the control's language."""
+        copy = self.model_copy()
+        copy._other_language = other
+        return copy
 
     @field_validator("language", mode="before")
     @classmethod
@@ -296,6 +343,12 @@ class Recipe(Section):
     def _new_head_is_trained(self) -> "Recipe":
         if self.base.new_head and self.adapter.type not in ("none", "full") and not self.adapter.train_head:
             raise ValueError("base.new_head: the new head has to be trained: leave adapter.train_head at true")
+        return self
+
+    @model_validator(mode="after")
+    def _control_fits(self) -> "Recipe":
+        kind, from_scratch = self.adapter.type, self.base.model is None
+        check_control(self.control, self.language, kind, self.source, from_scratch=from_scratch)
         return self
 
     @model_validator(mode="after")

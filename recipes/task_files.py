@@ -22,8 +22,8 @@ def read_split(
 ) -> list[Item]:
     """The examples of a split of task `name`, in the order of the file and with its repeats.
 
-    Rows that are left out are counted in `account`. Raises UserError, naming the field, for a file that cannot be
-    downloaded or read, lacks a column or holds no example.
+    Rows that are skipped are counted in `account`. Raises UserError, naming the field, for a file that cannot be
+    downloaded or read, lacks a column or has no examples.
     """
     field, location = _location(task, split)
     account = account or Account()
@@ -32,13 +32,13 @@ def read_split(
         items = [item for path in paths for item in read_items(path, _resolve_columns(path, task, source), account)]
         items = clean_items(items, f"{field_of(name)}.{field}", account, progress)
         if not items:
-            raise UserError(f"{paths[0]} holds no example" + (f" with {task.where}" if task.where else ""))
+            raise UserError(f"{paths[0]} has no examples" + (f" with {task.where}" if task.where else ""))
         if field == "file":
             total = len(items)
             items = [item for item in items if _split_of(item) == split]
             account.dropped[OTHER_SPLITS] += total - len(items)
         if not items:
-            raise UserError(f"{paths[0]} is too small to be split: nothing is left for {split}; give three files")
+            raise UserError(f"{paths[0]} is too small to split: nothing is left for {split}; give three files")
     return items
 
 
@@ -60,7 +60,7 @@ def clean_items(items: Sequence[Item], origin: str, account: Account, progress: 
     counts: Counter[str] = Counter()
     cleaned = [Item(clean_field(item.text, counts), clean_field(item.label, counts)) for item in items]
     if counts:
-        say_once(progress, f"{origin}: text put into one form: {describe_changes(counts)}")
+        say_once(progress, f"{origin}: text normalised: {describe_changes(counts)}")
     kept = [item for item in cleaned if any(item.text)]
     account.dropped[EMPTY] += len(items) - len(kept)
     return kept
@@ -97,7 +97,7 @@ def read_sentences(
 ) -> Iterator[str]:
     """The sentences of `eval.mlm.files` in order: lines of text files, the text column of tables.
 
-    They are cleaned (see `workspace.text`); empty ones are left out. Raises UserError for a file that cannot be
+    They are cleaned (see `workspace.text`); empty ones are skipped. Raises UserError for a file that cannot be
     downloaded or read.
     """
     with _naming("mlm", "files"):
@@ -118,7 +118,7 @@ def _cleaned(texts: Iterable[str], path: Path, account: Account, progress: Progr
                 account.dropped[EMPTY] += 1
     finally:  # also when the caller stops early
         if counts:
-            say_once(progress, f"eval.mlm.files: {path.name}: text put into one form: {describe_changes(counts)}")
+            say_once(progress, f"eval.mlm.files: {path.name}: text normalised: {describe_changes(counts)}")
 
 
 def sentence_files(settings: PseudoPerplexity) -> list[str]:

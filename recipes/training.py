@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from .field_types import Count, Rate, Section, Seed, at_default
 
@@ -22,14 +22,20 @@ _NEWER = ("validation_batch_tokens",)
 _NEWER_OF_TASKS = ("lr_scheduler_type", "max_grad_norm", "dropout")
 
 
+def _above_zero(value: Any) -> Any:
+    if value in (0, "0") and not isinstance(value, bool):
+        raise ValueError("expected a number above 0; for an adapter without training, set control: untrained")
+    return value
+
+
 class Training(Section):
     """Training of the language adapter by masked language modelling."""
 
-    max_steps: Count = Field(default=1000, description="Optimiser steps.")
+    max_steps: Annotated[Count, BeforeValidator(_above_zero)] = Field(default=1000, description="Optimiser steps.")
     learning_rate: Annotated[float, Field(gt=0)] = Field(default=1e-4, description="Peak learning rate of AdamW.")
     lr_scheduler_type: LrSchedulerType = Field(
         default="linear",
-        description="Learning rate after the warm-up: falling to 0 along a line or a cosine, or constant.",
+        description="Learning rate after the warm-up: linear or cosine decay to 0, or constant.",
     )
     warmup_steps: Annotated[int, Field(ge=0)] = Field(default=0, description="Steps of linear warm-up.")
     weight_decay: Annotated[float, Field(ge=0)] = Field(
@@ -100,11 +106,11 @@ class TaskTraining(Section):
     num_train_epochs: Count = Field(default=20, description="Passes over the training data.")
     learning_rate: Annotated[float, Field(gt=0)] = Field(default=1e-4, description="Peak learning rate of AdamW.")
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.05, description="Share of the steps that warm up the learning rate."
+        default=0.05, description="Share of the steps that are used for warm-up."
     )
     lr_scheduler_type: LrSchedulerType = Field(
         default="linear",
-        description="Learning rate after the warm-up: falling to 0 along a line or a cosine, or constant.",
+        description="Learning rate after the warm-up: linear or cosine decay to 0, or constant.",
     )
     weight_decay: Annotated[float, Field(ge=0)] = Field(default=0.01, description="Weight decay of AdamW.")
     max_grad_norm: Annotated[float, Field(gt=0)] = Field(default=1.0, description="Maximum L2 norm of the gradients.")

@@ -55,7 +55,7 @@ def test_strings_name_folders(tmp_path: Path) -> None:
     for function in (lrl_adapt.train, lrl_adapt.evaluate):
         with pytest.raises(lrl_adapt.UserError, match="run `lrl-adapt prepare`"):
             function(recipe, workspace=str(tmp_path / "runs"), progress=lrl_adapt.QUIET)
-    with pytest.raises(lrl_adapt.UserError, match="no scores under"):
+    with pytest.raises(lrl_adapt.UserError, match="no scores"):
         lrl_adapt.report(str(tmp_path / "nowhere"), progress=lrl_adapt.QUIET)
 
 

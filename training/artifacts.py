@@ -5,14 +5,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..recipes.control import control_name
 from ..recipes.schema import Base, Recipe
 from ..workspace.artifacts import MANIFEST, Artifact, Prepared, file_hash, read_manifest
 
 FUSED_SOURCES = ("text", "graph")
 BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "merges*", "*tokens*.json", "*.model")
-TOKENS_VERSION = 2  # raise it when the same settings give other tokens
 BASE_FACT = "tokenizer_of"
 """Fact in a tokens artifact's manifest: the base whose tokenizer was used."""
+
+
+# Raise one when the same recipe and text give other tokens, another base or another adapter (initialisation, masking,
+# loss, order of batches), so that those made before are not reused.
+TOKENS_CACHE_VERSION = 2
+SCRATCH_CACHE_VERSION = 3
+ADAPTER_CACHE_VERSION = 3
 
 
 def base_name(base: Base) -> str:
@@ -41,44 +48,62 @@ def scratch_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
         workspace / "bases" / recipe.language,
         "scratch",
         "base",
-        {**recipe.base.from_scratch.artifact_settings(exclude=unread), "code": 3},
+        {**recipe.base.from_scratch.artifact_settings(exclude=unread), "code": SCRATCH_CACHE_VERSION},
         parents=prepared.all,
     )
 
 
 def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Artifact:
-    """The recipe's language adapter."""
+    """The recipe's language adapter, or the control in its place; for that of another language, pass its recipe."""
     scratch = scratch_artifact(recipe, workspace, prepared)
+    assert recipe.trained is recipe  # of another language, its own recipe says what is trained
+    control = {} if recipe.control is None else {"control": control_name(recipe.control)}
     section = {
         "language": recipe.language,
         "source": recipe.source,
-        "adapter": recipe.adapter.settings(),
+        "adapter": {} if recipe.control == "head" else recipe.adapter.settings(),
         "training": recipe.training.settings(),
-        "code": 3,
+        "code": ADAPTER_CACHE_VERSION,
+        **control,
     }
-    if recipe.source == "fusion":
+    if fused_recipes(recipe):
         section["adapter"]["fusion_coupling"] = recipe.adapter.fusion_coupling
+    kind = [] if recipe.control == "head" else [recipe.adapter.type]
     return Artifact(
         workspace / "adapters" / recipe.language,
-        f"{base_name(recipe.base)}-{recipe.source}-{recipe.adapter.type}",
+        "-".join([base_name(recipe.base), recipe.source, *kind, *control.values()]),
         "adapter",
         section,
         {"base": base_identity(recipe.base)},
-        prepared.of(recipe.source)
+        training_data(recipe, prepared)
         + ((scratch,) if scratch else ())
         + tuple(fused_artifacts(recipe, workspace, prepared).values()),
     )
 
 
+def training_data(recipe: Recipe, prepared: Prepared) -> tuple[Artifact, ...]:
+    """The prepared data that the recipe's adapter is trained on."""
+    return prepared.of("text" if recipe.control == "text-fusion" else recipe.source)
+
+
 def fused_recipes(recipe: Recipe) -> dict[str, Recipe]:
-    """By source, the recipes of the adapters that a fusion fuses; empty for any other source."""
-    sources = FUSED_SOURCES if recipe.source == "fusion" else ()
-    return {source: recipe.model_copy(update={"source": source}) for source in sources}
+    """By their names in the fusion, the recipes of the adapters that are fused; empty for any other source.
+
+    The control text-fusion has a second text adapter, with the next seed, in the place of the one on the graph.
+    """
+    if recipe.source != "fusion" or recipe.control == "head":
+        return {}
+    alone = recipe.model_copy(update={"control": None})
+    parts = {source: alone.model_copy(update={"source": source}) for source in FUSED_SOURCES}
+    if recipe.control == "text-fusion":
+        training = recipe.training.model_copy(update={"seed": recipe.training.seed + 1})
+        return {"text": parts["text"], "text2": parts["text"].model_copy(update={"training": training})}
+    return parts
 
 
 def fused_artifacts(recipe: Recipe, workspace: Path, prepared: Prepared) -> dict[str, Artifact]:
-    """By source, the adapters that a fusion fuses."""
-    return {source: adapter_artifact(part, workspace, prepared) for source, part in fused_recipes(recipe).items()}
+    """By their names in the fusion, the adapters that are fused."""
+    return {name: adapter_artifact(part, workspace, prepared) for name, part in fused_recipes(recipe).items()}
 
 
 def tokens_artifact(
@@ -89,7 +114,7 @@ def tokens_artifact(
         "tokenizer": tokenizer_key,
         "max_length": max_length,
         "line_by_line": line_by_line,
-        "code": TOKENS_VERSION,
+        "code": TOKENS_CACHE_VERSION,
     }
     return Artifact(root, source.name, "tokens", section, parents=(source,))
 
@@ -100,7 +125,7 @@ def token_artifacts(recipe: Recipe, workspace: Path, prepared: Prepared, tokeniz
     root = workspace / "tokens" / recipe.language
     return [
         tokens_artifact(source, tokenizer_key, settings.max_length, root, line_by_line=settings.line_by_line)
-        for source in prepared.of(recipe.source)
+        for source in training_data(recipe, prepared)
     ]
 
 

@@ -1,4 +1,4 @@
-"""The base model: from the hub, from a folder, or made on the spot with random weights."""
+"""The base model: from the hub, from a folder, or created with random weights."""
 
 import hashlib
 from pathlib import Path
@@ -24,16 +24,16 @@ LONGEST_WORD = 2000  # characters; the time WordPiece takes grows with the squar
 def load_base(
     recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET
 ) -> tuple[PreTrainedModel, Any]:
-    """The frozen-to-be model in fp32 and its tokenizer; a base with random weights is made first if it does not exist.
+    """The model in fp32, not yet frozen, and its tokenizer; a base with random weights is created if it does not exist.
 
-    Raises UserError when the model cannot be had or is of an unknown family.
+    Raises UserError when the model cannot be loaded or is of an unknown family.
     """
     name, revision = _locate_base(recipe, workspace, prepared, progress)
     model = load_masked_lm(name, revision, "base.model", new_head=recipe.base.new_head)
     tokenizer = load_tokenizer(name, revision, "base.model")
     if len(tokenizer) > model.config.vocab_size:
         raise UserError(
-            f"base.model {name}: its tokenizer has {len(tokenizer)} pieces, the model {model.config.vocab_size}"
+            f"base.model {name}: its tokenizer has {len(tokenizer)} pieces, but the model {model.config.vocab_size}"
         )
     if tokenizer.mask_token_id is None or tokenizer.pad_token_id is None:
         raise UserError(f"base.model {name}: its tokenizer has no mask or no padding token")
@@ -42,7 +42,7 @@ def load_base(
 
 
 def load_base_tokenizer(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET) -> Any:
-    """The tokenizer of the recipe's base, without its model. Raises UserError when it cannot be had."""
+    """The tokenizer of the recipe's base, without its model. Raises UserError when it cannot be loaded."""
     name, revision = _locate_base(recipe, workspace, prepared, progress)
     return load_tokenizer(name, revision, "base.model")
 
@@ -53,7 +53,7 @@ def make_scratch_base(recipe: Recipe, workspace: Path, prepared: Prepared, progr
     assert scratch is not None
     assert settings is not None
     if scratch.build(lambda draft: _make_scratch(settings, prepared, draft), progress):
-        progress.say(f"made a BERT with random weights: {scratch.folder}")
+        progress.say(f"created a BERT with random weights: {scratch.folder}")
     return scratch.folder
 
 
@@ -67,11 +67,11 @@ def _locate_base(recipe: Recipe, workspace: Path, prepared: Prepared, progress: 
 def load_masked_lm(name: str, revision: str | None, option: str, *, new_head: bool | None = False) -> PreTrainedModel:
     """A masked language model of a known family with its LM head, from the hub or a folder, in fp32.
 
-    `option` is what the user called it by, `new_head` as for `load_weights`. Raises UserError when it cannot be had
-    or used.
+    `option` is the option or key that named it, `new_head` as for `load_weights`. Raises UserError when it cannot be
+    loaded or used.
     """
     _check_folder(name, option)
-    # trust_remote_code stays off: a base is weights, not somebody's code
+    # trust_remote_code stays off: a base provides weights, not code
     with hub_errors(f"{option} {name}"):
         model = load_weights(name, revision, option, new_head=new_head)
     check_family(model, model.config.model_type)
@@ -79,7 +79,7 @@ def load_masked_lm(name: str, revision: str | None, option: str, *, new_head: bo
 
 
 def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
-    """The tokenizer of a base, from where the base is. Raises UserError when it cannot be had.
+    """The tokenizer of a base, from where the base is. Raises UserError when it cannot be loaded.
 
     WordPiece makes one [UNK] of a word of more than 100 characters, and where no spaces are written (Thai, Tibetan,
     Dzongkha) whole sentences are one word to it: that limit is lifted.
@@ -113,14 +113,14 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
         "eval.training.max_length": recipe.eval.training.max_length,
     }
     wrong = [
-        f"{name}: {length} is over this base's {limit} positions" for name, length in lengths.items() if length > limit
+        f"{name}: {length} exceeds this base's {limit} positions" for name, length in lengths.items() if length > limit
     ]
     width, blocks = config.hidden_size, config.num_hidden_layers
     read = recipe.adapter.settings()  # a field that the type does not read may hold anything
     own = read.get("reduction_factor")
     factors = [("adapter", factor) for factor in (own.values() if isinstance(own, dict) else [own or 1])]
     wrong += [
-        f"{name}.reduction_factor: {factor} is over this base's width {width}"
+        f"{name}.reduction_factor: {factor} exceeds this base's width {width}"
         for name, factor in [*factors, ("eval.training", recipe.eval.training.reduction_factor)]
         if factor > width
     ]
@@ -131,7 +131,7 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
         "adapter.reduction_factor": [int(key) for key in own if key != "default"] if isinstance(own, dict) else [],
     }
     wrong += [
-        f"{name}: block {block} is over this base's last, {blocks - 1}"
+        f"{name}: block {block} does not exist; this base's last is {blocks - 1}"
         for name, numbers in named.items()
         for block in numbers
         if block >= blocks

@@ -1,4 +1,4 @@
-"""Private interfaces of other libraries: all that training uses without a promise that it stays.
+"""Private interfaces of other libraries that training uses, although they may change without notice.
 
 Each function says what it uses, the version in which it was seen, and what to do when it is gone.
 tests/training/test_compat.py checks that all of it exists in the installed versions.

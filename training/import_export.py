@@ -51,7 +51,7 @@ def import_adapter(
     invert_before_head: bool = True,
     coupling: str | None = None,
 ) -> list[str]:
-    """Convert an AdapterHub adapter to PEFT's form.
+    """Convert an AdapterHub adapter to PEFT's format.
 
     Example:
         ```python
@@ -66,7 +66,7 @@ def import_adapter(
         coupling: Of a fusion, the adapter whose coupling is used.
 
     Returns:
-        What PEFT's form cannot hold, a sentence each.
+        Notes on what PEFT's format cannot hold, a sentence each.
 
     Raises:
         UserError: The adapter or the base cannot be read, they do not fit each other, or `out` exists.
@@ -82,7 +82,7 @@ def import_adapter(
             coupling=coupling,
         )
         save_adapter(model, folder)
-        title = f"{source.name}, imported from AdapterHub's form"
+        title = f"{source.name}, imported from AdapterHub's format"
         card = convert_card(title, [f"- note: {note}" for note in notes], CardBase(base), read_config(folder))
         (folder / "README.md").write_text(card, encoding="utf-8")
     return notes
@@ -109,8 +109,8 @@ def export_adapter(
     Args:
         source: Folder of a trained or imported adapter.
         out: New folder to write.
-        format: `peft` is PEFT's own, `adapterhub` as `adapters` saves it, `merged` the base with a LoRA or (IA)³ in its
-            weights.
+        format: `peft` is PEFT's own, `adapterhub` that of `adapters`, `merged` the base with a LoRA or (IA)³ merged
+            into its weights.
         bits: In the format `peft`, bits of each value of a matrix: 8, 4 or 1; by default 32.
         base: Hub id or folder of the base; by default the one that the adapter names. The format `peft` needs none.
         name: Name of the adapter in the format `adapterhub`.
@@ -125,7 +125,9 @@ def export_adapter(
     if format not in FORMATS:
         raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}")
     if bits is not None and (format != "peft" or bits not in BITS):
-        raise UserError(f"--bits is {', '.join(map(str, BITS))}, with --format peft; got {bits} with {format}")
+        raise UserError(
+            f"--bits {bits}: choose one of {', '.join(map(str, BITS))}, with --format peft; got --format {format}"
+        )
     config = read_config(source)
     adapter_base = _base_of(source, config, None if base is None else str(base))
     if format == "peft":

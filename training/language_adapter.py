@@ -25,12 +25,13 @@ from .loop import fit, mean_loss
 from .memory import peak_memory
 from .metrics_logger import MB, MetricsLogger
 from .model_card import trained_card
+from .optimizer import AVERAGES
 from .plot_loss import plot_loss
 from .precision import autocast_dtype, make_accelerator, matmul_peak
 from .setup import Ready, set_up
 
 PROBE_STEPS = 6
-KEPT_PER_WEIGHT = 4  # checkpoints hold weights, the best weights and AdamW's two averages
+KEPT_PER_WEIGHT = 2 + AVERAGES  # checkpoints hold weights, the best weights and the optimizer's averages
 
 
 def train_adapter(
@@ -49,7 +50,7 @@ def train_adapter(
     for part in fused_recipes(recipe).values():
         train_adapter(part, workspace, prepared, progress, resume=resume)
     accelerator, reason = _accelerator(recipe, workspace)
-    if all(broadcast_object_list([artifact.exists])):  # the main process's word counts
+    if all(broadcast_object_list([artifact.exists])):  # the main process decides
         return artifact
     progress.say(reason)
     run = _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress)
@@ -103,7 +104,7 @@ class _Training:
             ready.schedule,
             lambda: mean_loss(ready.model, ready.fixed, accelerator),
             accelerator,
-            self._metrics_logger(resume_dir / "metrics.jsonl" if draft is not None else None),
+            self._metrics_logger(ready, resume_dir / "metrics.jsonl" if draft is not None else None),
             checkpoints=Checkpoints(
                 resume_dir, settings.save_steps, settings.save_total_limit, writes=draft is not None
             ),
@@ -138,7 +139,7 @@ class _Training:
             looks.append(time.monotonic() - started)
             return value
 
-        metrics_logger = self._metrics_logger(None)
+        metrics_logger = self._metrics_logger(ready, None)
         metrics_logger = replace(
             metrics_logger,
             peak_flops=metrics_logger.peak_flops * not_started,
@@ -172,18 +173,18 @@ class _Training:
         parts = fused_artifacts(self.recipe, self.workspace, self.prepared)
         return set_up(self.recipe, self.workspace, self.prepared, self.accelerator, parts, self.progress, processes)
 
-    def _metrics_logger(self, file: Path | None) -> MetricsLogger:
+    def _metrics_logger(self, ready: Ready, file: Path | None) -> MetricsLogger:
         settings, accelerator = self.recipe.training, self.accelerator
         device, dtype = accelerator.device, autocast_dtype(accelerator)
         return MetricsLogger(
-            max_steps=settings.max_steps,
+            max_steps=ready.schedule.max_steps,
             logging_steps=settings.logging_steps,
             file=file,
             track=accelerator.log if settings.report_to != "none" else None,
             peak_flops=matmul_peak(device, dtype) * accelerator.num_processes,
             peak_memory=lambda: peak_memory(device),
             progress=self.progress,
-            label=f"train {self.recipe.adapter.type} on {self.recipe.source}",
+            label=f"train {self.recipe.run_name}",
         )
 
     def _write(self, ready: Ready, draft: Draft, restore: Any) -> None:

@@ -1,4 +1,4 @@
-"""One process per GPU: started by ourselves with torchrun's machinery, or joined where somebody else started them."""
+"""One process per GPU: started here with torchrun's machinery, or joined if another launcher started them."""
 
 import os
 import shlex
@@ -17,7 +17,7 @@ from ..workspace.errors import UserError
 
 MODULE = "lrl_adapt.cli"
 RUN_ID = "lrl-adapt"  # torchrun passes it on to the processes of `start`
-TAKEN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # by torchrun
+TAKEN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # signals whose handlers torchrun replaces
 REPORTED = (1, 2)  # exit codes of a process that has printed its error: a bug, a mistake of the user's
 
 
@@ -38,7 +38,7 @@ class ProcessGroup:
 
 
 def process_group(environment: Mapping[str, str] | None = None) -> ProcessGroup:
-    """This process's group, read from the environment alone: a group of one where nobody started several.
+    """This process's group, read from the environment alone: a group of one if no launcher started several.
 
     torchrun's variables count before Slurm's: torchrun may itself run inside an srun step.
     """
@@ -70,7 +70,7 @@ def join() -> None:
 
 
 def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
-    """What `srun` tells its tasks, in torchrun's words; empty outside srun, or where torchrun has spoken already.
+    """What `srun` tells its tasks, as torchrun's variables; empty outside srun, or if torchrun has already set them.
 
     The address is the first node of the step, the port made from the job's number. `gpus` is how many this task sees:
     with --gpus-per-task one, which is number 0 to each.
@@ -84,7 +84,7 @@ def join_slurm(given: Mapping[str, str], gpus: int) -> dict[str, str]:
         try:
             listed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - no shell
         except (OSError, subprocess.CalledProcessError) as error:
-            raise UserError(f"{shlex.join(command)} fails ({error}): start torchrun on each node instead") from error
+            raise UserError(f"{shlex.join(command)} failed ({error}): start torchrun on each node instead") from error
         first = listed.stdout.split()[0]
     return {
         "RANK": str(group.rank),
@@ -134,7 +134,7 @@ def processes(gpus: int | None) -> int:
         return 1
     visible = visible_gpus()
     if gpus is not None and gpus > max(1, visible):
-        raise UserError(f"--gpus {gpus}: this machine shows {visible} (CUDA_VISIBLE_DEVICES limits what is visible)")
+        raise UserError(f"--gpus {gpus}: GPUs visible: {visible} (CUDA_VISIBLE_DEVICES limits which are visible)")
     return max(1, visible if gpus is None else gpus)
 
 
@@ -175,7 +175,7 @@ def start(count: int, arguments: Sequence[str]) -> None:
     try:
         elastic_launch(config, sys.executable)("-m", MODULE, *arguments)
     except SignalException as error:
-        raise KeyboardInterrupt("stopped: the same command goes on from the last checkpoint") from error
+        raise KeyboardInterrupt("stopped; run the same command again to resume from the last checkpoint") from error
     except ChildFailedError as error:
         exit_code = error.get_first_failure()[1].exitcode
         if exit_code in REPORTED:
@@ -202,5 +202,5 @@ def _lost(error: Any) -> str:
     if failure.exitcode < 0:
         how = f"was killed by {signal.Signals(-failure.exitcode).name}"
     else:
-        how = f"ended with exit code {failure.exitcode}; what it said stands above"
-    return f"process {rank} (pid {failure.pid}) {how}. The same command goes on from the last checkpoint"
+        how = f"ended with exit code {failure.exitcode}; its output is shown above"
+    return f"process {rank} (pid {failure.pid}) {how}; run the same command again to resume from the last checkpoint"

@@ -17,13 +17,13 @@ from ..recipes.training import LrSchedulerType
 from ..workspace.errors import UserError
 from .batches import Batch, Feed, Position, Step, prefetch, to_device
 from .checkpoint import Checkpoint, Checkpoints
-from .gradients import sum_gradients
 from .lr_scheduler import learning_rate
 from .masking import IGNORE_INDEX
 from .memory import trim_memory
 from .metrics_logger import MetricsLogger
 from .optimizer import load_optimizer_tensors, make_optimizer, optimizer_tensors
 from .signals import StopRequest
+from .sum_gradients import sum_gradients
 
 # Skipped steps after which a run is given up: a stray overflow passes, a run that diverged does not come back.
 MAX_SKIPPED_STEPS = 20

@@ -1,4 +1,8 @@
-"""Learning-rate schedules. A new one is an entry in `FACTORS` and in `LrSchedulerType` of recipes/training.py."""
+"""Learning-rate schedules.
+
+A new one that depends on the remaining share of the steps alone is an entry in `FACTORS`, any other a branch in
+`learning_rate`; its name goes into `LrSchedulerType` in recipes/training.py.
+"""
 
 import math
 from collections.abc import Callable

@@ -26,6 +26,11 @@ REGISTRATION = "import lrl_adapt.training.adapters  # registers the adapter's ty
 FULL_CODE = """\
 from transformers import AutoModelForMaskedLM
 model = AutoModelForMaskedLM.from_pretrained(".")  # this folder, or the model's hub id"""
+CONTROLS = {
+    "untrained": "untrained, the adapter with its random initial weights; not meant for use",
+    "head": "head, the LM head trained without an adapter, to show what the adapter adds",
+    "text-fusion": "text-fusion, two adapters on the same text, to show what fusing text and graph adds",
+}
 QUANTISED_CODE = """\
 from pathlib import Path
 from transformers import AutoModelForMaskedLM
@@ -84,14 +89,17 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
     language = find_language(recipe.language)
     card_base = CardBase(base, recipe.base.revision)
     kind = recipe.adapter.type
-    base_line = "a BERT with random weights, made by the recipe" if recipe.base.model is None else str(card_base)
+    base_line = "a BERT with random weights, created by the recipe" if recipe.base.model is None else str(card_base)
     if card_base.hub_id and facts.get("base_commit"):
         base_line += f", commit {facts['base_commit']}"
     settings = ", ".join(f"{key} {value}" for key, value in recipe.adapter.settings().items() if key != "type")
+    if recipe.control == "head":
+        kind, settings = "head", "no adapter: the LM head's dense layer and LayerNorm"
     lines = [
         f"- base: {base_line}",
         *([f"- LM head: {facts['lm_head']} (the base has none)"] if "lm_head" in facts else []),
         f"- type: {kind}" + (f" ({settings})" if settings else ""),
+        *([f"- control: {CONTROLS[recipe.control]}"] if isinstance(recipe.control, str) else []),
         f"- language: {language.name} ({language.code})",
         f"- trainable parameters: {facts['trainable_parameters']:,}",
         f"- trained on: {recipe.source}, {facts['training_tokens']:,} tokens, {facts['steps']} steps, "
@@ -108,7 +116,9 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         return card(f"Model fine-tuned on {language_name}", metadata, lines, FULL_CODE)
     metadata = {"library_name": "peft", **card_base.metadata("adapter"), **metadata}
     return card(
-        f"{kind} adapter for {language_name}",
+        f"{kind} adapter for {language_name}"
+        if recipe.control is None
+        else f"Control {recipe.control} for {language_name}",
         metadata,
         lines,
         _peft_code(card_base, own_type=kind not in ("lora", "ia3")),

@@ -1,4 +1,8 @@
-"""The optimizer (AdamW) and its state as named tensors for checkpoints. Another optimizer is a change of this file."""
+"""The optimizer (AdamW) and its state as named tensors for checkpoints.
+
+Another optimizer is a change of this file: `make_optimizer`, the names of its state, and how many tensors of a
+parameter's size that state holds. Raise `ADAPTER_CACHE_VERSION` in artifacts.py with it.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -45,6 +49,6 @@ def load_optimizer_tensors(
     state = {
         number: {kind: tensors[f"{kind}.{name}"] for kind in STATE_NAMES if f"{kind}.{name}" in tensors}
         for number, name in enumerate(ordered)
-        if f"step.{name}" in tensors
+        if any(f"{kind}.{name}" in tensors for kind in STATE_NAMES)
     }
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})

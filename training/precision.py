@@ -68,7 +68,7 @@ def choose_precision(wanted: Precision) -> tuple[str, str]:
         if major >= 8:  # Ampere, the first with bf16
             return "bf16", f"bf16: {torch.cuda.get_device_name()}, compute capability {major}.{minor}"
         return "no", f"fp32: compute capability {major}.{minor} has no bf16"
-    return "no", "fp32: the GPU is not a CUDA one"
+    return "no", "fp32: the GPU does not support CUDA"
 
 
 def autocast_dtype(accelerator: Accelerator) -> torch.dtype:

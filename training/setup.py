@@ -18,7 +18,8 @@ from ..workspace.artifacts import Artifact, Prepared
 from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress
 from .adapters import language_adapter
-from .artifacts import BASE_FACT, token_artifacts, tokenizer_owner
+from .adapters.controls import head_alone, randomise_identity
+from .artifacts import BASE_FACT, FUSED_SOURCES, token_artifacts, tokenizer_owner
 from .base import load_base, tokenizer_hash
 from .batches import Batch, MaskedSteps, Sampler, plan_batches
 from .device_batch_tokens import find_device_tokens
@@ -28,8 +29,8 @@ from .mlm import MaskedLM
 from .precision import autocast_dtype
 from .tokens import Sequences, tokenise
 
-VALIDATION_SEED = 0  # the same masks at every look, whatever the run's seed
-MOST_ATTEMPTS = 20  # at a mask that asks for something
+VALIDATION_SEED = 0  # the same masks at every validation, whatever the run's seed
+MOST_ATTEMPTS = 20  # to find a mask that selects a token
 MOST_UNKNOWN = 0.1  # of a text's pieces: with more the base cannot read the language
 
 
@@ -56,7 +57,7 @@ def set_up(
     progress: Progress = QUIET,
     processes: int | None = None,
 ) -> Ready:
-    """Load or make all of it; `parts` are the adapters that a fusion fuses. Raises UserError where text is wanting.
+    """Load or make all of it; `parts` are the adapters that a fusion fuses. Raises UserError where text is missing.
 
     With `processes` the feed gives one process's share of each step among so many, though they were not started.
     """
@@ -100,13 +101,14 @@ def set_up(
     }
     progress.say(f"training {trainable:,} of {parameters:,} parameters on {devices}")
     fixed = _validation_batches(validation, masking, model, settings)
-    return Ready(tokenizer, adapted, model, feed, fixed, schedule_of(settings), facts)
+    return Ready(tokenizer, adapted, model, feed, fixed, schedule_of(recipe), facts)
 
 
-def schedule_of(settings: Training) -> LoopSettings:
-    """The recipe's."""
+def schedule_of(recipe: Recipe) -> LoopSettings:
+    """The settings of the training loop; an untrained control has no steps."""
+    settings = recipe.training
     return LoopSettings(
-        max_steps=settings.max_steps,
+        max_steps=0 if recipe.control == "untrained" else settings.max_steps,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.lr_scheduler_type,
         warmup_steps=settings.warmup_steps,
@@ -120,17 +122,24 @@ def schedule_of(settings: Training) -> LoopSettings:
 
 
 def _adapted(base: PreTrainedModel, recipe: Recipe, parts: dict[str, Artifact]) -> PeftModel | PreTrainedModel:
-    """The base with what is to be trained."""
+    """The base with what is to be trained, or with the weights of an untrained control."""
     from .adapters import fuse_adapters
 
     settings = recipe.adapter
+    if recipe.control == "head":
+        return head_alone(base)
     if not parts:
-        return language_adapter(base, settings)
-    has_coupling = settings.type == "seq_bn_inv" and settings.fusion_coupling != "none"
+        adapted = language_adapter(base, settings)
+        if recipe.control == "untrained":
+            randomise_identity(adapted)
+        return adapted
+    coupling = None
+    if settings.type == "seq_bn_inv" and settings.fusion_coupling != "none":
+        coupling = list(parts)[FUSED_SOURCES.index(settings.fusion_coupling)]
     return fuse_adapters(
         base,
         {name: part.folder for name, part in parts.items()},
-        coupling=settings.fusion_coupling if has_coupling else None,
+        coupling=coupling,
         train_head=settings.train_head,
     )
 
@@ -152,7 +161,7 @@ def freeze_in(parameters: list[nn.Parameter], dtype: torch.dtype) -> None:
 def make_tokens(
     recipe: Recipe, workspace: Path, prepared: Prepared, tokenizer: Any, progress: Progress = QUIET
 ) -> list[Artifact]:
-    """Tokenise the recipe's text, graph or both, unless that is done. Raises UserError where a split is empty."""
+    """Tokenise the recipe's text, graph or both, unless that is finished. Raises UserError where a split is empty."""
     artifacts = token_artifacts(recipe, workspace, prepared, tokenizer_hash(tokenizer))
     owner = {BASE_FACT: tokenizer_owner(recipe, workspace, prepared)}
     for tokens in artifacts:
@@ -174,7 +183,7 @@ def _tell_reading(tokens: list[Artifact], progress: Progress) -> dict[str, float
     if share > MOST_UNKNOWN:
         progress.say(
             f"WARNING: {share:.0%} of the text is [UNK] to this base: its vocabulary lacks the script. An adapter "
-            "cannot mend that, and its pseudo-perplexity means nothing; take another base (XLM-R reads more than mBERT)"
+            "cannot fix this, and its pseudo-perplexity is meaningless; choose another base (XLM-R has more than mBERT)"
         )
     return {"tokens_per_word": round(per_word, 4), "unknown_share": round(share, 4)}
 
@@ -196,7 +205,7 @@ def _samplers(train: list[Sequences], settings: Training) -> list[Sampler]:
 def _validation_batches(
     validation: list[Sequences], masking: Masking, model: MaskedLM, settings: Training
 ) -> list[Batch]:
-    """The same masked batches at every look: about `validation_tokens` tokens of each source's share."""
+    """The same masked batches at every validation: about `validation_tokens` tokens of each source's share."""
     batches: list[Batch] = []
     for which, data in enumerate(validation):
         plan = plan_batches(data.lengths, settings.validation_batch_tokens, random_for(VALIDATION_SEED))
@@ -209,7 +218,7 @@ def _validation_batches(
             if tokens * len(validation) >= settings.validation_tokens:
                 break
     if not any(bool((batch["labels"] != IGNORE_INDEX).any()) for batch in batches):
-        raise UserError("nothing to guess in the validation text: all of it is [UNK] to this base")
+        raise UserError("no tokens to predict in the validation text: all of it is [UNK] to this base")
     return batches
 
 

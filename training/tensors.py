@@ -29,15 +29,15 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         content = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
     except UnpicklingError as error:  # torch's own message advises running the code
         raise UserError(
-            f"{file} holds more than tensors, which could run code and is not loaded: save the weights as safetensors "
-            "where they were made"
+            f"{file} contains more than tensors; that could run code and is not loaded: save the weights as "
+            "safetensors where they were created"
         ) from error
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
         raise UserError(f"cannot read {file} as tensors ({first_line(error)}): download or save it again") from error
     if not isinstance(content, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
     ):
-        raise UserError(f"{file} holds something other than named tensors")
+        raise UserError(f"{file} contains something other than named tensors")
     return content
 
 

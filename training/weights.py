@@ -63,7 +63,7 @@ def load_weights(
     missing_head = set() if new_head is not False else in_head
     problem = _missing(report["missing_keys"] - in_head, missing_head) or _mismatched(report["mismatched_keys"])
     if new_head and not in_head and not problem:
-        problem = "its checkpoint has a masked-LM head: leave base.new_head out, or a trained head would be lost"
+        problem = "its checkpoint has a masked-LM head: remove base.new_head, or the trained head would be lost"
     if problem:
         raise UserError(f"{source}: {problem}")
     model.has_new_head = bool(in_head)

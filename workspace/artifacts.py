@@ -1,7 +1,7 @@
-"""Artifacts: folders that a command makes once, whole, and finds again by the hash of what made them.
+"""Artifacts: folders that a command creates once and finds again by a hash of their settings and inputs.
 
 A folder is written as a hidden sibling and renamed when complete, under a lock, so an interrupted command leaves
-nothing that a later one could take for whole.
+nothing that a later one could take for complete.
 """
 
 import errno
@@ -31,7 +31,7 @@ PACKAGES = ("lrl-adapt", "torch", "transformers", "tokenizers", "datasets", "pef
 
 @dataclass
 class Draft:
-    """An artifact being written: put files into `folder`, and what the manifest should tell into `facts`."""
+    """An artifact being written: put files into `folder`, and facts for the manifest into `facts`."""
 
     folder: Path
     facts: dict[str, Any] = field(default_factory=dict)
@@ -53,13 +53,13 @@ class Artifact:
     sources: tuple[str, ...] = ()
     """Names of the local files and folders that the recipe takes the data from, for messages; see `local_names`."""
     recorded_key: str = ""
-    """Of a finished artifact that is described by its manifest."""
+    """The key of a finished artifact that was read from its manifest."""
     note: str = ""
     """Why this finished artifact is used although its inputs are missing."""
 
     @property
     def key(self) -> str:
-        """Hex SHA-256 of everything that decides the content."""
+        """Hex SHA-256 of everything that determines the content."""
         if self.recorded_key:
             return self.recorded_key
         decides = {
@@ -73,7 +73,7 @@ class Artifact:
 
     @property
     def folder(self) -> Path:
-        """Where the artifact lies once made."""
+        """Where the artifact is stored when it is complete."""
         return self.root / f"{self.name}-{self.key[:8]}"
 
     @property
@@ -83,7 +83,7 @@ class Artifact:
 
     @property
     def exists(self) -> bool:
-        """True when the artifact was made whole."""
+        """Whether the artifact is complete."""
         return (self.folder / MANIFEST).is_file()
 
     def manifest(self) -> dict[str, Any]:
@@ -91,9 +91,9 @@ class Artifact:
         return read_manifest(self.folder)
 
     def build(self, make: Callable[[Draft], None], progress: Progress = QUIET) -> bool:
-        """Let `make` fill the artifact's folder unless it exists; True when it was made now.
+        """Let `make` fill the artifact's folder unless it exists; returns whether it was created now.
 
-        Whatever `make` raises leaves nothing behind. A second process that wants the same artifact waits.
+        If `make` raises, nothing is left behind. A second process that needs the same artifact waits.
         """
         with self.draft(progress) as draft:
             if draft is not None:
@@ -102,10 +102,10 @@ class Artifact:
 
     @contextmanager
     def draft(self, progress: Progress = QUIET, *, wait: bool = True) -> Iterator[Draft | None]:
-        """A draft to fill inside `with`, put in place at its end; None when the artifact exists.
+        """A draft to fill inside `with`, moved into place at its end; None if the artifact exists.
 
-        What is raised inside leaves nothing behind. Raises UserError where nothing can be written. Takes the artifact's
-        lock: a second process waits, or where it may not `wait` gets a UserError.
+        If the block raises, nothing is left behind. Raises UserError if the folder cannot be written. Takes the
+        artifact's lock: a second process waits, or raises UserError if `wait` is false.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -129,13 +129,15 @@ class Artifact:
             yield draft
             manifest = self._manifest(draft.facts, time.monotonic() - started)
             write_json(partial / MANIFEST, manifest)
-            shutil.rmtree(self.folder, ignore_errors=True)  # a folder without a manifest is nobody's
+            shutil.rmtree(self.folder, ignore_errors=True)  # a folder without a manifest is not complete
             partial.replace(self.folder)
             shutil.rmtree(self.resume_dir, ignore_errors=True)
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise UserError(f"the disk of {self.root} is full: make room, then run the command again") from error
+                raise UserError(
+                    f"the disk of {self.root} is full: free some space, then run the command again"
+                ) from error
             raise
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
@@ -178,9 +180,9 @@ class Prepared:
 def resolve_inputs(artifact: Artifact, inputs: Mapping[str, Callable[[], Any]]) -> Artifact:
     """`artifact` with more inputs, computed by these functions.
 
-    A finished artifact stands alone: where a function raises UserError, since a file is missing, the newest finished
-    artifact with the same section, sources, parents and other inputs takes its place, and its `note` says so. Raises
-    the UserError where there is none.
+    A finished artifact does not need its inputs: if a function raises UserError because a file is missing, the newest
+    finished artifact with the same section, sources, parents and other inputs is used, and its `note` says so. Raises
+    the UserError if there is none.
     """
     known, missing = dict(artifact.inputs), None
     for name, compute in inputs.items():
@@ -201,7 +203,7 @@ def resolve_inputs(artifact: Artifact, inputs: Mapping[str, Callable[[], Any]]) 
 def read_artifact(folder: Path) -> Artifact:
     """A finished artifact as its manifest describes it; parents are looked for in this workspace, which may have moved.
 
-    Parents that were deleted are left out.
+    Parents that were deleted are omitted.
     """
     manifest = read_manifest(folder)
     workspace = folder.absolute().parents[2]
@@ -249,7 +251,7 @@ def _note_on(folder: Path, manifest: Mapping[str, Any], matches: int, missing: U
 def local_names(locations: Iterable[str]) -> tuple[str, ...]:
     """Names for the local ones among `locations`: the last part of the path, with a slash for a folder.
 
-    The whole path would tell of the machine. A pattern keeps the folder that it is applied to (texts/*.txt).
+    The full path would reveal details of the machine. A pattern keeps the folder that it is applied to (texts/*.txt).
     """
     names = []
     for location in locations:
@@ -261,7 +263,7 @@ def local_names(locations: Iterable[str]) -> tuple[str, ...]:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of the packages that shape results; those not installed are left out."""
+    """Versions of the packages that affect results; packages that are not installed are omitted."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -283,9 +285,9 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextmanager
 def replace_with(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; what is there after `with` takes its place at once and whole.
+    """A path beside `path` to write to; after `with` it replaces `path` in one step.
 
-    What is raised inside leaves `path` as it was.
+    If the block raises, `path` stays as it was.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -298,7 +300,7 @@ def replace_with(path: Path) -> Iterator[Path]:
 
 
 def file_hash(path: Path) -> str:
-    """Hex SHA-256 of a file's content, read once for as long as size and time of change stay."""
+    """Hex SHA-256 of a file's content, cached until its size or modification time changes."""
     status = path.stat()
     return _file_hash(path, status.st_size, status.st_mtime_ns)
 

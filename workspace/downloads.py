@@ -22,7 +22,7 @@ from .locks import locked
 from .progress import QUIET, Progress
 
 CHUNK = 1 << 20
-ATTEMPTS = 3
+ATTEMPTS = 3  # of a download from an https address, the first included; files on the hub: `hub_file` in hub.py
 MAX_WAIT = 30.0  # seconds before the next attempt
 TIMEOUT = 60  # seconds without data
 HEAD_TIMEOUT = 10  # seconds
@@ -39,7 +39,7 @@ STATUS = {
     403: "refuses access",
     404: "no such file",
     410: "the file no longer exists",
-    429: "too many requests; wait some minutes",
+    429: "too many requests; wait a few minutes",
     500: "the server has an internal error; try again later",
     502: "the server is down; try again later",
     503: "the server is down; try again later",
@@ -135,7 +135,7 @@ def _refusal(error: urllib.error.HTTPError, shown: str) -> UserError:
 
 
 def download(address: str, cache: Path, progress: Progress = QUIET, *, sha256: str | None = None) -> Path:
-    """Download an address into `cache` unless it is there; a second process waits for the first.
+    """Download an address into `cache` unless it is already there; a second process waits for the first.
 
     The file keeps its name, in a folder for each address: many are called train.csv. An interrupted download is
     resumed by the next call if the server supports it. With `sha256` (hex) the content is checked, and deleted if it
@@ -153,7 +153,7 @@ def download(address: str, cache: Path, progress: Progress = QUIET, *, sha256: s
             if not target.is_file():
                 _fetch(address, target, progress, sha256)
     except OSError as error:
-        reason = "the disk is full: make room" if error.errno in FULL else str(error)
+        reason = "the disk is full: free some space" if error.errno in FULL else str(error)
         raise UserError(f"{shown}: cannot be written to {folder}: {reason}") from error
     return target
 

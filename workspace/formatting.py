@@ -6,7 +6,7 @@ Tables, pages, cards and progress lines all use these functions, so the same fig
 from decimal import Decimal
 from math import isfinite
 
-MISSING = "—"  # stands for a value that there is none of
+MISSING = "—"  # shown for a missing value
 
 _SIZE_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
@@ -73,5 +73,5 @@ def format_number(value: float | None, digits: int = 0) -> str:
 
 
 def format_significant(value: float, digits: int = 2) -> str:
-    """A number with so many significant digits and no exponent: "0.00012"."""
+    """A number with `digits` significant digits and no exponent: "0.00012"."""
     return f"{Decimal(f'{value:.{digits}g}'):f}"

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-VARIABLE = "LRL_ADAPT_HOME"
-DEFAULT = Path("lrl-runs")
+WORKSPACE_VARIABLE = "LRL_ADAPT_HOME"
+DEFAULT_WORKSPACE = Path("lrl-runs")
 
 
 def workspace_folder(folder: str | Path | None = None) -> Path:
     """`folder`, or by default the one in `LRL_ADAPT_HOME`, or else `./lrl-runs`."""
-    return Path(folder or os.environ.get(VARIABLE) or DEFAULT)
+    return Path(folder or os.environ.get(WORKSPACE_VARIABLE) or DEFAULT_WORKSPACE)

@@ -34,7 +34,7 @@ TOKENIZER_FILES = (
     "spm.model",
     "tokenizer.model",
 )
-RETRY_WAITS = (1.0, 4.0)  # seconds
+RETRY_WAITS = (1.0, 4.0)  # seconds before the second and third attempt to list or describe a repository
 DOWN_SECONDS = 60.0  # for which a hub that did not answer is not asked again
 MAX_EARLIER_COMMITS = 5
 
@@ -84,7 +84,8 @@ class HubFolder:
 def hub_file(repo: str, path: str, revision: str) -> Path:
     """Download a file of a data set repository unless it is cached; returns its local path.
 
-    An interrupted download is resumed within a call; the next call starts again. Raises UserError if it fails.
+    huggingface_hub resumes and retries an interrupted download within a call; the next call starts again. Raises
+    UserError if it fails.
     """
     from huggingface_hub import hf_hub_download
 

@@ -8,7 +8,7 @@ from typing import Any
 from .downloads import public_address
 from .errors import UserError
 
-OFFLINE = "not in the local cache, and HF_HUB_OFFLINE forbids asking the hub"
+OFFLINE = "not in the local cache, and HF_HUB_OFFLINE is set"
 
 
 def is_gated(error: BaseException) -> bool:
@@ -66,7 +66,7 @@ def _trouble(error: Exception) -> str:
     from huggingface_hub.errors import HFValidationError
 
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "the disk is full: make room, or set HF_HOME to a folder on another disk"
+        return "the disk is full: free some space, or set HF_HOME to a folder on another disk"
     message = (str(error).strip() or type(error).__name__).splitlines()[0]
     # addresses of a CDN contain signatures
     message = re.sub(r"\w+://[^\s'\"]+", lambda match: public_address(match[0]), message)
@@ -80,9 +80,9 @@ def _trouble(error: Exception) -> str:
 
 
 STATUS = {
-    401: "the hub wants a token: set HF_TOKEN",
+    401: "the hub requires a token: set HF_TOKEN",
     403: "the hub refuses access: accept its conditions there, then set HF_TOKEN",
-    429: "too many requests to the hub: wait some minutes, or set HF_TOKEN",
+    429: "too many requests to the hub: wait a few minutes, or set HF_TOKEN",
     500: "the hub has an internal error: try again later",
     502: "the hub is down: try again later",
     503: "the hub is down: try again later",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 HARMLESS_WARNINGS = (
-    "`is_gradient_checkpointing` is deprecated",  # PEFT 0.21 asks for it, not we
+    "`is_gradient_checkpointing` is deprecated",  # accessed by PEFT 0.21, not by us
     "The PEFT config's `base_model_name_or_path` was renamed",  # of a workspace that was moved
 )
 
@@ -14,7 +14,7 @@ HARMLESS_WARNINGS = (
 def quiet_libraries() -> Iterator[None]:
     """Silence datasets, huggingface_hub, transformers and known warnings; works as a decorator, too.
 
-    Their settings are put back afterwards, for they are the user's in a notebook.
+    Their settings are restored afterwards, since in a notebook they are the user's.
     """
     import datasets
     from huggingface_hub import utils as hub

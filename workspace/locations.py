@@ -152,7 +152,7 @@ def _full_ending(path: Path) -> str:
 
 
 def unread_files(patterns: list[str]) -> dict[Path, Counter[str]]:
-    """For each folder among `patterns`, the endings of the files that `expand_files` leaves out, with their numbers."""
+    """For each folder among `patterns`, the extensions of the files that `expand_files` skips, with their numbers."""
     unread = {}
     for folder in (path for path in map(Path, patterns) if path.is_dir()):
         files = [file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file()]

@@ -18,8 +18,8 @@ def locked(path: Path, what: str, progress: Progress, *, wait: bool = True) -> I
         lock.acquire(timeout=0)
     except Timeout:
         if not wait:
-            raise UserError(f"another command is {what}: wait for it, then run this again") from None
-        progress.say(f"another command is {what}; waiting for it")
+            raise UserError(f"another command is {what}: wait for it to finish, then run this again") from None
+        progress.say(f"another command is {what}; waiting for it to finish")
         lock.acquire()
     try:
         yield

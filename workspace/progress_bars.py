@@ -89,8 +89,8 @@ class ProgressBars:
             if time.monotonic() - last > SECONDS_BETWEEN_LINES:
                 last = time.monotonic()
                 facts = "".join(f", {name} {value}" for name, value in self._status.items())
-                self.say(f"{label}: {count}" + (f" of {total}" if total else "") + facts)
-        self.say(f"{label}: {count} in {time.monotonic() - started:.1f} s")
+                self.say(f"{label}: {count:,}" + (f" of {total:,}" if total else "") + facts)
+        self.say(f"{label}: {count:,} in {time.monotonic() - started:.1f} s")
 
 
 def _draws_bars(console: Console) -> bool:
@@ -99,7 +99,7 @@ def _draws_bars(console: Console) -> bool:
 
 
 class _Log(Console):
-    """stderr, whose reader may go before the work is done: Ctrl-C ends the `tee` of `2>&1 | tee log` first."""
+    """stderr, which may be closed before the work is done: in `2>&1 | tee log`, Ctrl-C ends `tee` first."""
 
     def on_broken_pipe(self) -> None:
         """Print nothing more; rich would end the program, before training has saved its checkpoint."""

@@ -1,1 +1,1 @@
-"""Trained adapters used on new text: labels of texts, entities, and words for gaps."""
+"""Trained adapters used on new text: labels of texts, entities, and predictions for masked words."""

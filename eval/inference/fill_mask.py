@@ -104,7 +104,7 @@ def _adapters(
         names = [adapters] if isinstance(adapters, str | Path) else adapters
         return list(dict.fromkeys(map(str, names)))
     if base:
-        raise UserError("--base alone: say --adapter none for the base as it is, or name adapters for it")
+        raise UserError("--base needs --adapter: add --adapter none for the base alone, or name adapters for it")
     newest = newest_adapter(workspace_folder(workspace), language_code(language) if language else None)
     progress.say(f"adapter: {newest}")
     return [NONE, str(newest)]

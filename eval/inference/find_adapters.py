@@ -68,24 +68,25 @@ def newest_scores(workspace: Path, task: str, language: str | None = None) -> Pa
     if not matches:
         where = f" in {language}" if language else ""
         others = sorted({name for name in tasks.values() if name})
-        hint = f" (there: {', '.join(others)})" if others else ""
+        hint = f" (available: {', '.join(others)})" if others else ""
         raise UserError(
-            f"{workspace} holds nothing trained for {task}{where}{hint}: run `lrl-adapt eval --task {task}` first, "
+            f"{workspace} contains no task adapter for {task}{where}{hint}: run `lrl-adapt eval --task {task}` first, "
             "or name a folder with --adapter"
         )
     return max(matches, key=_made_at)
 
 
 def newest_adapter(workspace: Path, language: str | None = None) -> Path:
-    """The newest language adapter, of this language (`swh_Latn`) if given.
+    """The newest language adapter, of this language (`swh_Latn`) if given; controls are left out.
 
     Raises UserError where there is none.
     """
-    adapters = _artifacts(workspace, "adapters", language)
+    artifacts = _artifacts(workspace, "adapters", language)
+    adapters = [folder for folder in artifacts if "control" not in read_manifest(folder)["section"]]
     if not adapters:
         where = f" for {language}" if language else ""
         raise UserError(
-            f"{workspace} holds no language adapter{where}: run `lrl-adapt train` first, or name one with --adapter"
+            f"{workspace} contains no language adapter{where}: run `lrl-adapt train` first, or name one with --adapter"
         )
     return max(adapters, key=_made_at)
 
@@ -112,7 +113,7 @@ def find_task_adapter(
         if not task_base.is_same_as(adapter_base):
             raise UserError(
                 f"{task_folder} was trained on the base {task_base}, the language adapter {below} on {adapter_base}; "
-                f"adapters fit their own base only. If the two are the same model, say so: --base {adapter_base}"
+                f"adapters fit their own base only. If the two are the same model, add --base {adapter_base}"
             )
     return TaskAdapter(task_folder, task_base, below, section.get("max_length", TaskTraining().max_length))
 
@@ -201,10 +202,10 @@ def _task_folder(folder: Path) -> Path:
             return candidate
     if (folder / CONFIG).is_file() or is_full_model(folder):
         raise UserError(
-            f"{folder} is a language adapter, which is trained for no task: run `lrl-adapt eval` and give its folder "
-            "under scores/; --language-adapter stacks a task adapter on this one"
+            f"{folder} is a language adapter, not a task adapter: run `lrl-adapt eval` and give a folder that it "
+            "wrote under scores/; --language-adapter stacks a task adapter on this one"
         )
-    raise UserError(f"{folder} holds no task adapter: give a folder that `lrl-adapt eval` made under scores/")
+    raise UserError(f"{folder} contains no task adapter: give a folder that `lrl-adapt eval` wrote under scores/")
 
 
 def _language_adapter_of(task_folder: Path, scores: _Artifact, replacement: str | None) -> Path | None:
@@ -237,14 +238,16 @@ def _base(folder: Path, artifact: _Artifact) -> BaseReference:
 
 
 def _artifacts(workspace: Path, kind: str, language: str | None) -> list[Path]:
-    """Finished artifacts of a kind: folders with a manifest, hidden ones left out."""
+    """Finished artifacts of a kind: folders with a manifest, without hidden ones."""
     manifests = (workspace / kind).glob(f"{language or '[!.]*'}/[!.]*/{MANIFEST}")
     return sorted(file.parent for file in manifests)
 
 
 def _task_of(scores: Path) -> str | None:
-    """The task that a score folder has an adapter for."""
-    return read_manifest(scores)["section"]["task"] if _holds_task(scores / TASK_ADAPTER) else None
+    """The task that a score folder has an adapter for; None for one without, and for a control's."""
+    section = read_manifest(scores)["section"]
+    is_used = _holds_task(scores / TASK_ADAPTER) and not section["system"].startswith("control:")
+    return section["task"] if is_used else None
 
 
 def _holds_task(folder: Path) -> bool:

@@ -23,7 +23,7 @@ def load_adapter(
         ```
 
     Args:
-        folder: Folder of an adapter that was trained, imported or exported in PEFT's form, quantised ones included.
+        folder: Folder of an adapter that was trained, imported or exported in PEFT's format, quantised ones included.
         base: Hub id or folder of the base; by default the one that the adapter was trained on.
 
     Returns:

@@ -161,7 +161,7 @@ def _common_base(bases: Sequence[BaseReference | None]) -> BaseReference:
     """The one base of all adapters; None stands for an unknown one."""
     known = [base for base in bases if base is not None]
     if not known:
-        raise UserError("which base? Say with --base, or name an adapter with --adapter")
+        raise UserError("no base is known: name one with --base, or an adapter with --adapter")
     for other in known[1:]:
         if not known[0].is_same_as(other):
             raise UserError(

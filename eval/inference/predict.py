@@ -27,7 +27,8 @@ def predict(
 ) -> list[Prediction]:
     """Label texts with a trained task adapter.
 
-    Loads the model at every call: pass all texts at once. Texts longer than the model takes are read in windows.
+    Loads the model at every call: pass all texts at once. Texts longer than the model's maximum length are split into
+    windows.
 
     Example:
         ```python
@@ -38,7 +39,7 @@ def predict(
         texts: Texts to label, or one text.
         task: Task to label them for: `topic`, `sentiment`, `ner` or one of your own. Uses the newest task adapter for
             it in the workspace.
-        adapter: Folder that `evaluate` made under `scores/`, or the `task-adapter` folder in it, instead.
+        adapter: Folder that `evaluate` wrote under `scores/`, or the `task-adapter` folder in it, instead.
         language_adapter: Folder of another language adapter to stack the task adapter on (zero-shot transfer), or
             `none` for the bare base; by default the one that it was trained on.
         base: Hub id or folder of the base; by default the one that it was trained on.
@@ -74,7 +75,9 @@ def choose_task_adapter(
     """The task adapter that the arguments of `predict` choose. Raises UserError where there is none."""
     if adapter is None:
         if task is None:
-            raise UserError("which task? Say --task topic, sentiment, ner or your own, or name a folder with --adapter")
+            raise UserError(
+                "no task given: set --task to topic, sentiment, ner or your own task, or name a folder with --adapter"
+            )
         code = language_code(language) if language else None
         adapter = newest_scores(workspace_folder(workspace), task, code)
     return find_task_adapter(

@@ -180,8 +180,8 @@ def load_predictor(adapter: TaskAdapter) -> Predictor:
         model, labels = load_task(base, adapter.language_adapter, adapter.folder)
     except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:  # shapes, or files cut off or lost
         raise UserError(
-            f"{adapter.folder} does not fit the base {adapter.base}: it was trained on another one, or a file of it is "
-            "incomplete"
+            f"{adapter.folder} does not fit the base {adapter.base}: it was trained on another one, or one of its "
+            "files is incomplete"
         ) from error
     special_ids = special_tokens(tokenizer, ["a", "1"])
     window = min(adapter.max_length, positions) - sum(map(len, special_ids))

@@ -15,4 +15,4 @@ def as_list(texts: str | Iterable[str]) -> list[str]:
 def say_changes(counts: Counter[str], progress: Progress) -> None:
     """Say what `workspace.text` changed before a model read the texts, if anything."""
     if counts:
-        progress.say(f"texts as the model reads them: {describe_changes(counts)}")
+        progress.say(f"input texts normalised: {describe_changes(counts)}")

@@ -1,4 +1,7 @@
-"""What the language adapters of a report cost: parameters, steps, tokens and time."""
+"""What the language adapters of a report cost: parameters, steps, tokens and training time.
+
+The section "costs" of report.html shows the table; csv_files.py writes it to costs.csv.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -28,8 +28,8 @@ from .comparison import gain
 from .task_results import TaskResult, baseline_name
 from .verdicts import Verdict
 
-# Colours of the systems in their order: Okabe and Ito's palette, which colour-blind readers can tell apart. Those that
-# are faint on white come last.
+# Colours of the systems in their order, in loss curves too; the base has the colour of the text. Okabe and Ito's
+# palette, which colour-blind readers can tell apart. Those that are faint on white come last.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 PAGE_TEXT_COLOUR = "#7a7a7b"  # a colour used nowhere else, which becomes currentColor in the page's SVG
 FILE_TEXT_COLOUR = "#222222"

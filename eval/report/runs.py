@@ -16,6 +16,7 @@ from ...recipes.renames import present_names
 from ...workspace.artifacts import read_manifest
 from ...workspace.errors import UserError
 from ..metrics import PRIMARY_METRICS, SECONDARY_METRICS
+from ..predictions import MAJORITY_CLASS
 from ..scores import BASE, Score, find_scores, read_scores
 
 LOSS_FILE = "metrics.jsonl"
@@ -62,6 +63,11 @@ class Run:
     def transfer(self) -> str:
         """The language that the task adapter was trained on, if it is not the tested one; else ""."""
         return str(self.manifest.get("section", {}).get("transfer_from") or "")
+
+    @property
+    def majority_class(self) -> float | None:
+        """The primary metric of always predicting the most frequent class of the training data, if recorded."""
+        return self.manifest.get("facts", {}).get(MAJORITY_CLASS, {}).get(self.primary.metric)
 
     @property
     def name(self) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from ...workspace.formatting import format_count
 from ..display import format_change, format_value, task_title
-from ..scores import BASE
+from ..scores import BASE, is_control
 from .comparison import change
+from .controls import beats_controls
 from .task_results import TaskResult, baseline_name, systems_of
 from .verdicts import Verdict
 
@@ -25,10 +26,10 @@ def summary(results: Sequence[TaskResult]) -> list[str]:
     by_verdict: dict[str, list[Compared]] = defaultdict(list)
     for result in results:
         for name, system in result.systems.items():
-            if name != baseline:
+            if name != baseline and not is_control(name):
                 by_verdict[system.verdict or no_baseline].append((result, name))
     scored = {name for result in results for name in result.systems}
-    others = [name for name in systems_of(results) if name in scored and name != baseline]
+    others = [name for name in systems_of(results) if name in scored and name != baseline and not is_control(name)]
     sentences = []
     if len(others) == 1:
         sentences.append(f"{others[0]}, compared with {'the base alone' if baseline == BASE else baseline}.")
@@ -45,7 +46,19 @@ def summary(results: Sequence[TaskResult]) -> list[str]:
         is_clear = verdict in (Verdict.BETTER, Verdict.WORSE)
         than = f" than {baseline_name(baseline)}" if len(others) > 1 and is_clear else ""
         sentences.append(f"{verdict[0].upper()}{verdict[1:]}{than}: {', '.join(parts)}.")
-    return sentences
+    return [*sentences, *_on_controls(results)]
+
+
+def _on_controls(results: Sequence[TaskResult]) -> list[str]:
+    """A sentence on the gains that beat all of their controls, and one on those that do not."""
+    by_answer: dict[bool, list[str]] = {True: [], False: []}
+    for result in results:
+        for name, system in result.systems.items():
+            if answer := beats_controls(system):
+                beaten = answer == "yes"
+                by_answer[beaten].append(f"{name} on {_task(result)}" + ("" if beaten else answer.removeprefix("no")))
+    openings = {True: "Gains that beat all of their controls", False: "Gains that do not beat these controls"}
+    return [f"{openings[beaten]}: {', '.join(gains)}." for beaten, gains in by_answer.items() if gains]
 
 
 def _named(result: TaskResult, name: str) -> str:
@@ -64,7 +77,7 @@ def _counted(compared: Sequence[Compared]) -> list[str]:
         if len(group) == 1:
             parts.append(_named(result, name))
             continue
-        total = len(result.systems) - (result.baseline in result.systems)
+        total = sum(system != result.baseline and not is_control(system) for system in result.systems)
         verdict = result.systems[name].verdict
         largest = f", most {name}{_change(result, name)}" if verdict and verdict.is_clear else ""
         parts.append(f"{task} with {len(group)} of {format_count(total, 'system')}{largest}")

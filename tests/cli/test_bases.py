@@ -53,6 +53,7 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Res
     return lambda line: CliRunner().invoke(app, [*shlex.split(line), *settings])
 
 
+@pytest.mark.slow
 def test_a_recipe_goes_the_whole_way(name: str, invoke: Callable[..., Result]) -> None:
     result = invoke(f"run {name} --json --adapter seq_bn_inv")
     assert result.exit_code == 0, result.output

@@ -65,6 +65,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("line", [line for _, line in commands()])
+@pytest.mark.slow
 def test_examples_in_help_run(line: str, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shared)
     monkeypatch.setenv("LRL_ADAPT_HOME", str(shared / "runs"))

@@ -96,6 +96,7 @@ def test_commands_work_on_terminals_that_lack_letters(
         (ASCII, ["predict", "-t", "topic", "--base"]),
     ],
 )
+@pytest.mark.slow
 def test_json_stays_json_on_terminals_that_lack_letters(
     workspace: Path, environment: dict[str, str], words: list[str]
 ) -> None:

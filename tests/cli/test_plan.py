@@ -51,6 +51,7 @@ def in_state(listed: list[tuple[str, str]], state: str) -> list[tuple[str, str, 
     return [(kind, details, state) for kind, details in listed]
 
 
+@pytest.mark.slow
 def test_every_step_is_listed_and_comes_to_be(folder: Path) -> None:
     everything = dry_run("run", "quickstart", *MORE)
     listed = [(step["kind"], step["details"], step["state"]) for step in everything["artifacts"]]

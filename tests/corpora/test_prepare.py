@@ -268,6 +268,7 @@ def test_more_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("cap", [{"max_bytes": "30KB"}, {"max_documents": 200}])
+@pytest.mark.slow
 def test_a_sample_of_pages_that_share_lines_is_the_same_by_any_number_of_processes(
     tmp_path: Path, cap: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,6 +301,7 @@ def test_a_giant_page_does_not_push_the_others_out(tmp_path: Path, monkeypatch: 
         assert sum(facts["bytes"].values()) >= 60_000
 
 
+@pytest.mark.slow
 def test_processes_end_with_the_one_that_was_killed(tmp_path: Path) -> None:
     script = """
 import os, signal, sys

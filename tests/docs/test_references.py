@@ -23,6 +23,7 @@ def commands() -> str:
     return cli_reference.page()
 
 
+@pytest.mark.slow
 def test_every_key_of_the_top_level_is_in_the_reference(recipes: str) -> None:
     for key in SCHEMA["properties"]:
         assert f"### `{key}` {{ #{key} " in recipes
@@ -75,6 +76,7 @@ def test_commands_of_a_group_are_named_with_it() -> None:
 
 
 @pytest.mark.parametrize("reference", [recipe_reference, cli_reference])
+@pytest.mark.slow
 def test_anchors_are_unique_and_every_link_within_the_page_has_one(reference: object) -> None:
     text = reference.page()
     anchors = re.findall(r"\{ #(\S+) .*\}", text)

@@ -45,7 +45,7 @@ def test_rows_of_a_table(tmp_path: Path) -> None:
         }
     ]
     assert said.count("read train.csv, validation.csv, test.csv: columns separated by semicolons") == 1
-    assert "mood: train: 1 of 32 rows left out: empty text 1" in said
+    assert "mood: train: 1 of 32 rows skipped: empty text 1" in said
 
 
 def test_words_of_sentences(tmp_path: Path) -> None:
@@ -63,11 +63,9 @@ def test_words_of_sentences(tmp_path: Path) -> None:
     assert set(dropped) == {"no tokens", "cut off by max_length"}
     assert dropped["no tokens"] == 1
     assert dropped["cut off by max_length"] > 8
-    beyond = (
-        f"{dropped['cut off by max_length']} of 22 words lie beyond eval.training.max_length (10) and were left out"
-    )
+    beyond = f"{dropped['cut off by max_length']} of 22 words are beyond eval.training.max_length (10) and were skipped"
     assert f"pos: test: {beyond}" in said
-    assert "pos: test: 1 of 22 words left out: no tokens 1" in said
+    assert "pos: test: 1 of 22 words skipped: no tokens 1" in said
 
 
 def test_sentences_of_language_modelling(tmp_path: Path) -> None:
@@ -75,4 +73,4 @@ def test_sentences_of_language_modelling(tmp_path: Path) -> None:
     data, said = evaluate(tmp_path / "runs", "mlm", f"eval.mlm.files={tmp_path}/a.jsonl")
     sentences = {"rows": 3, "used": 2, "dropped": {"empty text": 1}}
     assert data == [{"language": "swh_Latn", "task": "mlm", "sentences": sentences}]
-    assert "mlm: 1 of 3 rows left out: empty text 1" in said
+    assert "mlm: 1 of 3 rows skipped: empty text 1" in said

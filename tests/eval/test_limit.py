@@ -25,6 +25,7 @@ def items(folder: Path, task: str) -> dict[int, list[str]]:
     return {len(texts): texts for texts in found}
 
 
+@pytest.mark.slow
 def test_a_limit_scores_a_fixed_choice_of_the_items(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

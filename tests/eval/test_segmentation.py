@@ -41,6 +41,7 @@ def test_words_are_runs_of_letters_marks_and_digits_or_single_signs(script: str)
 
 
 @given(st.text())
+@pytest.mark.slow
 def test_words_are_in_order_and_only_space_and_controls_stand_between(text: str) -> None:
     place = 0
     for word in split_words(text):

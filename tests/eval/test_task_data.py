@@ -57,7 +57,7 @@ def test_tags_in_parquet_are_named_by_the_recipe(tmp_path: Path) -> None:
     ("name", "suffix", "text", "message"),
     [
         ("topic", ".csv", "txt,label\na,b\n", "no column 'text'; did you mean txt"),
-        ("topic", ".csv", "text,label\n", "holds no example"),
+        ("topic", ".csv", "text,label\n", "has no examples"),
         ("topic", ".csv", "text,label\na,\n", "line 2, column 'label': the row has no label"),
         ("ner", ".csv", "text,label\na,b\n", "expected CoNLL files"),
         ("ner", ".txt", "Asha\n", "line 1: expected a token and a tag"),
@@ -246,7 +246,7 @@ def test_whole_floats_are_ids_of_labels(tmp_path: Path) -> None:
 
 def test_a_file_too_small_to_be_cut(tmp_path: Path) -> None:
     (tmp_path / "all.csv").write_text("text,label\na,x\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"eval\.others\.mood\.file: .* too small to be split"):
+    with pytest.raises(UserError, match=r"eval\.others\.mood\.file: .* too small to split"):
         read_task("mood", Task(file=str(tmp_path / "all.csv")), tmp_path)
 
 

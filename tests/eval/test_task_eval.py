@@ -74,6 +74,7 @@ def test_words_cut_off_are_outside_and_pieces_are_told_on_demand(tokenizer, tmp_
 
 @pytest.mark.parametrize("trained", [None, "seq_bn", "lora"])
 @pytest.mark.parametrize("tested", ["seq_bn_inv", "lora", "seq_bn", "full", None])
+@pytest.mark.slow
 def test_a_task_adapter_answers_on_any_language_adapter(tokenizer, trained, tested, tmp_path: Path) -> None:
     folders = {None: None}
     for kind in ("seq_bn", "seq_bn_inv", "lora", "full"):

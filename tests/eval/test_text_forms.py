@@ -69,8 +69,8 @@ def test_sentences_in_either_normal_form_score_the_same(scored) -> None:
     composed, decomposed = (scored("\n".join(both_forms(text)[form] for text in VIETNAMESE)) for form in (0, 1))
     assert composed[1] == decomposed[1]
     assert composed[1]["pseudo_perplexity"][0] == pytest.approx(144.4, abs=1)
-    assert "text put into one form" not in composed[2]
-    assert decomposed[2].count("mlm.txt: text put into one form: NFC: 3 texts changed") == 1
+    assert "text normalised" not in composed[2]
+    assert decomposed[2].count("mlm.txt: text normalised: NFC: 3 texts changed") == 1
 
 
 def test_lines_of_which_the_tokenizer_keeps_nothing_are_left_out_and_counted(scored) -> None:
@@ -80,7 +80,7 @@ def test_lines_of_which_the_tokenizer_keeps_nothing_are_left_out_and_counted(sco
     assert scores == plain
     assert scores["bits_per_character"][1] == 3
     assert "texts left empty: 4" in told
-    assert "mlm: 1 of 4 sentences left out: the tokenizer keeps nothing of them" in told
+    assert "mlm: 1 of 4 sentences skipped: they have no tokens" in told
     assert facts["sentences_without_tokens"] == 1
     assert facts["data"]["sentences"] == {
         "rows": 8,
@@ -89,9 +89,10 @@ def test_lines_of_which_the_tokenizer_keeps_nothing_are_left_out_and_counted(sco
     }
     code, _, told, _ = scored("\u200d\u200d\n\ufffd\n")
     assert code == 2
-    assert "error: eval.mlm: the tokenizer of base-mini keeps nothing of any sentence" in told
+    assert "error: eval.mlm: the tokenizer of base-mini has no tokens for any sentence" in told
 
 
+@pytest.mark.slow
 def test_sentences_that_are_cut_are_counted_and_told(scored) -> None:
     short = scored("\n".join(SWAHILI))
     code, _, told, facts = scored("\n".join([*SWAHILI, " ".join(SWAHILI * 40)]))
@@ -141,7 +142,7 @@ def test_labels_texts_and_words_in_two_forms_are_one(tmp_path: Path) -> None:
     tags = read_task("ner", Task(**{split: str(tmp_path / "b.conll") for split in files}), tmp_path)
     assert tags.splits["test"][0].text == ["búburú", "kitabu", ""]  # a word of which nothing is left keeps its tag
     assert tags.labels == ["O", "B-búburú"]
-    assert len([line for line in told.lines if "eval.others.mood.test: text put into one form: NFC" in line]) == 1
+    assert len([line for line in told.lines if "eval.others.mood.test: text normalised: NFC" in line]) == 1
     before = len(told.lines)
     read_task("mood", Task(**files), tmp_path, told)  # type: ignore[arg-type]
     assert len(told.lines) == before

@@ -121,6 +121,7 @@ def content(home: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("command", KILLS)
+@pytest.mark.slow
 def test_after_kills_everything_is_as_without(
     runner: Runner, undisturbed: dict[str, Stage], command: str, tmp_path: Path
 ) -> None:

@@ -155,7 +155,7 @@ def test_bad_gzip(tmp_path: Path, kind: str) -> None:
     }[kind]
     path = tmp_path / "dump.csv.gz"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"dump\.csv\.gz: not a readable gzip file \(.+\); fetch it again"):
+    with pytest.raises(UserError, match=r"dump\.csv\.gz: not a readable gzip file \(.+\); download it again"):
         read(path)
 
 
@@ -209,6 +209,7 @@ LINE = st.one_of(
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(LINE, max_size=8), st.booleans(), st.integers(1, 200))
+@pytest.mark.slow
 def test_any_bytes(tmp_path: Path, lines: list[bytes], packed: bool, block: int) -> None:
     """No row crashes the reader, and every row is counted under one reason (looked at in read_all)."""
     content = b"\n".join(lines)

@@ -158,14 +158,16 @@ def test_downloaded_dump_is_used(dump: Path, tmp_path: Path, monkeypatch: pytest
 
 
 def test_no_edge_for_the_language(dump: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"dump\.csv\.gz: no edge of ConceptNet's language mt; is it the right file\?"):
+    with pytest.raises(
+        UserError, match=r"dump\.csv\.gz: no edges in ConceptNet's language mt; is this the right file\?"
+    ):
         prepare_graph(recipe(dump, "mlt_Latn"), tmp_path)
 
 
 def test_no_relation_has_a_template(tmp_path: Path) -> None:
     path = tmp_path / "dump.csv"
     path.write_text(row("Invented", "/c/sw/a", "/c/sw/b"), encoding="utf-8")
-    with pytest.raises(UserError, match=r"no sentence is left of 1 edges for swh_Latn \(sw\): no template 1"):
+    with pytest.raises(UserError, match=r"no sentences are left from 1 edges for swh_Latn \(sw\): no template 1"):
         prepare_graph(recipe(path), tmp_path)
 
 
@@ -196,7 +198,7 @@ def test_one_pass_serves_several_languages(dump: Path, tmp_path: Path, monkeypat
 
 def test_a_language_that_the_dump_lacks_fails_alone(dump: Path, tmp_path: Path) -> None:
     present, absent = recipe(dump), recipe(dump, "mlt_Latn")
-    with pytest.raises(UserError, match="no edge of ConceptNet's language mt"):
+    with pytest.raises(UserError, match="no edges in ConceptNet's language mt"):
         extract_edges([absent, present], tmp_path)
     assert edges_artifact(present, tmp_path).manifest()["facts"]["counts"]["kept"] == 43
     assert not edges_artifact(absent, tmp_path).exists

@@ -139,7 +139,7 @@ def test_a_users_templates(tmp_path: Path) -> None:
         ("IsA: '{start!r} is {end:>30}'", "IsA: a template is text with"),
         ("Isa: '{start} is {end}'", "Isa: ConceptNet has no such relation; did you mean IsA"),
         ("IsA: 3", "IsA: a template is text with"),
-        ("- IsA", "must hold lines such as IsA"),
+        ("- IsA", "must contain lines such as IsA"),
         ("IsA: [", "not valid YAML"),
         ("IsA: '{start} {end}'\nIsA: '{end} {start}'", "IsA is repeated here"),
         (None, "cannot be read"),

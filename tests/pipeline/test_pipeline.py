@@ -118,7 +118,7 @@ def test_python_functions_do_the_parts_of_the_plan(folder: Path) -> None:
     assert outcome.scores == scores
     assert outcome.report == workspace / "reports" / "swh_Latn" / "index.html"
     assert outcome.failures == []
-    assert f"adapter: there already, {adapter.folder}" in progress.lines
+    assert f"adapter: already finished, {adapter.folder}" in progress.lines
 
 
 def test_adapter_none_cannot_be_trained(folder: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_step_that_fails_stops_only_the_steps_that_need_it(folder: Path) -> No
     (failure,) = outcome.failures
     assert failure.what == "edges swh_Latn"
     assert [step.what.split()[0] for step in outcome.not_started] == ["graph", "tokens", "adapter", "scores"]
-    with pytest.raises(PlanFailedError, match=r"no edge of ConceptNet's language sw.*\nnot started: graph swh_Latn"):
+    with pytest.raises(PlanFailedError, match=r"no edges in ConceptNet's language sw.*\nnot started: graph swh_Latn"):
         outcome.raise_if_failed()
     assert any(line.startswith("failed, edges swh_Latn: ") for line in progress.lines)
 
@@ -146,10 +146,10 @@ def test_the_last_lines_say_what_failed_and_what_was_not_started(folder: Path) -
     assert shown.exit_code == 2
     result = json.loads(shown.stdout)
     assert {score["system"] for score in result["scores"]} == {"base"}
-    assert "no edge of ConceptNet's language sw" in result["failed"][0]["error"]
+    assert "no edges in ConceptNet's language sw" in result["failed"][0]["error"]
     *_, error, not_started = shown.stderr.splitlines()
     assert error.startswith("error: ")
-    assert "no edge of ConceptNet's language sw; is it the right file?" in error
+    assert "no edges in ConceptNet's language sw; is this the right file?" in error
     assert not_started.startswith("not started: graph swh_Latn, linearisation english, tokens swh_Latn")
     assert "Traceback" not in shown.stderr
     assert invoke("run", "--debug").stderr.count("Traceback") == 1

@@ -48,7 +48,7 @@ def test_a_language_that_one_of_them_lacks() -> None:
 @pytest.mark.usefixtures("sets")
 def test_a_task_that_the_user_asks_for_is_not_skipped() -> None:
     recipe = load_recipe("mbert", ["language=bre", "eval.tasks=[topic]"])
-    with pytest.raises(UserError, match=r"^eval\.topic: SIB-200 has no bre_Latn; leave topic out of eval\.tasks"):
+    with pytest.raises(UserError, match=r"^eval\.topic: SIB-200 has no bre_Latn; remove topic from eval\.tasks"):
         tasks_to_run(recipe, skipped_tasks(recipe, None))
     others = load_recipe("mbert", ["language=bre", "eval.tasks=[mlm, ner]"])
     assert tasks_to_run(others, skipped_tasks(others, None)) == ["mlm", "ner"]

@@ -58,6 +58,7 @@ def test_recipe_loads_and_says_what_it_does(file: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+@pytest.mark.slow
 def test_the_lines_to_copy_name_a_recipe_that_is_there(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRL_DATA", "/data")
     monkeypatch.setenv("LRL_BASES", "/bases")

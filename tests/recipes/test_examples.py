@@ -102,7 +102,10 @@ def test_a_list_of_one_label_is_that_label(tmp_path: Path) -> None:
             "line 1, column 'label': expected one label for the text, got 2 labels",
         ),
         ({"text": "Juma", "label": []}, "line 1, column 'label': expected one label for the text, got an empty list"),
-        ({"text": "Juma yuko", "label": [[0, 4, "PER"]]}, "line 1, column 'label': labels of spans .* are not read"),
+        (
+            {"text": "Juma yuko", "label": [[0, 4, "PER"]]},
+            "line 1, column 'label': labels of spans .* are not supported",
+        ),
         (
             {"text": "Juma", "label": [{"label": "PER", "start": 0, "end": 4}]},
             "labels of spans .*; convert them to CoNLL",
@@ -113,9 +116,9 @@ def test_a_list_of_one_label_is_that_label(tmp_path: Path) -> None:
         ({"text": ["Juma", "yuko"], "label": ["O"]}, "line 1: 2 words but 1 tags"),
         (
             {"text": ["Juma", ["yuko"]], "label": ["O", "O"]},
-            r"line 1, column 'text': expected a text, got a list, \['yuko'\]",
+            r"line 1, column 'text': expected text, got a list, \['yuko'\]",
         ),
-        ({"text": {"sw": "Juma"}, "label": "x"}, "line 1, column 'text': expected a text, got an object"),
+        ({"text": {"sw": "Juma"}, "label": "x"}, "line 1, column 'text': expected text, got an object"),
         ({"text": "Juma", "label": None}, "line 1, column 'label': the row has no label"),
         ({"text": "Juma", "label": float("nan")}, "line 1, column 'label': the row has no label"),
     ],
@@ -188,7 +191,7 @@ def test_every_row_is_accounted_for(tmp_path: Path) -> None:
     items = read_items(jsonl(tmp_path / "a.jsonl", *rows), task(where={"kept": "0"}), account)
     assert [item.text for item in items] == ["a"]
     assert account.facts() == {"rows": 6, "used": 1, "dropped": {"where": 3, "empty text": 2}}
-    assert account.losses() == ["2 of 6 rows left out: empty text 2"]
+    assert account.losses() == ["2 of 6 rows skipped: empty text 2"]
     assert (
         Account(rows=100, dropped=Counter({"where": 50, "empty text": 1})).losses() == []
     )  # one in a hundred is not much, and `where` is meant
@@ -215,7 +218,7 @@ def test_sentences_come_from_lines_and_tables_and_blank_ones_are_counted(tmp_pat
         assert list(read_texts(tmp_path / name, "text", account)) == ["moja", "mbili"]
         assert (account.rows, account.used, account.dropped) == (2 + empty, 2, {"empty text": empty})
     assert reading_notes([account, account]) == ["read a.csv: columns separated by semicolons"]
-    with pytest.raises(UserError, match=r"a\.parquet, row 1, column 'text': expected a text, got a list"):
+    with pytest.raises(UserError, match=r"a\.parquet, row 1, column 'text': expected text, got a list"):
         list(read_texts(parquet(tmp_path / "a.parquet", text=[["moja"]]), "text"))
     with pytest.raises(UserError, match="a CoNLL file; expected sentences"):
         list(read_texts(tmp_path / "a.conllu", "text"))

@@ -30,6 +30,7 @@ def test_a_language_without_a_code_for_a_source_says_how_to_leave_it_out() -> No
         load_recipe("mbert", ["language=mlt", "eval.transfer_from=kab-Latn"])  # named by the user
 
 
+@pytest.mark.slow
 def test_a_bundled_task_without_a_code_for_the_language_is_skipped_later() -> None:
     recipe = load_recipe("mbert", ["language=kab-Latn"])
     assert recipe.eval.ner is not None
@@ -49,3 +50,10 @@ def test_the_sample_data_are_in_one_language() -> None:
     with pytest.raises(UserError, match=r"Swahili \(swh_Latn\) only; for mlt_Latn use another recipe"):
         load_recipe("quickstart", ["language=mt"])
     check_files(load_recipe("quickstart"))
+
+
+def test_an_unknown_language_is_the_only_error() -> None:
+    with pytest.raises(UserError) as error:
+        load_recipe("quickstart", ["language=klingon"])
+    assert "unknown language 'klingon'" in str(error.value)
+    assert "sample data" not in str(error.value)

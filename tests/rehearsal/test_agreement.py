@@ -16,11 +16,13 @@ def test_the_recipes_say_what_the_table_says() -> None:
 
 
 @pytest.mark.parametrize("name", load_facts())
+@pytest.mark.slow
 def test_what_is_read_is_what_the_table_says(name: str, tmp_path: Path) -> None:
     with reading_from(tmp_path, load_facts(), name):
         check_reading(name, load_facts(), tmp_path / "downloads")
 
 
 @pytest.mark.parametrize("fact", [fact for fact in all_facts() if fact.partition(".")[0] in QUICK])
+@pytest.mark.slow
 def test_a_change_of_any_fact_is_noticed(fact: str, tmp_path: Path) -> None:
     assert notices(fact, tmp_path)

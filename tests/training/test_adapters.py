@@ -80,6 +80,7 @@ def test_bottlenecks_of_other_blocks_are_their_formula(family: str) -> None:
 
 
 @pytest.mark.parametrize(("family", "kind"), CASES)
+@pytest.mark.slow
 def test_saved_adapter_gives_the_same_logits(family: str, kind: str, tmp_path: Path) -> None:
     model = adapted(family, kind)
     want = model(**batch()).logits
@@ -93,6 +94,7 @@ def test_saved_adapter_gives_the_same_logits(family: str, kind: str, tmp_path: P
 
 
 @pytest.mark.parametrize(("family", "kind"), CASES)
+@pytest.mark.slow
 def test_the_fast_path_is_the_models_own_forward(family: str, kind: str) -> None:
     """One forward for training and evaluation: what MaskedLM scores is what the model says, coupling undone or not."""
     asked = torch.zeros(3, 9, dtype=torch.bool)
@@ -120,6 +122,7 @@ def test_only_the_adapter_and_the_heads_transform_are_trained(family: str) -> No
 
 @pytest.mark.parametrize(("kind", "size"), [("seq_bn", 894_528), ("seq_bn_inv", 1_190_592), ("lora", 294_912)])
 @pytest.mark.parametrize("family", ["bert", "xlm-roberta"])
+@pytest.mark.slow
 def test_the_papers_sizes_at_the_base_models_shapes(family: str, kind: str, size: int) -> None:
     def trainable(train_head: bool) -> int:
         with torch.device("meta"):
@@ -166,6 +169,7 @@ def test_task_adapter_stands_on_a_frozen_language_adapter(kind: str, tmp_path: P
 
 @pytest.mark.parametrize("kind", ["seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn"])
 @pytest.mark.parametrize("family", ["bert", "modernbert"])
+@pytest.mark.slow
 def test_adapters_per_sample_equal_one_adapter_at_a_time(family: str, kind: str) -> None:
     model = adapted(family, kind)
     model.add_adapter("other", model.peft_config[LANGUAGE])

@@ -78,10 +78,10 @@ def test_bases_that_cannot_be_used(tmp_path: Path) -> None:
 def test_sizes_that_do_not_fit_the_base(tmp_path: Path) -> None:
     data = Prepared(prepared(tmp_path / "data", TEXTS), None)
     wrong = recipe({"from_scratch": SCRATCH}).model_copy(update={"training": Training(max_length=1024)})
-    with pytest.raises(UserError, match=r"training\.max_length: 1024 is over this base's 512 positions"):
+    with pytest.raises(UserError, match=r"training\.max_length: 1024 exceeds this base's 512 positions"):
         load_base(wrong, tmp_path, data)
     wrong = recipe({"from_scratch": SCRATCH}).model_copy(update={"adapter": Adapter(reduction_factor=99)})
-    with pytest.raises(UserError, match=r"adapter\.reduction_factor: 99 is over this base's width 16"):
+    with pytest.raises(UserError, match=r"adapter\.reduction_factor: 99 exceeds this base's width 16"):
         load_base(wrong, tmp_path, data)
 
 
@@ -90,7 +90,7 @@ def test_settings_of_blocks_that_the_base_does_not_have(name: str, tmp_path: Pat
     data = Prepared(prepared(tmp_path / "data", TEXTS), None)
     value = {40: 8, "default": 4} if name == "reduction_factor" else [0, 40]
     wrong = recipe({"from_scratch": SCRATCH}).model_copy(update={"adapter": Adapter(**{name: value})})
-    with pytest.raises(UserError, match=rf"adapter\.{name}: block 40 is over this base's last, 0"):
+    with pytest.raises(UserError, match=rf"adapter\.{name}: block 40 does not exist; this base's last is 0"):
         load_base(wrong, tmp_path, data)
     right = recipe({"from_scratch": SCRATCH}).model_copy(
         update={"adapter": Adapter(reduction_factor={0: 8, "default": 4})}

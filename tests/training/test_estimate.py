@@ -27,6 +27,7 @@ def dry_run(base: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     return estimate
 
 
+@pytest.mark.slow
 def test_the_estimate_is_for_all_processes(
     dry_run: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,4 +54,4 @@ def test_the_estimate_is_for_all_processes(
 def test_more_gpus_than_there_are_is_an_error_of_the_dry_run_too(base: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [*words(base, tmp_path), "--dry-run", "--cpu", "--gpus", "64"])
     assert result.exit_code == 2
-    assert "--gpus 64: this machine shows 0" in result.stderr
+    assert "--gpus 64: GPUs visible: 0" in result.stderr

@@ -1,4 +1,4 @@
-"""Several processes: the same training as in one, on one node and on two; a lost one ends the run and it goes on."""
+"""Several processes: the same training as in one, on one node and on two; a lost one ends the run, which resumes."""
 
 import json
 import os
@@ -24,6 +24,7 @@ def starter(base: Path, workspace: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does(base: Path, alone: Path, tmp_path: Path) -> None:
     prepare(base, tmp_path)
     process = starter(base, tmp_path)
@@ -32,6 +33,7 @@ def test_two_processes_train_as_one_does(base: Path, alone: Path, tmp_path: Path
     same(alone, tmp_path)
 
 
+@pytest.mark.slow
 def test_two_nodes_train_as_one_process_does(base: Path, alone: Path, tmp_path: Path) -> None:
     prepare(base, tmp_path)
     nodes = ["--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", "29571"]
@@ -42,6 +44,7 @@ def test_two_nodes_train_as_one_process_does(base: Path, alone: Path, tmp_path: 
     same(alone, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_lost_process_ends_the_run_which_then_goes_on(base: Path, tmp_path: Path) -> None:
     prepare(base, tmp_path)
     process = starter(base, tmp_path, "training.max_steps=5000", "training.save_steps=5")
@@ -51,12 +54,15 @@ def test_a_lost_process_ends_the_run_which_then_goes_on(base: Path, tmp_path: Pa
     since = time.monotonic()
     _, said = process.communicate(timeout=120)
     assert time.monotonic() - since < 60
-    assert f"process 1 (pid {lost}) was killed by SIGKILL. The same command goes on from the last checkpoint" in said
+    assert (
+        f"process 1 (pid {lost}) was killed by SIGKILL; run the same command again to resume from the last checkpoint"
+        in said
+    )
     again = starter(base, tmp_path, "training.max_steps=5000", "training.save_steps=5")
     until(lambda: steps(tmp_path) > 30)
     again.send_signal(signal.SIGINT)
     _, said = again.communicate(timeout=60)
-    assert "stopped: the same command goes on from the last checkpoint" in said
+    assert "stopped; run the same command again to resume from the last checkpoint" in said
     (unfinished,) = tmp_path.glob("adapters/*/.*.unfinished")
     logged = [json.loads(line) for line in (unfinished / "metrics.jsonl").read_text().splitlines()]
     numbers = [entry["step"] for entry in logged if "loss" in entry]
@@ -132,6 +138,7 @@ def torchrun_command(ends: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("command", [launcher_command, torchrun_command])
+@pytest.mark.slow
 def test_two_processes_report_once(
     base: Path, tmp_path: Path, command: Callable[[list[str]], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +150,7 @@ def test_two_processes_report_once(
     assert trained.stderr.count("adapter: ") == 1
 
 
+@pytest.mark.slow
 def test_two_processes_estimate_once(base: Path, tmp_path: Path) -> None:
     prepare(base, tmp_path)
     estimated = output(torchrun_command([*words(base, tmp_path, "train"), "--cpu", "--dry-run", "--json"]))
@@ -155,6 +163,7 @@ def output(command: list[str]) -> subprocess.CompletedProcess[str]:
     return done
 
 
+@pytest.mark.slow
 def test_tasks_of_srun_report_once(base: Path, tmp_path: Path) -> None:
     prepare(base, tmp_path)
     job = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2"}
@@ -176,7 +185,7 @@ def test_so_many_processes_as_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     assert launch.processes(None) == 4
     assert launch.processes(2) == 2
-    with pytest.raises(UserError, match="--gpus 5: this machine shows 4"):
+    with pytest.raises(UserError, match="--gpus 5: GPUs visible: 4"):
         launch.processes(5)
     monkeypatch.setenv("WORLD_SIZE", "8")  # somebody else started them
     assert launch.processes(None) == 1
@@ -185,6 +194,7 @@ def test_so_many_processes_as_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert launch.processes(None) == 1
 
 
+@pytest.mark.slow
 def test_metrics_go_to_the_tracker_too(base: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -205,6 +215,7 @@ def test_cores_are_divided_among_the_processes_unless_the_user_says_otherwise(mo
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, "3"), ("5", "5")])
+@pytest.mark.slow
 def test_each_process_has_its_part_of_the_cores(
     given: str | None, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

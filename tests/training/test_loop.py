@@ -133,6 +133,7 @@ def test_too_many_of_them_stop_the_run_with_advice() -> None:
 
 
 @pytest.mark.parametrize("moment", [1, 25, 50, 199])
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_weights_to_the_bit(moment: int, tmp_path: Path) -> None:
     straight, broken = Linear(dropout=0.2), Linear(dropout=0.2)
     expected, entries = run(straight, schedule())

@@ -103,6 +103,7 @@ def test_a_relative_folder_is_no_hub_id(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("kind", ["seq_bn", "lora"])
 @pytest.mark.parametrize("bits", [None, 8])
+@pytest.mark.slow
 def test_an_exported_adapters_lines_load_it(hub: Hub, kind: str, bits: int | None, tmp_path: Path) -> None:
     tiny("bert").save_pretrained(hub.folder / "models" / "owner" / "small")
     model = language_adapter(

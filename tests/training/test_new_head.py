@@ -8,7 +8,8 @@ import torch
 from lrl_adapt.recipes.schema import Adapter, Recipe
 from lrl_adapt.training.adapters import language_adapter, load_adapter
 from lrl_adapt.training.adapters.files import save_adapter
-from lrl_adapt.training.base import base_identity, load_masked_lm
+from lrl_adapt.training.artifacts import base_identity
+from lrl_adapt.training.base import load_masked_lm
 from lrl_adapt.training.families import FAMILIES, block_number
 from lrl_adapt.workspace.errors import UserError
 
@@ -46,7 +47,7 @@ def test_berts_new_head_is_near_the_identity(tmp_path: Path) -> None:
 
 def test_a_trained_head_is_not_replaced(tmp_path: Path) -> None:
     tiny("bert").save_pretrained(tmp_path)
-    with pytest.raises(UserError, match="has a masked-LM head: leave"):
+    with pytest.raises(UserError, match="has a masked-LM head: remove"):
         load(tmp_path)
     assert not load(tmp_path, None).has_new_head
 

@@ -113,6 +113,7 @@ def language(folder: Path, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("same", [True, False])
+@pytest.mark.slow
 def test_the_seed_decides_everything(same: bool) -> None:
     data = examples(per_token=False, count=16)
     first, second = (train(data, seed).head.state_dict() for seed in (1, 1 if same else 2))

@@ -120,7 +120,7 @@ def test_a_pointer_or_peft_s_form_in_place_of_adapterhub_s_is_told(workspace: Pa
     weights.write_bytes(LFS)
     with pytest.raises(UserError, match=r"pytorch_adapter\.bin is not the file itself but a Git LFS pointer"):
         import_adapter(folder, str(PARITY / "base"), workspace / "out")
-    with pytest.raises(UserError, match=r"in PEFT's format already: use it as it is"):
+    with pytest.raises(UserError, match=r"already in PEFT's format: use it as it is"):
         import_adapter(adapter_of(workspace, "swh_Latn"), str(base_of(workspace)), workspace / "out")
 
 

@@ -333,7 +333,7 @@ def test_a_full_disk(dump: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     with monkeypatch.context() as patch:
         patch.setattr("lrl_adapt.workspace.downloads._receive", full)
-        assert "the disk is full: make room" in refusal(dump, tmp_path)
+        assert "the disk is full: free some space" in refusal(dump, tmp_path)
     assert download(dump, tmp_path).read_bytes() == CONTENT
 
 

@@ -43,7 +43,7 @@ def read_config(folder: Path) -> PeftConfig:
     """The configuration of a PEFT adapter in a folder. Raises UserError if it is missing or cannot be read."""
     file = folder / CONFIG
     if not file.is_file():
-        raise UserError(f"{folder} holds no adapter: {CONFIG} is missing")
+        raise UserError(f"{folder} contains no adapter: {CONFIG} is missing")
     refuse_pointers([file])
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -62,7 +62,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     for name in (WEIGHTS, PICKLE):
         if (folder / name).is_file():
             return read_tensors(folder / name)
-    raise UserError(f"{folder} holds no weights: {WEIGHTS}, {PICKLE} and {QUANTISED} are missing")
+    raise UserError(f"{folder} contains no weights: {WEIGHTS}, {PICKLE} and {QUANTISED} are missing")
 
 
 def add_adapter(base: PreTrainedModel | PeftModel, config: PeftConfig, name: str = LANGUAGE) -> PeftModel:

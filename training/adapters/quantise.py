@@ -48,23 +48,25 @@ def code_book(bits: int) -> Tensor:
 def quantise(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     """A matrix of any shape -> its codes, packed 8 / bits to a byte (uint8, (bytes,)); its mean and deviation, (2,)."""
     flat = weight.detach().double().flatten()
-    scale = torch.stack([flat.mean(), flat.std(correction=0).clamp(min=1e-30)])
+    mean_and_deviation = torch.stack([flat.mean(), flat.std(correction=0).clamp(min=1e-30)])
     values = code_book(bits)
-    codes = torch.bucketize((flat - scale[0]) / scale[1], (values[1:] + values[:-1]) / 2).to(torch.uint8)
+    codes = torch.bucketize((flat - mean_and_deviation[0]) / mean_and_deviation[1], (values[1:] + values[:-1]) / 2).to(
+        torch.uint8
+    )
     per_byte = 8 // bits
     codes = torch.nn.functional.pad(codes, (0, -len(codes) % per_byte)).view(-1, per_byte)
     # the first code of a byte has its lowest bits
     packed = torch.stack([codes[:, slot] << (bits * slot) for slot in range(per_byte)]).sum(0)
-    return packed.to(torch.uint8), scale.float()
+    return packed.to(torch.uint8), mean_and_deviation.float()
 
 
-def dequantise(packed: Tensor, scale: Tensor, bits: int, shape: list[int]) -> Tensor:
+def dequantise(packed: Tensor, mean_and_deviation: Tensor, bits: int, shape: list[int]) -> Tensor:
     """The matrix (fp32, of `shape`) that `quantise` encoded. Raises ValueError if the codes do not fit the shape."""
     if packed.dtype != torch.uint8 or len(packed) != -(-math.prod(shape) * bits // 8):
         raise ValueError(f"{len(packed)} bytes for a matrix of {shape} in {bits} bits")
     slots = [(packed >> (bits * slot)) & (2**bits - 1) for slot in range(8 // bits)]
     codes = torch.stack(slots, dim=1).flatten()[: math.prod(shape)]
-    values = code_book(bits)[codes.long()] * scale[1].double() + scale[0].double()
+    values = code_book(bits)[codes.long()] * mean_and_deviation[1].double() + mean_and_deviation[0].double()
     return values.view(shape).float()
 
 

@@ -1,6 +1,6 @@
 """Read data files: tables (csv, tsv, jsonl, json, parquet), CoNLL and text, plain or gzipped.
 
-The ending of the name, in upper or lower case, decides the format; the content decides the dialect.
+The extension of the name, in upper or lower case, decides the format; the content decides the dialect.
 """
 
 import math
@@ -32,7 +32,9 @@ __all__ = [
     "text_in",
 ]
 
-TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+TEXT = (".txt",)
+JSON = (".jsonl", ".json")
+TABLES = (".csv", ".tsv", *JSON, ".parquet")
 CONLL = (".txt", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2")
 MAX_SHOWN = 60  # characters of a value in a message
 
@@ -81,7 +83,7 @@ def open_table(path: Path) -> Table:
         raise UserError(f"{path}: unknown format; expected csv, tsv, jsonl, json or parquet, or txt for lines of text")
     note = inspect(path).note
     notes = [note] if note else []
-    if ending in (".jsonl", ".json"):
+    if ending in JSON:
         array = json_rows.is_array(path)
         rows = json_rows.array_rows(path) if array else json_rows.line_rows(path)
         return Table(path, "row" if array else "line", rows, tuple(notes), ragged=True)
@@ -110,7 +112,7 @@ def is_conll(path: Path) -> bool:
 
 def is_text(path: Path) -> bool:
     """Whether the name is that of a text file."""
-    return _ending(path) == ".txt"
+    return _ending(path) in TEXT
 
 
 class ColumnError(UserError):
@@ -152,7 +154,7 @@ def text_in(value: Any, name: str, place: str) -> str:
         return ""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)  # csv does not distinguish numbers from text either
-    raise UserError(f"{place}, column {name!r}: expected a text, got {describe(value)}")
+    raise UserError(f"{place}, column {name!r}: expected text, got {describe(value)}")
 
 
 def is_missing(value: Any) -> bool:
@@ -163,7 +165,7 @@ def is_missing(value: Any) -> bool:
 def describe(value: Any) -> str:
     """The type and value, for messages."""
     kinds = {list: "a list", dict: "an object", bytes: "bytes (a binary column: store it as a string)"}
-    kinds |= {bool: "true or false", int: "a number", float: "a number", str: "a text"}
+    kinds |= {bool: "true or false", int: "a number", float: "a number", str: "a string"}
     shown = repr(value)
     return f"{kinds.get(type(value), type(value).__name__)}, {shown[:MAX_SHOWN]}{'…' if len(shown) > MAX_SHOWN else ''}"
 

@@ -192,8 +192,8 @@ def _check_widths(path: Path, lines: Sequence[Line]) -> None:
         if len(line.fields) != len(first.fields):
             raise UserError(
                 f"{path}, line {line.number}: expected {len(first.fields)} columns as in line {first.number}, found "
-                f"{len(line.fields)}; one word and its tag a line, with a tab between if words hold spaces (texts with "
-                "a label each: a tsv or csv with a header)"
+                f"{len(line.fields)}; write one word and its tag per line, with a tab between them if words contain "
+                "spaces (for texts with one label each, use a tsv or csv with a header)"
             )
 
 
@@ -271,7 +271,7 @@ def _column(path: Path, lines: Sequence[Line], names: Sequence[str], wanted: str
         raise KeyError(wanted)
     values = [line.fields[names.index(name) if index is None else index] for line in lines]
     if all(value == "_" for value in values):
-        raise UserError(f"{path}: column {wanted} contains only _; name another one, or get the full file")
+        raise UserError(f"{path}: column {wanted} contains only _; name another one, or download the full file")
     return values
 
 
@@ -329,7 +329,7 @@ def _refuse_texts(path: Path, words: Sequence[str]) -> None:
 
 
 def _refuse_short_texts(path: Path, labels: Sequence[str]) -> None:
-    """Raise a UserError where many lines, with no blank one among them, have labels that are no entity tags.
+    """Raise a UserError where many lines, with no blank one among them, have labels that are not entity tags.
 
     In scripts without spaces a text looks like a word.
     """

@@ -15,7 +15,12 @@ from .opening import open_text
 from .swallowed import Suspect, find_suspect, judge_suspects
 
 SAMPLE = 2**18  # characters from which the dialect is inferred
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+SEPARATORS = {  # that are recognised, tried in this order, and their names in messages
+    ",": "commas",
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "vertical bars",
+}
 UNCLOSED = "unexpected end"  # in the message of csv.Error
 DOUBLED = re.compile(r'(?:^|\t)"[^\t]*""[^\t]*"(?=\t|\r?$)', re.MULTILINE)
 QUOTED_HEADER = re.compile(r'"[^"\t\n]+"(\t"[^"\t\n]+")*\r?\n')

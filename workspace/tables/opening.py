@@ -66,7 +66,7 @@ def inspect(path: Path, *, parquet: bool = False) -> Content:
         if re.match(magic, head):
             raise UserError(f"{path} is {what}")
     if head.startswith(PARQUET) and not parquet:
-        raise UserError(f"{path} is a parquet file: give its name the ending .parquet")
+        raise UserError(f"{path} is a parquet file: rename it to end in .parquet")
     encoding = "utf-8-sig"
     for mark, codec, name in ENCODINGS:
         if head.startswith(mark) and not parquet:
@@ -110,7 +110,7 @@ def _user_errors(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise UserError(f"no such file: {path}") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: not a readable gzip file ({error}); get or make it again") from error
+        raise UserError(f"{path}: not a readable gzip file ({error}); download or create it again") from error
 
 
 def _head(path: Path) -> bytes:
@@ -126,7 +126,7 @@ def _head(path: Path) -> bytes:
 def _undecodable(path: Path, content: Content, error: UnicodeError) -> str:
     """What is wrong, with the line. It is searched for again, as decoders work on chunks and do not count lines."""
     if content.encoding != "utf-8-sig":
-        return f"{path}: not {content.encoding.upper()} text although it begins like it; get or make it again"
+        return f"{path}: not {content.encoding.upper()} text although it begins like it; download or create it again"
     with open_bytes(path, content) as file:
         for number, line in enumerate(file, 1):
             try:

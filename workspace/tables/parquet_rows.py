@@ -27,7 +27,7 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield from enumerate(batch.rename_columns(names).to_pylist(), first)
                 first += batch.num_rows
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a readable parquet file ({error}); get or make it again") from error
+        raise UserError(f"{path}: not a readable parquet file ({error}); download or create it again") from error
 
 
 def class_names(path: Path, name: str) -> list[str] | None:

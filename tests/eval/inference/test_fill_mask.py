@@ -54,6 +54,7 @@ def test_a_text_in_another_form_is_filled_alike(base: Artifact) -> None:
     assert [composed.text, decomposed.text] == texts
 
 
+@pytest.mark.slow
 def test_side_by_side_is_the_same_as_each_adapter_alone(base: Artifact, adapters: dict[str, str]) -> None:
     predictions = fill_mask(MASKED, adapters=list(adapters.values()), top=3)
     keys = [(prediction.text, prediction.mask, prediction.adapter) for prediction in predictions]
@@ -102,9 +103,9 @@ def test_what_cannot_be_filled_is_told(base: Artifact, adapters: dict[str, str],
     scores = make_scores(tmp_path, base, None, "topic", TOPICS, per_token=False).folder
     for texts, names, message in (
         (TEXTS, ["none"], "no mask in 'Amina"),
-        (MASKED, ["none"], "which base"),
+        (MASKED, ["none"], "no base is known"),
         (MASKED, ["nowhere"], "no such folder: nowhere"),
-        (MASKED, [str(tmp_path)], "holds no adapter"),
+        (MASKED, [str(tmp_path)], "contains no adapter"),
         (MASKED, [str(scores)], "is a task adapter, for `lrl-adapt predict`"),
         (MASKED, [str(scores / "task-adapter")], "is a task adapter"),
         (MASKED, [adapters["seq_bn"], str(foreign)], "on different bases"),

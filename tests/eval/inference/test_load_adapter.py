@@ -58,7 +58,10 @@ def test_an_adapter_is_loaded_onto_another_base_if_asked(workspace: Path, tmp_pa
 
 
 def test_what_is_no_language_adapter_is_a_user_error(workspace: Path, tmp_path: Path) -> None:
-    for folder, message in ((tmp_path, "holds no adapter"), (next(workspace.glob("scores/*/ner-*")), "a task adapter")):
+    for folder, message in (
+        (tmp_path, "contains no adapter"),
+        (next(workspace.glob("scores/*/ner-*")), "a task adapter"),
+    ):
         with pytest.raises(UserError, match=message):
             load_adapter(folder)
 
@@ -84,9 +87,9 @@ def test_the_workspace_is_the_one_of_the_environment(workspace: Path, monkeypatc
     monkeypatch.setenv("LRL_ADAPT_HOME", str(workspace))
     assert len(predict(TEXTS, task="topic", language="sw", progress=QUIET)) == len(TEXTS)
     for keywords, message in (
-        ({"task": "topic", "language": "mlt"}, "nothing trained for topic in mlt_Latn"),
+        ({"task": "topic", "language": "mlt"}, "no task adapter for topic in mlt_Latn"),
         ({"task": "topic", "language": "xx"}, "language: unknown language 'xx'"),
-        ({}, "which task"),
+        ({}, "no task given"),
     ):
         with pytest.raises(UserError, match=message):
             predict(TEXTS, progress=QUIET, **keywords)

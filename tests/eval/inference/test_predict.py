@@ -178,9 +178,9 @@ def test_the_newest_finished_scores_of_the_task_are_taken(workspace: Path) -> No
     unfinished = shutil.copytree(first, first.with_name("topic-unfinished"))
     (unfinished / "manifest.json").unlink()
     assert newest_scores(workspace, "topic") == later
-    with pytest.raises(UserError, match=r"nothing trained for mlm in mlt_Latn: run `lrl-adapt eval --task mlm`"):
+    with pytest.raises(UserError, match=r"no task adapter for mlm in mlt_Latn: run `lrl-adapt eval --task mlm`"):
         newest_scores(workspace, "mlm", "mlt_Latn")
-    with pytest.raises(UserError, match="there: ner, pos, sentiment, topic"):
+    with pytest.raises(UserError, match="available: ner, pos, sentiment, topic"):
         newest_scores(workspace, "nerr")
 
 
@@ -189,8 +189,8 @@ def test_what_is_no_task_adapter_is_refused_with_a_way_out(workspace: Path, tmp_
     adapter = newest_adapter(workspace, "swh_Latn")
     for folder, message in (
         (tmp_path / "nowhere", "no such folder"),
-        (adapter, "is a language adapter, which is trained for no task"),
-        (workspace, "holds no task adapter"),
+        (adapter, "is a language adapter, not a task adapter"),
+        (workspace, "contains no task adapter"),
     ):
         with pytest.raises(UserError, match=message):
             find_task_adapter(folder)

@@ -73,6 +73,11 @@ def add_topic(workspace: Path, system: str, right: float, *, task: str = "topic"
     return add(workspace, task, system, values, rows, **{"seed": 1} | more)
 
 
+def add_topic_seeds(workspace: Path, system: str, right: float, **more: Any) -> list[Path]:
+    """Score folders of `add_topic` with three seeds."""
+    return [add_topic(workspace, system, right, seed=seed, **more) for seed in (1, 2, 3)]
+
+
 def add(
     workspace: Path,
     task: str,
@@ -139,8 +144,8 @@ def large(workspace: Path) -> Path:
         shared = {"language": language, "base": "bert-base-multilingual-cased"}
         add_mlm(workspace, "base", 20.0 + number, unknown=0.3 if language == "uig_Arab" else 0.0, **shared)
         add_mlm(workspace, ADAPTER, 10.0, parents=(adapter,), **shared)
-        add_topic(workspace, "base", 0.5, **shared)
-        add_topic(workspace, ADAPTER, 0.7 + 0.02 * number, parents=(adapter,), **shared)
+        add_topic_seeds(workspace, "base", 0.5, **shared)
+        add_topic_seeds(workspace, ADAPTER, 0.7 + 0.02 * number, parents=(adapter,), **shared)
         if language != "uig_Arab":
-            add_topic(workspace, "lora/text", 0.45 if number % 2 else 0.55, **shared)
+            add_topic_seeds(workspace, "lora/text", 0.45 if number % 2 else 0.55, **shared)
     return workspace

@@ -46,6 +46,7 @@ def opened(browser: Any, page: Path) -> Any:
 
 
 @pytest.mark.parametrize("name", ["one", "many"])
+@pytest.mark.slow
 def test_the_page_loads_without_an_error_or_an_outside_request(name: str, browser: Any, request: Any) -> None:
     browser.get_log("performance")
     opened(browser, request.getfixturevalue(name))

@@ -2,6 +2,7 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import pytest
 from lrl_adapt.eval.report.figures import gains_panel, pretraining_panel, score_panel
 from lrl_adapt.eval.report.loss_curves import LossCurve, loss_panel
 from lrl_adapt.eval.report.task_results import SystemResult, TaskResult
@@ -16,6 +17,7 @@ ROW = TaskResult(
 CURVES = [LossCurve("a", [(1, 2.0), (2, 1.5)], [(2, 1.6)])]
 
 
+@pytest.mark.slow
 def test_figures_are_labelled_svg_without_fixed_ink() -> None:
     panels = [
         score_panel(ROW, ["base", "<b>$x$", "lora/text"]),

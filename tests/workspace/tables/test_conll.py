@@ -64,7 +64,7 @@ def test_conllu_without_a_column_of_labels(tmp_path: Path, word: str | None, lab
 
 def test_a_treebank_whose_words_were_taken_out_is_refused(tmp_path: Path) -> None:
     lines = "".join(f"{n}\t_\t_\tNOUN\t_\t_\t0\tdep\t_\t_\n" for n in (1, 2, 3))
-    with pytest.raises(UserError, match="column form contains only _; name another one, or get the full file"):
+    with pytest.raises(UserError, match="column form contains only _; name another one, or download the full file"):
         read_conll(write(tmp_path / "a.conllu", lines), label_column="upos")
 
 
@@ -102,7 +102,7 @@ def test_tabs_part_the_columns_of_a_line_that_has_tabs(tmp_path: Path) -> None:
 
 def test_a_token_with_spaces_in_a_file_of_spaces_is_told(tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"line 3: expected 2 columns as in line 1, found 4; .*tab between if words hold"
+        UserError, match=r"line 3: expected 2 columns as in line 1, found 4; .*tab between them if words"
     ):
         read_conll(write(tmp_path / "a.txt", "Mji O\nwa O\nDar es Salaam B-LOC\n"))
 

@@ -84,7 +84,7 @@ def test_parquet_under_other_names(tmp_path: Path) -> None:
             list(read_rows(write(tmp_path / "b.parquet.gz", packed)))
     with pytest.raises(UserError, match="a gzipped parquet file: unpack it"):
         list(read_rows(write(tmp_path / "c.parquet", gzip.compress(content, mtime=0))))
-    with pytest.raises(UserError, match=r"is a parquet file: give its name the ending \.parquet"):
+    with pytest.raises(UserError, match=r"is a parquet file: rename it to end in \.parquet"):
         list(read_rows(write(tmp_path / "d.csv", content)))
 
 

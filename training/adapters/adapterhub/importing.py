@@ -53,7 +53,7 @@ def _adapter(base: PreTrainedModel, folder: Path, invert: bool) -> tuple[PeftCon
     theirs, name, model_type = about.get("config"), about.get("name"), base.config.model_type
     if "peft_type" in about:
         raise UserError(
-            f"{folder} is in PEFT's format already: use it as it is, or convert it to safetensors with "
+            f"{folder} is already in PEFT's format: use it as it is, or convert it to safetensors with "
             "`lrl-adapt export-adapter --format peft`"
         )
     if not isinstance(theirs, dict) or not isinstance(name, str):
@@ -83,7 +83,7 @@ def _adapter(base: PreTrainedModel, folder: Path, invert: bool) -> tuple[PeftCon
     if not is_linear and cast(Any, config).coupling and not any("bottleneck_couplings" in key for key in weights):
         # the configuration of task adapters of version 1 has a coupling, though they have none
         cast(Any, config).coupling = False
-        notes.append("the configuration has a coupling, but there are no weights for it: imported without")
+        notes.append("the configuration has a coupling, but there are no weights for it: imported without it")
     if any((folder / file).is_file() for file in FILES["head"]):
         head, more = _head(base, folder)
         notes += more
@@ -167,7 +167,7 @@ def _check_base(base: PreTrainedModel, about: Mapping[str, Any]) -> None:
 
 def _read_json(file: Path, folder: Path) -> dict[str, Any]:
     if not file.is_file():
-        raise UserError(f"{folder} holds no AdapterHub adapter: {file.name} is missing")
+        raise UserError(f"{folder} contains no AdapterHub adapter: {file.name} is missing")
     refuse_pointers([file])
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -189,4 +189,4 @@ def _read_weights(folder: Path, kind: str) -> dict[str, Tensor]:
         if not_finite:
             raise UserError(f"{file}: {not_finite[0]} has NaN or infinite values")
         return weights
-    raise UserError(f"{folder} holds no weights: {' and '.join(FILES[kind])} are missing")
+    raise UserError(f"{folder} contains no weights: {' and '.join(FILES[kind])} are missing")

@@ -39,7 +39,7 @@ def write_splits(lines: StagedLines, times: Array, folder: Path) -> dict[str, di
                         continue
                     files[split].write_batch(rows.select(SCHEMA.names))
                     names = rows["document"]
-                    # A document may go on from the batch before.
+                    # A document may continue from the previous batch.
                     documents[split] += len(names.unique()) - (last_document.get(split) == names[0].as_py())
                     last_document[split] = names[-1].as_py()
                     line_counts[split] += rows.num_rows
