@@ -23,6 +23,7 @@ from .scores import BASE, SCORES_FILE, Score, read_scores
 FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
 NOT_SCORED = FILES | {"dataset", "skip_missing"}  # of a task
 WEIGHTS = ("*.safetensors", "adapter_model.bin")
+NO_TRAINED_HEAD = "the base has no trained LM head"
 # Raise it when the same adapter and data give other scores, or scores should get a new metric, so that those made
 # before are not reused.
 SCORES_CACHE_VERSION = 5
@@ -34,14 +35,22 @@ def measurements(
 ) -> "list[Measurement]":
     """The recipe's tasks, each on the base and on `adapter` if given, with each seed; made or not.
 
-    `adapter` is the recipe's own, or the folder of any other for this base.
+    `adapter` is the recipe's own, or the folder of any other for this base. A new LM head that was not trained gets no
+    pseudo-perplexity.
     """
     return [
         Measurement(recipe, workspace, prepared, system, task, seed)
         for task in tasks_to_run(recipe, skipped_tasks(recipe, prepared.corpus))
         for system in (None, *([adapter] if adapter else []))
+        if task != "mlm" or _has_trained_head(recipe, system)
         for seed in (recipe.eval.seeds if task != "mlm" else [None])
     ]
+
+
+def _has_trained_head(recipe: Recipe, adapter: Artifact | Path | None) -> bool:
+    """Whether the LM head of a system was trained, with the base or with the adapter."""
+    is_untrained = adapter is None or (isinstance(adapter, Artifact) and recipe.control == "untrained")
+    return not (recipe.base.new_head and is_untrained)
 
 
 @dataclass(frozen=True)

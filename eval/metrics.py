@@ -18,6 +18,9 @@ CONFIDENCE = 0.95
 BATCH = 250  # resamples drawn at a time: bounds the memory for large test sets
 
 PRIMARY_METRICS = {"mlm": "pseudo_perplexity", "topic": "macro_f1", "sentiment": "macro_f1", "ner": "entity_f1"}
+SECONDARY_METRICS = {
+    "mlm": "pseudo_perplexity_l2r"
+}  # has a row in tables, beside the primary one, where it is measured
 _LOWER_IS_BETTER = ("pseudo_perplexity", "bits_per_", "unknown_share")  # how such metrics' names begin
 
 

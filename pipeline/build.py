@@ -203,9 +203,12 @@ class Builder:
 
     def _add_eval(self, run: "_Run") -> None:
         """The scores of the base and of the adapter on each task with each seed."""
-        from ..eval.measurements import measurements
+        from ..eval.measurements import NO_TRAINED_HEAD, measurements
 
         recipe, prepared = run.recipe, run.prepared
+        if recipe.base.new_head and "mlm" in (recipe.eval.tasks or recipe.eval.configured):
+            systems = "it or an untrained adapter" if recipe.control == "untrained" else "it"
+            self.plan.notes[f"{NO_TRAINED_HEAD}: no pseudo-perplexity for {systems}"] = None
         adapter = self._adapter or trained_adapter(recipe, self._workspace, prepared)
         if self._adapter:
             self._note_other_base(recipe, self._adapter)

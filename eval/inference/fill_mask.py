@@ -74,12 +74,14 @@ def fill_mask(
         if not MASK.search(text):
             raise UserError(f"there is no mask in {text!r}: write <mask>, [MASK] or {{mask}} where a word is missing")
     names = _adapters(adapters, base, workspace, language, progress)
-    models = load_models(names, None if base is None else str(base))
+    models = load_models(names, None if base is None else str(base), progress)
     predictions = [
         MaskPrediction(text, adapter, number, candidates)
         for model in models
         for text, number, adapter, candidates in model.fill(distinct_texts, MASK, top, progress)
     ]
+    if distinct_texts and not predictions:
+        raise UserError("the base has no trained LM head to fill masks with: name an adapter with --adapter")
     counts: Counter[str] = Counter()
     for text in distinct_texts:
         clean_line(text, counts)

@@ -15,7 +15,7 @@ from ...recipes.languages import find_language
 from ...recipes.renames import present_names
 from ...workspace.artifacts import read_manifest
 from ...workspace.errors import UserError
-from ..metrics import PRIMARY_METRICS
+from ..metrics import PRIMARY_METRICS, SECONDARY_METRICS
 from ..predictions import MAJORITY_CLASS
 from ..scores import BASE, Score, find_scores, read_scores
 
@@ -52,6 +52,12 @@ class Run:
         """The score of the task's primary metric: the recipe's choice, the default of a known task, or the first."""
         chosen = self.manifest.get("section", {}).get("metric")
         return self.score(chosen or PRIMARY_METRICS.get(self.about.task, "")) or self.scores[0]
+
+    @property
+    def shown_metrics(self) -> list[str]:
+        """The metrics with a row in tables: the primary one, and the task's secondary one if it was measured."""
+        secondary = self.score(SECONDARY_METRICS.get(self.about.task, ""))
+        return [self.primary.metric, *([secondary.metric] if secondary else [])]
 
     @property
     def transfer(self) -> str:
