@@ -10,7 +10,7 @@ from ...training.adapters.files import CONFIG, read_config
 from ...training.base import load_masked_lm, load_tokenizer
 from ...workspace.artifacts import MANIFEST, read_manifest
 from ...workspace.errors import UserError
-from ..scores import BASE
+from ..scores import BASE, is_control
 
 TASK_ADAPTER = "task-adapter"
 TASK_FILE = "task.json"
@@ -246,7 +246,7 @@ def _artifacts(workspace: Path, kind: str, language: str | None) -> list[Path]:
 def _task_of(scores: Path) -> str | None:
     """The task that a score folder has an adapter for; None for one without, and for a control's."""
     section = read_manifest(scores)["section"]
-    is_used = _holds_task(scores / TASK_ADAPTER) and not section["system"].startswith("control:")
+    is_used = _holds_task(scores / TASK_ADAPTER) and not is_control(section["system"])
     return section["task"] if is_used else None
 
 
