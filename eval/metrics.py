@@ -4,13 +4,8 @@ Every metric here is a function of sums over the items: counts of (gold, predict
 tokens. Each item contributes one row of numbers (its sufficient statistics), so a bootstrap resample of the items, or a
 permutation of two systems' predictions, is one matrix product (see significance.py).
 
-<<<<<<< HEAD
 A new metric is a function here that returns a `Metric`, an entry in `classification_metrics` (or, for other kinds of
 tasks, in `predictions.metrics_of`), and a name in display.py.
-=======
-A new metric is a function here that returns a `Metric`, an entry in `classification_metrics` (for kinds of tasks of
-their own in `predictions.metrics_of`), and a name in display.py.
->>>>>>> refs/heads/stats
 """
 
 from collections.abc import Callable, Iterator, Sequence
