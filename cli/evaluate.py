@@ -76,7 +76,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     languages = {run.language for run in runs.values()}
     if folder and len(languages) > 1:
         raise UserError(
-            f"--adapter-dir is one language's adapter, and {recipe} has several: choose one with --language"
+            f"--adapter-dir is an adapter for one language, but {recipe} has several: choose one with --language"
         )
     planned = plan(runs, workspace=workspace, parts=("eval",), adapter=folder)
     if dry_run:

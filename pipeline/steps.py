@@ -82,7 +82,7 @@ class Plan:
     """By language, what the runs need from elsewhere; see `recipes.preflight`."""
 
     def check_sources(self) -> None:
-        """Ask whether all that the runs need from elsewhere can be had, and refuse the runs that lack something."""
+        """Check that all models and data that the runs need are available, and refuse the runs that lack something."""
         for label, recipe in self.runs.items():
             if label in self.refused:
                 continue
@@ -104,7 +104,7 @@ class Plan:
         return next(a for s in reversed(self.steps_of(label)) if s.kind == "adapter" and (a := s.artifact))
 
     def say_notes(self, progress: Progress) -> None:
-        """Say what there is to note, in one of several processes."""
+        """Print the notes, in one of several processes."""
         for note in self.notes if launch.reports_result() else ():
             progress.say(note)
 
@@ -168,7 +168,7 @@ class Execution:
     heading: str = ""
 
     def go(self) -> None:
-        """Do every step that some run needs and can have."""
+        """Do every step that a run needs and whose own needs are met."""
         for step in self.plan.steps:
             runs = tuple(label for label in step.runs if label not in self.plan.refused)
             if not runs or (step.made_by_training and launch.joined()):

@@ -74,12 +74,14 @@ def fill_mask(
         if not MASK.search(text):
             raise UserError(f"there is no mask in {text!r}: write <mask>, [MASK] or {{mask}} where a word is missing")
     names = _adapters(adapters, base, workspace, language, progress)
-    models = load_models(names, None if base is None else str(base))
+    models = load_models(names, None if base is None else str(base), progress)
     predictions = [
         MaskPrediction(text, adapter, number, candidates)
         for model in models
         for text, number, adapter, candidates in model.fill(distinct_texts, MASK, top, progress)
     ]
+    if distinct_texts and not predictions:
+        raise UserError("the base has no trained LM head to fill masks with: name an adapter with --adapter")
     counts: Counter[str] = Counter()
     for text in distinct_texts:
         clean_line(text, counts)
@@ -102,9 +104,7 @@ def _adapters(
         names = [adapters] if isinstance(adapters, str | Path) else adapters
         return list(dict.fromkeys(map(str, names)))
     if base:
-        raise UserError(
-            "--base needs --adapter: none for the base without an adapter, or the folders of adapters for it"
-        )
+        raise UserError("--base needs --adapter: add --adapter none for the base alone, or name adapters for it")
     newest = newest_adapter(workspace_folder(workspace), language_code(language) if language else None)
     progress.say(f"adapter: {newest}")
     return [NONE, str(newest)]

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ...workspace.formatting import format_count
-from ..display import format_change, format_value, task_name
+from ..display import format_change, format_value, task_title
 from ..scores import BASE, is_control
 from .comparison import change
 from .controls import beats_controls
@@ -85,7 +85,7 @@ def _counted(compared: Sequence[Compared]) -> list[str]:
 
 
 def _task(result: TaskResult) -> str:
-    return task_name(result.task).lower() + (f" [{result.note}]" if result.note else "")
+    return task_title(result.task, result.metric).lower() + (f" [{result.note}]" if result.note else "")
 
 
 def _change(result: TaskResult, name: str) -> str:

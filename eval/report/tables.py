@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...workspace.formatting import format_count
-from ..display import format_value, metric_name, task_name, task_order
+from ..display import format_value, metric_name, task_name, task_order, task_title
+from ..metrics import SECONDARY_METRICS
 from ..scores import is_control, split_control
 from ..significance import SEEDS_AND_ITEMS
 from .language_means import LanguageMean, means_over_languages
@@ -56,7 +57,7 @@ def make_tables(results: Sequence[TaskResult]) -> list[Table]:
 
 def tasks_with_several_metrics(results: Sequence[TaskResult]) -> set[str]:
     """Tasks that have another primary metric in some languages; their names do not say which values are meant."""
-    by_task = group_by(results, "task")
+    by_task = group_by((one for one in results if one.metric != SECONDARY_METRICS.get(one.task)), "task")
     return {task for (task,), group in by_task.items() if len({result.metric for result in group}) > 1}
 
 
@@ -110,8 +111,8 @@ def _tables_of_tasks(results: Sequence[TaskResult]) -> list[Table]:
     for base in sorted({result.base for result in results}):
         rows = [result for result in results if result.base == base]
         measured = {row.task for row in rows if not row.transfer}
-        elsewhere = {result.task: result for result in _full(results) if result.task not in measured}
-        gaps = [_empty_row(rows[0], result.language, task, result.metric) for task, result in elsewhere.items()]
+        elsewhere = {(result.task, result.metric): result for result in _full(results) if result.task not in measured}
+        gaps = [_empty_row(rows[0], result.language, *task) for task, result in elsewhere.items()]
         ordered = sorted([*rows, *gaps], key=lambda row: task_order(row.task))
         tables.append(Table(base, "", ordered, systems_of(rows), means=None))
     return tables
@@ -124,7 +125,7 @@ def _tables_of_languages(results: Sequence[TaskResult]) -> list[Table]:
     tables = []
     for base, task, transfer, metric, limit in sorted(groups, key=_table_order):
         rows = groups[base, task, transfer, metric, limit]
-        title = task_name(task)
+        title = task_title(task, metric)
         if transfer:
             title += f", zero-shot from {language_name(transfer)}"
         if task in ambiguous:

@@ -45,7 +45,7 @@ class SystemResult:
 
 @dataclass(frozen=True)
 class TaskResult:
-    """A task's primary metric for all systems on one base and language, "base" first.
+    """A task's primary or secondary metric for all systems on one base and language, "base" first.
 
     `transfer` is the language that the task was trained on, if it is not `language`; `limit` is that of `eval.limit`,
     if it left out test items. `note` names both, and the settings or data in which this result differs from others of
@@ -73,7 +73,8 @@ def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
     groups: dict[tuple[str, str, str], dict[tuple, list[Run]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         about = run.about
-        groups[about.language, about.base, about.task][run.primary.metric, about.limit, run.conditions].append(run)
+        for metric in run.shown_metrics:
+            groups[about.language, about.base, about.task][metric, about.limit, run.conditions].append(run)
     results = []
     for language, base, task in sorted(groups, key=lambda key: (key[0], key[1], task_order(key[2]))):
         variants = groups[language, base, task]
@@ -82,9 +83,9 @@ def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
             transfer = variant[0].transfer
             notes = [_transfer_note(transfer), _limit_note(limit), _differing_conditions(conditions, all_conditions)]
             note = ", ".join(filter(None, notes))
-            majority = next((run.majority_class for run in variant if run.majority_class is not None), None)
-            result = TaskResult(language, base, task, metric, _by_system(variant), transfer, limit, note)
-            results.append(replace(result, majority_class=majority))
+            values = [value for run in variant if (value := run.majority_class(metric)) is not None]
+            result = TaskResult(language, base, task, metric, _by_system(variant, metric), transfer, limit, note)
+            results.append(replace(result, majority_class=values[0] if values else None))
     return results
 
 
@@ -153,15 +154,15 @@ def _differing_conditions(
     return ", ".join(differing[:MAX_CONDITIONS_SHOWN]) + more
 
 
-def _by_system(runs: Iterable[Run]) -> dict[str, SystemResult]:
+def _by_system(runs: Iterable[Run], metric: str) -> dict[str, SystemResult]:
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         groups[run.system].append(run)
-    return {system: _mean_over_seeds(groups[system]) for system in sort_systems(groups)}
+    return {system: _mean_over_seeds(groups[system], metric) for system in sort_systems(groups)}
 
 
-def _mean_over_seeds(runs: Sequence[Run]) -> SystemResult:
-    scores = [run.primary for run in runs]
+def _mean_over_seeds(runs: Sequence[Run], metric: str) -> SystemResult:
+    scores = [score for run in runs if (score := run.score(metric))]
     values = [score.value for score in scores]
     seeds = {score.seed for score in scores if score.seed is not None}
     return SystemResult(

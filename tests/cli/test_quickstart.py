@@ -213,7 +213,7 @@ def test_an_adapter_from_elsewhere_is_scored_by_its_folder(home: Path, first: di
     assert theirs["pseudo_perplexity"] == own["pseudo_perplexity"]
     wrong = invoke(home, "eval quickstart --task mlm --adapter-dir", str(tmp_path), *FAST)
     assert wrong.exit_code == 2
-    assert "is no adapter's folder" in wrong.stderr
+    assert "contains no adapter" in wrong.stderr
 
 
 def test_a_task_of_ones_own_needs_one_file_and_no_code(home: Path, first: dict, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_candidates_side_by_side_or_as_json(workspace: Path) -> None:
         (["fill-mask", "x"], "", "there is no mask in 'x'"),
         (["fill-mask", "[MASK]", "-a", "nowhere"], "", "no such folder: nowhere"),
         (["fill-mask", "[MASK]", "-a", "none"], "", "no base is known"),
-        (["fill-mask", "[MASK]", "--base", "x/y"], "", "--adapter none"),
+        (["fill-mask", "[MASK]", "--base", "x/y"], "", "--base needs --adapter"),
         (["fill-mask", "[MASK]", "-l", "mlt"], "", "no language adapter for mlt_Latn"),
     ],
 )

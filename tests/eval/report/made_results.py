@@ -37,8 +37,13 @@ def add_adapter(workspace: Path, name: str, language: str = "swh_Latn", **facts:
     return folder
 
 
-def add_mlm(workspace: Path, system: str, value: float, *, unknown: float = 0.01, **more: Any) -> Path:
-    """A score folder of language modelling whose pseudo-perplexity is `value`, over 60 sentences; see `add`."""
+def add_mlm(
+    workspace: Path, system: str, value: float, *, unknown: float = 0.01, l2r: float | None = None, **more: Any
+) -> Path:
+    """A score folder of language modelling whose pseudo-perplexity is `value`, over 60 sentences; see `add`.
+
+    `l2r` is its left-to-right pseudo-perplexity, if it has one.
+    """
     tokens = np.random.default_rng(1).integers(5, 30, 60)
     wobble = np.random.default_rng(len(system)).normal(1, 0.02, 60)
     nll = tokens * wobble * math.log(value) / (tokens @ wobble / tokens.sum())
@@ -48,6 +53,9 @@ def add_mlm(workspace: Path, system: str, value: float, *, unknown: float = 0.01
         for n, (a, b) in enumerate(zip(nll, tokens, strict=True))
     ]
     values = {"pseudo_perplexity": (value, (value * 0.9, value * 1.1)), "unknown_share": (unknown, None)}
+    if l2r is not None:
+        rows = [row | {"nll_l2r": row["nll"] * math.log(l2r) / math.log(value)} for row in rows]
+        values["pseudo_perplexity_l2r"] = (l2r, (l2r * 0.9, l2r * 1.1))
     return add(workspace, "mlm", system, values, rows, seed=None, **more)
 
 
