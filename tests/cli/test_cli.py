@@ -15,7 +15,7 @@ import pytest
 import typer
 from lrl_adapt import __version__
 from lrl_adapt.cli.app import app
-from lrl_adapt.eval.inference.find_adapters import newest_adapter
+from lrl_adapt.eval.inference.choose_adapters import newest_adapter
 from lrl_adapt.training.import_export import import_adapter
 
 from .. import tiny
