@@ -124,6 +124,8 @@ def test_version() -> None:
         (["eval", "--transfer-from", "xx"], "--transfer-from xx: unknown language 'xx'"),
         (["prepare", "--language", "mlt"], "for mlt_Latn use another recipe, such as mbert"),
         (["prepare", "--workspace", "/proc/nothing"], "choose another --workspace"),
+        (["run", "--dry-run", "--workspace", "/proc/nothing"], "choose another --workspace"),
+        (["prepare", "--dry-run", "--workspace", "/proc/nothing"], "choose another --workspace"),
         (["train", "--adapter", "seqbn"], "--adapter seqbn: expected 'seq_bn', "),
         (["train", "--adapter", "none"], "nothing to train"),
         (["train"], "run `lrl-adapt prepare` with the same options first"),
