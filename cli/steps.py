@@ -42,10 +42,11 @@ def require_single_process(command: str) -> None:
 def show_plan(terminal: Terminal, plan: "Plan") -> dict[str, Any]:
     """Show the steps of a dry run, below the resolved recipe of a single run; returns both for --json.
 
-    The recipes of several runs are in the JSON object alone.
+    The recipes of several runs are in the JSON object alone. Raises UserError if the workspace cannot be written to.
     """
     from ..recipes.placeholders import public_settings
 
+    plan.require_writable_workspace()
     runs = list(plan.runs.items())
     if len(runs) == 1:
         terminal.say(as_yaml(runs[0][1]))
