@@ -42,9 +42,13 @@ def require_single_process(command: str) -> None:
 
 
 def show_plan(terminal: Terminal, plan: "Plan") -> dict[str, Any]:
-    """Show the steps of a dry run; returns them and the resolved recipes for --json."""
+    """Show the steps of a dry run; returns them and the resolved recipes for --json.
+
+    Raises UserError if the workspace cannot be written to.
+    """
     from ..recipes.placeholders import public_settings
 
+    plan.require_writable_workspace()
     runs = list(plan.runs.items())
     rows = [(step.kind, step.details, step.state, _inside(step.folder, plan.workspace)) for step in plan.steps]
     legend = f"Folders are in {plan.workspace}. `lrl-adapt recipes show RECIPE --resolved` prints the whole recipe."
