@@ -110,7 +110,7 @@ def test_lists_quotes_and_null_in_set_are_yaml_for_paths_too(tmp_path: Path) -> 
     assert load_recipe("recipe.yaml", ["eval.topic.file=x.csv", "eval.topic=null"]).eval.topic is None
     assert load_recipe("recipe.yaml", ["graph.templates=~", "graph.conceptnet=x"]).graph is not None
     assert "the value is not valid YAML" in errors("corpus.files=[2024] gone.txt")
-    with pytest.raises(UserError, match=r"no such file: .*/texts #2$"):
+    with pytest.raises(UserError, match=r"no such file or folder: .*/texts #2$"):
         check_files(load_recipe("recipe.yaml", ["corpus.files=texts #2"]))
 
 
