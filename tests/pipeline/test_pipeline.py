@@ -99,13 +99,13 @@ def test_a_plan_says_what_each_step_needs_and_for_which_runs(folder: Path) -> No
 
 def test_python_functions_do_the_parts_of_the_plan(folder: Path) -> None:
     recipe, workspace, progress = load_recipe(), folder / "runs", Lines()
-    with pytest.raises(UserError, match=r"run `lrl-adapt prepare` with the same options first"):
+    with pytest.raises(UserError, match=r"first run `lrl-adapt prepare`"):
         pipeline.train(recipe, workspace=workspace)
-    with pytest.raises(UserError, match=r"run `lrl-adapt prepare` with the same options first"):
+    with pytest.raises(UserError, match=r"first run `lrl-adapt prepare`"):
         pipeline.evaluate(recipe, workspace=workspace)
     (corpus,) = pipeline.prepare(recipe, workspace=workspace, progress=progress)
     assert (corpus.kind, corpus.exists) == ("corpus", True)
-    with pytest.raises(UserError, match=r"run `lrl-adapt train` with the same options first"):
+    with pytest.raises(UserError, match=r"first run `lrl-adapt train`"):
         pipeline.evaluate(recipe, workspace=workspace)
     adapter = pipeline.train(recipe, workspace=workspace, progress=progress)
     assert (adapter.folder / "adapter_config.json").is_file()

@@ -170,7 +170,7 @@ def test_files_folders_and_globs(tmp_path: Path) -> None:
     assert names("b/**/*.parquet") == ["3.parquet"]
     assert names("[d].txt") == ["[d].txt"]  # a file of that name goes before a glob
     for nothing in ("nothing*.txt", "nothing.txt"):
-        with pytest.raises(UserError, match="^corpus.files: no such file or folder: .*nothing"):
+        with pytest.raises(UserError, match=r"^corpus\.files: no such file or folder: .*nothing"):
             names("c.jsonl", nothing)
 
 
