@@ -54,7 +54,7 @@ def export_cmd(
         terminal.say(f"note: {note}")
     facts = {key: value for key, value in asdict(exported).items() if value is not None}
     rows = [(key, str(value)) for key, value in facts.items() if key not in ("folder", "notes")]
-    terminal.table(f"Written to {out}", ("fact", "value"), rows)
+    terminal.table(f"Written to {out}", ("", "value"), rows)
     terminal.result(facts, out)
 
 

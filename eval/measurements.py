@@ -18,7 +18,7 @@ from ..training.artifacts import base_identity, base_name, scratch_artifact
 from ..workspace.artifacts import Artifact, Prepared, file_hash, local_names, resolve_inputs
 from ..workspace.errors import UserError
 from ..workspace.locations import alternatives
-from .scores import BASE, SCORES_FILE, Score, read_scores
+from .scores import BASE, SCORES_FILE, Score, is_control, read_scores
 
 FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
 NOT_SCORED = FILES | {"dataset", "skip_missing"}  # of a task
@@ -113,7 +113,7 @@ class Measurement:
             section["limit"] = self.recipe.eval.limit
         section["code"] = SCORES_CACHE_VERSION
         system = self.system.replace("/", "-")
-        if system.startswith("control:"):
+        if is_control(system):
             system = re.sub(r"\W+", "-", system)
         name = f"{self.task}-{base_name(self.recipe.base)}-{system}"
         root = self.workspace / "scores" / self.recipe.language

@@ -8,6 +8,7 @@ from ...workspace.artifacts import MANIFEST, read_manifest
 from ...workspace.errors import UserError
 from ...workspace.home import workspace_folder
 from ...workspace.progress import Progress
+from ..scores import is_control
 
 TASK_ADAPTER = "task-adapter"
 TASK_FILE = "task.json"
@@ -111,7 +112,7 @@ def _artifacts(workspace: Path, kind: str, language: str | None) -> list[Path]:
 def _task_of(scores: Path) -> str | None:
     """The task that a score folder has an adapter for; None for one without, and for a control's."""
     section = read_manifest(scores)["section"]
-    is_used = holds_task(scores / TASK_ADAPTER) and not section["system"].startswith("control:")
+    is_used = holds_task(scores / TASK_ADAPTER) and not is_control(section["system"])
     return section["task"] if is_used else None
 
 

@@ -49,7 +49,7 @@ def compare_systems(
     """
     results = [replace(result, baseline=baseline) for result in results]
     pairs = [(index, name) for index, result in enumerate(results) for name in result.systems]
-    for index, name in progress.track(pairs, f"compare with {baseline_name(baseline)}, comparisons", len(pairs)):
+    for index, name in progress.track(pairs, f"comparisons with {baseline_name(baseline)}", len(pairs)):
         results[index] = with_system(results[index], name, _compared(results[index], name))
     comparisons = {pair: comparison for pair in pairs if (comparison := results[pair[0]].systems[pair[1]].comparison)}
     p_values = {pair: comparison.p for pair, comparison in comparisons.items() if comparison.p is not None}
@@ -72,7 +72,7 @@ def change(result: TaskResult, name: str) -> float | None:
 
 
 def change_interval(result: TaskResult, name: str) -> tuple[float, float] | None:
-    """The 95 % interval of `change`, in the same unit."""
+    """The 95% interval of `change`, in the same unit."""
     system = result.systems.get(name)
     if system is None or system.comparison is None:
         return None

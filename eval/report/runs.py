@@ -64,10 +64,9 @@ class Run:
         """The language that the task adapter was trained on, if it is not the tested one; else ""."""
         return str(self.manifest.get("section", {}).get("transfer_from") or "")
 
-    @property
-    def majority_class(self) -> float | None:
-        """The primary metric of always predicting the most frequent class of the training data, if recorded."""
-        return self.manifest.get("facts", {}).get(MAJORITY_CLASS, {}).get(self.primary.metric)
+    def majority_class(self, metric: str) -> float | None:
+        """The metric if every prediction were the most frequent class of the training data; None if not recorded."""
+        return self.manifest.get("facts", {}).get(MAJORITY_CLASS, {}).get(metric)
 
     @property
     def name(self) -> str:

@@ -83,9 +83,9 @@ def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
             transfer = variant[0].transfer
             notes = [_transfer_note(transfer), _limit_note(limit), _differing_conditions(conditions, all_conditions)]
             note = ", ".join(filter(None, notes))
-            majority = next((run.majority_class for run in variant if run.majority_class is not None), None)
+            values = [value for run in variant if (value := run.majority_class(metric)) is not None]
             result = TaskResult(language, base, task, metric, _by_system(variant, metric), transfer, limit, note)
-            results.append(replace(result, majority_class=majority))
+            results.append(replace(result, majority_class=values[0] if values else None))
     return results
 
 

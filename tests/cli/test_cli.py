@@ -58,7 +58,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(PARITY / "base", folder / "my-base")
     shutil.copytree(PARITY / "seq_bn_inv" / "seq_bn_inv", folder / "adapterhub-adapter")
     assert not import_adapter(folder / "adapterhub-adapter", str(folder / "my-base"), folder / "my-adapter")
-    short = "extends: quickstart\ntraining: {max_steps: 10, eval_steps: 5}\neval: {training: {num_train_epochs: 1}}\n"
+    short = "extends: quickstart\ntraining: {max_steps: 10, eval_steps: 5}\n"
+    short += "eval: {seeds: [1], training: {num_train_epochs: 1}}\n"
     (folder / "recipe.yaml").write_text(short + tiny.SECTION, encoding="utf-8")
     (folder / "lines.txt").write_text("Mvua inanyesha\nTimu ilishinda\n", encoding="utf-8")
     return folder
