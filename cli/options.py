@@ -100,7 +100,8 @@ Limit = Annotated[
     typer.Option(
         "--limit",
         min=1,
-        help="For a quick look, score at most N items per task; such scores are marked as not comparable.",
+        help="For a quick look, score at most N items per task; such scores are marked as not comparable. "
+        "Training of task adapters still takes its full time.",
         metavar="N",
         show_default=False,
     ),
