@@ -2,11 +2,13 @@
 
     LRL_DATA=~/data python benchmarks/pppl.py
     LRL_DATA=~/data python benchmarks/pppl.py --shape xlmr
+    LRL_DATA=~/data python benchmarks/pppl.py --shape base-mini --language mlt_Latn --left-to-right
 
 The reference is the definition, computed as for arXiv 2502.10140: a forward pass for each token with that token masked,
-and logits for every position. Swahili sentences of SIB-200 with the model's tokenizer, models of the size of mBERT or
-XLM-R base with random weights, fp32. Both score the same sentences in turn, a third of them (by length) at a time,
---rounds times after one round that does not count.
+and logits for every position. With --left-to-right, both variants of pseudo-perplexity (eval.mlm.within_word_l2r) are
+compared with the standard one alone. Sentences of SIB-200 with the model's tokenizer; base-mini, or models of the size
+of mBERT or XLM-R base with random weights, fp32. Both score the same sentences in turn, a third of them (by length) at
+a time, --rounds times after one round that does not count.
 """
 
 import argparse
@@ -18,6 +20,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -25,11 +28,16 @@ from typing import Any
 import torch
 from measure import data_folder
 from peers.common import model_of
+from transformers import AutoModelForMaskedLM, AutoTokenizer, BertTokenizer, XLMRobertaTokenizer
+
+BASE_MINI = Path(__file__).parents[1] / "recipes/quickstart/base/base-mini"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shape", choices=["mbert", "xlmr"], default="mbert")
+    parser.add_argument("--shape", choices=["mbert", "xlmr", "base-mini"], default="mbert")
+    parser.add_argument("--language", default="swh_Latn")
+    parser.add_argument("--left-to-right", action="store_true")
     parser.add_argument("--sentences", type=int, default=15)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -38,14 +46,22 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     print(f"on {'the GPU' if device == 'cuda' else 'the CPU: no GPU'}, {arguments.threads} threads")
-    tokenizer, sentences = read_sentences(data, arguments.shape, arguments.sentences)
-    model = model_of(arguments.shape).eval().to(device)
+    tokenizer = tokenizer_of(arguments.shape, data / "tokenizers")
+    sentences = read_sentences(data, arguments.language, arguments.sentences)
+    if arguments.shape == "base-mini":
+        model = AutoModelForMaskedLM.from_pretrained(BASE_MINI, dtype=torch.float32).eval().to(device)
+    else:
+        model = model_of(arguments.shape).eval().to(device)
     plain = copy.deepcopy(model)  # lrl-adapt replaces layers of the model that it scores with
     sentences.sort(key=lambda sentence: len(tokenizer(sentence)["input_ids"]))
-    contenders: dict[str, Callable[[list[str]], list[float]]] = {
-        "lrl-adapt": lambda part: ours(model, tokenizer, part),
-        "one mask a forward, all logits": lambda part: [reference(plain, tokenizer, sentence) for sentence in part],
-    }
+    standard = partial(ours, model, tokenizer, within_word_l2r=False)
+    contenders: dict[str, Callable[[list[str]], list[float]]] = {"lrl-adapt": standard}
+    if arguments.left_to_right:
+        contenders["both variants"] = partial(ours, model, tokenizer, within_word_l2r=True)
+    else:
+        contenders["one mask a forward, all logits"] = lambda part: [
+            reference(plain, tokenizer, sentence) for sentence in part
+        ]
     thirds = [sentences[len(sentences) * n // 3 : len(sentences) * (n + 1) // 3] for n in range(3)]
     seconds = [{name: [] for name in contenders} for _ in thirds]
     largest_difference = 0.0
@@ -63,17 +79,17 @@ def main() -> None:
     print(f"\nlargest relative difference of a sentence's -ln p: {largest_difference:.1e}")
 
 
-def read_sentences(data: Path, shape: str, count: int) -> tuple[Any, list[str]]:
-    """The model's tokenizer, and sentences of SIB-200 in Swahili."""
-    with (data / "topic/sib200/swh_Latn/test.tsv").open(encoding="utf-8") as file:
+def read_sentences(data: Path, language: str, count: int) -> list[str]:
+    """Sentences of SIB-200."""
+    with (data / f"topic/sib200/{language}/test.tsv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return tokenizer_of(shape, data / "tokenizers"), random.Random(0).sample([row["text"] for row in rows], count)
+    return random.Random(0).sample([row["text"] for row in rows], count)
 
 
 def tokenizer_of(shape: str, folder: Path) -> Any:
     """mBERT's from its vocab.txt; XLM-R's from its list of pieces with their scores, ids as on the hub."""
-    from transformers import BertTokenizer, XLMRobertaTokenizer
-
+    if shape == "base-mini":
+        return AutoTokenizer.from_pretrained(BASE_MINI)
     if shape == "mbert":
         return BertTokenizer.from_pretrained(str(folder / "mbert"), do_lower_case=False)
     with gzip.open(folder / "xlmr/pos.dict.utf8.gz", "rt", encoding="utf-8", newline="\n") as file:
@@ -81,12 +97,14 @@ def tokenizer_of(shape: str, folder: Path) -> Any:
     return XLMRobertaTokenizer(vocab=[("<s>", 0.0), *((piece, float(score)) for piece, _, score in lines)])
 
 
-def ours(model: Any, tokenizer: Any, sentences: list[str]) -> list[float]:
+def ours(model: Any, tokenizer: Any, sentences: list[str], *, within_word_l2r: bool) -> list[float]:
     """-ln p of each sentence, special tokens included."""
     from lrl_adapt.eval.pseudo_likelihood import score_sentences
     from lrl_adapt.training.mlm import MaskedLM
 
-    scores = score_sentences(MaskedLM(model), tokenizer, sentences, max_length=512, batch_tokens=2048)
+    scores = score_sentences(
+        MaskedLM(model), tokenizer, sentences, max_length=512, batch_tokens=2048, within_word_l2r=within_word_l2r
+    )
     return [score.nll + score.special_nll for score in scores]
 
 
@@ -104,7 +122,7 @@ def reference(model: Any, tokenizer: Any, sentence: str) -> float:
 
 def table(thirds: list[list[str]], seconds: list[dict[str, list[float]]], tokenizer: Any) -> None:
     names = list(seconds[0])
-    print(f"| tokens | {' | '.join(f'{name}, sentences/s' for name in names)} | ours / its speed |")
+    print(f"| tokens | {' | '.join(f'{name}, sentences/s' for name in names)} | {' / '.join(names)} |")
     print("|---" * (len(names) + 2) + "|")
     for third, times in zip(thirds, seconds, strict=True):
         print(table_row(third, list(times.values()), tokenizer))

@@ -76,7 +76,7 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     languages = {run.language for run in runs.values()}
     if folder and len(languages) > 1:
         raise UserError(
-            f"--adapter-dir is one language's adapter, and {recipe} has several: choose one with --language"
+            f"--adapter-dir is an adapter for one language, but {recipe} has several: choose one with --language"
         )
     planned = plan(runs, workspace=workspace, parts=("eval",), adapter=folder)
     if dry_run:
@@ -127,6 +127,7 @@ def show_scores(terminal: Terminal, folders: Iterable[Path], results: Any) -> No
 
     Values and verdicts are those of `results`, so that they agree with a report page on the same `results`.
     """
+    from ..eval.report.tables import interval_notes
     from ..eval.report.task_results import folders_of, results_from
 
     shown_folders = {folder.resolve() for folder in folders}
@@ -135,6 +136,7 @@ def show_scores(terminal: Terminal, folders: Iterable[Path], results: Any) -> No
         _show_language(terminal, language, [row for row in rows if row.language == language])
     if any(not folders_of(cell) <= shown_folders for row in rows for cell in row.systems.values()):
         terminal.say("note: means are over all seeds in the workspace, as on the report page")
+    terminal.say(f"note: {' '.join(interval_notes(rows))}")
 
 
 def _show_language(terminal: Terminal, language: str, rows: Sequence[Any]) -> None:
@@ -142,6 +144,8 @@ def _show_language(terminal: Terminal, language: str, rows: Sequence[Any]) -> No
     from ..eval.display import format_change, format_value, format_value_interval, metric_name
     from ..eval.metrics import CONFIDENCE
     from ..eval.report.comparison import change
+    from ..eval.report.controls import controls_note
+    from ..eval.report.tables import row_notes
     from ..eval.report.task_results import systems_of
     from ..eval.scores import BASE
 
@@ -156,15 +160,20 @@ def _show_language(terminal: Terminal, language: str, rows: Sequence[Any]) -> No
             for cell in map(row.systems.get, systems)
         ]
         changes = [
-            f"{format_change(change(row, system), row.metric)}\n{cell.verdict or ''}" if cell else ""
+            _lines(format_change(change(row, system), row.metric), cell.verdict, controls_note(cell)) if cell else ""
             for system in adapted
             for cell in [row.systems.get(system)]
         ]
-        named = "\n".join(part for part in (row.task, metric_name(row.metric), row.note) if part)
+        named = _lines(row.task, metric_name(row.metric), *row_notes(row))
         table.append((named, *cells, *changes))
     columns = ("task", *systems, *(f"change with {system}" for system in adapted))
     confidence = format_percent(CONFIDENCE, 0)
     terminal.table(f"Scores in {language}, with {confidence} % intervals", columns, table)
+
+
+def _lines(*parts: str | None) -> str:
+    """The parts that are not empty, on a line each."""
+    return "\n".join(filter(None, parts))
 
 
 def register(app: typer.Typer) -> None:

@@ -6,7 +6,7 @@ Plain numbers, percentages and p-values are written by workspace/formatting.py.
 import math
 
 from ..workspace.formatting import MISSING, format_interval, format_number, format_percent, format_signed
-from .metrics import lower_is_better
+from .metrics import SECONDARY_METRICS, lower_is_better
 
 TASK_NAMES = {
     "mlm": "Masked language modelling",
@@ -16,10 +16,10 @@ TASK_NAMES = {
 }
 METRIC_NAMES = {
     "pseudo_perplexity": "pseudo-perplexity",
-    "pseudo_perplexity_l2r": "pseudo-perplexity, left to right within words",
+    "pseudo_perplexity_l2r": "left-to-right pseudo-perplexity",
     "pseudo_perplexity_paper": "pseudo-perplexity as in the paper",
     "pseudo_perplexity_median": "pseudo-perplexity, median sentence",
-    "bits_per_character_l2r": "bits per character, left to right within words",
+    "bits_per_character_l2r": "left-to-right bits per character",
     "unknown_share": "unknown tokens",
     "macro_f1": "macro F1",
     "entity_f1": "entity F1",
@@ -29,6 +29,11 @@ METRIC_NAMES = {
 def task_name(task: str) -> str:
     """A task's name for readers."""
     return TASK_NAMES.get(task, task.replace("_", " ").capitalize())
+
+
+def task_title(task: str, metric: str) -> str:
+    """A task's name where the metric is not beside it: a secondary metric is named too."""
+    return task_name(task) + (f", {metric_name(metric)}" if metric == SECONDARY_METRICS.get(task) else "")
 
 
 def metric_name(metric: str) -> str:

@@ -24,7 +24,7 @@ from ..workspace.progress import QUIET, Progress, say_once
 from .measurements import Measurement
 from .metrics import Metric
 from .perplexity import count_truncated, from_row, median_perplexity
-from .predictions import class_details, metrics_of, write_predictions
+from .predictions import MAJORITY_CLASS, class_details, majority_class, metrics_of, write_predictions
 from .pseudo_likelihood import score_sentences
 from .scores import SCORES_FILE, Score, write_scores
 from .task_data import read_task
@@ -40,7 +40,7 @@ LABELS_NAMED_BY = {
 
 
 def make_scores(measurement: Measurement, progress: Progress = QUIET) -> list[Score]:
-    """The scores of a measurement, made unless they are finished. Raises UserError where data cannot be had or read."""
+    """The scores of a measurement, made unless they are finished. Raises UserError for data that cannot be read."""
     scoring = _Scoring(measurement, progress)
     measurement.artifact.build(scoring.write, progress)
     return measurement.read_scores()
@@ -96,7 +96,7 @@ class _Scoring:
         account = Account()
         sentences = list(islice(self._sentences(account), settings.max_sentences))
         if not sentences:
-            raise UserError("eval.mlm: no sentence to score: name files, or prepare more text")
+            raise UserError("eval.mlm: no sentences to score: name files, or prepare more text")
         account.rows = account.rows or len(sentences)  # of the prepared test split
         if (limit := self.measurement.recipe.eval.limit) is not None and limit < len(sentences):
             account.dropped[LIMITED] = len(sentences) - limit
@@ -123,13 +123,13 @@ class _Scoring:
         rows = [{"text": text, **asdict(score)} for text, score in zip(sentences, scores, strict=True) if score.tokens]
         if not rows:
             raise UserError(
-                f"eval.mlm: the tokenizer of {base_name(self.measurement.recipe.base)} keeps nothing of any sentence"
+                f"eval.mlm: the tokenizer of {base_name(self.measurement.recipe.base)} has no tokens for any sentence"
             )
         if left_out := len(sentences) - len(rows):
             draft.facts["sentences_without_tokens"] = account.dropped[NO_TOKENS] = left_out
             say_once(
                 self.progress,
-                f"mlm: {left_out} of {len(sentences)} sentences left out: the tokenizer keeps nothing of them",
+                f"mlm: {left_out} of {len(sentences)} sentences skipped: they have no tokens",
             )
         if settings.files or account.cut:
             draft.facts["data"] = {"sentences": account.facts()}
@@ -139,7 +139,7 @@ class _Scoring:
         settings = self.measurement.mlm
         if settings.files:
             return read_sentences(settings, self.measurement.workspace / "downloads", self.progress, account)
-        # in an order of their own: the first lines of the split all come from a few pages
+        # in a pseudo-random order: the first lines of the split all come from a few pages
         texts = read_texts((self.measurement.corpus,), "test")
         return iter(nsmallest(settings.max_sentences, texts, key=_digest))
 
@@ -155,20 +155,20 @@ class _Scoring:
                 f"{number} {label}" for number, label in enumerate(self.measurement.labelled.labels or ())
             )
             self.progress.say(
-                f"{self.measurement.task}: the files hold numbers and do not name them; assumed {order}, "
+                f"{self.measurement.task}: the files have label numbers without names; assumed {order}, "
                 "as in the recipe"
             )
         if data.overlap:
             draft.facts["test_items_seen_in_training"] = data.overlap
             self.progress.say(
-                f"{self.measurement.task}: {data.overlap} of the test items stand in train or validation too"
+                f"{self.measurement.task}: {data.overlap} of the test items also occur in train or validation"
             )
         for note in data.notes if self.measurement.seed == self.measurement.recipe.eval.seeds[0] else ():
             self.progress.say(f"{self.measurement.task}: {note}")
         if any(data.repaired.values()):
             draft.facts["tags_repaired"] = data.repaired
             counts = ", ".join(f"{count} in {split}" for split, count in data.repaired.items() if count)
-            self.progress.say(f"{self.measurement.task}: tags that were not IOB2 were put right: {counts}")
+            self.progress.say(f"{self.measurement.task}: tags converted to IOB2: {counts}")
         assert self.measurement.seed is not None
         setup = TaskSetup(
             self._load,
@@ -180,6 +180,10 @@ class _Scoring:
         )
         label = f"{self.measurement.task} on {self.measurement.system}, seed {self.measurement.seed}"
         rows = train_and_predict(setup, data, draft.folder, self.progress, label)
+        if not data.tags:
+            draft.facts[MAJORITY_CLASS] = majority_class(
+                [str(item.label) for item in data.splits["train"]], rows, data.labels
+            )
         draft.facts["data"] = {split: account.facts() for split, account in data.accounts.items()}
         for split, account in (
             data.accounts.items() if self.measurement.seed == self.measurement.recipe.eval.seeds[0] else ()
@@ -201,5 +205,5 @@ class _Scoring:
 
 
 def _digest(text: str) -> bytes:
-    """Orders texts at random, but always alike."""
+    """Sort key for a pseudo-random order of texts that is always the same."""
     return sha256(text.encode()).digest()

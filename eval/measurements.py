@@ -18,11 +18,12 @@ from ..training.artifacts import base_identity, base_name, scratch_artifact
 from ..workspace.artifacts import Artifact, Prepared, file_hash, local_names, resolve_inputs
 from ..workspace.errors import UserError
 from ..workspace.locations import alternatives
-from .scores import BASE, SCORES_FILE, Score, read_scores
+from .scores import BASE, SCORES_FILE, Score, is_control, read_scores
 
 FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
 NOT_SCORED = FILES | {"dataset", "skip_missing"}  # of a task
 WEIGHTS = ("*.safetensors", "adapter_model.bin")
+NO_TRAINED_HEAD = "the base has no trained LM head"
 # Raise it when the same adapter and data give other scores, or scores should get a new metric, so that those made
 # before are not reused.
 SCORES_CACHE_VERSION = 5
@@ -34,14 +35,22 @@ def measurements(
 ) -> "list[Measurement]":
     """The recipe's tasks, each on the base and on `adapter` if given, with each seed; made or not.
 
-    `adapter` is the recipe's own, or the folder of any other for this base.
+    `adapter` is the recipe's own, or the folder of any other for this base. A new LM head that was not trained gets no
+    pseudo-perplexity.
     """
     return [
         Measurement(recipe, workspace, prepared, system, task, seed)
         for task in tasks_to_run(recipe, skipped_tasks(recipe, prepared.corpus))
         for system in (None, *([adapter] if adapter else []))
+        if task != "mlm" or _has_trained_head(recipe, system)
         for seed in (recipe.eval.seeds if task != "mlm" else [None])
     ]
+
+
+def _has_trained_head(recipe: Recipe, adapter: Artifact | Path | None) -> bool:
+    """Whether the LM head of a system was trained, with the base or with the adapter."""
+    is_untrained = adapter is None or (isinstance(adapter, Artifact) and recipe.control == "untrained")
+    return not (recipe.base.new_head and is_untrained)
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ class Measurement:
             section["limit"] = self.recipe.eval.limit
         section["code"] = SCORES_CACHE_VERSION
         system = self.system.replace("/", "-")
-        if system.startswith("control:"):
+        if is_control(system):
             system = re.sub(r"\W+", "-", system)
         name = f"{self.task}-{base_name(self.recipe.base)}-{system}"
         root = self.workspace / "scores" / self.recipe.language
@@ -176,7 +185,7 @@ def folder_hashes(folder: Path) -> dict[str, str]:
     """Content hashes of an adapter's folder. Raises UserError where there is none."""
     files = sorted({file for pattern in ADAPTER_FILES for file in folder.glob(pattern) if file.name != "manifest.json"})
     if (folder / "task.json").is_file():
-        raise UserError(f"{folder} is a task adapter; a language adapter is wanted here, as `train` makes")
+        raise UserError(f"{folder} is a task adapter; expected a language adapter, as `lrl-adapt train` writes it")
     if not any(file.suffix != ".json" for file in files):
-        raise UserError(f"{folder} is no adapter's folder: there is no .safetensors in it, and no {WEIGHTS[1]}")
+        raise UserError(f"{folder} contains no adapter: expected a .safetensors file or {WEIGHTS[1]}")
     return {file.name: file_hash(file) for file in files}

@@ -4,7 +4,8 @@ Every metric here is a function of sums over the items: counts of (gold, predict
 tokens. Each item contributes one row of numbers (its sufficient statistics), so a bootstrap resample of the items, or a
 permutation of two systems' predictions, is one matrix product (see significance.py).
 
-A new metric is a function here that returns a `Metric`, an entry in `predictions.metrics_of`, and a name in display.py.
+A new metric is a function here that returns a `Metric`, an entry in `classification_metrics` (or, for other kinds of
+tasks, in `predictions.metrics_of`), and a name in display.py.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,9 @@ CONFIDENCE = 0.95
 BATCH = 250  # resamples drawn at a time: bounds the memory for large test sets
 
 PRIMARY_METRICS = {"mlm": "pseudo_perplexity", "topic": "macro_f1", "sentiment": "macro_f1", "ner": "entity_f1"}
+SECONDARY_METRICS = {
+    "mlm": "pseudo_perplexity_l2r"
+}  # has a row in tables, beside the primary one, where it is measured
 _LOWER_IS_BETTER = ("pseudo_perplexity", "bits_per_", "unknown_share")  # how such metrics' names begin
 
 

@@ -5,6 +5,7 @@ Language modelling: `text` and the fields of `SentenceScore`. Text classificatio
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from .metrics import Metric
 from .perplexity import from_row, perplexity_metrics
 
 PREDICTIONS_FILE = "predictions.jsonl"
+MAJORITY_CLASS = "majority_class"  # in the facts of a score folder's manifest
 
 Predictions = Sequence[dict[str, Any]]
 
@@ -60,6 +62,14 @@ def label_names(systems: Iterable[Predictions]) -> list[str]:
 def same_items(rows: Predictions, others: Predictions) -> bool:
     """Whether two systems were scored on the same items in the same order, as far as the predictions show."""
     return [_item(row) for row in rows] == [_item(row) for row in others]
+
+
+def majority_class(training_labels: Iterable[str], rows: Predictions, labels: Sequence[str]) -> dict[str, Any]:
+    """The most frequent of the training labels, and each metric if it were the answer to every item of `rows`."""
+    counts = Counter(training_labels)
+    label = min(counts, key=lambda name: (-counts[name], name))
+    constant = [row | {"guess": label} for row in rows]
+    return {"label": label, **{metric.name: metric.value() for metric in metrics_of(constant, labels)}}
 
 
 def class_details(rows: Predictions, labels: Sequence[str]) -> dict[str, Any] | None:

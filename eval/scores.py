@@ -13,6 +13,7 @@ SCHEMA_VERSION = 3
 READABLE_VERSIONS = (1, 2, SCHEMA_VERSION)  # 1 had no transfer_from, 2 no limit
 SCORES_FILE = "scores.json"
 BASE = "base"  # the system without an adapter
+CONTROL_PREFIX = "control:"
 _REMEDY = "if `lrl-adapt eval` wrote it, delete its folder and run eval again"
 
 
@@ -86,6 +87,17 @@ def _is_being_written(folder: Path) -> bool:
     return folder.name.startswith(".") or folder.parent.name.startswith(".")
 
 
+def is_control(system: str) -> bool:
+    """Whether a system is a control, such as "control:untrained seq_bn/text": the kind, then the system it controls."""
+    return system.startswith(CONTROL_PREFIX)
+
+
+def split_control(control: str) -> tuple[str, str]:
+    """A control's kind and the system that it controls: ("untrained", "seq_bn/text")."""
+    kind, _, system = control.removeprefix(CONTROL_PREFIX).partition(" ")
+    return kind, system
+
+
 def sort_systems(systems: Iterable[str]) -> list[str]:
-    """Distinct systems by name, "base" first."""
-    return sorted(set(systems), key=lambda system: (system != BASE, system))
+    """Distinct systems by name, "base" first, controls last."""
+    return sorted(set(systems), key=lambda system: (system != BASE, is_control(system), system))

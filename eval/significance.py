@@ -1,106 +1,117 @@
 """Whether one system is better than another: paired tests on the same test items, and over languages.
 
+Trained tasks: interval and test cover seeds and items, see seed_variance.py. With one seed there is an interval over
+the items, and no test. Where evaluation trains nothing (pseudo-perplexity), items are all that is sampled:
+
 - The interval of a difference: paired percentile bootstrap (Efron 1979).
 - Its p value: paired randomisation test (Noreen 1989; Yeh 2000, "More Accurate Tests for the Statistical Significance
   of Result Differences"), with the (b + 1) / (m + 1) estimate of Phipson and Smyth 2010, "Permutation P-values Should
   Never Be Zero".
-- Several systems: the step-down correction of Holm 1979.
-- Several languages: signed-rank test of Wilcoxon 1945.
 
-With several seeds a system's value is the mean over them. The items are resampled, the same ones for all seeds, so the
-interval does not cover the variation between seeds.
+Several comparisons are corrected by the step-down method of Holm 1979. Several languages: signed-rank test of Wilcoxon
+1945.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .metrics import BATCH, RESAMPLES, Metric, lower_is_better, percentile_interval, resample_counts
 from .predictions import Predictions, label_names, metric_of, read_predictions, same_items
 from .scores import SCORES_FILE
+from .seed_variance import MIN_SEEDS, difference_over_seeds, mean_over_seeds
 
 PERMUTATIONS = 20_000  # the smallest p is 1/20,001: below 0.05 even after Holm over 1,000 comparisons
 ENOUGH_EXTREME = 400  # differences as large as the observed one: p then has a relative standard error of 1/√400 = 5 %
 MIN_LANGUAGES = 6  # with five differences, all of one sign, Wilcoxon's p cannot be below 0.0625
+ITEMS, SEEDS_AND_ITEMS = "items", "seeds and items"  # what an interval covers
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Comparison:
     """A system compared with a baseline: `difference` of the metric, its 95 % `interval`, and `p` (not corrected).
 
+    `p` is None if a system of a trained task has one seed: `covers`, what the interval covers, is then the items.
     `relative` is the 95 % interval of the difference as a share of the baseline's value, which is resampled with it;
     None for metrics of which a larger value is better.
     """
 
     difference: float
     interval: tuple[float, float]
-    p: float
+    p: float | None
     relative: tuple[float, float] | None = None
+    covers: str = ITEMS
 
 
 def compare_folders(task: str, metric: str, baseline: Sequence[Path], system: Sequence[Path]) -> Comparison | None:
     """Paired comparison of two systems by their score folders, one for each seed.
 
-    Uses the seeds that both have. None if they share no seed or were scored on different items.
+    None if there are no predictions of one of them, or they were scored on different items.
     """
-    baseline_by_seed, system_by_seed = _by_seed(baseline, task), _by_seed(system, task)
-    seeds = sorted(baseline_by_seed.keys() & system_by_seed.keys(), key=str)
-    pairs = [(baseline_by_seed[seed], system_by_seed[seed]) for seed in seeds]
-    every = [predictions for pair in pairs for predictions in pair]
-    if not every or not every[0] or not all(same_items(every[0], other) for other in every):
+    systems = [_by_seed(folders, task) for folders in (baseline, system)]
+    metrics = _metrics_on_same_items(metric, systems)
+    if metrics is None:
         return None
-    labels = label_names(every)
-    metrics = [(metric_of(metric, before, labels), metric_of(metric, after, labels)) for before, after in pairs]
-    return paired_comparison(metrics, relative=lower_is_better(metric))
+    of_baseline, of_system = metrics
+    relative = lower_is_better(metric)
+    if all(seed is None for by_seed in systems for seed in by_seed):  # nothing was trained
+        return compare_on_items(of_baseline, of_system, relative=relative)
+    if min(len(of_baseline), len(of_system)) < MIN_SEEDS:
+        return compare_on_items(of_baseline, of_system, relative=relative, test=False)
+    difference = difference_over_seeds(of_baseline, of_system)
+    return Comparison(difference.value, difference.interval(), difference.p(), covers=SEEDS_AND_ITEMS)
 
 
-def paired_comparison(pairs: Sequence[tuple[Metric, Metric]], seed: int = 0, *, relative: bool = False) -> Comparison:
-    """Compare (baseline, system) metrics on the same items, one pair for each seed of training.
+def interval_over_seeds(task: str, metric: str, folders: Sequence[Path]) -> tuple[float, float] | None:
+    """95 % interval over seeds and items of a system's mean.
 
-    `seed` is that of the bootstrap and the randomisation test. See the module's docstring for the methods.
+    None without predictions of several seeds on the same items. Metrics of trained tasks are shares, so the interval
+    is cut off at 0 and 1.
     """
-    from_sums = pairs[0][0].from_sums
-    before = np.stack([baseline.statistics for baseline, _ in pairs])  # (seeds, items, k)
-    after = np.stack([system.statistics for _, system in pairs])
+    metrics = _metrics_on_same_items(metric, [_by_seed(folders, task)])
+    if metrics is None or len(metrics[0]) < MIN_SEEDS:
+        return None
+    (of_seeds,) = metrics
+    low, high = mean_over_seeds(of_seeds).interval()
+    return max(0.0, low), min(1.0, high)
 
-    def mean_over_seeds(sums: np.ndarray) -> np.ndarray:
-        """Sums (seeds, samples, k) -> the metric (samples,)."""
-        return from_sums(sums).mean(0)
 
-    def difference(before_sums: np.ndarray, after_sums: np.ndarray) -> np.ndarray:
-        return mean_over_seeds(after_sums) - mean_over_seeds(before_sums)
+def compare_on_items(
+    baseline: Sequence[Metric], system: Sequence[Metric], *, relative: bool = False, test: bool = True
+) -> Comparison:
+    """Compare the means of two systems' metrics on the same items, over the items alone.
 
-    # Both systems get the same resampled items: the test is paired.
-    baselines, systems = [], []
-    for counts in resample_counts(before.shape[1], RESAMPLES, seed):
-        baselines.append(mean_over_seeds(counts @ before))
-        systems.append(mean_over_seeds(counts @ after))
-    baseline_values, system_values = np.concatenate(baselines), np.concatenate(systems)
-
-    observed = float(difference(before.sum(1)[:, None], after.sum(1)[:, None])[0])
+    `test` needs one metric of each. See the module's docstring for the methods.
+    """
+    # Both systems get the same resampled items: the interval is paired.
+    counts = resample_counts(len(system[0].statistics), RESAMPLES, seed=0)
+    values = [(_mean_of_resamples(baseline, batch), _mean_of_resamples(system, batch)) for batch in counts]
+    baselines, systems = (np.concatenate(of_system) for of_system in zip(*values, strict=True))
     return Comparison(
-        difference=observed,
-        interval=percentile_interval(system_values - baseline_values),
-        p=_randomisation_p(before, after, difference, observed, seed),
-        relative=percentile_interval(system_values / baseline_values - 1) if relative else None,
+        difference=float(np.mean([metric.value() for metric in system]))
+        - float(np.mean([metric.value() for metric in baseline])),
+        interval=percentile_interval(systems - baselines),
+        p=_randomisation_p(baseline[0], system[0]) if test else None,
+        relative=percentile_interval(systems / baselines - 1) if relative else None,
     )
 
 
-def _randomisation_p(
-    before: np.ndarray,
-    after: np.ndarray,
-    difference: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    observed: float,
-    seed: int,
-) -> float:
-    """Two-sided p of the `observed` difference if each item's two predictions are exchangeable.
+def _mean_of_resamples(metrics: Sequence[Metric], counts: np.ndarray) -> np.ndarray:
+    """The mean of the metrics (samples,) over items drawn as often as `counts` (samples, items) say."""
+    return np.mean([metric.from_sums(counts @ metric.statistics) for metric in metrics], axis=0)
 
-    `before` and `after` (seeds, items, k) are the statistics of the two systems. In each permutation every item's
-    predictions are swapped between the systems with probability 1/2, in all seeds of training alike. Swapping moves
+
+def _randomisation_p(baseline: Metric, system: Metric) -> float:
+    """Two-sided p of the difference if each item's two predictions are exchangeable.
+
+    In each permutation every item's predictions are swapped between the systems with probability 1/2. Swapping moves
     `after - before` of the item from one system's sums to the other's, so many permutations are one matrix product.
 
     Most comparisons are clearly not significant after a few hundred permutations, so the test stops early (Besag and
@@ -108,20 +119,33 @@ def _randomisation_p(
     as large as the observed one, p is h over the number of permutations so far. Otherwise it is (b + 1) / (m + 1) for
     b such differences in m = PERMUTATIONS.
     """
-    rng = np.random.default_rng(seed)
-    before_sums, after_sums, moves = before.sum(1)[:, None], after.sum(1)[:, None], after - before
+    rng = np.random.default_rng(0)
+    before, after = baseline.statistics, system.statistics  # (items, k)
+    observed = system.value() - baseline.value()
+    before_sums, after_sums, moves = before.sum(0), after.sum(0), after - before
     threshold = abs(observed) * (1 - 1e-9)  # equal differences count as extreme, whatever the order of summation
     extreme = 0
     for start in range(0, PERMUTATIONS, BATCH):
-        swapped = rng.integers(2, size=(min(BATCH, PERMUTATIONS - start), before.shape[1])).astype(float)
-        moved = swapped @ moves  # (seeds, batch, k)
-        is_extreme = np.abs(difference(before_sums + moved, after_sums - moved)) >= threshold
-        running_total = extreme + np.cumsum(is_extreme)
+        swapped = rng.integers(2, size=(min(BATCH, PERMUTATIONS - start), len(before))).astype(float)
+        moved = swapped @ moves  # (batch, k)
+        differences = system.from_sums(after_sums - moved) - baseline.from_sums(before_sums + moved)
+        running_total = extreme + np.cumsum(np.abs(differences) >= threshold)
         if running_total[-1] >= ENOUGH_EXTREME:
             permutations_used = start + 1 + int(np.searchsorted(running_total, ENOUGH_EXTREME))
             return ENOUGH_EXTREME / permutations_used
         extreme = int(running_total[-1])
     return (extreme + 1) / (PERMUTATIONS + 1)
+
+
+def holm_by_family(p_values: Mapping[Key, float], family: Callable[[Key], Hashable]) -> dict[Key, float]:
+    """The p values after Holm's correction for the number of those with the same `family`."""
+    families: dict[Hashable, list[Key]] = defaultdict(list)
+    for key in p_values:
+        families[family(key)].append(key)
+    corrected = {}
+    for keys in families.values():
+        corrected |= dict(zip(keys, holm_correction([p_values[key] for key in keys]), strict=True))
+    return corrected
 
 
 def holm_correction(p_values: Sequence[float]) -> list[float]:
@@ -147,6 +171,15 @@ def wilcoxon_over_languages(differences: Sequence[float]) -> float | None:
     from scipy.stats import wilcoxon  # slow to import, and needed only for several languages
 
     return float(wilcoxon(differences).pvalue)  # type: ignore[union-attr]
+
+
+def _metrics_on_same_items(metric: str, systems: Sequence[Mapping[Any, Predictions]]) -> list[list[Metric]] | None:
+    """The metric of each system with each seed; None without any, or if the items are not the same everywhere."""
+    every = [predictions for by_seed in systems for predictions in by_seed.values()]
+    if not all(systems) or not every[0] or not all(same_items(every[0], other) for other in every):
+        return None
+    labels = label_names(every)
+    return [[metric_of(metric, predictions, labels) for predictions in by_seed.values()] for by_seed in systems]
 
 
 def _by_seed(folders: Sequence[Path], task: str) -> dict[Any, Predictions]:

@@ -34,7 +34,7 @@ def plan(
 ) -> "Plan":
     """List the steps of one recipe or of several, such as a grid's; steps that recipes share are in it once.
 
-    Does none of them, loads no torch and fetches no file.
+    Executes none of them, does not import torch and downloads nothing.
 
     Example:
         ```python
@@ -166,7 +166,7 @@ def report(
     paper_scores: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Write an HTML page on scores, with the same tables as CSV, Markdown and LaTeX, and the figures as files.
+    """Write an HTML page with all scores, the same tables as CSV, Markdown and LaTeX, and the figures as files.
 
     Example:
         ```python
@@ -174,9 +174,9 @@ def report(
         ```
 
     Args:
-        scores: Files `scores.json`, their folders, or whole workspaces; by default `workspace`.
+        scores: `scores.json` files, their folders, or workspaces; by default `workspace`.
         workspace: Folder of all artifacts; by default `LRL_ADAPT_HOME`, or `lrl-runs`.
-        languages: Only these, in any code.
+        languages: Only these, by any of their codes.
         out: Folder to write; by default `reports/LANGUAGE`, or `reports/all`, in the workspace.
         baseline: System with which all others are compared.
         paper_scores: Show the numbers of arXiv 2502.10140 beside these.
@@ -242,7 +242,7 @@ def require_adapter(recipes: "Sequence[Recipe]") -> None:
     """Raise a UserError unless one of the recipes trains an adapter."""
     if all(recipe.adapter.type == "none" for recipe in recipes):
         raise UserError(
-            "adapter none is the base as it is: there is nothing to train; run `lrl-adapt eval --adapter none`"
+            "adapter none is the base alone, so there is nothing to train; run `lrl-adapt eval --adapter none`"
         )
 
 

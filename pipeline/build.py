@@ -100,7 +100,7 @@ class Builder:
         self.plan.steps = [step for step in self._steps.values() if step.runs]
 
     def refuse(self, label: str, recipe: Recipe, error: UserError) -> None:
-        """Take up a run that cannot be planned."""
+        """Record a run that cannot be planned."""
         self.plan.runs[label] = recipe
         self.plan.refused[label] = error
 
@@ -203,9 +203,12 @@ class Builder:
 
     def _add_eval(self, run: "_Run") -> None:
         """The scores of the base and of the adapter on each task with each seed."""
-        from ..eval.measurements import measurements
+        from ..eval.measurements import NO_TRAINED_HEAD, measurements
 
         recipe, prepared = run.recipe, run.prepared
+        if recipe.base.new_head and "mlm" in (recipe.eval.tasks or recipe.eval.configured):
+            systems = "it or an untrained adapter" if recipe.control == "untrained" else "it"
+            self.plan.notes[f"{NO_TRAINED_HEAD}: no pseudo-perplexity for {systems}"] = None
         adapter = self._adapter or trained_adapter(recipe, self._workspace, prepared)
         if self._adapter:
             self._note_other_base(recipe, self._adapter)
@@ -233,7 +236,7 @@ class Builder:
         from ..eval.inference.find_adapters import other_base
 
         if recipe.base.model and (base := other_base(folder, recipe.base.model)):
-            self.plan.notes[f"note: {folder} was trained on {base}, and is scored on {recipe.base.model}"] = None
+            self.plan.notes[f"note: {folder} was trained on {base}, but is evaluated on {recipe.base.model}"] = None
 
 
 class _Run:

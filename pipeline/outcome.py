@@ -37,7 +37,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class NotStarted:
-    """A step that was left out because a step that it needs failed."""
+    """A step that was not started because a step that it needs failed."""
 
     what: str
     runs: tuple[str, ...]
@@ -113,7 +113,7 @@ class Outcome:
 
 
 def exit_code_of(error: BaseException) -> int:
-    """2 for what the user can mend, 1 for a bug."""
+    """2 for what the user can fix, 1 for a bug."""
     if isinstance(error, PlanFailedError):
         return USER if {exit_code_of(failure.error) for failure in error.failures} == {USER} else BUG
     if isinstance(error, ProcessesFailedError):
@@ -127,7 +127,7 @@ def summary_of(error: BaseException) -> str:
         return str(error)
     if _is_users(error):
         return f"{error}; choose another folder with --workspace"
-    return f"{type(error).__name__}: {error} (a bug in lrl-adapt: --debug shows where)"
+    return f"{type(error).__name__}: {error} (a bug in lrl-adapt; --debug shows the traceback)"
 
 
 def release_locals(error: BaseException | None) -> None:

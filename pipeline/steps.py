@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from ..recipes.preflight import Source, unusable_sources
@@ -82,7 +83,7 @@ class Plan:
     """By language, what the runs need from elsewhere; see `recipes.preflight`."""
 
     def check_sources(self) -> None:
-        """Ask whether all that the runs need from elsewhere can be had, and refuse the runs that lack something."""
+        """Check that all models and data that the runs need are available, and refuse the runs that lack something."""
         for label, recipe in self.runs.items():
             if label in self.refused:
                 continue
@@ -95,6 +96,16 @@ class Plan:
             if problems := unusable_sources(source for _, source in sources):
                 self.refused[label] = UserError(problems)
 
+    def require_writable_workspace(self) -> None:
+        """Raise a UserError if a step is left and nothing can be written to the workspace, or where it will be made."""
+        existing = next(folder for folder in (self.workspace, *self.workspace.absolute().parents) if folder.exists())
+        try:
+            if not all(step.finished for step in self.steps):
+                TemporaryFile(dir=existing).close()  # as root, os.access allows everything, even in /proc
+        except OSError as error:
+            message = f"cannot write to {self.workspace} ({error.strerror}): choose another --workspace"
+            raise UserError(message) from error
+
     def steps_of(self, label: str) -> list[Step]:
         """The steps that a run needs."""
         return [step for step in self.steps if label in step.runs]
@@ -104,7 +115,7 @@ class Plan:
         return next(a for s in reversed(self.steps_of(label)) if s.kind == "adapter" and (a := s.artifact))
 
     def say_notes(self, progress: Progress) -> None:
-        """Say what there is to note, in one of several processes."""
+        """Print the notes, in one of several processes."""
         for note in self.notes if launch.reports_result() else ():
             progress.say(note)
 
@@ -119,11 +130,8 @@ class Plan:
         outcome = self.refusals()
         if len(self.runs) == 1:
             outcome.raise_if_failed()
-        try:
-            self.workspace.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            message = f"cannot write to {self.workspace} ({error.strerror}): choose another --workspace"
-            raise UserError(message) from error
+        self.require_writable_workspace()
+        self.workspace.mkdir(parents=True, exist_ok=True)
         for failure in outcome.failures:
             progress.say(f"failed, {', '.join(failure.runs)}: {failure.reason}")
         Execution(self, progress, outcome).go()
@@ -168,7 +176,7 @@ class Execution:
     heading: str = ""
 
     def go(self) -> None:
-        """Do every step that some run needs and can have."""
+        """Do every step that a run needs and whose own needs are met."""
         for step in self.plan.steps:
             runs = tuple(label for label in step.runs if label not in self.plan.refused)
             if not runs or (step.made_by_training and launch.joined()):

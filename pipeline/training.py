@@ -1,4 +1,4 @@
-"""Making adapters: here, in one process for each GPU, or in processes that somebody else started together."""
+"""Training adapters: here, in one process for each GPU, or in processes that another launcher started together."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from .prepared import prepared_data
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What decides how an adapter is trained, and not what becomes of it."""
+    """Options for how an adapter is trained, which do not affect the result."""
 
     gpus: int | None = None
     """None: all visible ones."""
@@ -39,7 +39,7 @@ def make_base(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Pro
 
 @quiet_libraries()
 def make_tokens(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress) -> None:
-    """Tokenise the recipe's text, graph or both with the base's tokenizer, unless that is done."""
+    """Tokenise the recipe's text, graph or both with the base's tokenizer, unless that is finished."""
     from ..training.base import load_base_tokenizer
     from ..training.setup import make_tokens
 
@@ -97,9 +97,9 @@ def require(artifacts: list[Artifact], command: str, recipe: Recipe) -> None:
     missing = [artifact for artifact in artifacts if not artifact.exists]
     if missing:
         names = ", ".join(str(artifact.folder) for artifact in missing)
-        hint = "; note: a change of eval's data also makes another corpus, as their lines are left out of the text"
+        hint = "; note: changing the data of eval also changes the corpus, which does not contain their lines"
         raise UserError(
-            f"{names} is not there yet; run `lrl-adapt {command}` with the same options first ({recipe.name})"
+            f"{names}: not finished yet; run `lrl-adapt {command}` with the same options first (recipe {recipe.name})"
             + (hint if any(artifact.kind == "corpus" for artifact in missing) else "")
         )
 

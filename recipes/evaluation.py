@@ -24,7 +24,7 @@ class PseudoPerplexity(Section):
         description="Text files (one sentence per line) or tables with a sentence column; empty: prepared test split.",
     )
     text: ColumnName = Field(
-        default="text", description="Column with the sentences in tables; of a list, the first that the file has."
+        default="text", description="Column with the sentences in tables; from a list, the first that the file has."
     )
     dataset: str = Field(default="", description="Name of the data set in messages and reports.")
     skip_missing: bool = Field(
@@ -33,7 +33,7 @@ class PseudoPerplexity(Section):
     )
     max_sentences: Count = Field(
         default=200,
-        description="Maximum number of sentences: the first of the files, or a fixed choice of the test split.",
+        description="Maximum number of sentences: the first of the files, or a fixed sample of the test split.",
     )
     max_length: Annotated[int, Field(ge=8)] = Field(
         default=256, description="Maximum length of a sentence in tokens; longer ones are truncated."
@@ -59,7 +59,7 @@ class PseudoPerplexity(Section):
 class Task(Section):
     """A labelled data set: train, validation and test files, or one file that is split into the three.
 
-    For zero-shot transfer (`eval.transfer_from`), `test`, `transfer_train` and `transfer_validation` are enough. Of a
+    For zero-shot transfer (`eval.transfer_from`), `test`, `transfer_train` and `transfer_validation` are enough. From a
     list of files, the first that exists is used. A file on the hub may be a pattern that matches one file or all its
     shards: hf://datasets/OWNER/NAME/{validation,dev}*.{parquet,jsonl,csv}.
     """
@@ -74,10 +74,8 @@ class Task(Section):
         default=None,
         description="Training file: csv, tsv, jsonl or parquet, or CoNLL for tagging; local, https or hf://datasets/…",
     )
-    validation: Alternatives | None = Field(
-        default=None, description="Validation file, by which the best epoch is chosen."
-    )
-    test: Alternatives | None = Field(default=None, description="Test file, used only to score.")
+    validation: Alternatives | None = Field(default=None, description="Validation file, used to choose the best epoch.")
+    test: Alternatives | None = Field(default=None, description="Test file, used only for scoring.")
     transfer_train: Alternatives | None = Field(
         default=None, description="Training file for eval.transfer_from; null: train, with the codes of that language."
     )
@@ -92,20 +90,21 @@ class Task(Section):
         default={}, description="Keep only rows with these values in these columns: {Maltese: '1'}."
     )
     text: ColumnName = Field(
-        default="text", description="Column with the text or the list of words; of a list, the first that the file has."
+        default="text",
+        description="Column with the text or the list of words; from a list, the first that the file has.",
     )
     label: ColumnName = Field(
         default="label",
-        description="Column with the label or the list of tags; of a list, the first that the file has. In CoNLL files "
-        "its number, in CoNLL-U its name (upos).",
+        description="Column with the label or the list of tags; from a list, the first that the file has. For CoNLL "
+        "its number, for CoNLL-U its name (upos).",
     )
     labels: list[Text] | None = Field(
         default=None,
-        description="Names of the labels; where the files hold numbers, in their order.",
+        description="Names of the labels; if the files have numbers, in the order of the numbers.",
     )
     max_train_samples: Count | None = Field(
         default=None,
-        description="Train on a fixed choice of at most this many items: few labels, or less time; null: all.",
+        description="Train on a fixed sample of at most this many items, for few labels or less time; null: all.",
     )
     metric: Literal["macro_f1", "entity_f1", "accuracy"] | None = Field(
         default=None, description="Main metric of the task; null: macro_f1 for texts, entity_f1 for tags."
@@ -198,7 +197,7 @@ class Eval(Section):
     def _tasks_have_data(self) -> "Eval":
         for name in self.others:
             if not TASK_NAME.fullmatch(name) or name in ("mlm", *TASKS):
-                raise ValueError(f"others: {name!r} is no name for a task; use lower-case letters and digits")
+                raise ValueError(f"others: {name!r} is not a valid task name; use lower-case letters, digits and _")
         for name in self.tasks or []:
             if name in ("mlm", *self.with_data):
                 continue

@@ -51,7 +51,7 @@ class FromScratch(Section):
     vocab_size: Annotated[int, Field(ge=64)] = Field(default=4000, description="Size of the vocabulary, in subwords.")
     alphabet: str = Field(
         default="",
-        description="Characters to add to the vocabulary although the text lacks them: those of other languages.",
+        description="Characters to add to the vocabulary that the text lacks, such as those of other languages.",
     )
     initializer_range: Annotated[float, Field(gt=0)] = Field(
         default=0.02, description="Standard deviation of the random weights. (BERT has 0.02 at a width of 768.)"
@@ -147,7 +147,7 @@ class Corpus(Section):
         default=True, description="Drop menus, breadcrumbs, code, web addresses and copyright notices."
     )
     drop_near_duplicates: bool = Field(
-        default=True, description="Drop near duplicates of earlier lines (MinHash, similarity from about 0.7)."
+        default=True, description="Drop near-duplicates of earlier lines (MinHash, similarity from about 0.7)."
     )
     drop_task_lines: bool = Field(
         default=True, description="Drop lines that occur, exactly or nearly, in the recipe's task data."
@@ -177,12 +177,14 @@ class Graph(Section):
     )
     linearisation: Literal["paper", "english", "native", "walk"] = Field(
         default="english",
-        description="paper: its 33 predicates; english; native: in the recipe's language; walk: passages over edges.",
+        description="paper: its 33 predicates; english: sentences; native: in the recipe's language; walk: passages.",
     )
     templates: Location | None = Field(
         default=None, description="Your own YAML file of templates, RELATION: a sentence with {start} and {end}."
     )
-    walk_length: Annotated[int, Field(ge=2)] = Field(default=4, description="walk: most edges per passage.")
+    walk_length: Annotated[int, Field(ge=2)] = Field(
+        default=4, description="walk: maximum number of edges per passage."
+    )
     seed: Seed = Field(default=0, description="walk: seed of the random paths.")
 
     @model_validator(mode="after")
@@ -220,16 +222,16 @@ class Adapter(Section):
     ] = Field(
         default=None,
         description="Bottlenecks: hidden size divided by their width, for all blocks or by block, {0: 8, default: 16}; "
-        "null: 16, par_bn 2.",
+        "null: 16 (par_bn: 2).",
     )
     leave_out: list[Annotated[int, Field(ge=0)]] = Field(
         default=[], description="Bottlenecks: blocks without one, counted from 0."
     )
     non_linearity: NonLinearity | None = Field(
-        default=None, description="Bottlenecks: activation function; null: relu, double_seq_bn swish."
+        default=None, description="Bottlenecks: activation function; null: relu (double_seq_bn: swish)."
     )
     scaling: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="Bottlenecks: factor of their output; null: 1, par_bn 4."
+        default=None, description="Bottlenecks: factor on their output; null: 1 (par_bn: 4)."
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.0, description="Bottlenecks: dropout on their output; lora: on its input."
@@ -247,7 +249,7 @@ class Adapter(Section):
     r: Count = Field(default=8, description="lora: rank of the update matrices.")
     lora_alpha: Count = Field(default=8, description="lora: numerator of the scaling lora_alpha / r.")
     fusion_coupling: Literal["text", "graph", "none"] = Field(
-        default="text", description="source: fusion of seq_bn_inv: the adapter whose coupling is used."
+        default="text", description="Fusion of seq_bn_inv: the adapter whose coupling is used."
     )
     train_head: bool = Field(default=True, description="Also train the dense layer and LayerNorm of the LM head.")
     freeze: list[Literal["embeddings"] | Annotated[int, Field(ge=0)]] = Field(

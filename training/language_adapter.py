@@ -51,7 +51,7 @@ def train_adapter(
     for part in fused_recipes(recipe).values():
         train_adapter(part, workspace, prepared, progress, resume=resume)
     accelerator, reason = _accelerator(recipe, workspace)
-    if all(broadcast_object_list([artifact.exists])):  # the main process's word counts
+    if all(broadcast_object_list([artifact.exists])):  # the main process decides
         return artifact
     progress.say(reason)
     run = _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress)

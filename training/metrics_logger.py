@@ -137,7 +137,7 @@ class MetricsLogger:
             columns["MFU"] = f"{entry['peak_share']:.0%}"
         if entry["memory_mb"] is not None:
             columns["memory"] = f"{entry['memory_mb'] / 1000:.1f} GB"
-        columns["left"] = format_duration(remaining_seconds)
+        columns["remaining"] = format_duration(remaining_seconds)
         if entry["skipped"]:
             columns["skipped"] = str(entry["skipped"])
         self.progress.status(columns)

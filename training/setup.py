@@ -30,8 +30,8 @@ from .mlm import MaskedLM
 from .precision import autocast_dtype
 from .tokens import Sequences, tokenise
 
-VALIDATION_SEED = 0  # the same masks at every look, whatever the run's seed
-MOST_ATTEMPTS = 20  # at a mask that asks for something
+VALIDATION_SEED = 0  # the same masks at every validation, whatever the run's seed
+MOST_ATTEMPTS = 20  # to find a mask that selects a token
 DRIFT_SENTENCES = 256  # whose drift is measured: the mean is then known to a few per cent
 MOST_UNKNOWN = 0.1  # of a text's pieces: with more the base cannot read the language
 
@@ -63,7 +63,7 @@ def set_up(
     progress: Progress = QUIET,
     processes: int | None = None,
 ) -> Ready:
-    """Load or make all of it; `parts` are the adapters that a fusion fuses. Raises UserError where text is wanting.
+    """Load or make all of it; `parts` are the adapters that a fusion fuses. Raises UserError where text is missing.
 
     With `processes` the feed gives one process's share of each step among so many, though they were not started.
     """
@@ -114,7 +114,7 @@ def set_up(
 
 
 def schedule_of(recipe: Recipe) -> LoopSettings:
-    """The recipe's; an untrained control has no steps."""
+    """The settings of the training loop; an untrained control has no steps."""
     settings = recipe.training
     return LoopSettings(
         max_steps=0 if recipe.control == "untrained" else settings.max_steps,
@@ -170,7 +170,7 @@ def freeze_in(parameters: list[nn.Parameter], dtype: torch.dtype) -> None:
 def make_tokens(
     recipe: Recipe, workspace: Path, prepared: Prepared, tokenizer: Any, progress: Progress = QUIET
 ) -> list[Artifact]:
-    """Tokenise the recipe's text, graph or both, unless that is done. Raises UserError where a split is empty."""
+    """Tokenise the recipe's text, graph or both, unless that is finished. Raises UserError where a split is empty."""
     artifacts = token_artifacts(recipe, workspace, prepared, tokenizer_hash(tokenizer))
     owner = {BASE_FACT: tokenizer_owner(recipe, workspace, prepared)}
     for tokens in artifacts:
@@ -192,7 +192,7 @@ def _tell_reading(tokens: list[Artifact], progress: Progress) -> dict[str, float
     if share > MOST_UNKNOWN:
         progress.say(
             f"WARNING: {share:.0%} of the text is [UNK] to this base: its vocabulary lacks the script. An adapter "
-            "cannot mend that, and its pseudo-perplexity means nothing; take another base (XLM-R reads more than mBERT)"
+            "cannot fix this, and its pseudo-perplexity is meaningless; choose another base (XLM-R has more than mBERT)"
         )
     return {"tokens_per_word": round(per_word, 4), "unknown_share": round(share, 4)}
 
@@ -214,7 +214,7 @@ def _samplers(train: list[Sequences], settings: Training) -> list[Sampler]:
 def _validation_batches(
     validation: list[Sequences], masking: Masking, model: MaskedLM, settings: Training
 ) -> list[Batch]:
-    """The same masked batches at every look: about `validation_tokens` tokens of each source's share."""
+    """The same masked batches at every validation: about `validation_tokens` tokens of each source's share."""
     batches: list[Batch] = []
     for which, data in enumerate(validation):
         plan = plan_batches(data.lengths, settings.validation_batch_tokens, random_for(VALIDATION_SEED))
@@ -227,7 +227,7 @@ def _validation_batches(
             if tokens * len(validation) >= settings.validation_tokens:
                 break
     if not any(bool((batch["labels"] != IGNORE_INDEX).any()) for batch in batches):
-        raise UserError("nothing to guess in the validation text: all of it is [UNK] to this base")
+        raise UserError("no tokens to predict in the validation text: all of it is [UNK] to this base")
     return batches
 
 

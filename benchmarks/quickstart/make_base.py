@@ -38,8 +38,8 @@ pipeline_tag: fill-mask
 # base-mini
 
 A small multilingual masked language model: BERT with {layers} blocks of width {width}, {pieces:,} WordPieces,
-{parameters:.1f} million parameters, in fp16. It is there so that the quickstart and the study adapt a model that knows
-something; for work of your own take mBERT or XLM-R.
+{parameters:.1f} million parameters, in fp16. It exists so that the quickstart and the study have a pre-trained
+model to adapt; for your own work use mBERT or XLM-R.
 
 ## Data
 
@@ -52,18 +52,18 @@ are CC0.
 ## Training
 
 `recipes/base-mini.yaml`: {steps:,} steps, {tokens:.1f} million tokens ({epochs:.1f} passes), {precision}.
-`benchmarks/quickstart/make_base.py` says how to do it again.
+`benchmarks/quickstart/make_base.py` shows how to reproduce it.
 
-| step | validation loss (nats a masked token) |
+| step | validation loss (nats per masked token) |
 |---|---|
 {curve}
 
 ## Pseudo-perplexity
 
-`lrl-adapt run base-scores`: held-out sentences of the same sources; of the unseen languages, of what text there is
-(sources and licences differ). Perplexities are by WordPiece, bits by character. In brackets 95 % intervals.
+`lrl-adapt run base-scores`: held-out sentences of the same sources; for unseen languages, any text available
+(sources and licences differ). Perplexities are per WordPiece, bits per character. Brackets show 95 % intervals.
 
-| language | seen | pseudo-perplexity | bits a character | [UNK] |
+| language | seen | pseudo-perplexity | bits per character | [UNK] |
 |---|---|---|---|---|
 {scores}
 """

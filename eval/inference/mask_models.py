@@ -23,7 +23,9 @@ from ...workspace.errors import UserError
 from ...workspace.progress import Progress
 from ...workspace.text import clean_line
 from ..compat import adapters_by_sample
-from .find_adapters import NONE, BaseReference, base_of_adapter, base_of_full_model, is_full_model
+from ..measurements import NO_TRAINED_HEAD
+from .choose_adapters import NONE
+from .find_adapters import BaseReference, base_of_adapter, base_of_full_model, is_full_model
 
 BATCH_SIZE = 32
 DIGITS = 6
@@ -119,10 +121,11 @@ class MaskModel:
         return adapted.get_base_model() if isinstance(adapted, PeftModel) else adapted
 
 
-def load_models(adapters: Sequence[str], base: str | None) -> Iterator[MaskModel]:
+def load_models(adapters: Sequence[str], base: str | None, progress: Progress) -> Iterator[MaskModel]:
     """The models that hold these adapters (folders, or none for the base), one after the other; loads the base once.
 
-    Raises UserError for adapters that are missing or were trained on different bases.
+    A base without a trained LM head is left out, and `progress` says so. Raises UserError for adapters that are missing
+    or were trained on different bases.
     """
     bases = {name: base_of_adapter(Path(name)) for name in adapters if name != NONE}
     full_models = [name for name in bases if is_full_model(Path(name))]
@@ -130,15 +133,18 @@ def load_models(adapters: Sequence[str], base: str | None) -> Iterator[MaskModel
     if on_base:
         known_bases = [bases[name] for name in on_base if name != NONE]
         known_bases = known_bases or [base_of_full_model(Path(name)) for name in full_models]
-        yield from _models_on_base(on_base, BaseReference(base) if base else _common_base(known_bases))
+        yield from _models_on_base(on_base, BaseReference(base) if base else _common_base(known_bases), progress)
     for name in full_models:
         model, tokenizer = bases[name].load()
         yield MaskModel(_ready(model), tokenizer, {name: None})
 
 
-def _models_on_base(adapters: Sequence[str], base: BaseReference) -> Iterator[MaskModel]:
+def _models_on_base(adapters: Sequence[str], base: BaseReference, progress: Progress) -> Iterator[MaskModel]:
     """The models of adapters, or of none, on one base."""
     model, tokenizer = base.load()
+    if NONE in adapters and model.has_new_head:
+        progress.say(f"note: {NO_TRAINED_HEAD}: only adapters fill the masks")
+        adapters = [name for name in adapters if name != NONE]
     configs = {name: read_config(Path(name)) for name in adapters if name != NONE}
     bottlenecks = {name: f"adapter{n}" for n, name in enumerate(configs) if isinstance(configs[name], BottleneckConfig)}
     # PEFT cannot choose LoRA and (IA)³ by sample when they have trained heads, nor mix types in one model: a copy each

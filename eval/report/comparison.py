@@ -1,6 +1,5 @@
 """Every system compared with a baseline, with a verdict on each difference, for the report and the terminal."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -8,9 +7,10 @@ from ...workspace.errors import UserError
 from ...workspace.progress import QUIET, Progress
 from ..metrics import lower_is_better
 from ..scores import BASE, sort_systems
-from ..significance import Comparison, compare_folders, holm_correction
+from ..significance import SEEDS_AND_ITEMS, holm_by_family, interval_over_seeds
+from .controls import DAMAGED, compare_results, compare_with_controls, family
 from .runs import Run
-from .task_results import SystemResult, TaskResult, average_runs, baseline_name
+from .task_results import SystemResult, TaskResult, average_runs, baseline_name, with_system
 from .verdicts import MAX_UNKNOWN_SHARE, Verdict, verdict_on
 
 
@@ -18,8 +18,8 @@ from .verdicts import MAX_UNKNOWN_SHARE, Verdict, verdict_on
 class ComparedResults:
     """Runs and their compared results.
 
-    Holm's correction covers all comparisons of a task's metric in `results`, so a verdict depends on which runs were
-    compared together. Verdicts that have to agree must come from the same runs.
+    Holm's correction covers all comparisons of a task's metric in a language (`controls.family`), so a verdict depends
+    on which of the language's runs were compared together. Terminal and page compare all runs in the workspace.
     """
 
     runs: list[Run]
@@ -43,28 +43,21 @@ def compare_runs(runs: Sequence[Run], progress: Progress = QUIET, baseline: str 
 def compare_systems(
     results: Sequence[TaskResult], progress: Progress = QUIET, baseline: str = BASE
 ) -> list[TaskResult]:
-    """The results with every system compared with `baseline`.
+    """The results with every system compared with `baseline`; those that are better also with their controls.
 
-    Holm's correction covers all comparisons of one task's metric in `results`: pass all that are shown together.
+    Holm's correction covers a `family` of comparisons: pass all runs in a language, whichever of them are shown.
     """
     results = [replace(result, baseline=baseline) for result in results]
     pairs = [(index, name) for index, result in enumerate(results) for name in result.systems]
-    for index, name in progress.track(pairs, f"compare with {baseline_name(baseline)}, comparisons", len(pairs)):
-        results[index] = _with_system(results[index], name, _compared(results[index], name))
-    # The family of tests that one correction covers: all languages, bases and systems of a task's metric. Scores on a
-    # choice of the items are apart, so that they leave the p values of full scores as they are.
-    families: dict[tuple[str, str, int | None], list[tuple[int, str, Comparison]]] = defaultdict(list)
-    for index, name in pairs:
-        if comparison := results[index].systems[name].comparison:
-            result = results[index]
-            families[result.task, result.metric, result.limit].append((index, name, comparison))
-    for (_, metric, _), family in families.items():
-        corrected = holm_correction([comparison.p for _, _, comparison in family])
-        for (index, name, comparison), p in zip(family, corrected, strict=True):
-            verdict = verdict_on(comparison.difference, p, metric)
-            system = replace(results[index].systems[name], p=p, verdict=verdict)
-            results[index] = _with_system(results[index], name, system)
-    return results
+    for index, name in progress.track(pairs, f"comparisons with {baseline_name(baseline)}", len(pairs)):
+        results[index] = with_system(results[index], name, _compared(results[index], name))
+    comparisons = {pair: comparison for pair in pairs if (comparison := results[pair[0]].systems[pair[1]].comparison)}
+    p_values = {pair: comparison.p for pair, comparison in comparisons.items() if comparison.p is not None}
+    for (index, name), p in holm_by_family(p_values, lambda pair: family(results[pair[0]], pair[1])).items():
+        system = results[index].systems[name]
+        verdict = verdict_on(comparisons[index, name].difference, p, results[index].metric)
+        results[index] = with_system(results[index], name, replace(system, p=p, verdict=verdict))
+    return compare_with_controls(results)
 
 
 def change(result: TaskResult, name: str) -> float | None:
@@ -95,20 +88,21 @@ def gain(result: TaskResult, name: str) -> float | None:
     return -changed if changed is not None and lower_is_better(result.metric) else changed
 
 
-def _with_system(result: TaskResult, name: str, system: SystemResult) -> TaskResult:
-    return replace(result, systems=result.systems | {name: system})
-
-
 def _compared(result: TaskResult, name: str) -> SystemResult:
-    """The system's result with its comparison, or with the verdict that says why there is none."""
+    """The system's result with interval and comparison, or with the verdict that says why there is none."""
     baseline, system = result.systems.get(result.baseline), result.systems[name]
     unknown = max(one.unknown or 0 for one in (baseline, system) if one)
     if result.metric.startswith("pseudo_perplexity") and unknown > MAX_UNKNOWN_SHARE:
         return replace(system, verdict=Verdict.TOO_MANY_UNKNOWN)
+    try:
+        interval = interval_over_seeds(result.task, result.metric, system.folders)
+    except DAMAGED:
+        interval = None
+    if interval:
+        system = replace(system, interval=interval, covers=SEEDS_AND_ITEMS)
     if baseline is None or name == result.baseline:
         return system
-    try:
-        comparison = compare_folders(result.task, result.metric, baseline.folders, system.folders)
-    except (OSError, ValueError, KeyError):  # predictions of another version, or damaged: no basis for a verdict
-        comparison = None
-    return replace(system, comparison=comparison, verdict=None if comparison else Verdict.NOT_COMPARABLE)
+    comparison = compare_results(result, baseline, system)
+    if comparison is None:
+        return replace(system, verdict=Verdict.NOT_COMPARABLE)
+    return replace(system, comparison=comparison, verdict=Verdict.ONE_SEED if comparison.p is None else None)

@@ -6,7 +6,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from ..significance import ITEMS
 from .comparison import change, change_interval
+from .controls import beats_controls
 from .costs import Cost
 from .paper import paper_score
 from .runs import Run
@@ -14,11 +16,12 @@ from .task_results import TaskResult
 
 SCORE_COLUMNS = [
     *("language", "base", "task", "system", "metric", "value", "low", "high", "n", "limit", "seed"),
-    *("transfer_from", "folder"),
+    *("transfer_from", "folder", "interval_kind"),
 ]
 COMPARISON_COLUMNS = [
     *("language", "base", "task", "system", "baseline", "metric", "note", "baseline_value", "value"),
     *("difference", "low", "high", "change", "change_low", "change_high", "p", "p_holm", "verdict"),
+    *("n_seeds", "baseline_n_seeds", "interval_kind", "majority_class", "beats_controls"),
 ]
 PAPER_METRICS = {"mlm": "pseudo_perplexity_paper"}  # the paper's metric, where it is not the primary one
 
@@ -31,6 +34,7 @@ def write_scores_csv(path: Path, runs: Iterable[Run], *, paper: bool) -> None:
         for score in run.scores:
             low, high = score.interval or ("", "")
             line = asdict(score) | {"system": run.system, "low": low, "high": high, "transfer_from": run.transfer}
+            line["interval_kind"] = ITEMS if score.interval else ""
             line["folder"] = run.name if in_workspace else str(run.folder)
             is_paper_metric = score.metric == PAPER_METRICS.get(score.task, run.primary.metric)
             if paper and is_paper_metric and not run.transfer and not score.limit:
@@ -42,7 +46,8 @@ def write_scores_csv(path: Path, runs: Iterable[Run], *, paper: bool) -> None:
 def write_comparisons_csv(path: Path, results: Iterable[TaskResult]) -> None:
     """Every comparison with the baseline, a row each; empty cells where nothing could be compared.
 
-    `change` is in % of the baseline's value where lower is better, else in points.
+    `change` is in % of the baseline's value where lower is better, else in points. `interval_kind` says what the
+    intervals of the difference and the change cover: the items, or seeds and items.
     """
     lines = []
     for result in results:
@@ -66,10 +71,15 @@ def _comparison_line(result: TaskResult, name: str) -> dict[str, Any]:
         "value": system.mean,
         "p_holm": system.p,
         "verdict": system.verdict,
+        "n_seeds": system.seeds,
+        "baseline_n_seeds": result.systems[result.baseline].seeds,
+        "majority_class": result.majority_class,
+        "beats_controls": beats_controls(system),
     }
     if comparison := system.comparison:
         low, high = comparison.interval
         line |= {"difference": comparison.difference, "low": low, "high": high, "p": comparison.p}
+        line["interval_kind"] = comparison.covers
         low, high = change_interval(result, name) or ("", "")
         line |= {"change": change(result, name), "change_low": low, "change_high": high}
     return line

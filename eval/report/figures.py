@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ...workspace.formatting import MISSING, format_count, format_signed
-from ..display import format_value, metric_name, task_name
-from ..metrics import lower_is_better
+from ..display import format_value, metric_name, task_name, task_title
+from ..metrics import SECONDARY_METRICS, lower_is_better
 from ..scores import BASE
 from .comparison import gain
 from .task_results import TaskResult, baseline_name
@@ -133,7 +133,7 @@ def gains_panel(results: Sequence[TaskResult], systems: Sequence[str], distinct_
         else f"{name} no score"
         for name, values in gains.items()
     ]
-    label = f"{task_name(task)}, mean gain over {baseline_name(baseline)}: {', '.join(descriptions)}"
+    label = f"{task_title(task, metric)}, mean gain over {baseline_name(baseline)}: {', '.join(descriptions)}"
     suffix = f"-{file_name(distinct_metric)}" if distinct_metric else ""
     return Panel(_stem("gains", results[0]) + suffix, label, draw)
 
@@ -251,6 +251,7 @@ def _value(result: TaskResult, name: str) -> str:
 
 
 def _stem(kind: str, result: TaskResult) -> str:
-    """The name of a panel's files; the note's checksum tells results of one task apart."""
+    """The name of a panel's files; a secondary metric and the note's checksum tell results of one task apart."""
+    metric = f"-{file_name(result.metric)}" if result.metric == SECONDARY_METRICS.get(result.task) else ""
     note = f"-{zlib.crc32(result.note.encode()):08x}" if result.note else ""
-    return f"{kind}-{file_name(result.base)}-{file_name(result.task)}{note}"
+    return f"{kind}-{file_name(result.base)}-{file_name(result.task)}{metric}{note}"

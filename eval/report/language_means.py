@@ -7,7 +7,8 @@ from math import exp, log
 from statistics import fmean, median
 
 from ..metrics import lower_is_better
-from ..significance import holm_correction, wilcoxon_over_languages
+from ..scores import is_control
+from ..significance import holm_by_family, wilcoxon_over_languages
 from .task_results import SystemResult, TaskResult
 from .verdicts import Verdict, verdict_on
 
@@ -55,9 +56,9 @@ def means_over_languages(results: Sequence[TaskResult]) -> dict[str, LanguageMea
         name: _baseline_mean(by_language) if name == baseline_name else _system_mean(by_language, metric)
         for name, by_language in pairs.items()
     }
-    tested = {name: mean for name, mean in means.items() if mean.p is not None}
-    corrected = holm_correction([mean.p or 0.0 for mean in tested.values()])
-    for (name, mean), p in zip(tested.items(), corrected, strict=True):
+    p_values = {name: mean.p for name, mean in means.items() if mean.p is not None}
+    for name, p in holm_by_family(p_values, is_control).items():  # controls leave the p of the systems as they are
+        mean = means[name]
         verdict = mean.verdict or verdict_on(mean.change or 0.0, p, metric)
         means[name] = replace(mean, p=p, verdict=verdict)
     return means

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from ...workspace.formatting import MISSING
 from ..display import format_change, format_value
 from .comparison import change
+from .controls import controls_note
 from .paper import PaperValues, no_paper
-from .tables import Table, languages_of_means
+from .tables import Table, languages_of_means, row_notes
 from .task_results import TaskResult, baseline_name
 from .verdicts import ALPHA, Verdict
 
@@ -48,7 +49,8 @@ def _table(table: Table, paper: PaperValues) -> str:
         r"\midrule",
     ]
     for row in table.rows:
-        name = escape_latex(table.row_name(row) + (f" [{row.note}]" if row.note else ""))
+        notes = row_notes(row)
+        name = escape_latex(table.row_name(row) + (f" [{', '.join(notes)}]" if notes else ""))
         lines.append(_line([name, *(_cell(row, system, paper) for system in table.systems)]))
     if table.by_language:
         lines += [r"\midrule", _line(["Mean", *(_mean_cell(table, system) for system in table.systems)])]
@@ -71,6 +73,8 @@ def _cell(row: TaskResult, name: str, paper: PaperValues) -> str:
         system.verdict.removeprefix("not comparable: ")
         if system.verdict == Verdict.TOO_MANY_UNKNOWN
         else format_change(change(row, name), row.metric),
+        system.verdict if system.verdict == Verdict.ONE_SEED else "",
+        controls_note(system),
         f"paper: {paper_value}" if paper_value else "",
     ]
     return _value(system.mean, row.metric, notes, bold=system.verdict == Verdict.BETTER)

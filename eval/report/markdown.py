@@ -12,8 +12,9 @@ from ..display import (
 )
 from ..scores import BASE
 from .comparison import change, change_interval
+from .controls import controls_note
 from .paper import PaperValues, no_paper
-from .tables import Table, languages_of_means
+from .tables import Table, interval_notes, languages_of_means, row_notes
 from .task_results import TaskResult
 from .verdicts import Verdict
 
@@ -22,7 +23,8 @@ def markdown(tables: Sequence[Table], paper: PaperValues = no_paper) -> str:
     """All tables: value, interval, change and verdict; bold where the difference is significant and better."""
     baseline = tables[0].rows[0].baseline if tables else BASE
     note = "" if baseline == BASE else f"Changes are against {baseline}.\n\n"
-    return note + "\n".join(_table(table, paper) for table in tables)
+    rows = [row for table in tables for row in table.rows]
+    return note + "\n".join(_table(table, paper) for table in tables) + f"\n{' '.join(interval_notes(rows))}\n"
 
 
 def _table(table: Table, paper: PaperValues) -> str:
@@ -30,7 +32,8 @@ def _table(table: Table, paper: PaperValues) -> str:
     header = [*columns, *table.systems]
     lines = [header, ["---"] * len(header)]
     for row in table.rows:
-        name = table.row_name(row) + (f" [{row.note}]" if row.note else "")
+        notes = row_notes(row)
+        name = table.row_name(row) + (f" [{', '.join(notes)}]" if notes else "")
         metric = [] if table.by_language else [metric_with_direction(row.metric)]
         lines.append([name, *metric, *(_cell(row, system, paper) for system in table.systems)])
     if table.by_language:
@@ -56,7 +59,7 @@ def _cell(row: TaskResult, name: str, paper: PaperValues) -> str:
     if system.interval:
         parts.append(format_value_interval(system.interval, row.metric))
     if system.verdict:
-        parts.append(f"({'; '.join(filter(None, [_change(row, name), system.verdict]))})")
+        parts.append(f"({'; '.join(filter(None, [_change(row, name), system.verdict, controls_note(system)]))})")
     if paper_value := paper(row, name):
         parts.append(f"(paper: {paper_value})")
     return " ".join(parts)

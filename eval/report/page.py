@@ -30,10 +30,11 @@ from ..display import (
     task_order,
 )
 from ..metrics import CONFIDENCE
-from ..scores import BASE, Score, sort_systems
+from ..scores import BASE, Score, is_control, sort_systems
 from ..significance import MIN_LANGUAGES
 from .class_results import class_results
 from .comparison import change, change_interval
+from .controls import controls_note
 from .costs import costs
 from .figures import Panel, file_name, gains_panel, score_panel
 from .loss_curves import loss_panel, read_loss_curve
@@ -42,7 +43,7 @@ from .pretraining_size import Correlation
 from .provenance import licences, settings_groups, skipped_tasks
 from .runs import Run, language_name
 from .summary import summary
-from .tables import Table, languages_of_means, system_header
+from .tables import Table, interval_notes, languages_of_means, row_notes, system_header
 from .task_results import TaskResult, baseline_name, mean_interval, systems_of
 from .verdicts import ALPHA, Verdict
 
@@ -52,7 +53,8 @@ MANY_SYSTEMS = 4  # with more, the page uses more of the screen's width
 TEMPLATE_FUNCTIONS = (
     *(change, change_interval, format_change, format_change_interval, format_count, format_duration),
     *(format_number, format_p_value, format_signed, format_value, format_value_interval),
-    *(language_name, languages_of_means, metric_name, metric_with_direction, system_header),
+    *(controls_note, language_name, languages_of_means, metric_name, metric_with_direction, row_notes),
+    system_header,
 )
 TEMPLATE_CONSTANTS = {
     "ALPHA": ALPHA,
@@ -106,6 +108,9 @@ def render(content: Content, created: str) -> str:
         with_paper=content.paper,
         languages=[(code, language_name(code)) for code in content.languages],
         several=several,
+        interval_notes=interval_notes(content.results),
+        with_majority=any(result.majority_class is not None for result in content.results),
+        with_controls=any(is_control(name) for result in content.results for name in result.systems),
         wide=several or any(len(table.systems) > MANY_SYSTEMS for table in content.tables),
         baseline=baseline_name(content.results[0].baseline),
         bases=[_base_view(base, content) for base in sorted({result.base for result in content.results})],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..display import metric_name, task_name, task_order
+from ..metrics import SECONDARY_METRICS
 from ..scores import BASE
 from ..significance import MIN_LANGUAGES
 from .comparison import gain
@@ -30,12 +31,19 @@ class Correlation:
 
 
 def pretraining_size(results: Sequence[TaskResult]) -> tuple[list[Correlation], list[Panel]]:
-    """Correlations of gains over the base, and a figure for each base, task and metric.
+    """Correlations of gains over the base by the primary metric, and a figure for each base, task and metric.
 
     Of systems that were scored in at least MIN_LANGUAGES languages.
     """
     correlations, panels = [], []
-    comparable = [result for result in results if not result.transfer and not result.limit and result.baseline == BASE]
+    comparable = [
+        result
+        for result in results
+        if not result.transfer
+        and not result.limit
+        and result.baseline == BASE
+        and result.metric != SECONDARY_METRICS.get(result.task)
+    ]
     groups = group_by(comparable, "base", "task", "metric")
     ambiguous = tasks_with_several_metrics(results)
     for base, task, metric in sorted(groups, key=lambda key: (key[0], task_order(key[1]), key[2])):

@@ -15,7 +15,8 @@ from ...recipes.languages import find_language
 from ...recipes.renames import present_names
 from ...workspace.artifacts import read_manifest
 from ...workspace.errors import UserError
-from ..metrics import PRIMARY_METRICS
+from ..metrics import PRIMARY_METRICS, SECONDARY_METRICS
+from ..predictions import MAJORITY_CLASS
 from ..scores import BASE, Score, find_scores, read_scores
 
 LOSS_FILE = "metrics.jsonl"
@@ -53,9 +54,19 @@ class Run:
         return self.score(chosen or PRIMARY_METRICS.get(self.about.task, "")) or self.scores[0]
 
     @property
+    def shown_metrics(self) -> list[str]:
+        """The metrics with a row in tables: the primary one, and the task's secondary one if it was measured."""
+        secondary = self.score(SECONDARY_METRICS.get(self.about.task, ""))
+        return [self.primary.metric, *([secondary.metric] if secondary else [])]
+
+    @property
     def transfer(self) -> str:
         """The language that the task adapter was trained on, if it is not the tested one; else ""."""
         return str(self.manifest.get("section", {}).get("transfer_from") or "")
+
+    def majority_class(self, metric: str) -> float | None:
+        """The metric if every prediction were the most frequent class of the training data; None if not recorded."""
+        return self.manifest.get("facts", {}).get(MAJORITY_CLASS, {}).get(metric)
 
     @property
     def name(self) -> str:

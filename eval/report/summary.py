@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ...workspace.formatting import format_count
-from ..display import format_change, format_value, task_name
-from ..scores import BASE
+from ..display import format_change, format_value, task_title
+from ..scores import BASE, is_control
 from .comparison import change
+from .controls import beats_controls
 from .task_results import TaskResult, baseline_name, systems_of
 from .verdicts import Verdict
 
@@ -18,17 +19,21 @@ Compared = tuple[TaskResult, str]  # a result and a system in it
 def summary(results: Sequence[TaskResult]) -> list[str]:
     """One sentence for each verdict on the results of one language and base.
 
+    Limited scores (`eval.limit`) are left out.
     If more than MAX_NAMED comparisons have one verdict, only their number and the largest change are given, by task.
     """
+    results = [result for result in results if not result.limit]
+    if not results:
+        return ["All scores are limited to a sample of the items (eval.limit): see the tables."]
     baseline = results[0].baseline
     no_baseline = f"without a score of {baseline_name(baseline)}"
     by_verdict: dict[str, list[Compared]] = defaultdict(list)
     for result in results:
         for name, system in result.systems.items():
-            if name != baseline:
+            if name != baseline and not is_control(name):
                 by_verdict[system.verdict or no_baseline].append((result, name))
     scored = {name for result in results for name in result.systems}
-    others = [name for name in systems_of(results) if name in scored and name != baseline]
+    others = [name for name in systems_of(results) if name in scored and name != baseline and not is_control(name)]
     sentences = []
     if len(others) == 1:
         sentences.append(f"{others[0]}, compared with {'the base alone' if baseline == BASE else baseline}.")
@@ -45,7 +50,19 @@ def summary(results: Sequence[TaskResult]) -> list[str]:
         is_clear = verdict in (Verdict.BETTER, Verdict.WORSE)
         than = f" than {baseline_name(baseline)}" if len(others) > 1 and is_clear else ""
         sentences.append(f"{verdict[0].upper()}{verdict[1:]}{than}: {', '.join(parts)}.")
-    return sentences
+    return [*sentences, *_on_controls(results)]
+
+
+def _on_controls(results: Sequence[TaskResult]) -> list[str]:
+    """A sentence on the gains that beat all of their controls, and one on those that do not."""
+    by_answer: dict[bool, list[str]] = {True: [], False: []}
+    for result in results:
+        for name, system in result.systems.items():
+            if answer := beats_controls(system):
+                beaten = answer == "yes"
+                by_answer[beaten].append(f"{name} on {_task(result)}" + ("" if beaten else answer.removeprefix("no")))
+    openings = {True: "Gains that beat all of their controls", False: "Gains that do not beat these controls"}
+    return [f"{openings[beaten]}: {', '.join(gains)}." for beaten, gains in by_answer.items() if gains]
 
 
 def _named(result: TaskResult, name: str) -> str:
@@ -64,7 +81,7 @@ def _counted(compared: Sequence[Compared]) -> list[str]:
         if len(group) == 1:
             parts.append(_named(result, name))
             continue
-        total = len(result.systems) - (result.baseline in result.systems)
+        total = sum(system != result.baseline and not is_control(system) for system in result.systems)
         verdict = result.systems[name].verdict
         largest = f", most {name}{_change(result, name)}" if verdict and verdict.is_clear else ""
         parts.append(f"{task} with {len(group)} of {format_count(total, 'system')}{largest}")
@@ -72,7 +89,7 @@ def _counted(compared: Sequence[Compared]) -> list[str]:
 
 
 def _task(result: TaskResult) -> str:
-    return task_name(result.task).lower() + (f" [{result.note}]" if result.note else "")
+    return task_title(result.task, result.metric).lower() + (f" [{result.note}]" if result.note else "")
 
 
 def _change(result: TaskResult, name: str) -> str:

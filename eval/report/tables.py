@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...workspace.formatting import format_count
-from ..display import metric_name, task_name, task_order
+from ..display import format_value, metric_name, task_name, task_order, task_title
+from ..metrics import SECONDARY_METRICS
+from ..scores import is_control, split_control
+from ..significance import SEEDS_AND_ITEMS
 from .language_means import LanguageMean, means_over_languages
 from .runs import language_name
 from .task_results import TaskResult, group_by, systems_of
@@ -54,7 +57,7 @@ def make_tables(results: Sequence[TaskResult]) -> list[Table]:
 
 def tasks_with_several_metrics(results: Sequence[TaskResult]) -> set[str]:
     """Tasks that have another primary metric in some languages; their names do not say which values are meant."""
-    by_task = group_by(results, "task")
+    by_task = group_by((one for one in results if one.metric != SECONDARY_METRICS.get(one.task)), "task")
     return {task for (task,), group in by_task.items() if len({result.metric for result in group}) > 1}
 
 
@@ -70,8 +73,34 @@ def languages_of_means(table: Table) -> str:
     return "; ".join(parts) + "."
 
 
+def row_notes(row: TaskResult) -> list[str]:
+    """What is said beside a row's name: how it differs from others of its task, and what a majority class scores."""
+    if row.majority_class is None:
+        return [row.note] if row.note else []
+    return [*([row.note] if row.note else []), f"majority class {format_value(row.majority_class, row.metric)}"]
+
+
+def interval_notes(results: Sequence[TaskResult]) -> list[str]:
+    """Sentences on what the intervals and verdicts of these results cover."""
+    systems = [system for result in results for system in result.systems.values()]
+    notes = []
+    if any(system.seeds == 1 for system in systems):
+        notes.append(
+            "With one seed, the interval of a task covers the test items only and there is no verdict; "
+            "list three or more in eval.seeds."
+        )
+    if any(system.covers == SEEDS_AND_ITEMS for system in systems):
+        notes.append("With several seeds, intervals and verdicts of tasks cover the seeds and the test items.")
+    if any(system.seeds == 0 for system in systems):
+        notes.append("Intervals and verdicts of pseudo-perplexity cover the test items.")
+    return [*notes, "All are of one training run of each language adapter."]
+
+
 def system_header(system: str) -> tuple[str, str]:
     """A system's adapter and what it was trained on: ("seq_bn", "on text"); the latter is empty for the base."""
+    if is_control(system):
+        kind, controlled = split_control(system)
+        return kind, f"control of {controlled}"
     adapter, _, source = system.partition("/")
     return adapter, f"on {source}" if source and not source.startswith("fusion") else source
 
@@ -82,8 +111,8 @@ def _tables_of_tasks(results: Sequence[TaskResult]) -> list[Table]:
     for base in sorted({result.base for result in results}):
         rows = [result for result in results if result.base == base]
         measured = {row.task for row in rows if not row.transfer}
-        elsewhere = {result.task: result for result in _full(results) if result.task not in measured}
-        gaps = [_empty_row(rows[0], result.language, task, result.metric) for task, result in elsewhere.items()]
+        elsewhere = {(result.task, result.metric): result for result in _full(results) if result.task not in measured}
+        gaps = [_empty_row(rows[0], result.language, *task) for task, result in elsewhere.items()]
         ordered = sorted([*rows, *gaps], key=lambda row: task_order(row.task))
         tables.append(Table(base, "", ordered, systems_of(rows), means=None))
     return tables
@@ -96,7 +125,7 @@ def _tables_of_languages(results: Sequence[TaskResult]) -> list[Table]:
     tables = []
     for base, task, transfer, metric, limit in sorted(groups, key=_table_order):
         rows = groups[base, task, transfer, metric, limit]
-        title = task_name(task)
+        title = task_title(task, metric)
         if transfer:
             title += f", zero-shot from {language_name(transfer)}"
         if task in ambiguous:

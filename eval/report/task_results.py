@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from ...workspace.formatting import format_count
 from ..display import task_order
 from ..scores import BASE, sort_systems
-from ..significance import Comparison
+from ..significance import ITEMS, Comparison
 from .runs import Run, language_name
 from .verdicts import Verdict
 
@@ -23,8 +23,9 @@ class SystemResult:
     """A system's result on a task over its seeds; `seeds` counts them (0: nothing random), `n` the items scored.
 
     `unknown` is the share of [UNK], `paper_perplexity` the pseudo-perplexity as in the paper, None if not measured.
-    `comparison`, `p` (after Holm) and `verdict` are against the task's `baseline`; `comparison.compare_systems` sets
-    them.
+    `comparison`, `p` (after Holm) and `verdict` are against the task's `baseline`, and `controls` are the verdicts on
+    its difference from each of its controls if it is better than the baseline. `comparison.compare_systems` sets them,
+    and `interval`, which before covers the items alone (`covers`), as the mean of the intervals of the seeds.
     """
 
     mean: float
@@ -38,15 +39,18 @@ class SystemResult:
     comparison: Comparison | None = None
     p: float | None = None
     verdict: Verdict | None = None
+    covers: str = ITEMS
+    controls: Mapping[str, Verdict] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """A task's primary metric for all systems on one base and language, "base" first.
+    """A task's primary or secondary metric for all systems on one base and language, "base" first.
 
     `transfer` is the language that the task was trained on, if it is not `language`; `limit` is that of `eval.limit`,
     if it left out test items. `note` names both, and the settings or data in which this result differs from others of
-    the same task. `baseline` is the system that the others are compared with.
+    the same task. `baseline` is the system that the others are compared with. `majority_class` is the metric's value
+    if every answer is the class that is the most frequent in the training data; None if not recorded, or of tags.
     """
 
     language: str
@@ -58,6 +62,7 @@ class TaskResult:
     limit: int | None = None
     note: str = ""
     baseline: str = BASE
+    majority_class: float | None = None
 
 
 def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
@@ -68,7 +73,8 @@ def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
     groups: dict[tuple[str, str, str], dict[tuple, list[Run]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         about = run.about
-        groups[about.language, about.base, about.task][run.primary.metric, about.limit, run.conditions].append(run)
+        for metric in run.shown_metrics:
+            groups[about.language, about.base, about.task][metric, about.limit, run.conditions].append(run)
     results = []
     for language, base, task in sorted(groups, key=lambda key: (key[0], key[1], task_order(key[2]))):
         variants = groups[language, base, task]
@@ -77,7 +83,9 @@ def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
             transfer = variant[0].transfer
             notes = [_transfer_note(transfer), _limit_note(limit), _differing_conditions(conditions, all_conditions)]
             note = ", ".join(filter(None, notes))
-            results.append(TaskResult(language, base, task, metric, _by_system(variant), transfer, limit, note))
+            values = [value for run in variant if (value := run.majority_class(metric)) is not None]
+            result = TaskResult(language, base, task, metric, _by_system(variant, metric), transfer, limit, note)
+            results.append(replace(result, majority_class=values[0] if values else None))
     return results
 
 
@@ -99,6 +107,11 @@ def results_from(results: Sequence[TaskResult], folders: Collection[Path]) -> li
 def folders_of(system: SystemResult) -> set[Path]:
     """The score folders that a result is the mean of."""
     return {folder.resolve() for folder in system.folders}
+
+
+def with_system(result: TaskResult, name: str, system: SystemResult) -> TaskResult:
+    """The result with another result of one of its systems."""
+    return replace(result, systems=result.systems | {name: system})
 
 
 def baseline_name(baseline: str) -> str:
@@ -141,15 +154,15 @@ def _differing_conditions(
     return ", ".join(differing[:MAX_CONDITIONS_SHOWN]) + more
 
 
-def _by_system(runs: Iterable[Run]) -> dict[str, SystemResult]:
+def _by_system(runs: Iterable[Run], metric: str) -> dict[str, SystemResult]:
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         groups[run.system].append(run)
-    return {system: _mean_over_seeds(groups[system]) for system in sort_systems(groups)}
+    return {system: _mean_over_seeds(groups[system], metric) for system in sort_systems(groups)}
 
 
-def _mean_over_seeds(runs: Sequence[Run]) -> SystemResult:
-    scores = [run.primary for run in runs]
+def _mean_over_seeds(runs: Sequence[Run], metric: str) -> SystemResult:
+    scores = [score for run in runs if (score := run.score(metric))]
     values = [score.value for score in scores]
     seeds = {score.seed for score in scores if score.seed is not None}
     return SystemResult(

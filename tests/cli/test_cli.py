@@ -15,7 +15,7 @@ import pytest
 import typer
 from lrl_adapt import __version__
 from lrl_adapt.cli.app import app
-from lrl_adapt.eval.inference.find_adapters import newest_adapter
+from lrl_adapt.eval.inference.choose_adapters import newest_adapter
 from lrl_adapt.training.import_export import import_adapter
 
 from .. import tiny
@@ -58,7 +58,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(PARITY / "base", folder / "my-base")
     shutil.copytree(PARITY / "seq_bn_inv" / "seq_bn_inv", folder / "adapterhub-adapter")
     assert not import_adapter(folder / "adapterhub-adapter", str(folder / "my-base"), folder / "my-adapter")
-    short = "extends: quickstart\ntraining: {max_steps: 10, eval_steps: 5}\neval: {training: {num_train_epochs: 1}}\n"
+    short = "extends: quickstart\ntraining: {max_steps: 10, eval_steps: 5}\n"
+    short += "eval: {seeds: [1], training: {num_train_epochs: 1}}\n"
     (folder / "recipe.yaml").write_text(short + tiny.SECTION, encoding="utf-8")
     (folder / "lines.txt").write_text("Mvua inanyesha\nTimu ilishinda\n", encoding="utf-8")
     return folder
@@ -124,6 +125,8 @@ def test_version() -> None:
         (["eval", "--transfer-from", "xx"], "--transfer-from xx: unknown language 'xx'"),
         (["prepare", "--language", "mlt"], "for mlt_Latn use another recipe, such as mbert"),
         (["prepare", "--workspace", "/proc/nothing"], "choose another --workspace"),
+        (["run", "--dry-run", "--workspace", "/proc/nothing"], "choose another --workspace"),
+        (["prepare", "--dry-run", "--workspace", "/proc/nothing"], "choose another --workspace"),
         (["train", "--adapter", "seqbn"], "--adapter seqbn: expected 'seq_bn', "),
         (["train", "--adapter", "none"], "nothing to train"),
         (["train"], "run `lrl-adapt prepare` with the same options first"),

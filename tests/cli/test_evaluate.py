@@ -11,7 +11,7 @@ from lrl_adapt.eval.report.runs import gather_runs
 from lrl_adapt.eval.report.writer import write_report
 from lrl_adapt.eval.scores import read_scores
 
-from ..eval.report.made_results import ADAPTER, add_topic
+from ..eval.report.made_results import ADAPTER, add_topic, add_topic_seeds
 
 
 def test_the_table_has_what_was_asked_for_and_nothing_with_the_same_figures(
@@ -41,17 +41,30 @@ def test_the_table_has_the_verdicts_of_the_report_page(
 ) -> None:
     """A difference that is clear alone need not be after Holm's correction over the workspace's other adapters."""
     monkeypatch.setenv("COLUMNS", "200")
-    folders = [add_topic(tmp_path, "base", 0.5), add_topic(tmp_path, ADAPTER, 0.63)]
+    folders = [*add_topic_seeds(tmp_path, "base", 0.5), *add_topic_seeds(tmp_path, ADAPTER, 0.58)]
     scores = [score for folder in folders for score in read_scores(folder / "scores.json")]
     assert verdict_on_page(tmp_path, ADAPTER) == "better"
     for system in "abcdef":
-        add_topic(tmp_path, system, 0.5)
+        add_topic_seeds(tmp_path, system, 0.5)
     assert verdict_on_page(tmp_path, ADAPTER) == "no clear difference"
     show_scores(Terminal(), folders, compare(scores, tmp_path, Terminal()))
     table = capsys.readouterr().out
     assert "no clear difference" in table
     assert "better" not in table
     assert "change with a" not in table
+
+
+def test_one_seed_is_said_and_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    folders = [add_topic(tmp_path, "base", 0.3), add_topic(tmp_path, ADAPTER, 0.9)]
+    show_scores(Terminal(), folders, compare_runs(gather_runs([tmp_path])))
+    captured = capsys.readouterr()
+    assert "one seed, no verdict" in captured.out
+    assert "better" not in captured.out
+    assert "With one seed, the interval of a task covers the test items only" in " ".join(captured.err.split())
+    assert verdict_on_page(tmp_path, ADAPTER) == "one seed, no verdict"
 
 
 def test_means_over_more_seeds_than_were_asked_for_are_announced(

@@ -41,7 +41,7 @@ def test_several_processes_do_not_start_a_grid(
     for dry in ([], ["--dry-run"]):
         refused = invoke("train", "grid.yaml", *dry)
         assert refused.exit_code == 2
-        assert "this recipe is a grid of 2 runs, and several processes train one run" in refused.stderr
+        assert "this recipe is a grid of 2 runs, but several processes train one run" in refused.stderr
     assert not (folder / "runs" / "adapters").exists()
 
 
@@ -132,7 +132,11 @@ def test_one_task_of_srun_is_a_single_process(folder: Path, monkeypatch: pytest.
     ("code", "exit_code", "last"),
     [
         ("raise UserError('wrong text')", 2, "error: wrong text"),
-        ("raise RuntimeError('oh no')", 1, "error: RuntimeError: oh no (a bug in lrl-adapt: --debug shows where)"),
+        (
+            "raise RuntimeError('oh no')",
+            1,
+            "error: RuntimeError: oh no (a bug in lrl-adapt; --debug shows the traceback)",
+        ),
     ],
 )
 def test_an_error_of_a_started_process_keeps_its_exit_code_and_is_printed_once(

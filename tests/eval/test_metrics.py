@@ -15,7 +15,7 @@ from lrl_adapt.eval.metrics import (
     lower_is_better,
     word_accuracy,
 )
-from lrl_adapt.eval.predictions import class_details, metrics_of
+from lrl_adapt.eval.predictions import class_details, majority_class, metrics_of
 from seqeval.metrics import f1_score as seqeval_f1
 from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as seqeval_table
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
@@ -103,3 +103,13 @@ def test_lower_is_better_for_perplexities_and_bits() -> None:
     lower = ["pseudo_perplexity", "pseudo_perplexity_paper", "bits_per_byte", "unknown_share"]
     assert all(map(lower_is_better, lower))
     assert not any(map(lower_is_better, ["macro_f1", "accuracy", "entity_f1"]))
+
+
+def test_the_majority_class_is_that_of_the_training_labels() -> None:
+    rows = [{"text": str(n), "gold": gold, "guess": "c"} for n, gold in enumerate("aaabbbbbcc")]
+    found = majority_class(["b", "a", "a", "b", "c"], rows, ["a", "b", "c"])  # a and b alike: the first by name
+    assert found == {
+        "label": "a",
+        "macro_f1": pytest.approx(f1_score(list("aaabbbbbcc"), ["a"] * 10, average="macro")),
+        "accuracy": 0.3,
+    }

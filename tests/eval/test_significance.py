@@ -7,10 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lrl_adapt.eval.metrics import Metric, classification_metrics
+from lrl_adapt.eval.metrics import Metric
 from lrl_adapt.eval.predictions import write_predictions
 from lrl_adapt.eval.scores import Score, write_scores
-from lrl_adapt.eval.significance import compare_folders, holm_correction, paired_comparison, wilcoxon_over_languages
+from lrl_adapt.eval.significance import (
+    compare_folders,
+    compare_on_items,
+    holm_by_family,
+    holm_correction,
+    wilcoxon_over_languages,
+)
 from scipy.stats import bootstrap, permutation_test
 
 
@@ -27,7 +33,7 @@ def test_p_and_interval_agree_with_scipys(seed: int) -> None:
     def difference(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
         return y.mean(axis) - x.mean(axis)
 
-    found = paired_comparison([(mean_of(before), mean_of(after))])
+    found = compare_on_items([mean_of(before)], [mean_of(after)])
     want = permutation_test(
         (before, after), difference, permutation_type="samples", n_resamples=5000, vectorized=True, rng=seed
     )
@@ -45,31 +51,19 @@ def test_the_interval_of_a_share_of_the_base_is_resampled_with_the_base() -> Non
     def share(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
         return y.mean(axis) / x.mean(axis) - 1
 
-    found = paired_comparison([(mean_of(before), mean_of(after))], relative=True).relative
+    found = compare_on_items([mean_of(before)], [mean_of(after)], relative=True).relative
     drawn = bootstrap((before, after), share, paired=True, method="percentile", n_resamples=3000, rng=0)
     assert found == pytest.approx(tuple(drawn.confidence_interval), abs=0.002)
     assert found is not None
     assert found[0] > -1
-    assert paired_comparison([(mean_of(before), mean_of(after))]).relative is None
+    assert compare_on_items([mean_of(before)], [mean_of(after)]).relative is None
 
 
 def test_p_is_that_of_all_exchanges_where_there_are_few() -> None:
     before, after = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0]), np.array([1.0, 2.0, 3.0, 4.0, 5.0, -0.5])
     signs = np.array(list(itertools.product([-1, 1], repeat=6)))
     exact = np.mean(np.abs((signs * (after - before)).mean(1)) >= (after - before).mean() - 1e-9)
-    assert paired_comparison([(mean_of(before), mean_of(after))]).p == pytest.approx(exact, abs=0.02)
-
-
-def test_seeds_are_averaged_and_items_exchanged_in_all_of_them_alike() -> None:
-    rng = np.random.default_rng(0)
-    gold = rng.integers(3, size=80)
-    answers = [[np.where(rng.random(80) < right, gold, rng.integers(3, size=80)) for _ in "ab"] for right in (0.4, 0.8)]
-    before, after = ([classification_metrics(gold, guess, 3)[0] for guess in some] for some in answers)
-    found = paired_comparison(list(zip(before, after, strict=True)))
-    want = np.mean([m.value() for m in after]) - np.mean([m.value() for m in before])
-    assert found.difference == pytest.approx(want)
-    assert found.p < 0.01
-    assert found.interval[0] > 0
+    assert compare_on_items([mean_of(before)], [mean_of(after)]).p == pytest.approx(exact, abs=0.02)
 
 
 def test_holm_is_the_published_example() -> None:
@@ -93,7 +87,7 @@ def write_answers(folder: Path, seed: int | None, rows: list[dict[str, Any]]) ->
     return folder
 
 
-def test_folders_are_compared_by_the_seeds_that_both_have(tmp_path: Path) -> None:
+def test_trained_systems_are_compared_with_all_their_seeds(tmp_path: Path) -> None:
     gold = ["a", "b"] * 30
     items = [{"text": str(n), "gold": label} for n, label in enumerate(gold)]
     right = [item | {"guess": item["gold"]} for item in items]
@@ -103,8 +97,11 @@ def test_folders_are_compared_by_the_seeds_that_both_have(tmp_path: Path) -> Non
     found = compare_folders("topic", "macro_f1", base, other)
     assert found is not None
     assert found.difference == pytest.approx(1 - 1 / 3)
-    assert found.p < 0.001
-    assert compare_folders("topic", "macro_f1", base[2:], other) is None
+    assert found.p is not None and found.p < 0.001
+    assert found.covers == "seeds and items"
+    one_seed = compare_folders("topic", "macro_f1", base[2:], other)
+    assert one_seed is not None
+    assert (one_seed.p, one_seed.covers, one_seed.difference) == (None, "items", found.difference)
     assert compare_folders("topic", "macro_f1", base, [write_answers(tmp_path / "fewer", 1, right[:-1])]) is None
 
 
@@ -112,12 +109,12 @@ def test_folders_are_compared_by_the_seeds_that_both_have(tmp_path: Path) -> Non
 def test_rare_line_breaks_in_a_text_leave_systems_comparable(tmp_path: Path, sign: str) -> None:
     gold = ["a", "b"] * 30
     items = [{"text": f"moja{sign}{n}", "gold": label} for n, label in enumerate(gold)]
-    base = write_answers(tmp_path / "base", 1, [item | {"guess": "a"} for item in items])
-    other = write_answers(tmp_path / "other", 1, [item | {"guess": item["gold"]} for item in items])
+    base = write_answers(tmp_path / "base", None, [item | {"guess": "a"} for item in items])
+    other = write_answers(tmp_path / "other", None, [item | {"guess": item["gold"]} for item in items])
     found = compare_folders("topic", "macro_f1", [base], [other])
     assert found is not None
     assert found.difference == pytest.approx(1 - 1 / 3)
-    assert found.p < 0.001
+    assert found.p is not None and found.p < 0.001
 
 
 def test_scores_without_their_predictions_are_not_compared(tmp_path: Path) -> None:
@@ -125,3 +122,9 @@ def test_scores_without_their_predictions_are_not_compared(tmp_path: Path) -> No
     (other / "predictions.jsonl").unlink()
     assert compare_folders("topic", "macro_f1", [base], [other]) is None
     assert json.loads((base / "scores.json").read_text())["scores"][0]["seed"] == 1
+
+
+def test_holm_by_family_corrects_each_family_on_its_own() -> None:
+    p_values = {"a1": 0.01, "b1": 0.02, "a2": 0.04, "b2": 0.03, "b3": 0.9}
+    corrected = holm_by_family(p_values, lambda key: key[0])
+    assert corrected == pytest.approx({"a1": 0.02, "a2": 0.04, "b1": 0.06, "b2": 0.06, "b3": 0.9})

@@ -80,7 +80,7 @@ def test_lines_of_which_the_tokenizer_keeps_nothing_are_left_out_and_counted(sco
     assert scores == plain
     assert scores["bits_per_character"][1] == 3
     assert "texts left empty: 4" in told
-    assert "mlm: 1 of 4 sentences left out: the tokenizer keeps nothing of them" in told
+    assert "mlm: 1 of 4 sentences skipped: they have no tokens" in told
     assert facts["sentences_without_tokens"] == 1
     assert facts["data"]["sentences"] == {
         "rows": 8,
@@ -89,7 +89,7 @@ def test_lines_of_which_the_tokenizer_keeps_nothing_are_left_out_and_counted(sco
     }
     code, _, told, _ = scored("\u200d\u200d\n\ufffd\n")
     assert code == 2
-    assert "error: eval.mlm: the tokenizer of base-mini keeps nothing of any sentence" in told
+    assert "error: eval.mlm: the tokenizer of base-mini has no tokens for any sentence" in told
 
 
 @pytest.mark.slow

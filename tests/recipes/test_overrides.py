@@ -155,7 +155,10 @@ def test_a_base_in_the_command_takes_the_place_of_a_random_one() -> None:
         ),
         ("training.max_steps=true", ": expected a number, got true"),
         ("training.early_stopping_patience=false", ": expected a number, got false"),
-        ("training.max_steps=0", ": expected greater than 0, got 0"),
+        (
+            "training.max_steps=0",
+            ": expected a number above 0; for an adapter without training, set control: untrained",
+        ),
         ("training.learning_rate=.inf", ": expected a finite number"),
         ("corpus.max_bytes=lots", ": could not parse value and unit"),
         (

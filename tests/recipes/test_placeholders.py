@@ -50,3 +50,10 @@ def test_the_sample_data_are_in_one_language() -> None:
     with pytest.raises(UserError, match=r"Swahili \(swh_Latn\) only; for mlt_Latn use another recipe"):
         load_recipe("quickstart", ["language=mt"])
     check_files(load_recipe("quickstart"))
+
+
+def test_an_unknown_language_is_the_only_error() -> None:
+    with pytest.raises(UserError) as error:
+        load_recipe("quickstart", ["language=klingon"])
+    assert "unknown language 'klingon'" in str(error.value)
+    assert "sample data" not in str(error.value)

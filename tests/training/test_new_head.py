@@ -47,7 +47,7 @@ def test_berts_new_head_is_near_the_identity(tmp_path: Path) -> None:
 
 def test_a_trained_head_is_not_replaced(tmp_path: Path) -> None:
     tiny("bert").save_pretrained(tmp_path)
-    with pytest.raises(UserError, match="has a masked-LM head: leave"):
+    with pytest.raises(UserError, match="has a masked-LM head: remove"):
         load(tmp_path)
     assert not load(tmp_path, None).has_new_head
 

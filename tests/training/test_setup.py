@@ -155,7 +155,7 @@ def test_even_a_short_validation_line_asks_for_something() -> None:
     for word in range(5, 90):
         (batch,) = setup._validation_batches([Line([1, word, 2])], masking, model, recipe().training)
         assert (batch["labels"] == torch.tensor([[-100, word, -100]])).all()
-    with pytest.raises(UserError, match=r"nothing to guess in the validation text: all of it is \[UNK\]"):
+    with pytest.raises(UserError, match=r"no tokens to predict in the validation text: all of it is \[UNK\]"):
         setup._validation_batches([Line([1, 3, 3, 2])], masking, model, recipe().training)
 
 

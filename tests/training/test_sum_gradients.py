@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from lrl_adapt.training import gradients
+from lrl_adapt.training import sum_gradients
 from torch import Tensor, nn
 
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 def test_gradients_and_scalars_are_summed_whatever_the_buckets(
     bucket_values: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gradients, "BUCKET_VALUES", bucket_values)
+    monkeypatch.setattr(sum_gradients, "BUCKET_VALUES", bucket_values)
     sent = []
 
     def reduce(values: Tensor, reduction: str) -> Tensor:
@@ -23,7 +23,7 @@ def test_gradients_and_scalars_are_summed_whatever_the_buckets(
     parameters = [nn.Parameter(torch.zeros(size)) for size in (3, 4, 5)]
     parameters[0].grad, parameters[1].grad = torch.ones(3), torch.full((4,), 2.0)
     two = SimpleNamespace(num_processes=2, reduce=reduce)
-    scalars = gradients.sum_gradients(parameters, torch.tensor([1.5, 0.0]), two)
+    scalars = sum_gradients.sum_gradients(parameters, torch.tensor([1.5, 0.0]), two)
     assert scalars.tolist() == [3.0, 0.0]
     assert [parameter.grad.unique().tolist() for parameter in parameters] == [[2.0], [4.0], [0.0]]
     assert [parameter.grad.shape for parameter in parameters] == [parameter.shape for parameter in parameters]
@@ -33,5 +33,5 @@ def test_gradients_and_scalars_are_summed_whatever_the_buckets(
 def test_one_process_sends_nothing() -> None:
     parameter = nn.Parameter(torch.zeros(3))
     scalars = torch.tensor([1.5])
-    assert gradients.sum_gradients([parameter], scalars, SimpleNamespace(num_processes=1)) is scalars
+    assert sum_gradients.sum_gradients([parameter], scalars, SimpleNamespace(num_processes=1)) is scalars
     assert parameter.grad is None

@@ -33,7 +33,8 @@ __all__ = [
 ]
 
 TEXT = (".txt",)
-TABLES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+JSON = (".jsonl", ".json")
+TABLES = (".csv", ".tsv", *JSON, ".parquet")
 CONLL = (".txt", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2")
 MAX_SHOWN = 60  # characters of a value in a message
 
@@ -82,7 +83,7 @@ def open_table(path: Path) -> Table:
         raise UserError(f"{path}: unknown format; expected csv, tsv, jsonl, json or parquet, or txt for lines of text")
     note = inspect(path).note
     notes = [note] if note else []
-    if ending in (".jsonl", ".json"):
+    if ending in JSON:
         array = json_rows.is_array(path)
         rows = json_rows.array_rows(path) if array else json_rows.line_rows(path)
         return Table(path, "row" if array else "line", rows, tuple(notes), ragged=True)

@@ -1,12 +1,14 @@
 """Candidates for masks by several adapters over one base, against each of them alone."""
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
+from lrl_adapt.eval.inference.choose_adapters import newest_adapter
 from lrl_adapt.eval.inference.fill_mask import MaskPrediction, fill_mask
-from lrl_adapt.eval.inference.find_adapters import BaseReference, newest_adapter
+from lrl_adapt.eval.inference.find_adapters import BaseReference
 from lrl_adapt.training.adapters import load_adapter
 from lrl_adapt.training.base import load_masked_lm, load_tokenizer
 from lrl_adapt.workspace.artifacts import Artifact
@@ -130,3 +132,17 @@ def test_results_are_put_in_order_without_a_search_for_each_of_them(base: Artifa
     results = fill_mask(texts, adapters=["none"], base=str(base.folder))
     assert [prediction.text for prediction in results] == texts[:3]
     assert texts.searches == 0
+
+
+def test_a_base_without_a_trained_head_fills_no_masks(base: Artifact, adapters: dict[str, str], tmp_path: Path) -> None:
+    load_masked_lm(str(base.folder), None, "base").base_model.save_pretrained(tmp_path)
+    for file in base.folder.glob("*token*"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    said = []
+    progress = SimpleNamespace(say=said.append, track=lambda items, *_: items)
+    names = ["none", adapters["seq_bn"]]
+    predictions = fill_mask(MASKED[:1], adapters=names, base=str(tmp_path), progress=cast(Any, progress))
+    assert [prediction.adapter for prediction in predictions] == [adapters["seq_bn"]]
+    assert said == ["note: the base has no trained LM head: only adapters fill the masks"]
+    with pytest.raises(UserError, match="no trained LM head to fill masks with: name an adapter"):
+        fill_mask(MASKED, adapters="none", base=str(tmp_path), progress=cast(Any, progress))

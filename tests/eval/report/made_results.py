@@ -37,8 +37,13 @@ def add_adapter(workspace: Path, name: str, language: str = "swh_Latn", **facts:
     return folder
 
 
-def add_mlm(workspace: Path, system: str, value: float, *, unknown: float = 0.01, **more: Any) -> Path:
-    """A score folder of language modelling whose pseudo-perplexity is `value`, over 60 sentences; see `add`."""
+def add_mlm(
+    workspace: Path, system: str, value: float, *, unknown: float = 0.01, l2r: float | None = None, **more: Any
+) -> Path:
+    """A score folder of language modelling whose pseudo-perplexity is `value`, over 60 sentences; see `add`.
+
+    `l2r` is its left-to-right pseudo-perplexity, if it has one.
+    """
     tokens = np.random.default_rng(1).integers(5, 30, 60)
     wobble = np.random.default_rng(len(system)).normal(1, 0.02, 60)
     nll = tokens * wobble * math.log(value) / (tokens @ wobble / tokens.sum())
@@ -48,6 +53,9 @@ def add_mlm(workspace: Path, system: str, value: float, *, unknown: float = 0.01
         for n, (a, b) in enumerate(zip(nll, tokens, strict=True))
     ]
     values = {"pseudo_perplexity": (value, (value * 0.9, value * 1.1)), "unknown_share": (unknown, None)}
+    if l2r is not None:
+        rows = [row | {"nll_l2r": row["nll"] * math.log(l2r) / math.log(value)} for row in rows]
+        values["pseudo_perplexity_l2r"] = (l2r, (l2r * 0.9, l2r * 1.1))
     return add(workspace, "mlm", system, values, rows, seed=None, **more)
 
 
@@ -63,6 +71,11 @@ def add_topic(workspace: Path, system: str, right: float, *, task: str = "topic"
         values = dict(reversed(values.items()))
     rows = [{"text": f"t{n}", "gold": g, "guess": p} for n, (g, p) in enumerate(zip(gold, guess, strict=True))]
     return add(workspace, task, system, values, rows, **{"seed": 1} | more)
+
+
+def add_topic_seeds(workspace: Path, system: str, right: float, **more: Any) -> list[Path]:
+    """Score folders of `add_topic` with three seeds."""
+    return [add_topic(workspace, system, right, seed=seed, **more) for seed in (1, 2, 3)]
 
 
 def add(
@@ -131,8 +144,8 @@ def large(workspace: Path) -> Path:
         shared = {"language": language, "base": "bert-base-multilingual-cased"}
         add_mlm(workspace, "base", 20.0 + number, unknown=0.3 if language == "uig_Arab" else 0.0, **shared)
         add_mlm(workspace, ADAPTER, 10.0, parents=(adapter,), **shared)
-        add_topic(workspace, "base", 0.5, **shared)
-        add_topic(workspace, ADAPTER, 0.7 + 0.02 * number, parents=(adapter,), **shared)
+        add_topic_seeds(workspace, "base", 0.5, **shared)
+        add_topic_seeds(workspace, ADAPTER, 0.7 + 0.02 * number, parents=(adapter,), **shared)
         if language != "uig_Arab":
-            add_topic(workspace, "lora/text", 0.45 if number % 2 else 0.55, **shared)
+            add_topic_seeds(workspace, "lora/text", 0.45 if number % 2 else 0.55, **shared)
     return workspace

@@ -8,7 +8,7 @@ from lrl_adapt.eval.report.runs import gather_runs
 from lrl_adapt.eval.report.task_results import average_runs
 from lrl_adapt.eval.report.verdicts import Verdict
 
-from .made_results import ADAPTER, add_mlm, add_topic, compared_results, small
+from .made_results import ADAPTER, add_mlm, add_topic, add_topic_seeds, compared_results, small
 
 
 def test_better_is_said_only_where_the_test_is_clear(tmp_path: Path) -> None:
@@ -21,21 +21,49 @@ def test_better_is_said_only_where_the_test_is_clear(tmp_path: Path) -> None:
 def test_worse_is_said_of_a_higher_perplexity_and_a_lower_f1(tmp_path: Path) -> None:
     add_mlm(tmp_path, "base", 400.0)
     add_mlm(tmp_path, ADAPTER, 800.0)
-    add_topic(tmp_path, "base", 0.9)
-    add_topic(tmp_path, ADAPTER, 0.3)
+    add_topic_seeds(tmp_path, "base", 0.9)
+    add_topic_seeds(tmp_path, ADAPTER, 0.3)
     assert [row.systems[ADAPTER].verdict for row in compared_results(tmp_path)] == ["worse", "worse"]
 
 
 def test_more_comparisons_raise_each_p(tmp_path: Path) -> None:
-    add_topic(tmp_path, "base", 0.5)
-    add_topic(tmp_path, "a", 0.6)
+    add_topic_seeds(tmp_path, "base", 0.5)
+    add_topic_seeds(tmp_path, "a", 0.6)
     alone = compared_results(tmp_path)[0].systems["a"]
     for system in "bcdef":
-        add_topic(tmp_path, system, 0.5)
+        add_topic_seeds(tmp_path, system, 0.5)
     among = compared_results(tmp_path)[0].systems["a"]
     assert alone.comparison and alone.comparison == among.comparison
     assert alone.p == alone.comparison.p
-    assert among.p and among.p > alone.comparison.p
+    assert among.p and among.p > (alone.p or 0)
+
+
+def test_a_verdict_does_not_depend_on_other_languages_and_limited_scores(tmp_path: Path) -> None:
+    add_topic_seeds(tmp_path, "base", 0.5)
+    add_topic_seeds(tmp_path, "a", 0.6)
+    (alone,) = compared_results(tmp_path)
+    for more in ({"language": "mlt_Latn"}, {"limit": 50}):
+        add_topic_seeds(tmp_path, "base", 0.5, **more)
+        add_topic_seeds(tmp_path, "a", 0.5, **more)
+    among = next(row for row in compared_results(tmp_path) if (row.language, row.limit) == ("swh_Latn", None))
+    assert among.systems == alone.systems
+
+
+def test_one_seed_of_a_trained_task_gets_figures_and_no_verdict(tmp_path: Path) -> None:
+    add_topic_seeds(tmp_path, "base", 0.3)
+    add_topic(tmp_path, ADAPTER, 0.9)
+    (row,) = compared_results(tmp_path)
+    system = row.systems[ADAPTER]
+    assert (system.verdict, system.p, system.covers) == ("one seed, no verdict", None, "items")
+    assert system.comparison and system.comparison.covers == "items"
+    low, high = change_interval(row, ADAPTER) or (0, 0)
+    assert 40 < low < 60 < high < 80
+    for seed in (2, 3):
+        add_topic(tmp_path, ADAPTER, 0.9, seed=seed)
+    (row,) = compared_results(tmp_path)
+    system = row.systems[ADAPTER]
+    assert (system.verdict, system.covers) == ("better", "seeds and items")
+    assert system.comparison and system.comparison.covers == "seeds and items"
 
 
 def test_other_items_and_lost_predictions_are_not_comparable(tmp_path: Path) -> None:

@@ -43,3 +43,12 @@ def test_there_is_no_mean_over_several_metrics(tmp_path: Path) -> None:
     topic = [row for row in compared_results(large(tmp_path)) if row.task == "topic"]
     with pytest.raises(ValueError, match="no mean over several metrics: accuracy, macro_f1"):
         means_over_languages([replace(topic[0], metric="accuracy"), *topic[1:]])
+
+
+def test_controls_do_not_change_the_p_values_of_the_systems(tmp_path: Path) -> None:
+    topic = [row for row in compared_results(large(tmp_path)) if row.task == "topic"]
+    control = f"control:untrained {ADAPTER}"
+    more = [replace(row, systems=row.systems | {control: row.systems[ADAPTER]}) for row in topic]
+    alone, among = means_over_languages(topic), means_over_languages(more)
+    assert among[ADAPTER].p == alone[ADAPTER].p
+    assert among[control].p is not None

@@ -1,11 +1,14 @@
+import csv
+import json
 from pathlib import Path
 
 import pytest
 from lrl_adapt.eval.report.latex import latex
 from lrl_adapt.eval.report.markdown import markdown
-from lrl_adapt.eval.report.tables import system_header
+from lrl_adapt.eval.report.tables import interval_notes, row_notes, system_header
+from lrl_adapt.eval.report.writer import write_report
 
-from .made_results import ADAPTER, LANGUAGES, add_mlm, add_topic, large, make_tables_of, small
+from .made_results import ADAPTER, LANGUAGES, add_mlm, add_topic, compared_results, large, make_tables_of, small
 
 
 def with_two_metrics(workspace: Path) -> Path:
@@ -65,3 +68,33 @@ def test_exports_name_the_languages_of_each_mean(tmp_path: Path) -> None:
     assert "Means over Maltese, Swahili." in text.replace("Swahili (individual language)", "Swahili")
     assert "% Means over Danish, Slovak." in latex(found)
     assert "; lora/text without Uyghur." in markdown(make_tables_of(large(tmp_path / "one")))
+
+
+def test_the_majority_class_stands_beside_the_tasks_name(tmp_path: Path) -> None:
+    folder = add_topic(tmp_path, "base", 0.5)
+    add_mlm(tmp_path, "base", 9.0)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["facts"] = {"majority_class": {"label": "health", "macro_f1": 0.1, "accuracy": 0.25}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    add_topic(tmp_path, ADAPTER, 0.6)  # as scores that were made before it was recorded
+    (table,) = make_tables_of(tmp_path)
+    assert [row_notes(row) for row in table.rows] == [[], ["majority class 10.0"]]
+    assert "| Topic classification [majority class 10.0] |" in markdown([table])
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "majority class 10.0" in page
+    assert "always predicting the most frequent class of the training data" in page
+    (line,) = list(csv.DictReader((tmp_path / "reports/swh_Latn/comparisons.csv").open(encoding="utf-8")))
+    assert line["majority_class"] == "0.1"
+
+
+def test_notes_say_what_intervals_and_verdicts_cover(tmp_path: Path) -> None:
+    add_topic(tmp_path, "base", 0.5)
+    (one,) = compared_results(tmp_path)
+    assert "With one seed, the interval of a task covers the test items only" in interval_notes([one])[0]
+    add_topic(tmp_path, "base", 0.5, seed=2)
+    (two,) = compared_results(tmp_path)
+    assert "cover the seeds and the test items" in interval_notes([two])[0]
+    add_mlm(tmp_path, "base", 9.0)
+    *_, perplexity, training = interval_notes(compared_results(tmp_path))
+    assert "pseudo-perplexity cover the test items" in perplexity
+    assert "one training run of each language adapter" in training
