@@ -10,7 +10,7 @@ from ...training.adapters.files import CONFIG, read_config
 from ...training.base import load_masked_lm, load_tokenizer
 from ...workspace.artifacts import MANIFEST, read_manifest
 from ...workspace.errors import UserError
-from ..scores import BASE, is_control
+from ..scores import BASE
 from .choose_adapters import NONE, TASK_ADAPTER, holds_task
 
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
