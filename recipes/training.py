@@ -61,7 +61,7 @@ class Training(Section):
     )
     mlm_probability: Rate = Field(
         default=0.15,
-        description="Share of tokens to predict; 80 % of them are masked, 10 % replaced at random, 10 % kept.",
+        description="Share of tokens to predict; 80% of them are masked, 10% replaced at random, 10% kept.",
     )
     whole_word_mask: bool = Field(default=False, description="Mask all subwords of a word together.")
     eval_steps: Count = Field(default=200, description="Steps between validations.")

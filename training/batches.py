@@ -14,7 +14,7 @@ from .fast.packing import ATTENTION, Packing
 from .masking import IGNORE_INDEX, Masking, random_for
 from .tokens import Sequences
 
-# Batches whose sequences are sorted by length together: enough that a batch holds like lengths (3 % padding, see
+# Batches whose sequences are sorted by length together: enough that a batch holds like lengths (3% padding, see
 # tests/training/test_batches.py), few enough that the order stays random.
 SORT_WINDOW = 64
 

@@ -22,7 +22,7 @@ from .masking import IGNORE_INDEX
 class MaskedLM(nn.Module):
     """A `...ForMaskedLM` model, bare or in a PeftModel (changed in place), that computes logits only where needed.
 
-    With 119,547 or 250,002 classes the head is most of a small model's work, and 85 % of it would be thrown away.
+    With 119,547 or 250,002 classes the head is most of a small model's work, and 85% of it would be thrown away.
     """
 
     def __init__(self, model: PreTrainedModel | PeftModel) -> None:

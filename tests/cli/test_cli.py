@@ -129,9 +129,16 @@ def test_version() -> None:
         (["prepare", "--dry-run", "--workspace", "/proc/nothing"], "choose another --workspace"),
         (["train", "--adapter", "seqbn"], "--adapter seqbn: expected 'seq_bn', "),
         (["train", "--adapter", "none"], "nothing to train"),
-        (["train"], "run `lrl-adapt prepare` with the same options first"),
+        (
+            ["train"],
+            "corpus for swh_Latn does not exist yet: first run `lrl-adapt prepare quickstart` with the same options.",
+        ),
+        (["train", "--source", "both"], "corpus and graph for swh_Latn do not exist yet: first run"),
         (["eval", "--task", "nerr"], "--task nerr: the recipe has no task 'nerr'; did you mean ner?"),
-        (["eval"], "run `lrl-adapt prepare`"),
+        (
+            ["eval"],
+            "(Changing the task data under eval also changes the corpus, because task sentences are removed from it.)",
+        ),
         (["report"], "no scores"),
         (["report", "--language", "swahilli"], "--language: unknown language"),
         (["report", "no/such"], "name a scores.json, its folder or a workspace"),
@@ -158,7 +165,7 @@ def test_mistakes_end_in_one_clear_message_and_exit_code_2(folder: Path, words: 
 def test_a_renamed_option_is_refused_with_its_new_name(folder: Path, option: str, value: str, new: str) -> None:
     result = invoke("report", option, value)
     assert result.exit_code == 2
-    assert f"'{option}': renamed to {new}" in result.stderr
+    assert f"{option} is now called {new}" in result.stderr
     assert f" {option} " not in invoke("report", "--help").output
 
 

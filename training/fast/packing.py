@@ -1,6 +1,6 @@
 """Packing: sequences of any length side by side in one row, without padding.
 
-A batch of 16 sentences is 40 % padding, and linear layers, which do not care where a sequence ends, are nearly all of
+A batch of 16 sentences is 40% padding, and linear layers, which do not care where a sequence ends, are nearly all of
 an encoder's work. Only attention must keep sequences apart: it divides the row into groups of like lengths, and pads
 within each group.
 """
