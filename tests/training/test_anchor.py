@@ -92,7 +92,7 @@ def test_the_penalty_of_a_step_does_not_depend_on_how_it_is_cut() -> None:
         sampler.epoch = sampler.batch_number = 0
         step = next(feed.steps())
         total = torch.stack([anchored(**batch) for batch in step.batches]).sum()
-        losses.append((len(step.batches), float(total / step.labelled_tokens)))
+        losses.append((len(step.batches), total.item() / step.labelled_tokens))
     (one, whole), (several, cut) = losses
     assert one == 1 < several
     assert whole == pytest.approx(cut, rel=1e-5)
