@@ -13,6 +13,8 @@ from rich.table import Table
 
 from ..workspace.progress_bars import LITERAL, ProgressBars
 
+WIDE = 120  # characters per line
+
 
 class Terminal(ProgressBars):
     """Shows the progress and the result of a command.
@@ -32,7 +34,8 @@ class Terminal(ProgressBars):
             return
         table = Table(title=title, title_justify="left")
         for name in columns:
-            table.add_column(name, overflow="fold")
+            # names of folders are kept whole for copying, on a terminal that is wide enough for them
+            table.add_column(name, overflow="fold", no_wrap=name == "folder" and self._out.width >= WIDE)
         for row in rows:
             table.add_row(*row)
         self._out.print(table)

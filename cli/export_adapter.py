@@ -40,17 +40,21 @@ def export_cmd(
     debug: options.Debug = False,
 ) -> None:
     """Write an adapter in another format, or with fewer bits."""
-    from ..training.import_export import export_adapter
+    from ..training.conversion_checks import check_export
     from .steps import require_single_process
 
     require_single_process("export-adapter")
+    check_export(source, out, format=format, bits=bits, name=name)
+
+    from ..training.import_export import export_adapter  # imports torch, which takes long
+
     terminal = Terminal(as_json=as_json)
     exported = export_adapter(source, out, format=format, bits=bits, base=base, name=name)
     for note in exported.notes:
         terminal.say(f"note: {note}")
     facts = {key: value for key, value in asdict(exported).items() if value is not None}
     rows = [(key, str(value)) for key, value in facts.items() if key not in ("folder", "notes")]
-    terminal.table(f"Written to {out}", ("fact", "value"), rows)
+    terminal.table(f"Written to {out}", ("", "value"), rows)
     terminal.result(facts, out)
 
 

@@ -58,21 +58,20 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
     debug: options.Debug = False,
 ) -> None:
     """Predict masked words: [MASK], <mask> and {mask} work with every tokenizer."""
-    from ..eval.inference.fill_mask import fill_mask
+    from ..eval.inference.choose_adapters import choose_adapters
+    from ..eval.inference.texts import require_masks
     from .steps import require_single_process, use_cpu
 
     require_single_process("fill-mask")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
-    predictions = fill_mask(
-        [text for text in read_texts(texts, file) if text.strip()],
-        adapters=adapters,
-        base=base,
-        top=top,
-        workspace=workspace,
-        language=options.language_code(language),
-        progress=terminal,
-    )
+    masked_texts = [text for text in read_texts(texts, file) if text.strip()]
+    require_masks(masked_texts)
+    chosen = choose_adapters(adapters, base, workspace, options.language_code(language), terminal)
+
+    from ..eval.inference.fill_mask import fill_mask  # imports torch, which takes long
+
+    predictions = fill_mask(masked_texts, adapters=chosen, base=base, top=top, progress=terminal)
     if as_json:
         for prediction in predictions:
             print(json_line(asdict(prediction), sys.stdout))

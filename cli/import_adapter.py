@@ -39,10 +39,14 @@ def import_cmd(
     debug: options.Debug = False,
 ) -> None:
     """Convert an AdapterHub adapter (pytorch_adapter.bin or safetensors, with or without head) to PEFT's format."""
-    from ..training.import_export import import_adapter
+    from ..training.conversion_checks import check_import
     from .steps import require_single_process
 
     require_single_process("import-adapter")
+    check_import(source, out)
+
+    from ..training.import_export import import_adapter  # imports torch, which takes long
+
     terminal = Terminal(as_json=as_json)
     notes = import_adapter(source, base, out, invert_before_head=invert, coupling=coupling)
     for note in notes:

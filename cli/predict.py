@@ -65,7 +65,7 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
     Classes come with their probabilities, entities with their types and character offsets. Texts longer than the
     maximum length of the model are split into windows.
     """
-    from ..eval.inference.predict import choose_task_adapter, label_texts
+    from ..eval.inference.choose_adapters import NONE, choose_scores, require_folder
     from .steps import require_single_process, use_cpu
 
     require_single_process("predict")
@@ -74,11 +74,15 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
     if out and (out.exists() or not out.absolute().parent.is_dir()):
         why = "it already exists" if out.exists() else f"there is no folder {out.parent}"
         raise UserError(f"--out {out}: {why}; choose a new file")
-    task_adapter = choose_task_adapter(
-        task, adapter, language_adapter, base, workspace, options.language_code(language)
-    )
+    scores = choose_scores(task, adapter, workspace, options.language_code(language))
+    if language_adapter not in (None, NONE):
+        require_folder(Path(language_adapter))
     lines = read_texts(texts, file)
-    first = next(lines)  # raises UserError if there is no text, before a model is loaded
+    first = next(lines)  # raises UserError if there is no text
+
+    from ..eval.inference.predict import choose_task_adapter, label_texts  # imports torch, which takes long
+
+    task_adapter = choose_task_adapter(task, scores, language_adapter, base)
     with _opened(out) as output:
         for record in label_texts(chain([first], lines), task_adapter, terminal):
             print(json_line(record, output), file=output)

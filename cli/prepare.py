@@ -62,7 +62,7 @@ def _row(artifact: Artifact) -> tuple[str, ...]:
     from ..pipeline.prepared import split_sizes
 
     counts = artifact.manifest()["facts"].get("counts", {})
-    dropped = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
+    dropped = ", ".join(f"{reason} {count:,}" for reason, count in counts.items() if count)
     return (artifact.kind, *(f"{count:,}" for count in split_sizes(artifact).values()), dropped)
 
 

@@ -3,10 +3,12 @@
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..workspace.artifacts import Artifact
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_number
 from .console import Terminal
 
 if TYPE_CHECKING:
@@ -40,17 +42,17 @@ def require_single_process(command: str) -> None:
 
 
 def show_plan(terminal: Terminal, plan: "Plan") -> dict[str, Any]:
-    """Show the steps of a dry run, below the resolved recipe of a single run; returns both for --json.
+    """Show the steps of a dry run; returns them and the resolved recipes for --json.
 
-    The recipes of several runs are in the JSON object alone.
+    Raises UserError if the workspace cannot be written to.
     """
     from ..recipes.placeholders import public_settings
 
+    plan.require_writable_workspace()
     runs = list(plan.runs.items())
-    if len(runs) == 1:
-        terminal.say(as_yaml(runs[0][1]))
-    rows = [(step.kind, step.details, step.state, str(step.folder or "")) for step in plan.steps]
-    terminal.table("Dry run: nothing was done", ("step", "details", "state", "folder"), rows)
+    rows = [(step.kind, step.details, step.state, _inside(step.folder, plan.workspace)) for step in plan.steps]
+    legend = f"Folders are in {plan.workspace}. `lrl-adapt recipes show RECIPE --resolved` prints the whole recipe."
+    terminal.table("Dry run: nothing was done", ("step", "details", "state", "folder"), rows, legend)
     recipes: list[dict[str, Any]] = [{"run": label, "recipe": public_settings(recipe)} for label, recipe in runs]
     about = {"recipe": recipes[0]["recipe"]} if len(runs) == 1 else {"runs": recipes}
     return about | {"artifacts": [step.as_json() for step in plan.steps]}
@@ -91,12 +93,29 @@ def failed_json(outcome: "Outcome") -> dict[str, Any]:
 
 
 def facts_rows(artifact: Artifact) -> list[tuple[str, str]]:
-    """The facts of an artifact as table rows, nested ones as JSON."""
-    facts: Mapping[str, Any] = artifact.manifest()["facts"]
-    return [
-        (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-        for name, value in facts.items()
-    ]
+    """The facts of an artifact as table rows."""
+    return values_rows(artifact.manifest()["facts"])
+
+
+def values_rows(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Named values as table rows: without those that are None, numbers formatted, nested values as JSON."""
+    return [(name.replace("_", " "), _text_of(value)) for name, value in values.items() if value is not None]
+
+
+def _text_of(value: Any) -> str:
+    """A value as readers see it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return format_number(value, 0 if isinstance(value, int) else 3)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _inside(folder: Path | None, workspace: Path) -> str:
+    """A folder relative to the workspace, if it is in it."""
+    if folder is None:
+        return ""
+    return str(folder.relative_to(workspace) if folder.is_relative_to(workspace) else folder)
 
 
 def _label(overrides: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from . import options
 from .console import Terminal
 from .guard import guarded
 from .options import examples
-from .steps import describe, facts_rows, failed_json, labelled_runs, show_plan, use_cpu
+from .steps import describe, facts_rows, failed_json, labelled_runs, show_plan, use_cpu, values_rows
 
 if TYPE_CHECKING:
     from ..pipeline.outcome import Outcome
@@ -75,7 +75,7 @@ def train_cmd(  # noqa: PLR0913, PLR0917
 
 def _show_adapter(terminal: Terminal, artifact: Artifact) -> None:
     """The facts of one adapter."""
-    terminal.table(f"Adapter for {artifact.section['language']}", ("fact", "value"), facts_rows(artifact))
+    terminal.table(f"Adapter for {artifact.section['language']}", ("", "value"), facts_rows(artifact))
     terminal.result(describe(artifact), artifact.folder)
 
 
@@ -103,7 +103,7 @@ def _show_plan(planned: "Plan", terminal: Terminal, gpus: int | None) -> None:
     for number, label in enumerate(planned.runs):
         if costs := outcome.costs.get(label):
             title = "Estimated cost of training" + ("" if single else f", {label}")
-            terminal.table(title, ("fact", "value"), [(name, f"{value}") for name, value in costs.items()])
+            terminal.table(title, ("", "value"), values_rows(costs))
             about = result if single else result["runs"][number]
             about["training"] = costs
     terminal.result(result | failed_json(outcome))

@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from ..recipes.preflight import Source, unusable_sources
@@ -95,6 +96,16 @@ class Plan:
             if problems := unusable_sources(source for _, source in sources):
                 self.refused[label] = UserError(problems)
 
+    def require_writable_workspace(self) -> None:
+        """Raise a UserError if a step is left and nothing can be written to the workspace, or where it will be made."""
+        existing = next(folder for folder in (self.workspace, *self.workspace.absolute().parents) if folder.exists())
+        try:
+            if not all(step.finished for step in self.steps):
+                TemporaryFile(dir=existing).close()  # as root, os.access allows everything, even in /proc
+        except OSError as error:
+            message = f"cannot write to {self.workspace} ({error.strerror}): choose another --workspace"
+            raise UserError(message) from error
+
     def steps_of(self, label: str) -> list[Step]:
         """The steps that a run needs."""
         return [step for step in self.steps if label in step.runs]
@@ -119,11 +130,8 @@ class Plan:
         outcome = self.refusals()
         if len(self.runs) == 1:
             outcome.raise_if_failed()
-        try:
-            self.workspace.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            message = f"cannot write to {self.workspace} ({error.strerror}): choose another --workspace"
-            raise UserError(message) from error
+        self.require_writable_workspace()
+        self.workspace.mkdir(parents=True, exist_ok=True)
         for failure in outcome.failures:
             progress.say(f"failed, {', '.join(failure.runs)}: {failure.reason}")
         Execution(self, progress, outcome).go()

@@ -17,7 +17,7 @@ def load_recipe(
     language: str | None = None,
     adapter: str | None = None,
     source: str | None = None,
-    tasks: Sequence[str] | None = None,
+    tasks: str | Sequence[str] | None = None,
     limit: int | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Recipe:
@@ -35,7 +35,7 @@ def load_recipe(
         language: Language, by any of its codes: `mt`, `mlt`, `mlt-Latn` or `mlt_Latn`.
         adapter: Type of the adapter (`adapter.type`), such as `seq_bn` or `lora`; `none` for the bare base.
         source: What the adapter is trained on: `text`, `graph`, `both` or `fusion`.
-        tasks: Tasks to evaluate on (`eval.tasks`); by default all that have data.
+        tasks: Tasks, or one task, to evaluate on (`eval.tasks`); by default all that have data.
         limit: For a quick look, score at most this many test items of each task (`eval.limit`).
         overrides: Values for other fields by their dotted names. Relative paths start from the current directory.
             As on the command line, overrides in `LRL_ADAPT_SET` come before all of these.
@@ -64,7 +64,7 @@ def load_recipes(
     language: str | None = None,
     adapter: str | None = None,
     source: str | None = None,
-    tasks: Sequence[str] | None = None,
+    tasks: str | Sequence[str] | None = None,
     limit: int | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> list[Recipe]:
@@ -106,7 +106,7 @@ def _overrides(
     language: str | None,
     adapter: str | None,
     source: str | None,
-    tasks: Sequence[str] | None,
+    tasks: str | Sequence[str] | None,
     limit: int | None,
 ) -> list[str]:
     """The keywords as overrides that errors name as the caller wrote them; the last one wins."""
@@ -119,6 +119,10 @@ def _overrides(
     )
     changes = [(f"{field}={value!r}", field, value) for field, value in (fields or {}).items()]
     changes += [(f"{keyword}={value!r}", field, value) for keyword, field, value in keywords if value is not None]
+    changes = [
+        (origin, field, [value] if field == "eval.tasks" and isinstance(value, str) else value)
+        for origin, field, value in changes
+    ]
     # JSON is YAML that leaves "no", the Norwegians' code, a string
     texts = [
         (f"{field}={json.dumps(value, ensure_ascii=False, default=str)}", origin) for origin, field, value in changes

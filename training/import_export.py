@@ -17,11 +17,10 @@ from .adapters.adapterhub import export_adapterhub, import_adapterhub
 from .adapters.bottleneck import BottleneckConfig
 from .adapters.build import load_adapter, merge_adapter
 from .adapters.files import CONFIG, WEIGHTS, read_config, read_weights, save_adapter
-from .adapters.quantise import BITS, QUANTISED, write_quantised
+from .adapters.quantise import QUANTISED, write_quantised
 from .base import load_masked_lm, load_tokenizer
+from .conversion_checks import check_export, check_import, check_new
 from .model_card import CardBase, convert_card
-
-FORMATS = ("adapterhub", "merged", "peft")
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,7 @@ def import_adapter(
         UserError: The adapter or the base cannot be read, they do not fit each other, or `out` exists.
     """
     source, base = Path(source), str(base)
-    if not source.is_dir():
-        raise UserError(f"{source}: no such folder")
+    check_import(source, Path(out))
     with _new_folder(Path(out)) as folder:
         model, notes = import_adapterhub(
             load_masked_lm(base, None, "--base", new_head=None),
@@ -122,12 +120,7 @@ def export_adapter(
         UserError: There is no such format or number of bits, the adapter has no such format, or `out` exists.
     """
     source, out = Path(source), Path(out)
-    if format not in FORMATS:
-        raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}")
-    if bits is not None and (format != "peft" or bits not in BITS):
-        raise UserError(
-            f"--bits {bits}: choose one of {', '.join(map(str, BITS))}, with --format peft; got --format {format}"
-        )
+    check_export(source, out, format=format, bits=bits, name=name)
     config = read_config(source)
     adapter_base = _base_of(source, config, None if base is None else str(base))
     if format == "peft":
@@ -138,8 +131,6 @@ def export_adapter(
         raise UserError(
             f"{source}: a bottleneck has a non-linearity and cannot be merged into its base; use --format peft"
         )
-    if format == "adapterhub" and (not name or not name.replace("-", "").replace("_", "").isalnum()):
-        raise UserError(f"--name {name!r}: use letters, digits, - and _ only")
     base_model = load_masked_lm(adapter_base.name, adapter_base.revision, "--base", new_head=None)
     model: Any = load_adapter(base_model, source)
     with _new_folder(out) as folder:
@@ -194,8 +185,7 @@ def _size(folder: Path) -> int:
 @contextmanager
 def _new_folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` that is renamed to it when complete. Raises UserError if `out` exists."""
-    if out.exists():
-        raise UserError(f"--out {out} already exists: choose a new folder")
+    check_new(out)
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:

@@ -205,6 +205,7 @@ class _Run:
         self.step, self.tokens, self.skipped_steps = facts["step"], facts["tokens"], facts["skipped"]
         self.best_step, self.best_loss = facts["best_step"], facts["best_value"]
         self.validations_since_best, self.position = facts["worse"], facts["after"]
+        self.logger.progress.say(f"resuming from step {self.step} of {self.settings.max_steps}")
         self.logger.start(self.step, facts["losses"])
         return self.position
 

@@ -1,23 +1,18 @@
 """What a base predicts for masks, with and without language adapters: `fill_mask` and `lrl-adapt fill-mask`."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...recipes.languages import language_code
 from ...workspace.errors import UserError
-from ...workspace.home import workspace_folder
 from ...workspace.library_logs import quiet_libraries
 from ...workspace.progress import Progress
 from ...workspace.progress_bars import ProgressBars
 from ...workspace.text import clean_line
-from .find_adapters import NONE, newest_adapter
+from .choose_adapters import choose_adapters
 from .mask_models import Candidate, load_models
-from .texts import as_list, say_changes
-
-MASK = re.compile(r"<mask>|\[MASK\]|\{mask\}")
+from .texts import MASK, as_list, require_masks, say_changes
 
 
 @dataclass(frozen=True)
@@ -70,10 +65,8 @@ def fill_mask(
     """
     progress = progress or ProgressBars()
     distinct_texts = list(dict.fromkeys(as_list(texts)))
-    for text in distinct_texts:
-        if not MASK.search(text):
-            raise UserError(f"there is no mask in {text!r}: write <mask>, [MASK] or {{mask}} where a word is missing")
-    names = _adapters(adapters, base, workspace, language, progress)
+    require_masks(distinct_texts)
+    names = choose_adapters(adapters, base, workspace, language, progress)
     models = load_models(names, None if base is None else str(base), progress)
     predictions = [
         MaskPrediction(text, adapter, number, candidates)
@@ -90,21 +83,3 @@ def fill_mask(
     text_order = {text: place for place, text in enumerate(distinct_texts)}
     adapter_order = {name: place for place, name in enumerate(names)}
     return sorted(predictions, key=lambda one: (text_order[one.text], one.mask, adapter_order[one.adapter]))
-
-
-def _adapters(
-    adapters: str | Path | Sequence[str | Path] | None,
-    base: str | Path | None,
-    workspace: str | Path | None,
-    language: str | None,
-    progress: Progress,
-) -> list[str]:
-    """Distinct names of the adapters to compare; by default none and the newest in the workspace."""
-    if adapters:
-        names = [adapters] if isinstance(adapters, str | Path) else adapters
-        return list(dict.fromkeys(map(str, names)))
-    if base:
-        raise UserError("--base needs --adapter: add --adapter none for the base alone, or name adapters for it")
-    newest = newest_adapter(workspace_folder(workspace), language_code(language) if language else None)
-    progress.say(f"adapter: {newest}")
-    return [NONE, str(newest)]

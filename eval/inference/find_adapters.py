@@ -10,11 +10,9 @@ from ...training.adapters.files import CONFIG, read_config
 from ...training.base import load_masked_lm, load_tokenizer
 from ...workspace.artifacts import MANIFEST, read_manifest
 from ...workspace.errors import UserError
-from ..scores import BASE, is_control
+from ..scores import BASE
+from .choose_adapters import NONE, TASK_ADAPTER, holds_task
 
-TASK_ADAPTER = "task-adapter"
-TASK_FILE = "task.json"
-NONE = "none"
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
@@ -58,39 +56,6 @@ class TaskAdapter:
     """Longest input that it was trained on, in tokens."""
 
 
-def newest_scores(workspace: Path, task: str, language: str | None = None) -> Path:
-    """The newest score folder with a task adapter for this task, in this language (`swh_Latn`) if given.
-
-    Raises UserError where there is none.
-    """
-    tasks = {folder: _task_of(folder) for folder in _artifacts(workspace, "scores", language)}
-    matches = [folder for folder, name in tasks.items() if name == task]
-    if not matches:
-        where = f" in {language}" if language else ""
-        others = sorted({name for name in tasks.values() if name})
-        hint = f" (available: {', '.join(others)})" if others else ""
-        raise UserError(
-            f"{workspace} contains no task adapter for {task}{where}{hint}: run `lrl-adapt eval --task {task}` first, "
-            "or name a folder with --adapter"
-        )
-    return max(matches, key=_made_at)
-
-
-def newest_adapter(workspace: Path, language: str | None = None) -> Path:
-    """The newest language adapter, of this language (`swh_Latn`) if given; controls are left out.
-
-    Raises UserError where there is none.
-    """
-    artifacts = _artifacts(workspace, "adapters", language)
-    adapters = [folder for folder in artifacts if "control" not in read_manifest(folder)["section"]]
-    if not adapters:
-        where = f" for {language}" if language else ""
-        raise UserError(
-            f"{workspace} contains no language adapter{where}: run `lrl-adapt train` first, or name one with --adapter"
-        )
-    return max(adapters, key=_made_at)
-
-
 def find_task_adapter(
     folder: Path, *, task: str | None = None, language_adapter: str | None = None, base: str | None = None
 ) -> TaskAdapter:
@@ -125,7 +90,7 @@ def base_of_adapter(folder: Path) -> BaseReference:
     """
     if not folder.is_dir():
         raise UserError(f"no such folder: {folder}")
-    if _holds_task(folder) or _holds_task(folder / TASK_ADAPTER):
+    if holds_task(folder) or holds_task(folder / TASK_ADAPTER):
         raise UserError(
             f"{folder} is a task adapter, for `lrl-adapt predict`; expected a language adapter, as `lrl-adapt train` "
             "saves it under adapters/"
@@ -198,7 +163,7 @@ def _task_folder(folder: Path) -> Path:
     if not folder.is_dir():
         raise UserError(f"no such folder: {folder}")
     for candidate in (folder, folder / TASK_ADAPTER):
-        if _holds_task(candidate):
+        if holds_task(candidate):
             return candidate
     if (folder / CONFIG).is_file() or is_full_model(folder):
         raise UserError(
@@ -235,25 +200,3 @@ def _base(folder: Path, artifact: _Artifact) -> BaseReference:
     if not config.base_model_name_or_path:
         raise UserError(f"{folder} does not name its base: give it with --base")
     return BaseReference(config.base_model_name_or_path, config.revision)
-
-
-def _artifacts(workspace: Path, kind: str, language: str | None) -> list[Path]:
-    """Finished artifacts of a kind: folders with a manifest, without hidden ones."""
-    manifests = (workspace / kind).glob(f"{language or '[!.]*'}/[!.]*/{MANIFEST}")
-    return sorted(file.parent for file in manifests)
-
-
-def _task_of(scores: Path) -> str | None:
-    """The task that a score folder has an adapter for; None for one without, and for a control's."""
-    section = read_manifest(scores)["section"]
-    is_used = _holds_task(scores / TASK_ADAPTER) and not is_control(section["system"])
-    return section["task"] if is_used else None
-
-
-def _holds_task(folder: Path) -> bool:
-    return (folder / TASK_FILE).is_file()
-
-
-def _made_at(artifact: Path) -> tuple[str, int]:
-    """When it was made: the manifest's time in seconds, and the file's to order those made in one second."""
-    return read_manifest(artifact)["created"], (artifact / MANIFEST).stat().st_mtime_ns

@@ -4,12 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ...recipes.languages import language_code
-from ...workspace.errors import UserError
-from ...workspace.home import workspace_folder
 from ...workspace.progress import Progress
 from ...workspace.progress_bars import ProgressBars
-from .find_adapters import TaskAdapter, find_task_adapter, newest_scores
+from .choose_adapters import choose_scores
+from .find_adapters import TaskAdapter, find_task_adapter
 from .predictor import Prediction, load_predictor
 from .texts import as_list, say_changes
 
@@ -73,15 +71,8 @@ def choose_task_adapter(
     language: str | None = None,
 ) -> TaskAdapter:
     """The task adapter that the arguments of `predict` choose. Raises UserError where there is none."""
-    if adapter is None:
-        if task is None:
-            raise UserError(
-                "no task given: set --task to topic, sentiment, ner or your own task, or name a folder with --adapter"
-            )
-        code = language_code(language) if language else None
-        adapter = newest_scores(workspace_folder(workspace), task, code)
     return find_task_adapter(
-        Path(adapter),
+        choose_scores(task, adapter, workspace, language),
         task=task,
         language_adapter=None if language_adapter is None else str(language_adapter),
         base=None if base is None else str(base),

@@ -1,15 +1,26 @@
 """The texts that a caller passes, and what the rules for text changed in them."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
+from ...workspace.errors import UserError
 from ...workspace.progress import Progress
 from ...workspace.text import describe_changes
+
+MASK = re.compile(r"<mask>|\[MASK\]|\{mask\}")
 
 
 def as_list(texts: str | Iterable[str]) -> list[str]:
     """A list of the texts; a string is one text, not many of one letter."""
     return [texts] if isinstance(texts, str) else list(texts)
+
+
+def require_masks(texts: Iterable[str]) -> None:
+    """Raise a UserError for a text without a mask."""
+    for text in texts:
+        if not MASK.search(text):
+            raise UserError(f"there is no mask in {text!r}: write <mask>, [MASK] or {{mask}} where a word is missing")
 
 
 def say_changes(counts: Counter[str], progress: Progress) -> None:

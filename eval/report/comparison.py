@@ -49,7 +49,7 @@ def compare_systems(
     """
     results = [replace(result, baseline=baseline) for result in results]
     pairs = [(index, name) for index, result in enumerate(results) for name in result.systems]
-    for index, name in progress.track(pairs, f"compare with {baseline_name(baseline)}, comparisons", len(pairs)):
+    for index, name in progress.track(pairs, f"comparisons with {baseline_name(baseline)}", len(pairs)):
         results[index] = with_system(results[index], name, _compared(results[index], name))
     comparisons = {pair: comparison for pair in pairs if (comparison := results[pair[0]].systems[pair[1]].comparison)}
     p_values = {pair: comparison.p for pair, comparison in comparisons.items() if comparison.p is not None}

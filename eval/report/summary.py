@@ -19,8 +19,12 @@ Compared = tuple[TaskResult, str]  # a result and a system in it
 def summary(results: Sequence[TaskResult]) -> list[str]:
     """One sentence for each verdict on the results of one language and base.
 
+    Limited scores (`eval.limit`) are left out.
     If more than MAX_NAMED comparisons have one verdict, only their number and the largest change are given, by task.
     """
+    results = [result for result in results if not result.limit]
+    if not results:
+        return ["All scores are limited to a sample of the items (eval.limit): see the tables."]
     baseline = results[0].baseline
     no_baseline = f"without a score of {baseline_name(baseline)}"
     by_verdict: dict[str, list[Compared]] = defaultdict(list)

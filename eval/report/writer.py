@@ -42,7 +42,7 @@ def write_report(
 
     Only of `languages` (codes), if any are given. `baseline` is the system that all others are compared with; with
     `paper_scores` the paper's scores are shown beside yours. The report goes to `out`, by default to
-    `reports/LANGUAGE` in the workspace (`reports/all` for several languages), with "-against-BASELINE" appended if the
+    `reports/LANGUAGE` in the workspace (`reports/all` for several languages), with "-baseline-BASELINE" appended if the
     baseline is not the base. An earlier report there is replaced.
 
     Returns the page's path. Raises UserError if there are no scores, none of the baseline, one cannot be read, or `out`
@@ -89,7 +89,7 @@ def _name(runs: Sequence[Run], baseline: str) -> str:
     languages = {run.about.language for run in runs}
     code = next(iter(languages))
     name = code if len(languages) == 1 and re.fullmatch(r"\w+(-\w+)*", code) else "all"
-    return name if baseline == BASE else f"{name}-against-{file_name(baseline)}"
+    return name if baseline == BASE else f"{name}-baseline-{file_name(baseline)}"
 
 
 def _require_free(folder: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import typer
 from lrl_adapt import __version__
 from lrl_adapt.cli.app import app
-from lrl_adapt.eval.inference.find_adapters import newest_adapter
+from lrl_adapt.eval.inference.choose_adapters import newest_adapter
 from lrl_adapt.training.import_export import import_adapter
 
 from .. import tiny
@@ -125,6 +125,8 @@ def test_version() -> None:
         (["eval", "--transfer-from", "xx"], "--transfer-from xx: unknown language 'xx'"),
         (["prepare", "--language", "mlt"], "for mlt_Latn use another recipe, such as mbert"),
         (["prepare", "--workspace", "/proc/nothing"], "choose another --workspace"),
+        (["run", "--dry-run", "--workspace", "/proc/nothing"], "choose another --workspace"),
+        (["prepare", "--dry-run", "--workspace", "/proc/nothing"], "choose another --workspace"),
         (["train", "--adapter", "seqbn"], "--adapter seqbn: expected 'seq_bn', "),
         (["train", "--adapter", "none"], "nothing to train"),
         (["train"], "run `lrl-adapt prepare` with the same options first"),

@@ -1,6 +1,7 @@
 """--dry-run lists every step in order and as it is then done."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,12 @@ def test_every_step_is_listed_and_comes_to_be(folder: Path) -> None:
     )
 
 
-def test_the_resolved_recipe_comes_before_the_table(folder: Path) -> None:
+def test_the_table_has_folders_inside_the_workspace_and_no_recipe(folder: Path) -> None:
     shown = invoke("run", "quickstart", "--task", "mlm", "--dry-run")
-    assert shown.output.index("language: swh_Latn") < shown.output.index("Dry run: nothing was done")
     assert "to do" in shown.stdout
+    assert "lrl-adapt recipes show RECIPE --resolved" in shown.stdout
+    assert re.search("│ data/swh_Latn/corpus-[0-9a-f]{8} +│", shown.stdout)
+    assert "language: swh_Latn" not in shown.output
 
 
 def test_steps_that_runs_of_a_grid_share_are_listed_once(folder: Path) -> None:

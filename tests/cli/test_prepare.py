@@ -83,3 +83,14 @@ def test_the_fields_that_left_no_line_are_named(folder: Path) -> None:
     result = prepare()
     assert result.exit_code == 2
     assert "give more text, or drop less of it: too short 1 (corpus.min_characters)" in result.stderr
+
+
+def test_counts_of_zero_are_in_the_json_object_only(folder: Path) -> None:
+    (folder / "dump.csv.gz").write_bytes(edges(100))
+    recipe = RECIPE + "source: graph\ngraph: {conceptnet: dump.csv.gz, languages: own+pivot}\n"
+    (folder / "recipe.yaml").write_text(recipe)
+    shown = prepare().stdout
+    assert "rows 100" in shown
+    assert "malformed" not in shown
+    graph = json.loads(prepare("--json").stdout)["artifacts"][-1]
+    assert graph["facts"]["counts"]["malformed"] == 0

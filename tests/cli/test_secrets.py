@@ -54,7 +54,8 @@ def recipe(folder: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_commands_show_addresses_without_their_secrets(recipe: str, words: list[str], form: list[str]) -> None:
     shown = invoke(*words, *form)
     assert shown.exit_code == 0, shown.output
-    assert f"{recipe}/topic.csv" in shown.stdout + shown.stderr
+    if form or words[0] == "recipes":
+        assert f"{recipe}/topic.csv" in shown.stdout
     for secret in SECRETS:
         assert secret not in shown.stdout + shown.stderr
 

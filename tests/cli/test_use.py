@@ -1,6 +1,8 @@
 """`predict` and `fill-mask` as a user meets them: arguments, files, pipes, and what is said of mistakes."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,35 @@ def test_mistakes_are_told_in_one_line(words: list[str], piped: str | bytes, mes
     assert message in result.stderr
     assert result.stderr.splitlines()[-1].startswith("error: ")
     assert not result.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("predict x", "no task given"),
+        ("predict -t mlm x", "mlm has no task adapter; use lrl-adapt fill-mask"),
+        ("predict -t topik x", "contains no task adapter for topik (available: ner, topic)"),
+        ("predict -t ner -a nowhere x", "no such folder: nowhere"),
+        ("predict -t ner --language-adapter nowhere x", "no such folder: nowhere"),
+        ("predict -t ner --file nowhere.txt", "no such file: nowhere.txt"),
+        ("predict -t ner --out . x", "it already exists"),
+        ("fill-mask x", "there is no mask in 'x'"),
+        ("fill-mask --file nowhere.txt", "no such file: nowhere.txt"),
+        ("fill-mask [MASK] -a nowhere", "no such folder: nowhere"),
+        ("fill-mask [MASK] -l mlt", "no language adapter for mlt_Latn"),
+        ("import-adapter nowhere --base x --out y", "nowhere: no such folder"),
+        ("import-adapter . --base x --out .", "--out . already exists"),
+        ("export-adapter nowhere --out y", "nowhere: no such folder"),
+        ("export-adapter . --out .", "--out . already exists"),
+        ("export-adapter . --out y --format onnx", "choose one of adapterhub, merged, peft"),
+        ("export-adapter . --out y --bits 3", "choose one of 8, 4, 1"),
+        ("export-adapter . --out y --format adapterhub --name a/b", "use letters, digits"),
+    ],
+)
+def test_arguments_are_checked_before_torch_is_imported(command: str, message: str) -> None:
+    code = "import sys; sys.modules['torch'] = None; from lrl_adapt.cli.app import app; app(sys.argv[1:])"
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *command.split()], capture_output=True, text=True, check=False, input=""
+    )
+    assert message in ended.stderr
+    assert ended.returncode == 2

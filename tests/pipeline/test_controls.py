@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from lrl_adapt import pipeline
-from lrl_adapt.eval.inference.find_adapters import newest_adapter
+from lrl_adapt.eval.inference.choose_adapters import newest_adapter
 from lrl_adapt.recipes.loading import load_recipe, load_runs
 from lrl_adapt.training.wordpiece import train_tokenizer
 from lrl_adapt.workspace.progress import QUIET

@@ -35,6 +35,11 @@ def test_keywords_are_the_options_of_the_command_line(folder: Path) -> None:
     assert recipe == load_with_words("quickstart", words)
 
 
+def test_a_string_is_one_task(folder: Path) -> None:
+    assert load_recipe("quickstart", tasks="mlm").eval.tasks == ["mlm"]
+    assert load_recipes("quickstart", overrides={"eval.tasks": "ner"})[0].eval.tasks == ["ner"]
+
+
 def test_keywords_win_over_overrides_and_these_over_the_environment(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,6 +60,8 @@ def test_a_recipe_in_the_current_folder_comes_before_the_quickstart(folder: Path
     [
         ({"adapter": "lorra"}, "adapter='lorra': expected .* did you mean lora"),
         ({"language": "xx"}, "language='xx': unknown language"),
+        ({"tasks": "topik"}, r"^tasks='topik': the recipe has no task 'topik'; did you mean topic\?$"),
+        ({"overrides": {"eval.tasks": "topik"}}, r"^eval.tasks='topik': the recipe has no task 'topik'"),
         ({"tasks": ["topik"]}, r"tasks=\['topik'\]: the recipe has no task 'topik'; did you mean topic"),
         ({"overrides": {"training.max_stepz": 5}}, "training.max_stepz=5: unknown key; did you mean max_steps"),
         ({"overrides": {"training.max_steps": "many"}}, "training.max_steps='many': expected a whole number"),

@@ -13,6 +13,8 @@ from lrl_adapt.training.checkpoint import Checkpoints
 from lrl_adapt.training.loop import MAX_SKIPPED_STEPS, LoopSettings, Stopped, fit
 from lrl_adapt.training.metrics_logger import MetricsLogger
 from lrl_adapt.workspace.errors import UserError
+from lrl_adapt.workspace.progress import QUIET
+from lrl_adapt.workspace.progress_bars import ProgressBars
 from torch import Tensor, nn
 
 TRUE = torch.tensor([1.0, -2.0, 0.5, 3.0])
@@ -51,10 +53,13 @@ def schedule(**changes) -> LoopSettings:
     return LoopSettings(**{**settings, "max_grad_norm": 10.0, "eval_steps": 50, "logging_steps": 10, **changes})
 
 
-def run(model: Linear, plan: LoopSettings, feed=None, values=None, folder: Path | None = None) -> tuple:
+def run(model: Linear, plan: LoopSettings, feed=None, values=None, folder: Path | None = None, progress=QUIET) -> tuple:
     entries: list[dict] = []
     logger = MetricsLogger(
-        plan.max_steps, plan.logging_steps, track=lambda facts, step: entries.append({**facts, "step": step})
+        plan.max_steps,
+        plan.logging_steps,
+        track=lambda facts, step: entries.append({**facts, "step": step}),
+        progress=progress,
     )
     values = values or (lambda: float(((model.weight.detach() - TRUE) ** 2).sum()))
     checkpoints = Checkpoints(folder, save_steps=10, save_total_limit=2) if folder else None
@@ -130,6 +135,13 @@ def test_too_many_of_them_stop_the_run_with_advice() -> None:
         UserError, match=rf"{MAX_SKIPPED_STEPS} steps .* the last one {MAX_SKIPPED_STEPS}: lower training.learning"
     ):
         run(Linear(), schedule(), Points(bad=range(1000)))
+
+
+def test_a_resumed_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(Linear(), schedule(max_steps=25), folder=tmp_path, progress=ProgressBars())
+    assert "resuming" not in capsys.readouterr().err
+    run(Linear(), schedule(max_steps=40), folder=tmp_path, progress=ProgressBars())
+    assert capsys.readouterr().err.count("resuming from step 20 of 40\n") == 1
 
 
 @pytest.mark.parametrize("moment", [1, 25, 50, 199])

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from lrl_adapt.eval.inference.find_adapters import find_task_adapter, newest_scores
+from lrl_adapt.eval.inference.choose_adapters import newest_scores
+from lrl_adapt.eval.inference.find_adapters import find_task_adapter
 from lrl_adapt.eval.inference.predictor import load_predictor
 from lrl_adapt.eval.measurements import folder_hashes
 from lrl_adapt.training.adapters import load_adapter

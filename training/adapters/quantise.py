@@ -18,9 +18,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ...workspace.errors import UserError
+from ..conversion_checks import BITS
 
 QUANTISED = "adapter_quantised.safetensors"
-BITS = (8, 4, 1)  # any divisor of 8 works: codes are packed into whole bytes
 ITERATIONS = 500  # of Lloyd's algorithm
 TAIL = 40.0  # standard deviations: beyond, the density of N(0, 1) is 0 in double precision
 

@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import pytest
 import torch
+from lrl_adapt.eval.inference.choose_adapters import newest_adapter
 from lrl_adapt.eval.inference.fill_mask import MaskPrediction, fill_mask
-from lrl_adapt.eval.inference.find_adapters import BaseReference, newest_adapter
+from lrl_adapt.eval.inference.find_adapters import BaseReference
 from lrl_adapt.training.adapters import load_adapter
 from lrl_adapt.training.base import load_masked_lm, load_tokenizer
 from lrl_adapt.workspace.artifacts import Artifact

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas
 import pytest
 import torch
+from lrl_adapt.eval.inference.choose_adapters import newest_adapter
 from lrl_adapt.eval.inference.fill_mask import fill_mask
-from lrl_adapt.eval.inference.find_adapters import newest_adapter
 from lrl_adapt.eval.inference.load_adapter import load_adapter
 from lrl_adapt.eval.inference.predict import predict
 from lrl_adapt.training.adapters import load_adapter as put_adapter_on

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from lrl_adapt.eval.inference.find_adapters import find_task_adapter, newest_adapter, newest_scores, other_base
+from lrl_adapt.eval.inference.choose_adapters import newest_adapter, newest_scores
+from lrl_adapt.eval.inference.find_adapters import find_task_adapter, other_base
 from lrl_adapt.eval.inference.predictor import Predictor, load_predictor
 from lrl_adapt.training.task_adapter import Example, load_task, predict
 from lrl_adapt.workspace.errors import UserError
@@ -178,8 +179,10 @@ def test_the_newest_finished_scores_of_the_task_are_taken(workspace: Path) -> No
     unfinished = shutil.copytree(first, first.with_name("topic-unfinished"))
     (unfinished / "manifest.json").unlink()
     assert newest_scores(workspace, "topic") == later
-    with pytest.raises(UserError, match=r"no task adapter for mlm in mlt_Latn: run `lrl-adapt eval --task mlm`"):
-        newest_scores(workspace, "mlm", "mlt_Latn")
+    with pytest.raises(UserError, match=r"no task adapter for ner in mlt_Latn: run `lrl-adapt eval --task ner`"):
+        newest_scores(workspace, "ner", "mlt_Latn")
+    with pytest.raises(UserError, match=r"^mlm has no task adapter; use lrl-adapt fill-mask$"):
+        newest_scores(workspace, "mlm")
     with pytest.raises(UserError, match="available: ner, pos, sentiment, topic"):
         newest_scores(workspace, "nerr")
 

@@ -9,6 +9,7 @@ from lrl_adapt.cli.evaluate import show_scores
 from lrl_adapt.eval.report.comparison import compare_runs
 from lrl_adapt.eval.report.pretraining_size import pretraining_size
 from lrl_adapt.eval.report.runs import gather_runs
+from lrl_adapt.eval.report.summary import summary
 from lrl_adapt.eval.report.tables import make_tables
 from lrl_adapt.eval.report.writer import write_report
 
@@ -35,6 +36,19 @@ def test_limited_scores_leave_the_p_values_of_full_ones_as_they_are(tmp_path: Pa
     full, limited = compare_runs(gather_runs([tmp_path])).results
     assert full == before
     assert set(limited.systems) == {"base", ADAPTER, "lora/text"}
+
+
+def test_the_summary_leaves_limited_scores_out(tmp_path: Path) -> None:
+    for system, right in (("base", 0.5), (ADAPTER, 0.9)):
+        add_topic(tmp_path, system, right, limit=50)
+    assert summary(compare_runs(gather_runs([tmp_path])).results) == [
+        "All scores are limited to a sample of the items (eval.limit): see the tables."
+    ]
+    for system, right in (("base", 0.5), (ADAPTER, 0.6)):
+        add_topic(tmp_path, system, right)
+    sentences = summary(compare_runs(gather_runs([tmp_path])).results)
+    assert "topic" in " ".join(sentences)
+    assert "limited" not in " ".join(sentences)
 
 
 def test_means_and_correlations_leave_limited_scores_out(tmp_path: Path) -> None:

@@ -78,10 +78,11 @@ def test_several_languages_go_to_all(tmp_path: Path) -> None:
 
 def test_against_another_system(tmp_path: Path) -> None:
     path = write_report(small(tmp_path), baseline="seq_bn/text")
-    assert path.parent == tmp_path / "reports" / "swh_Latn-against-seq_bn-text"
+    assert path.parent == tmp_path / "reports" / "swh_Latn-baseline-seq_bn-text"
     text = text_of(path.read_text(encoding="utf-8"))
     assert "base, compared with seq_bn/text. Worse: masked language modelling (401.9 → 812.3, +102.1 %)." in text
     assert "Changes are against seq_bn/text" in text
+    assert "so an interval may exclude 0" in text
     lines = (path.parent / "comparisons.csv").read_text(encoding="utf-8").splitlines()
     assert lines[1].startswith("swh_Latn,xlm-r,mlm,base,seq_bn/text,pseudo_perplexity,,401.9,812.3,")
     assert "bold: better than seq\\_bn/text by" in (path.parent / "scores.tex").read_text(encoding="utf-8")
