@@ -4,7 +4,7 @@
     LRL_DATA=~/data python benchmarks/corpus.py --pages   # lines of the same files joined to web-page length
 
 Reads every file of $LRL_DATA/text in turn until --megabytes are reached; from the second time on with the words of each
-line in another order, so that they are no near duplicates.
+line in another order, so that they are no near-duplicates.
 """
 
 import argparse
@@ -64,7 +64,7 @@ def write_text(data: Path, path: Path, wanted: int, *, pages: bool) -> int:
         while size < wanted:
             for source in files:
                 lines = gzip.decompress(source.read_bytes()).decode().splitlines()
-                if turn:  # words in another order: no near duplicates of the first turn
+                if turn:  # words in another order: no near-duplicates of the first turn
                     lines = [" ".join(line.split()[turn % 7 :: 2] + line.split()[::2]) for line in lines]
                 if pages:
                     groups = ["\n".join(lines[start : start + 40]) for start in range(0, len(lines), 40)]

@@ -83,7 +83,7 @@ def by_group(table: list[Row]) -> list[str]:
             ratios = [float(row["value"]) / float(row["baseline_value"]) for row in in_group]
             each = sorted(100 * (ratio - 1) for ratio in ratios)
             mean = 100 * (exp(fmean(map(log, ratios))) - 1)
-            cells.append(f"{signed(mean)} % ({signed(each[0])} to {signed(each[-1])})")
+            cells.append(f"{signed(mean)}% ({signed(each[0])} to {signed(each[-1])})")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 

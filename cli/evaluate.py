@@ -168,7 +168,7 @@ def _show_language(terminal: Terminal, language: str, rows: Sequence[Any]) -> No
         table.append((named, *cells, *changes))
     columns = ("task", *systems, *(f"change with {system}" for system in adapted))
     confidence = format_percent(CONFIDENCE, 0)
-    terminal.table(f"Scores in {language}, with {confidence} % intervals", columns, table)
+    terminal.table(f"Scores in {language}, with {confidence}% intervals", columns, table)
 
 
 def _lines(*parts: str | None) -> str:

@@ -26,7 +26,7 @@ EPILOG = examples(
     'lrl-adapt fill-mask --adapter my-swahili --json "Habari ya <mask> na <mask>"',
 )
 
-SMALL = 0.001  # smaller probabilities would be shown as 0.0 %
+SMALL = 0.001  # smaller probabilities would be shown as 0.0%
 
 
 def fill_mask_cmd(  # noqa: PLR0913, PLR0917
@@ -91,7 +91,7 @@ def _show(terminal: Terminal, predictions: "Iterable[MaskPrediction]") -> None:
 
 
 def _percent(probability: float) -> str:
-    """A probability in percent: one decimal, below 0.1 % two significant digits."""
+    """A probability in percent: one decimal, below 0.1% two significant digits."""
     return f"{format_percent(probability) if probability >= SMALL else format_significant(100 * probability)}%"
 
 

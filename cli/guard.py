@@ -1,6 +1,7 @@
 """How errors are shown: one line and an exit code, and with --debug a traceback."""
 
 import functools
+import inspect
 import os
 import sys
 import time
@@ -40,7 +41,14 @@ def guarded(command: F) -> F:
             _report(error, debug=bool(kwargs.get("debug")))
             raise typer.Exit(exit_code_of(error)) from None
 
+    wrapper.__doc__ = _joined_lines(command)
     return wrapper  # type: ignore[return-value]
+
+
+def _joined_lines(command: Callable[..., None]) -> str:
+    """The docstring with each paragraph on one line, as rich keeps the line breaks of the source."""
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _report(error: Exception, *, debug: bool) -> None:

@@ -36,12 +36,20 @@ def split_commas(values: list[str] | None) -> list[str] | None:
     return [part.strip() for value in values or [] for part in value.split(",") if part.strip()] or None
 
 
+class RenamedOptionError(typer.BadParameter):
+    """A usage error that is shown without "Invalid value for"."""
+
+    def format_message(self) -> str:
+        """The message alone."""
+        return self.message
+
+
 def renamed_option(old: str, new: str) -> Any:
     """A hidden option, the former name of another one, that ends in a usage error with the new name."""
 
     def refuse(value: str | None) -> None:
         if value is not None:
-            raise typer.BadParameter(f"renamed to {new}")
+            raise RenamedOptionError(f"{old} is now called {new}")
 
     return typer.Option(old, callback=refuse, hidden=True)
 
@@ -92,7 +100,8 @@ Limit = Annotated[
     typer.Option(
         "--limit",
         min=1,
-        help="For a quick look, score at most N items per task; such scores are marked as not comparable.",
+        help="For a quick look, score at most N items per task; such scores are marked as not comparable. "
+        "Training of task adapters still takes its full time.",
         metavar="N",
         show_default=False,
     ),

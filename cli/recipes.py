@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -58,14 +59,14 @@ def show_cmd(
 @app.command("copy", epilog=examples("lrl-adapt recipes copy quickstart my.yaml --force"))
 @guarded
 def copy_cmd(
-    recipe: Annotated[str, typer.Argument(help="Recipe file or bundled name.")],
-    target: Annotated[Path, typer.Argument(help="File to write.")] = Path("recipe.yaml"),
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Recipe file or bundled name.")],
+    target: Annotated[Path, typer.Argument(metavar="[FILE]", help="File or folder to write to.")] = Path("recipe.yaml"),
     language: options.Language = None,
     force: Force = False,
     debug: options.Debug = False,
 ) -> None:
     """Copy a recipe for editing, with the JSON schema that editors use for completion and checks."""
-    from ..recipes.loading import find_recipe
+    from ..recipes.loading import DEFAULT_NAME, bundled_recipes, find_recipe
     from ..recipes.schema import json_schema
     from ..workspace.errors import UserError
 
@@ -77,6 +78,7 @@ def copy_cmd(
     lines = source.read_text(encoding="utf-8").split("\n")
     if lines[0].startswith(EDITOR_LINE):
         lines[0] = f"{EDITOR_LINE}{SCHEMA_FILE}"
+    lines = [_with_commands_for(line, target) for line in lines]
     code = options.language_code(language)
     language_lines = [index for index, line in enumerate(lines) if re.match(r"language:\s", line)]
     if code and language_lines:
@@ -87,7 +89,7 @@ def copy_cmd(
     target.write_text("\n".join(lines), encoding="utf-8")
     (target.parent / SCHEMA_FILE).write_text(json_schema(), encoding="utf-8")
     typer.echo(target)
-    if code is None and language_lines:
+    if code is None and language_lines and source != bundled_recipes()[DEFAULT_NAME]:  # whose data are Swahili only
         typer.echo(f"note: {lines[language_lines[0]].partition('#')[0].strip()}; change it to your language", err=True)
 
 
@@ -127,7 +129,21 @@ def check_cmd(
         typer.echo(json.dumps({"recipe": runs[0].name, "ok": True}))
         return
     for run in runs:
-        typer.echo(f"{run.name}: valid ({run.language}, {run.run_name})")
+        typer.echo(f"{recipe or _default_reference()}: valid ({run.language}, {run.run_name})")
+
+
+def _default_reference() -> str:
+    """The recipe that commands use if none is given."""
+    from ..recipes.loading import DEFAULT_FILE, DEFAULT_NAME
+
+    return str(DEFAULT_FILE) if DEFAULT_FILE.is_file() else DEFAULT_NAME
+
+
+def _with_commands_for(line: str, target: Path) -> str:
+    """A line of a recipe's header; its example commands name the copy."""
+    if not line.startswith(("# Launch:", "# Override:")):
+        return line
+    return re.sub(r"(lrl-adapt \w+) [^-\s]\S*", lambda match: f"{match[1]} {shlex.quote(str(target))}", line)
 
 
 def _summary(path: Path) -> str:

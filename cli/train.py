@@ -1,6 +1,6 @@
 """`lrl-adapt train`: a language adapter by masked language modelling."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,7 +34,10 @@ def train_cmd(  # noqa: PLR0913, PLR0917
     gpus: options.Gpus = None,
     cpu: options.Cpu = False,
     resume: options.Resume = "auto",
-    dry_run: options.DryRun = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show the steps and estimate time and memory from a few training steps."),
+    ] = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:

@@ -90,14 +90,14 @@ def _megabytes(size: int) -> str:
 def _rules(corpus: Corpus, language: Language) -> list[str]:
     """What the filters mean, with the recipe's numbers."""
     near = (
-        "Near duplicate: similar in its character 5-grams to another line (MinHash; 93 % of the pairs with a "
+        "Near-duplicate: similar in its character 5-grams to another line (MinHash; 93% of the pairs with a "
         "Jaccard similarity of 0.8 are found)."
         if corpus.drop_near_duplicates
-        else "Near duplicates were kept."
+        else "Near-duplicates were kept."
     )
     task = (
         "In a task: equal to a text of the recipe's tasks in any split, or to a part of one"
-        f"{', or a near duplicate of it' if corpus.drop_near_duplicates else ''}."
+        f"{', or a near-duplicate of it' if corpus.drop_near_duplicates else ''}."
         if corpus.drop_task_lines
         else "Lines that occur in the tasks were kept."
     )

@@ -58,7 +58,7 @@ class Cleaned:
     """`LineFeatures.key` of each line."""
     bands: Array
     signatures: Array
-    """Both of `near_hashes`; without rows where near duplicates are kept."""
+    """Both of `near_hashes`; without rows where near-duplicates are kept."""
     digests: Array
     """SHA-256 of each page's id, uint8 (pages, 32)."""
     files: Array

@@ -9,7 +9,7 @@ from .code_points import Array
 from .disk_array import PART, DiskArray
 from .minhash import BANDS, PERMUTATIONS
 
-# Share of equal signature values from which on two lines are near duplicates. It goes with BANDS and ROWS: see the head
+# Share of equal signature values from which on two lines are near-duplicates. It goes with BANDS and ROWS: see the head
 # of minhash.py. Raise `CACHE_VERSION` in prepare.py with it.
 SIMILARITY = 0.7
 PAIRS = 1_000_000  # pairs whose signatures are compared at once: 128 MB
@@ -20,8 +20,8 @@ class DuplicateIndex:
     """Hashes of lines in the order they were added, in `folder`. The first lines may come from the recipe's tasks.
 
     Near-duplicates are lines whose signatures agree in SIMILARITY of their values with those of the first line of a
-    band that they share. With the numbers of `minhash` a pair of Jaccard similarity 0.9 is found in 99.9 % of the
-    cases, of 0.8 in 93 %, of 0.7 in 39 %, of 0.6 in 2 %, of 0.5 hardly ever; a little less often in large groups of
+    band that they share. With the numbers of `minhash` a pair of Jaccard similarity 0.9 is found in 99.9% of the
+    cases, of 0.8 in 93%, of 0.7 in 39%, of 0.6 in 2%, of 0.5 hardly ever; a little less often in large groups of
     similar lines, where the first line of the band is another one.
     """
 
@@ -68,7 +68,7 @@ class DuplicateIndex:
         return verdicts
 
     def near_duplicates(self, alive: Array) -> Array:
-        """The same for near duplicates; each line of a band is compared with the one of lowest rank in it alone."""
+        """The same for near-duplicates; each line of a band is compared with the one of lowest rank in it alone."""
         verdicts = numpy.zeros(self.lines, dtype=numpy.uint8)
         waiting: list[Array] = []
         for column in self._bands:

@@ -44,7 +44,9 @@ def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     given = {} if corpus.files else {"glotcc": corpus.glotcc, "revision": corpus.revision}
     inputs: dict[str, Callable[[], Any]] = {}
     if corpus.files:
-        inputs["files"] = lambda: [f"{_format(path)} {file_hash(path)}" for path in expand_files(corpus.files)]
+        inputs["files"] = lambda: [
+            f"{_format(path)} {file_hash(path)}" for path in expand_files(corpus.files, "corpus.files")
+        ]
     if corpus.drop_task_lines:
         inputs["tasks"] = lambda: task_inputs(recipe.eval)
     root, sources = workspace / "data" / recipe.language, local_names(corpus.files)

@@ -78,7 +78,7 @@ def find_files(corpus: Corpus, language: str, progress: Progress = QUIET) -> Cor
         for folder, endings in unread_files(corpus.files).items():
             counts = ", ".join(f"{count} {ending}" for ending, count in endings.items())
             progress.say(f"{folder}: {endings.total()} files not read ({counts})")
-        return CorpusFiles(corpus, local=expand_files(corpus.files))
+        return CorpusFiles(corpus, local=expand_files(corpus.files, "corpus.files"))
     shards = glotcc_shards(corpus, language)
     if not COMMIT.fullmatch(corpus.revision):
         progress.say(f"{corpus.glotcc}: {corpus.revision} is at {shards.commit}; set corpus.revision to pin it")

@@ -24,7 +24,7 @@ REASONS = {
     Outcome.NOT_SAMPLED: NOT_SAMPLED,
     Outcome.IN_TASK: "in a task",
     Outcome.DUPLICATE: "duplicate",
-    Outcome.NEAR_DUPLICATE: "near duplicate",
+    Outcome.NEAR_DUPLICATE: "near-duplicate",
     Outcome.OVER_CAP: "over the cap",
 }
 FIELDS = {  # of `corpus`, by reason; None: nothing to set

@@ -25,7 +25,7 @@ SCHEMA = pyarrow.schema(
     {"split": pyarrow.int8(), "document": pyarrow.string(), "text": pyarrow.string(), "size": pyarrow.uint32()}
 )
 NAME_DIGITS = 16  # hexadecimal digits of a document's name
-# The split's index by the first byte of a document's digest. A whole byte has no room for 80 and 10 %: 205 of its 256
+# The split's index by the first byte of a document's digest. A whole byte has no room for 80 and 10%: 205 of its 256
 # values are train, 26 validation, 25 test.
 SPLIT_OF_BYTE = numpy.array(
     [SPLITS.index(split_of(byte / 256, CORPUS_BOUNDS)) for byte in range(256)], dtype=numpy.int8

@@ -21,7 +21,7 @@ METRIC_NAMES = {
     "pseudo_perplexity_median": "pseudo-perplexity, median sentence",
     "bits_per_character_l2r": "left-to-right bits per character",
     "unknown_share": "unknown tokens",
-    "macro_f1": "macro F1",
+    "macro_f1": "macro-F1",
     "entity_f1": "entity F1",
 }
 
@@ -42,7 +42,7 @@ def metric_name(metric: str) -> str:
 
 
 def metric_with_direction(metric: str) -> str:
-    """A metric with its unit or direction: "macro F1, %", "pseudo-perplexity, lower is better"."""
+    """A metric with its unit or direction: "macro-F1, %", "pseudo-perplexity, lower is better"."""
     return f"{metric_name(metric)}, {'lower is better' if lower_is_better(metric) else '%'}"
 
 
@@ -68,10 +68,10 @@ def format_value_interval(interval: tuple[float, float] | None, metric: str) -> 
 
 
 def format_change(change: float | None, metric: str, unit: str = " points") -> str:
-    """A change with its sign and unit: "−50.5 %" where lower is better, else "+1.8 points"; empty for None."""
+    """A change with its sign and unit: "−50.5%" where lower is better, else "+1.8 points"; empty for None."""
     if change is None or not math.isfinite(change):
         return ""
-    return format_signed(change) + (" %" if lower_is_better(metric) else unit)
+    return format_signed(change) + ("%" if lower_is_better(metric) else unit)
 
 
 def format_change_interval(interval: tuple[float, float] | None) -> str:

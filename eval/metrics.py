@@ -42,7 +42,7 @@ class Metric:
         return float(self.from_sums(self.statistics.sum(0)))
 
     def interval(self, seed: int = 0) -> tuple[float, float]:
-        """95 % percentile bootstrap interval over the items (Efron 1979)."""
+        """95% percentile bootstrap interval over the items (Efron 1979)."""
         batches = resample_counts(len(self.statistics), RESAMPLES, seed)
         return percentile_interval(np.concatenate([self.from_sums(counts @ self.statistics) for counts in batches]))
 
@@ -58,7 +58,7 @@ def resample_counts(items: int, resamples: int, seed: int) -> Iterator[np.ndarra
 
 
 def percentile_interval(values: np.ndarray) -> tuple[float, float]:
-    """The middle 95 % (`CONFIDENCE`) of `values`."""
+    """The middle 95% (`CONFIDENCE`) of `values`."""
     low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 

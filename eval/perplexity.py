@@ -82,7 +82,7 @@ def perplexity_metrics(scores: Sequence[SentenceScore]) -> list[Metric]:
 
 
 def median_perplexity(scores: Sequence[SentenceScore], seed: int = 0) -> tuple[float, tuple[float, float]]:
-    """Median over sentences of their pseudo-perplexity (no special tokens), and its 95 % bootstrap interval.
+    """Median over sentences of their pseudo-perplexity (no special tokens), and its 95% bootstrap interval.
 
     A median is no function of sums, so the sentences' values are resampled instead of their statistics.
     """

@@ -46,7 +46,7 @@ def score_sentences(
     """Score sentences, in their order; `batch_tokens` is the number of tokens (with padding) in one forward pass.
 
     Without `within_word_l2r` only the first variant is computed. Runs in the model's own precision. Pass it in fp32:
-    bf16 changes pseudo-perplexity by up to 2 %.
+    bf16 changes pseudo-perplexity by up to 2%.
     """
     encoded = tokenizer(
         list(sentences),

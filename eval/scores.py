@@ -19,7 +19,7 @@ _REMEDY = "if `lrl-adapt eval` wrote it, delete its folder and run eval again"
 
 @dataclass(frozen=True)
 class Score:
-    """One value of a metric; `system` is "base" or an adapter's type/source, `interval` the 95 % interval.
+    """One value of a metric; `system` is "base" or an adapter's type/source, `interval` the 95% interval.
 
     `transfer_from` is the language that the task was trained on, if it is not `language` (zero-shot transfer).
     `limit` is the value of `eval.limit` that the test items were reduced to: not comparable with a full score.

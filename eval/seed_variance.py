@@ -43,7 +43,7 @@ class Estimate:
     degrees_of_freedom: float
 
     def interval(self) -> tuple[float, float]:
-        """95 % interval (`CONFIDENCE`) by Student's t."""
+        """95% interval (`CONFIDENCE`) by Student's t."""
         from scipy.special import stdtrit  # scipy takes longer to import than the rest of a report
 
         half_width = float(stdtrit(self.degrees_of_freedom, (1 + CONFIDENCE) / 2)) * self.standard_error

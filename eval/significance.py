@@ -27,7 +27,7 @@ from .scores import SCORES_FILE
 from .seed_variance import MIN_SEEDS, difference_over_seeds, mean_over_seeds
 
 PERMUTATIONS = 20_000  # the smallest p is 1/20,001: below 0.05 even after Holm over 1,000 comparisons
-ENOUGH_EXTREME = 400  # differences as large as the observed one: p then has a relative standard error of 1/√400 = 5 %
+ENOUGH_EXTREME = 400  # differences as large as the observed one: p then has a relative standard error of 1/√400 = 5%
 MIN_LANGUAGES = 6  # with five differences, all of one sign, Wilcoxon's p cannot be below 0.0625
 ITEMS, SEEDS_AND_ITEMS = "items", "seeds and items"  # what an interval covers
 
@@ -36,10 +36,10 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Comparison:
-    """A system compared with a baseline: `difference` of the metric, its 95 % `interval`, and `p` (not corrected).
+    """A system compared with a baseline: `difference` of the metric, its 95% `interval`, and `p` (not corrected).
 
     `p` is None if a system of a trained task has one seed: `covers`, what the interval covers, is then the items.
-    `relative` is the 95 % interval of the difference as a share of the baseline's value, which is resampled with it;
+    `relative` is the 95% interval of the difference as a share of the baseline's value, which is resampled with it;
     None for metrics of which a larger value is better.
     """
 
@@ -70,7 +70,7 @@ def compare_folders(task: str, metric: str, baseline: Sequence[Path], system: Se
 
 
 def interval_over_seeds(task: str, metric: str, folders: Sequence[Path]) -> tuple[float, float] | None:
-    """95 % interval over seeds and items of a system's mean.
+    """95% interval over seeds and items of a system's mean.
 
     None without predictions of several seeds on the same items. Metrics of trained tasks are shares, so the interval
     is cut off at 0 and 1.

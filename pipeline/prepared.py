@@ -94,7 +94,7 @@ def _empty_splits(artifact: Artifact, recipe: Recipe, sizes: dict[str, int], emp
     held = "only 1 document" if documents == 1 else f"{documents} documents"
     reasons = left_out(facts.get("pages", {}), facts.get("counts", {}))
     return (
-        f"{problem}: whole documents go to one split (80, 10 and 10 %), and this text has {held}; give 50 or more "
+        f"{problem}: whole documents go to one split (80, 10 and 10%), and this text has {held}; give 50 or more "
         "(each line of a txt file is one, each row of a csv, tsv, jsonl or parquet file)"
         + (f", or drop less: {reasons}" if reasons else "")
     )

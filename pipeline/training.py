@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from ..recipes.loading import bundled_recipes
 from ..recipes.schema import Recipe
 from ..training import launch
 from ..workspace.artifacts import Artifact, Prepared
@@ -96,12 +97,20 @@ def require(artifacts: list[Artifact], command: str, recipe: Recipe) -> None:
     """Raise a UserError that names the command to run first, unless all artifacts are finished."""
     missing = [artifact for artifact in artifacts if not artifact.exists]
     if missing:
-        names = ", ".join(str(artifact.folder) for artifact in missing)
-        hint = "; note: changing the data of eval also changes the corpus, which does not contain their lines"
-        raise UserError(
-            f"{names}: not finished yet; run `lrl-adapt {command}` with the same options first (recipe {recipe.name})"
-            + (hint if any(artifact.kind == "corpus" for artifact in missing) else "")
+        kinds = list(dict.fromkeys(artifact.kind for artifact in missing))
+        bundled = recipe.name in bundled_recipes()
+        advice = (
+            f"first run `lrl-adapt {command} {recipe.name}` with the same options."
+            if bundled
+            else f"first run `lrl-adapt {command}` with the same recipe and options."
         )
+        if "corpus" in kinds:
+            advice += (
+                " (Changing the task data under eval also changes the corpus, because task sentences are removed from "
+                "it.)"
+            )
+        verb = "does" if len(kinds) == 1 else "do"
+        raise UserError(f"{' and '.join(kinds)} for {recipe.language} {verb} not exist yet: {advice}")
 
 
 @quiet_libraries()

@@ -48,7 +48,7 @@ class PseudoPerplexity(Section):
         f"{GPU_BATCH_TOKENS:,} on a GPU.",
     )
     precision: Literal["fp32", "bf16"] = Field(
-        default="fp32", description="bf16 is faster on a GPU and changes the score by up to 2 %."
+        default="fp32", description="bf16 is faster on a GPU and changes the score by up to 2%."
     )
 
     def batch_tokens_on(self, device: str) -> int:
@@ -84,7 +84,7 @@ class Task(Section):
         description="Validation file for eval.transfer_from; null: validation, with the codes of that language.",
     )
     file: Alternatives | None = Field(
-        default=None, description="One file instead of three, split 70/10/20 % by a hash of each text."
+        default=None, description="One file instead of three, split 70/10/20% by a hash of each text."
     )
     where: dict[Text, Text] = Field(
         default={}, description="Keep only rows with these values in these columns: {Maltese: '1'}."

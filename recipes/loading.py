@@ -188,7 +188,7 @@ def check_files(recipe: Recipe, finished: Collection[str] = ()) -> None:
         locations = value if isinstance(value, list) else [value]
         absent = [location for location in locations if not _may_exist(location, dotted)]
         if key in LISTS or len(absent) == len(locations):
-            missing += [f"  {dotted}: no such file: {location}" for location in absent]
+            missing += [f"  {dotted}: no such file or folder: {location}" for location in absent]
     if missing:
         raise UserError(f"{recipe.name}: files are missing\n" + "\n".join(missing))
 

@@ -161,7 +161,7 @@ def _base(base: Base, name: str) -> Source:
 
 def _corpus(corpus: Corpus, language: str) -> Source:
     if corpus.files:
-        files = expand_files(corpus.files)
+        files = expand_files(corpus.files, "corpus.files")
         place = ", ".join(corpus.files)
         return Source("corpus", place, "local", sum(file.stat().st_size for file in files))
     listing = glotcc_shards(corpus, language)

@@ -358,7 +358,10 @@ class Recipe(Section):
         if self.source != "text" and self.graph is None:
             raise ValueError(f"source: {self.source} needs a graph section")
         if self.source == "fusion" and self.adapter.type not in FUSED_TYPES:
-            raise ValueError(f"source: fusion fuses {', '.join(FUSED_TYPES)}; {self.adapter.type} cannot be fused")
+            *first, last = FUSED_TYPES
+            raise ValueError(
+                f"source: fusion works only with {', '.join(first)} and {last}, not with {self.adapter.type}"
+            )
         return self
 
 

@@ -14,9 +14,9 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 # Where the validation split and where the test split begin. Raise `CACHE_VERSION` in corpora/prepare.py or
 # graphs/prepare.py with the first two, so that data split otherwise are not reused.
-CORPUS_BOUNDS = (0.8, 0.9)  # 80 % train, 10 % validation, 10 % test
+CORPUS_BOUNDS = (0.8, 0.9)  # 80% train, 10% validation, 10% test
 GRAPH_BOUNDS = (0.8, 0.9)  # in tenths: the fraction of a pair of terms is one decimal digit
-TASK_BOUNDS = (0.7, 0.8)  # a task of one file: 70 % train, 10 % validation, 20 % test, since it is small
+TASK_BOUNDS = (0.7, 0.8)  # a task of one file: 70% train, 10% validation, 20% test, since it is small
 
 
 def split_of(fraction: float, bounds: tuple[float, float]) -> Split:

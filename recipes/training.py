@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 from .field_types import Count, Rate, Section, Seed, at_default
 
 Precision = Literal["auto", "fp32", "bf16"]
+Pooling = Literal["first", "mean"]
 LrSchedulerType = Literal["linear", "cosine", "constant_with_warmup"]  # names of transformers' SchedulerType
 CPU_DEVICE_TOKENS = 4096  # a CPU is no faster with more, and out-of-memory cannot be caught there
 
@@ -18,8 +19,8 @@ _MACHINE = (
     "gradient_checkpointing",
     "report_to",
 )
-_NEWER = ("validation_batch_tokens",)
-_NEWER_OF_TASKS = ("lr_scheduler_type", "max_grad_norm", "dropout")
+_NEWER = ("validation_batch_tokens", "anchor")
+_NEWER_OF_TASKS = ("lr_scheduler_type", "max_grad_norm", "dropout", "pooling")
 
 
 def _above_zero(value: Any) -> Any:
@@ -60,7 +61,7 @@ class Training(Section):
     )
     mlm_probability: Rate = Field(
         default=0.15,
-        description="Share of tokens to predict; 80 % of them are masked, 10 % replaced at random, 10 % kept.",
+        description="Share of tokens to predict; 80% of them are masked, 10% replaced at random, 10% kept.",
     )
     whole_word_mask: bool = Field(default=False, description="Mask all subwords of a word together.")
     eval_steps: Count = Field(default=200, description="Steps between validations.")
@@ -71,6 +72,11 @@ class Training(Section):
     )
     early_stopping_patience: Count | None = Field(
         default=None, description="Stop after this many validations without a lower loss; null: never."
+    )
+    anchor: Annotated[float, Field(ge=0)] = Field(
+        default=0.0,
+        description="Weight of a penalty on the distance (1 - cosine) between the mean hidden state of each sequence "
+        "and the frozen base's; 0: none. It costs one more forward pass.",
     )
     precision: Precision = Field(
         default="auto", description="auto: bf16 where the GPU, or AMX on a CPU, makes it faster; else fp32."
@@ -122,6 +128,11 @@ class TaskTraining(Section):
     reduction_factor: Count = Field(
         default=16, description="Hidden size divided by the width of the task's bottlenecks."
     )
+    pooling: Pooling = Field(
+        default="first",
+        description="Classification: the head reads the first token, or the mean of all tokens, as multilingual-e5 and "
+        "other sentence encoders were trained.",
+    )
     label_pieces: Literal["first", "all"] = Field(
         default="first",
         description="Tagging: first: label the first subword of each word, score words; all: label and score every "
@@ -129,6 +140,6 @@ class TaskTraining(Section):
     )
 
     def settings(self, *, tags: bool) -> dict[str, Any]:
-        """The fields that shape a task adapter, JSON-ready; label_pieces for `tags` only."""
-        unread = at_default(self, _NEWER_OF_TASKS) | (set() if tags else {"label_pieces"})
+        """The fields that shape a task adapter, JSON-ready; label_pieces for `tags` only, pooling for others only."""
+        unread = at_default(self, _NEWER_OF_TASKS) | ({"pooling"} if tags else {"label_pieces"})
         return self.artifact_settings(exclude=unread)

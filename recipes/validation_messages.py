@@ -31,7 +31,11 @@ def explain(detail: Mapping[str, Any]) -> str:
         return message if dotted == "recipe" else f"{dotted}: {message}"
     if detail["input"] is None:
         return f"{dotted}: the value is missing"
-    return f"{dotted}: {_expected(detail, loc)}, got {detail['input']!r}{_hint(detail)}"
+    if present := _present_value(detail):
+        wrong = f"{detail['input']!r} is now called {present}"
+    else:
+        wrong = f"{_expected(detail, loc)}, got {detail['input']!r}{_hint(detail)}"
+    return f"{dotted}: {wrong}"
 
 
 def _expected(detail: Mapping[str, Any], loc: Sequence[str]) -> str:
@@ -41,18 +45,28 @@ def _expected(detail: Mapping[str, Any], loc: Sequence[str]) -> str:
         example = next(f"{name}={value}" for name, value in fields.items() if value)
         return f"expected fields, such as {'.'.join(loc)}.{example}"
     message = detail["msg"].partition(", unable to ")[0]  # "... parse string as an integer"
+    if detail["type"].startswith(("greater_than", "less_than")):
+        message = message.replace("Input should be", "expected a number")
     message = message.replace("Input should be", "expected").replace("a valid integer", "a whole number")
     return message.replace("a valid ", "a ")
+
+
+def _present_value(detail: Mapping[str, Any]) -> str | None:
+    """The present name of a renamed value; None for any other value."""
+    present = PRESENT_VALUES.get(str(detail["input"])) if detail["type"] == "literal_error" else None
+    return present if present in _choices(detail) else None
+
+
+def _choices(detail: Mapping[str, Any]) -> list[str]:
+    """The values that a literal may have."""
+    return re.findall(r"'([^']+)'", detail["msg"])
 
 
 def _hint(detail: Mapping[str, Any]) -> str:
     """What may have been meant by a value."""
     value = detail["input"]
     if detail["type"] == "literal_error":
-        present = PRESENT_VALUES.get(str(value))
-        if present in re.findall(r"'([^']+)'", detail["msg"]):
-            return f"; renamed to {present}"
-        near = nearest(str(value), re.findall(r"'([^']+)'", detail["msg"]))
+        near = nearest(str(value), _choices(detail))
         return f"; did you mean {near}?" if near else ""
     if detail["type"] == "list_type" and isinstance(value, str | int | float):
         return f"; write [{value}]"

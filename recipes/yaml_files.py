@@ -49,9 +49,19 @@ def read_yaml(path: Path) -> Any:
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        raise UserError(_yaml_message(path, error)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
+
+
+def _yaml_message(path: Path, error: yaml.YAMLError) -> str:
+    """One line for an error of PyYAML: the file, the line and the problem."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return f"{path}: not valid YAML: {getattr(error, 'reason', error)}"
+    problem = (error.problem or "").replace("'<stream end>'", "the end of the file")
+    if "'\\t'" in problem:
+        problem = "indent with spaces, not with tabs"
+    return f"{path}, line {error.problem_mark.line + 1}: not valid YAML: {problem}"
 
 
 def override_value(field: str, text: str) -> Any:

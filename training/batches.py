@@ -14,7 +14,7 @@ from .fast.packing import ATTENTION, Packing
 from .masking import IGNORE_INDEX, Masking, random_for
 from .tokens import Sequences
 
-# Batches whose sequences are sorted by length together: enough that a batch holds like lengths (3 % padding, see
+# Batches whose sequences are sorted by length together: enough that a batch holds like lengths (3% padding, see
 # tests/training/test_batches.py), few enough that the order stays random.
 SORT_WINDOW = 64
 
@@ -128,6 +128,8 @@ class MaskedSteps:
     """Maximum number of tokens in one forward."""
     processes: int = 1
     process: int = 0
+    anchored: bool = False
+    """Whether batches hold the `sequence_weight` of `Anchored`."""
 
     def steps(self, start: Position | None = None) -> Iterator[Step]:
         """See `Feed`."""
@@ -152,6 +154,9 @@ class MaskedSteps:
         lengths = np.array([len(row) for row in ids])
         forwards = split_between_processes(lengths, self.processes, self.device_tokens)[self.process]
         batches = [self.layout.batch([ids[n] for n in rows], [labels[n] for n in rows]) for rows in forwards]
+        if self.anchored:
+            weight = torch.tensor(labelled_tokens / len(ids))
+            batches = [{**batch, "sequence_weight": weight} for batch in batches]
         position = {"samplers": [[sampler.epoch, sampler.batch_number] for sampler in self.samplers]}
         return Step(batches, labelled_tokens, int(lengths.sum()), position)
 

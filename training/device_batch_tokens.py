@@ -3,15 +3,15 @@
 import numpy as np
 import torch
 from accelerate import Accelerator
+from torch import nn
 
 from ..recipes.training import CPU_DEVICE_TOKENS
 from ..workspace.errors import UserError
 from .batches import MaskedSteps, to_device
-from .mlm import MaskedLM
 from .optimizer import AVERAGES
 
 
-def find_device_tokens(model: MaskedLM, feed: MaskedSteps, accelerator: Accelerator) -> int:
+def find_device_tokens(model: nn.Module, feed: MaskedSteps, accelerator: Accelerator) -> int:
     """The largest number of tokens for one forward, the same in all processes; the batch of a step stays as it is.
 
     On a CPU it is CPU_DEVICE_TOKENS; on a GPU it is tried. Raises UserError when the longest sequence does not fit.
@@ -34,7 +34,7 @@ def _step_tokens(feed: MaskedSteps) -> int:
     )
 
 
-def _probe(model: MaskedLM, feed: MaskedSteps, accelerator: Accelerator, tokens: int, longest: int) -> int:
+def _probe(model: nn.Module, feed: MaskedSteps, accelerator: Accelerator, tokens: int, longest: int) -> int:
     """`tokens`, halved until a forward and backward of copies of the longest sequence fits."""
     sampler = max(feed.samplers, key=lambda candidate: int(candidate.data.lengths.max()))
     sequence = sampler.data.rows(np.array([int(sampler.data.lengths.argmax())]))[0]

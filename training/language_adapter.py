@@ -18,10 +18,11 @@ from ..workspace.artifacts import Artifact, Draft, Prepared
 from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress
 from .adapters.files import save_adapter
+from .anchor import Drift, warn_of_drift
 from .artifacts import adapter_artifact, fused_artifacts, fused_recipes
 from .checkpoint import Checkpoints
 from .launch import joined
-from .loop import fit, mean_loss
+from .loop import TrainingResult, fit, mean_loss
 from .memory import peak_memory
 from .metrics_logger import MB, MetricsLogger
 from .model_card import trained_card
@@ -96,8 +97,10 @@ class _Training:
         """Train, and write into `draft`; processes without one only help."""
         settings, accelerator = self.recipe.training, self.accelerator
         ready, resume_dir = self._set_up(), self.artifact.resume_dir
+        drift = None
         if draft is not None:
             resume_dir.mkdir(parents=True, exist_ok=True)
+            drift = Drift(ready.masked_lm, ready.sentences, accelerator)
         outcome = fit(
             ready.model,
             ready.feed,
@@ -111,7 +114,7 @@ class _Training:
         )
         for tracker in accelerator.trackers:
             tracker.finish()
-        if draft is None:
+        if draft is None or drift is None:
             return
         draft.facts |= ready.facts | {
             "precision": self.reason,
@@ -123,7 +126,7 @@ class _Training:
         }
         shutil.copy(resume_dir / "metrics.jsonl", draft.folder)
         plot_loss(draft.folder / "metrics.jsonl", draft.folder / "loss.png")
-        self._write(ready, draft, outcome.restore_best)
+        self._write(ready, draft, outcome, drift)
 
     def probe(self, processes: int) -> dict[str, Any]:
         """Run one process's share of a few steps and extrapolate to the whole training in `processes` processes."""
@@ -187,19 +190,27 @@ class _Training:
             label=f"train {self.recipe.run_name}",
         )
 
-    def _write(self, ready: Ready, draft: Draft, restore: Any) -> None:
+    def _write(self, ready: Ready, draft: Draft, outcome: TrainingResult, drift: Drift) -> None:
         """The last step's adapter, then the best one and its card."""
         whole = self.recipe.adapter.type == "full"
         if not whole:  # of a whole model one copy is enough
             (draft.folder / "last").mkdir()
             save_adapter(ready.adapted, draft.folder / "last")
-        restore()
+        outcome.restore_best()
+        self._record_drift(draft, outcome.best_step, drift.facts())
         save_adapter(ready.adapted, draft.folder)
         if whole:
             ready.tokenizer.save_pretrained(draft.folder)
         where = str(ready.tokenizer.name_or_path)
         card = trained_card(self.recipe, draft.facts, self.artifact, where)
         (draft.folder / "README.md").write_text(card, encoding="utf-8")
+
+    def _record_drift(self, draft: Draft, step: int, facts: dict[str, float]) -> None:
+        draft.facts |= facts
+        with (draft.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **facts}) + "\n")
+        if warning := warn_of_drift(facts):
+            self.progress.say(warning)
 
 
 def _accelerator(recipe: Recipe, workspace: Path) -> tuple[Accelerator, str]:

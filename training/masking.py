@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-# Of the chosen tokens 80 % become [MASK], 10 % a random token and 10 % stay as they are (Devlin et al. 2019). Raise
+# Of the chosen tokens 80% become [MASK], 10% a random token and 10% stay as they are (Devlin et al. 2019). Raise
 # `ADAPTER_CACHE_VERSION` in artifacts.py if you change them; the description of mlm_probability names them, too.
 MASK_FRACTION, RANDOM_FRACTION = 0.8, 0.1
 IGNORE_INDEX = -100  # label of tokens without a prediction: the default `ignore_index` of PyTorch's cross-entropy

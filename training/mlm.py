@@ -22,7 +22,7 @@ from .masking import IGNORE_INDEX
 class MaskedLM(nn.Module):
     """A `...ForMaskedLM` model, bare or in a PeftModel (changed in place), that computes logits only where needed.
 
-    With 119,547 or 250,002 classes the head is most of a small model's work, and 85 % of it would be thrown away.
+    With 119,547 or 250,002 classes the head is most of a small model's work, and 85% of it would be thrown away.
     """
 
     def __init__(self, model: PreTrainedModel | PeftModel) -> None:
@@ -44,7 +44,7 @@ class MaskedLM(nn.Module):
         one_each = not bool((positions.sum(1) != 1).any())
         last_attention = self._last_attention_output() if one_each else None
         with nullcontext() if last_attention is None else _narrow_to(last_attention, positions):
-            hidden = encode(self._encoder[0], input_ids, attention_mask)
+            hidden = encode(self.encoder, input_ids, attention_mask)
         narrowed = hidden.shape[:2] != positions.shape
         hidden = self._decoder_input(hidden[:, 0] if narrowed else hidden[positions])
         return linear(hidden, self._decoder[0].weight, self._decoder[0].bias)
@@ -61,7 +61,15 @@ class MaskedLM(nn.Module):
 
         Padded sequences come with `attention_mask`; packed ones, (1, tokens), with `position_ids` and `packing`.
         """
-        hidden = encode(self._encoder[0], input_ids, attention_mask, position_ids, packing)
+        return self.loss(encode(self.encoder, input_ids, attention_mask, position_ids, packing), labels)
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The model without its LM head."""
+        return self._encoder[0]
+
+    def loss(self, hidden: Tensor, labels: Tensor) -> Tensor:
+        """The loss of `forward` from the encoder's last hidden states, (batch, seq, hidden)."""
         labelled = labels != IGNORE_INDEX
         return linear_cross_entropy(self._decoder_input(hidden[labelled]), self._decoder[0], labels[labelled])
 

@@ -106,6 +106,7 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         f"recipe {recipe.name or 'unnamed'}",
         *(line for parent in artifact.parents for line in _data_lines(parent)),
         f"- validation loss: {facts['validation_loss']:.4f} nats per masked token, at step {facts['best_step']}",
+        *_drift_lines(facts),
         "- scores: `lrl-adapt eval` and `lrl-adapt report` with the same recipe",
         "- versions, settings and hashes: manifest.json; loss curve: metrics.jsonl",
     ]
@@ -142,6 +143,16 @@ def card(title: str, metadata: dict[str, Any], lines: list[str], code: str) -> s
 def _peft_code(base: CardBase, *, own_type: bool) -> str:
     """Code that loads an adapter with PEFT; `own_type`: of a type that this package registers."""
     return PEFT_CODE.format(registration=REGISTRATION if own_type else "", base=base.argument)
+
+
+def _drift_lines(facts: dict[str, Any]) -> list[str]:
+    """The line on the drift; none for an adapter that was trained before drift was measured."""
+    if "drift" not in facts:
+        return []
+    return [
+        f"- drift: {facts['drift']:.4f}, the mean of 1 - cosine between a sentence's mean hidden state and the base's; "
+        f"two different sentences of the base are {facts['base_sentence_distance']:.4f} apart"
+    ]
 
 
 def _data_lines(parent: Artifact) -> list[str]:

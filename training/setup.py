@@ -19,6 +19,7 @@ from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress
 from .adapters import language_adapter
 from .adapters.controls import head_alone, randomise_identity
+from .anchor import Anchored
 from .artifacts import BASE_FACT, FUSED_SOURCES, token_artifacts, tokenizer_owner
 from .base import load_base, tokenizer_hash
 from .batches import Batch, MaskedSteps, Sampler, plan_batches
@@ -31,6 +32,7 @@ from .tokens import Sequences, tokenise
 
 VALIDATION_SEED = 0  # the same masks at every validation, whatever the run's seed
 MOST_ATTEMPTS = 20  # to find a mask that selects a token
+DRIFT_SENTENCES = 256  # whose drift is measured: the mean is then known to a few per cent
 MOST_UNKNOWN = 0.1  # of a text's pieces: with more the base cannot read the language
 
 
@@ -40,10 +42,14 @@ class Ready:
 
     tokenizer: Any
     adapted: PeftModel | PreTrainedModel
-    model: MaskedLM
+    masked_lm: MaskedLM
+    model: MaskedLM | Anchored
+    """What is trained: `masked_lm`, or with training.anchor that with its penalty."""
     feed: MaskedSteps
     fixed: list[Batch]
     """Validation batches with their masks."""
+    sentences: list[Batch]
+    """Validation batches without masks, whose drift is measured."""
     schedule: LoopSettings
     facts: dict[str, Any]
 
@@ -73,17 +79,19 @@ def set_up(
     freeze_in(of_base, autocast_dtype(accelerator))
     if settings.gradient_checkpointing:
         checkpoint_activations(base)
-    model = MaskedLM(adapted).to(accelerator.device)
+    masked_lm = MaskedLM(adapted).to(accelerator.device)
+    model = Anchored(masked_lm, settings.anchor) if settings.anchor else masked_lm
     masking = Masking.from_tokenizer(tokenizer, settings.mlm_probability, whole_word_mask=settings.whole_word_mask)
     train = [Sequences(artifact.folder / "train.arrow") for artifact in tokens]
     validation = [Sequences(artifact.folder / "validation.arrow") for artifact in tokens]
     feed = MaskedSteps(
         _samplers(train, settings),
         masking,
-        model.layout,
+        masked_lm.layout,
         device_tokens=settings.device_batch_tokens or 0,
         processes=processes,
         process=accelerator.process_index,
+        anchored=settings.anchor > 0,
     )
     if not feed.device_tokens:
         feed.device_tokens = find_device_tokens(model, feed, accelerator)
@@ -100,8 +108,9 @@ def set_up(
         **reading,
     }
     progress.say(f"training {trainable:,} of {parameters:,} parameters on {devices}")
-    fixed = _validation_batches(validation, masking, model, settings)
-    return Ready(tokenizer, adapted, model, feed, fixed, schedule_of(recipe), facts)
+    fixed = _validation_batches(validation, masking, masked_lm, settings)
+    sentences = _drift_batches(validation, masked_lm, settings)
+    return Ready(tokenizer, adapted, masked_lm, model, feed, fixed, sentences, schedule_of(recipe), facts)
 
 
 def schedule_of(recipe: Recipe) -> LoopSettings:
@@ -220,6 +229,19 @@ def _validation_batches(
     if not any(bool((batch["labels"] != IGNORE_INDEX).any()) for batch in batches):
         raise UserError("no tokens to predict in the validation text: all of it is [UNK] to this base")
     return batches
+
+
+def _drift_batches(validation: list[Sequences], model: MaskedLM, settings: Training) -> list[Batch]:
+    """At most DRIFT_SENTENCES sentences, about `validation_tokens` tokens, of each source as many, without masks."""
+    rows: list[np.ndarray] = []
+    for data in validation:
+        numbers = random_for(VALIDATION_SEED).permutation(len(data.lengths))[: DRIFT_SENTENCES // len(validation)]
+        within = np.cumsum(data.lengths[numbers]) * len(validation) <= settings.validation_tokens
+        rows += data.rows(numbers[: max(1, int(within.sum()))])
+    lengths = np.array([len(row) for row in rows])
+    plan = plan_batches(lengths, settings.validation_batch_tokens, random_for(VALIDATION_SEED))
+    unmasked = [np.full(length, IGNORE_INDEX) for length in lengths]
+    return [model.layout.batch([rows[n] for n in numbers], [unmasked[n] for n in numbers]) for numbers in plan]
 
 
 def _asked(masking: Masking, row: np.ndarray, *numbers: int) -> tuple[np.ndarray, np.ndarray]:

@@ -18,14 +18,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from ..recipes.training import Precision, TaskTraining
+from ..recipes.training import Pooling, Precision, TaskTraining
 from ..workspace.progress import QUIET, Progress
 from .adapters import load_adapter, stack_task_adapter
 from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, merge_adapter
 from .adapters.files import save_adapter
 from .batches import Batch, Layout, Position, Step, to_device, use_layout
 from .fast.fast_layers import use_fast_layers
-from .fast.packing import encode
+from .fast.packing import encode, sequence_means
 from .loop import LoopSettings, fit, mean_loss
 from .masking import IGNORE_INDEX
 from .memory import peak_memory
@@ -51,12 +51,15 @@ class Example:
 
 
 class TaskModel(nn.Module):
-    """An adapted encoder with a head over the first token (classes) or over every token (tags).
+    """An adapted encoder with a head over the text (classes) or over every token (tags).
 
-    The class head is AdapterHub's: dropout, dense, tanh, dropout, dense; the tag head is dropout, dense.
+    The class head is AdapterHub's: dropout, dense, tanh, dropout, dense; the tag head is dropout, dense. `pooling` says
+    which vector of a text the class head reads: its first token's, or the mean over its tokens, special ones included.
     """
 
-    def __init__(self, adapted: Any, classes: int, *, per_token: bool, dropout: float = 0.0) -> None:
+    def __init__(
+        self, adapted: Any, classes: int, *, per_token: bool, dropout: float = 0.0, pooling: Pooling = "first"
+    ) -> None:
         super().__init__()
         self.adapted = adapted
         bare = adapted.get_base_model()
@@ -64,6 +67,7 @@ class TaskModel(nn.Module):
         self._encoder = [cast(nn.Module, bare.base_model)]
         self.layout = use_layout(bare)
         self.per_token = per_token
+        self.pooling: Pooling = "first" if per_token else pooling
         hidden_size = bare.config.hidden_size
         if per_token:
             self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden_size, classes))
@@ -85,11 +89,16 @@ class TaskModel(nn.Module):
     def logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """(batch, seq) ids -> (batch, classes), or (batch, seq, classes) per token."""
         hidden = encode(self._encoder[0], input_ids, attention_mask)
+        if self.pooling == "mean":
+            return self.head(sequence_means(hidden, attention_mask))
         return self.head(hidden if self.per_token else hidden[:, 0])
 
     def labelled_logits(self, input_ids: Tensor, labels: Tensor, **layout: Any) -> Tensor:
-        """Logits (n, classes) of the n labelled tokens of a batch that `layout` made, row by row."""
-        return self.head(encode(self._encoder[0], input_ids, **layout)[labels != IGNORE_INDEX])
+        """Logits (n, classes) of the n labelled tokens of a batch that `layout` made, row by row. A text has one."""
+        hidden = encode(self._encoder[0], input_ids, **layout)
+        if self.pooling == "mean":
+            return self.head(sequence_means(hidden, layout.get("attention_mask"), layout.get("packing")))
+        return self.head(hidden[labels != IGNORE_INDEX])
 
     def forward(self, input_ids: Tensor, labels: Tensor, **layout: Any) -> Tensor:
         """Sum of the cross-entropies over the labelled tokens (for classes each text's first): a scalar in fp32."""
@@ -118,7 +127,9 @@ def train_task(  # noqa: PLR0913
     accelerator, _ = make_accelerator(precision)
     adapted = stack_task_adapter(base, language_adapter, settings.reduction_factor)
     per_token = isinstance(train[0].label, list)
-    model = TaskModel(adapted, classes, per_token=per_token, dropout=settings.dropout).to(accelerator.device)
+    model = TaskModel(adapted, classes, per_token=per_token, dropout=settings.dropout, pooling=settings.pooling).to(
+        accelerator.device
+    )
     validation_batches = [
         _batch(examples, model.layout) for examples in _in_batches(_by_length(validation), settings.batch_size)
     ]
@@ -160,7 +171,7 @@ def save_task(model: TaskModel, labels: Sequence[str], folder: Path) -> None:
     folder.mkdir()
     save_adapter(model.adapted, folder, TASK)
     save_file(model.head.state_dict(), folder / HEAD_FILE)
-    content = {"labels": list(labels), "per_token": model.per_token}
+    content = {"labels": list(labels), "per_token": model.per_token, "pooling": model.pooling}
     (folder / LABELS_FILE).write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -176,7 +187,8 @@ def load_task(base: PreTrainedModel, language_adapter: Path | None, folder: Path
     else:
         merged: Any = merge_adapter(model) if isinstance(model, PeftModel) else model
         adapted = PeftModel.from_pretrained(merged, folder, adapter_name=TASK)
-    task_model = TaskModel(adapted, len(content["labels"]), per_token=content["per_token"])
+    pooling = content.get("pooling", "first")  # not recorded by earlier versions
+    task_model = TaskModel(adapted, len(content["labels"]), per_token=content["per_token"], pooling=pooling)
     task_model.head.load_state_dict(load_file(folder / HEAD_FILE))
     return task_model.requires_grad_(False).eval(), content["labels"]
 

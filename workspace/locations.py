@@ -122,8 +122,11 @@ def _identity(location: str) -> str:
     return public if public == location else f"{public} {hashlib.sha256(location.encode()).hexdigest()[:8]}"
 
 
-def expand_files(patterns: list[str]) -> list[Path]:
-    """The files of paths, folders and globs, in order and without repeats. Raises UserError if one has no file."""
+def expand_files(patterns: list[str], field: str = "") -> list[Path]:
+    """The files of paths, folders and globs, in order and without repeats.
+
+    Raises UserError, which begins with the recipe's `field` if given, if one has no file.
+    """
     files: dict[Path, None] = {}
     for pattern in patterns:
         path = Path(pattern)
@@ -134,7 +137,8 @@ def expand_files(patterns: list[str]) -> list[Path]:
         else:
             matches = sorted(path for path in glob_files(pattern) if path.is_file())
         if not matches:
-            raise UserError(f"no such file: {pattern}")
+            prefix = f"{field}: " if field else ""
+            raise UserError(f"{prefix}no such file or folder: {pattern}")
         files.update(dict.fromkeys(matches))
     return list(files)
 

@@ -50,7 +50,7 @@ def read_arguments() -> Arguments:
 
 
 def masked(ids: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Ids with 15 % (of all but the first and the last) replaced by 103, mBERT's [MASK], and labels."""
+    """Ids with 15% (of all but the first and the last) replaced by 103, mBERT's [MASK], and labels."""
     chosen = rng.random(len(ids)) < MASK_FRACTION
     chosen[[0, -1]] = False
     return np.where(chosen, 103, ids), np.where(chosen, ids, -100)

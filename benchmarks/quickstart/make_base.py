@@ -61,7 +61,7 @@ are CC0.
 ## Pseudo-perplexity
 
 `lrl-adapt run base-scores`: held-out sentences of the same sources; for unseen languages, any text available
-(sources and licences differ). Perplexities are per WordPiece, bits per character. Brackets show 95 % intervals.
+(sources and licences differ). Perplexities are per WordPiece, bits per character. Brackets show 95% intervals.
 
 | language | seen | pseudo-perplexity | bits per character | [UNK] |
 |---|---|---|---|---|

@@ -72,7 +72,7 @@ def change(result: TaskResult, name: str) -> float | None:
 
 
 def change_interval(result: TaskResult, name: str) -> tuple[float, float] | None:
-    """The 95 % interval of `change`, in the same unit."""
+    """The 95% interval of `change`, in the same unit."""
     system = result.systems.get(name)
     if system is None or system.comparison is None:
         return None

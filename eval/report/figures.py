@@ -82,7 +82,7 @@ class Panel:
 
 
 def score_panel(result: TaskResult, systems: Sequence[str]) -> Panel:
-    """One language: a dot with its 95 % interval for each system, a dashed line at the baseline's value."""
+    """One language: a dot with its 95% interval for each system, a dashed line at the baseline's value."""
 
     def draw() -> Figure:
         figure, axes = _systems_axes(systems)
@@ -126,7 +126,7 @@ def gains_panel(results: Sequence[TaskResult], systems: Sequence[str], distinct_
         add_title(figure, task_name(task))
         return figure
 
-    unit = " %" if lower_is_better(metric) else " points"
+    unit = "%" if lower_is_better(metric) else " points"
     descriptions = [
         f"{name} {format_signed(fmean(values))}{unit} on {format_count(len(values), 'language')}"
         if values

@@ -59,7 +59,7 @@ TEMPLATE_FUNCTIONS = (
 TEMPLATE_CONSTANTS = {
     "ALPHA": ALPHA,
     "BASE": BASE,
-    "CONFIDENCE": f"{format_percent(CONFIDENCE, 0)} %",
+    "CONFIDENCE": f"{format_percent(CONFIDENCE, 0)}%",
     "MIN_LANGUAGES": MIN_LANGUAGES,
     "MISSING": MISSING,
     "MISSING_NOTE": "not measured, though others were",

@@ -16,7 +16,7 @@ class Verdict(StrEnum):
     NO_CLEAR_DIFFERENCE = "no clear difference"
     ONE_SEED = "one seed, no verdict"
     """A system of a trained task has one seed, so the variation between seeds is not known."""
-    TOO_MANY_UNKNOWN = "not comparable: more than 5 % [UNK]"
+    TOO_MANY_UNKNOWN = "not comparable: more than 5% [UNK]"
     NOT_COMPARABLE = "not comparable"
     """Scored on different items, or without predictions to compare."""
 

@@ -111,6 +111,16 @@ def best_of(command: list[str]) -> float:
     return min(times)
 
 
+def test_paragraphs_of_help_are_wrapped_to_the_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = [line.strip() for line in invoke("train", "--help").output.splitlines()]
+    start = lines.index(next(line for line in lines if line.startswith("Resumes an interrupted run.")))
+    paragraph = lines[start : lines.index("", start)]
+    next_words = [line.split()[0] for line in paragraph[1:]]
+    assert len(paragraph) > 2
+    assert all(len(f"{line} {word}") > 78 for line, word in zip(paragraph, next_words, strict=False))
+
+
 def test_version() -> None:
     assert invoke("--version").stdout.strip() == __version__
 
@@ -129,9 +139,16 @@ def test_version() -> None:
         (["prepare", "--dry-run", "--workspace", "/proc/nothing"], "choose another --workspace"),
         (["train", "--adapter", "seqbn"], "--adapter seqbn: expected 'seq_bn', "),
         (["train", "--adapter", "none"], "nothing to train"),
-        (["train"], "run `lrl-adapt prepare` with the same options first"),
+        (
+            ["train"],
+            "corpus and graph for swh_Latn do not exist yet: first run `lrl-adapt prepare quickstart`",
+        ),
+        (["train", "--set", "graph=null"], "corpus for swh_Latn does not exist yet: first run"),
         (["eval", "--task", "nerr"], "--task nerr: the recipe has no task 'nerr'; did you mean ner?"),
-        (["eval"], "run `lrl-adapt prepare`"),
+        (
+            ["eval"],
+            "(Changing the task data under eval also changes the corpus, because task sentences are removed from it.)",
+        ),
         (["report"], "no scores"),
         (["report", "--language", "swahilli"], "--language: unknown language"),
         (["report", "no/such"], "name a scores.json, its folder or a workspace"),
@@ -158,7 +175,7 @@ def test_mistakes_end_in_one_clear_message_and_exit_code_2(folder: Path, words: 
 def test_a_renamed_option_is_refused_with_its_new_name(folder: Path, option: str, value: str, new: str) -> None:
     result = invoke("report", option, value)
     assert result.exit_code == 2
-    assert f"'{option}': renamed to {new}" in result.stderr
+    assert f"{option} is now called {new}" in result.stderr
     assert f" {option} " not in invoke("report", "--help").output
 
 
@@ -275,13 +292,19 @@ def test_languages_are_found_by_name() -> None:
 
 
 def test_a_copied_recipe_works_and_is_not_overwritten(folder: Path) -> None:
-    assert invoke("recipes", "copy", "quickstart").stdout.strip() == "recipe.yaml"
-    assert invoke("recipes", "check").exit_code == 0
+    copied = invoke("recipes", "copy", "quickstart")
+    assert copied.stdout.strip() == "recipe.yaml"
+    assert "change it to your language" not in copied.stderr  # its data are Swahili only
+    header = (folder / "recipe.yaml").read_text(encoding="utf-8")
+    assert "# Launch:    lrl-adapt run recipe.yaml\n" in header
+    assert "# Override:  lrl-adapt run recipe.yaml --source graph" in header
+    assert invoke("recipes", "check").stdout.startswith("recipe.yaml: valid (swh_Latn, ")
+    assert invoke("recipes", "check", "quickstart").stdout.startswith("quickstart: valid (")
     assert (folder / "recipe.schema.json").is_file()
     again = invoke("recipes", "copy", "quickstart")
     assert again.exit_code == 2
     assert "--force" in again.stderr
-    assert invoke("recipes", "copy", "mbert", "--force").exit_code == 0
+    assert "change it to your language" in invoke("recipes", "copy", "mbert", "--force").stderr
     assert "GlotCC" in (folder / "recipe.yaml").read_text(encoding="utf-8")
 
 

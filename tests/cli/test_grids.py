@@ -107,7 +107,7 @@ def test_eval_goes_on_after_a_run_that_fails(grid: str) -> None:
     found = json.loads(result.stdout)
     assert {score["system"] for score in found["scores"]} == {"base", "lora/text", "ia3/text"}
     assert [failed["run"] for failed in found["failed"]] == [SEQ_BN]
-    assert "run `lrl-adapt train` with the same options first" in found["failed"][0]["error"]
+    assert "first run `lrl-adapt train`" in found["failed"][0]["error"]
 
 
 @pytest.mark.parametrize("command", ["run", "train"])

@@ -45,7 +45,7 @@ def test_duplicates_are_what_a_dictionary_says(tmp_path: Path) -> None:
 
 def test_what_shares_a_band_but_not_the_signature_is_no_near_duplicate(tmp_path: Path) -> None:
     signatures = numpy.tile(numpy.arange(PERMUTATIONS, dtype=numpy.uint8), (3, 1))
-    signatures[1, :19] = 99  # agrees in 70.3 %
+    signatures[1, :19] = 99  # agrees in 70.3%
     signatures[2, :20] = 99
     bands = numpy.arange(3 * BANDS, dtype=numpy.uint64).reshape(3, BANDS)
     bands[:, 4] = 7

@@ -344,7 +344,7 @@ def test_no_test_line_has_a_near_duplicate_in_train(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("\n".join(sentences + near_duplicates))
     artifact = prepare_corpus(recipe(tmp_path / "a.txt", drop_near_duplicates=True), tmp_path / "runs")
     kept = {row["text"]: split for split in SPLITS for row in rows(artifact, split)}
-    assert artifact.manifest()["facts"]["counts"]["near duplicate"] == len(near_duplicates)
+    assert artifact.manifest()["facts"]["counts"]["near-duplicate"] == len(near_duplicates)
     assert set(kept) == set(sentences)
 
 

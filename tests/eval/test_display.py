@@ -34,7 +34,7 @@ def test_intervals_are_shown() -> None:
 
 
 def test_changes_are_shown_with_sign_and_unit() -> None:
-    assert format_change(-50.04, "pseudo_perplexity") == "−50.0 %"
+    assert format_change(-50.04, "pseudo_perplexity") == "−50.0%"
     assert format_change(1.8, "macro_f1") == "+1.8 points"
     assert format_change(0.01, "macro_f1") == "±0.0 points"
     assert format_change(None, "macro_f1") == format_change(float("nan"), "macro_f1") == ""
@@ -47,5 +47,5 @@ def test_known_tasks_come_before_users_own() -> None:
 
 
 def test_a_metric_is_named_with_its_unit_or_direction() -> None:
-    assert metric_with_direction("macro_f1") == "macro F1, %"
+    assert metric_with_direction("macro_f1") == "macro-F1, %"
     assert metric_with_direction("pseudo_perplexity") == "pseudo-perplexity, lower is better"

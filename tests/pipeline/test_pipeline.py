@@ -99,13 +99,13 @@ def test_a_plan_says_what_each_step_needs_and_for_which_runs(folder: Path) -> No
 
 def test_python_functions_do_the_parts_of_the_plan(folder: Path) -> None:
     recipe, workspace, progress = load_recipe(), folder / "runs", Lines()
-    with pytest.raises(UserError, match=r"run `lrl-adapt prepare` with the same options first"):
+    with pytest.raises(UserError, match=r"first run `lrl-adapt prepare`"):
         pipeline.train(recipe, workspace=workspace)
-    with pytest.raises(UserError, match=r"run `lrl-adapt prepare` with the same options first"):
+    with pytest.raises(UserError, match=r"first run `lrl-adapt prepare`"):
         pipeline.evaluate(recipe, workspace=workspace)
     (corpus,) = pipeline.prepare(recipe, workspace=workspace, progress=progress)
     assert (corpus.kind, corpus.exists) == ("corpus", True)
-    with pytest.raises(UserError, match=r"run `lrl-adapt train` with the same options first"):
+    with pytest.raises(UserError, match=r"first run `lrl-adapt train`"):
         pipeline.evaluate(recipe, workspace=workspace)
     adapter = pipeline.train(recipe, workspace=workspace, progress=progress)
     assert (adapter.folder / "adapter_config.json").is_file()
@@ -198,7 +198,8 @@ def test_finished_artifacts_are_used_without_the_files_they_were_made_from(folde
     assert trained.exit_code == 0, trained.output
     (corpus,) = (elsewhere / "runs" / "data" / "swh_Latn").glob("corpus-*")
     date = json.loads((corpus / "manifest.json").read_text())["created"][:10]
-    note = f"no such file: {folder / 'text.txt'}; using {corpus.name}, prepared {date} from text.txt"
+    missing = f"corpus.files: no such file or folder: {folder / 'text.txt'}"
+    note = f"{missing}; using {corpus.name}, prepared {date} from text.txt"
     assert trained.stderr.splitlines()[0] == note
     scored = invoke("eval", "--task", "mlm", *moved, "--json")
     assert scored.exit_code == 0, scored.output
@@ -219,14 +220,14 @@ def test_finished_artifacts_are_used_without_the_files_they_were_made_from(folde
 def test_files_that_are_missing_and_were_never_prepared_are_an_error(folder: Path) -> None:
     assert invoke("prepare").exit_code == 0
     other = ["--set", "corpus.files=other.txt"]
-    for command, message in (("train", "no such file: "), ("run", "corpus.files: no such file: ")):
+    for command in ("train", "eval", "run"):
         shown = invoke(command, *other)
         assert shown.exit_code == 2
-        assert f"{message}{folder / 'other.txt'}" in shown.stderr
+        assert f"corpus.files: no such file or folder: {folder / 'other.txt'}" in shown.stderr
     (folder / "text.txt").unlink()
     changed = invoke("train", "--set", "corpus.min_characters=7")
     assert changed.exit_code == 2
-    assert f"no such file: {folder / 'text.txt'}" in changed.stderr
+    assert f"corpus.files: no such file or folder: {folder / 'text.txt'}" in changed.stderr
 
 
 def test_the_dump_may_go_once_its_edges_are_finished(folder: Path) -> None:

@@ -165,9 +165,9 @@ def test_check_passes_where_everything_is_there_or_elsewhere() -> None:
     write("texts/a.txt", "Habari.")
     check_files(load_recipe(write("recipe.yaml", PLAIN)))
     check_files(load_recipe("recipe.yaml", ["base=owner/model"]))
-    with pytest.raises(UserError, match=r"base\.model: no such file: .*/my"):
+    with pytest.raises(UserError, match=r"base\.model: no such file or folder: .*/my"):
         check_files(load_recipe("recipe.yaml", ["base=./my"]))
-    with pytest.raises(UserError, match=r"corpus\.files: no such file: .*/none\.txt"):
+    with pytest.raises(UserError, match=r"corpus\.files: no such file or folder: .*/none\.txt"):
         check_files(load_recipe("recipe.yaml", ["corpus.files=[texts/a.txt, none.txt]"]))
 
 
@@ -215,7 +215,7 @@ def test_without_labels_of_its_own_a_language_needs_a_test_file_alone() -> None:
     with pytest.raises(UserError, match="validation missing: give train, validation and test"):
         load_recipe("mbert", [*changes, "eval.topic.transfer_validation=null", "eval.transfer_from=eng"])
     with pytest.raises(
-        UserError, match=r"missing\n  eval\.topic\.test: no such file: /mlt$"
+        UserError, match=r"missing\n  eval\.topic\.test: no such file or folder: /mlt$"
     ):  # the others are not read
         check_files(load_recipe("mbert", ["language=mlt", "eval.tasks=[mlm]", f"eval.topic={files}"]))
 

@@ -39,9 +39,9 @@ def test_a_mistake_is_told_of_the_file_or_the_override_that_it_is_in() -> None:
     assert told.splitlines() == [
         "recipe.yaml: 2 errors",
         "  adapter.typ: unknown key; did you mean type?",
-        "  training.learning_rate: expected greater than 0, got -1",
-        "--set training.max_steps=-5: expected greater than 0, got -5",  # the file's value does not count
-        "--set training.seed=-1: expected greater than or equal to 0, got -1",
+        "  training.learning_rate: expected a number greater than 0, got -1",
+        "--set training.max_steps=-5: expected a number greater than 0, got -5",  # the file's value does not count
+        "--set training.seed=-1: expected a number greater than or equal to 0, got -1",
     ]
 
 
@@ -53,7 +53,7 @@ def test_a_mistake_of_a_section_is_told_of_the_override_that_brought_it_about() 
     assert told.startswith("--set eval.topic.file=d.csv: eval.topic: give either file, or train, validation and test")
     fused = PLAIN + "graph: {}\nsource: fusion\n"
     assert errors("adapter.type=lora", "training.seed=1", text=fused).startswith(
-        "recipe.yaml with --set adapter.type=lora, --set training.seed=1: 1 error\n  source: fusion fuses "
+        "recipe.yaml with --set adapter.type=lora, --set training.seed=1: 1 error\n  source: fusion works "
     )
 
 
@@ -110,7 +110,7 @@ def test_lists_quotes_and_null_in_set_are_yaml_for_paths_too(tmp_path: Path) -> 
     assert load_recipe("recipe.yaml", ["eval.topic.file=x.csv", "eval.topic=null"]).eval.topic is None
     assert load_recipe("recipe.yaml", ["graph.templates=~", "graph.conceptnet=x"]).graph is not None
     assert "the value is not valid YAML" in errors("corpus.files=[2024] gone.txt")
-    with pytest.raises(UserError, match=r"no such file: .*/texts #2$"):
+    with pytest.raises(UserError, match=r"no such file or folder: .*/texts #2$"):
         check_files(load_recipe("recipe.yaml", ["corpus.files=texts #2"]))
 
 

@@ -76,7 +76,7 @@ def test_a_former_name_in_another_section_is_an_unknown_key() -> None:
 
 def test_a_former_value_is_refused_with_its_present_name() -> None:
     message = error_of("quickstart", ["training.lr_scheduler_type=constant"])
-    assert message.endswith("got 'constant'; renamed to constant_with_warmup")
+    assert message == "--set training.lr_scheduler_type=constant: 'constant' is now called constant_with_warmup"
 
 
 def test_the_keys_of_artifacts_hold_the_former_names() -> None:

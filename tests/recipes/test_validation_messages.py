@@ -41,7 +41,7 @@ def test_every_mistake_in_one_message() -> None:
         (PLAIN + "source: fusion\n", "source: fusion needs a graph section"),
         (
             PLAIN + "source: fusion\ngraph: {}\nadapter: {type: lora}\n",
-            "fusion fuses seq_bn, seq_bn_inv, double_seq_bn; lora cannot be fused",
+            "source: fusion works only with seq_bn, seq_bn_inv and double_seq_bn, not with lora",
         ),
         (PLAIN + "source: graph\n", "source: graph needs a graph section"),
         (PLAIN.replace("corpus: {files: texts/*.txt}", "corpus: none"), "source: text needs a corpus section"),
@@ -58,7 +58,7 @@ def test_every_mistake_in_one_message() -> None:
             )
             for value in ("0", "-1", "x", "true", "2.5", "{}", "{x: 8}", "{0: 0}", "{-1: 8}", "[8]")
         ),
-        (PLAIN + "training: {mlm_probability: 2}\n", "mlm_probability: expected less than 1"),
+        (PLAIN + "training: {mlm_probability: 2}\n", "mlm_probability: expected a number less than 1"),
         (PLAIN + "sorce: graph\n", "sorce: unknown key; did you mean source"),
     ],
 )
@@ -78,7 +78,22 @@ def test_a_mistake_below_is_told_of_the_recipe_that_was_asked_for() -> None:
     told = errors(text="extends: below.yaml\n")
     assert "training.max_step: unknown key; did you mean max_steps?" in told
     write("below.yaml", "language: [\n")
-    assert "below.yaml: not valid YAML" in errors(text="extends: below.yaml\n")
+    assert "below.yaml, line 2: not valid YAML" in errors(text="extends: below.yaml\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("language: [\n", "line 2: not valid YAML: expected the node content, but found the end of the file"),
+        ("language: swh\n\tsource: text\n", "line 2: not valid YAML: indent with spaces, not with tabs"),
+        ("language: swh\nname: a: b\n", "line 2: not valid YAML: mapping values are not allowed here"),
+        ("name: \x01\n", ": not valid YAML: special characters are not allowed"),
+    ],
+)
+def test_invalid_yaml_is_reported_in_one_short_line_with_its_place(text: str, message: str) -> None:
+    told = errors(text=text)
+    assert told.endswith(message)
+    assert "\n" not in told
 
 
 def test_an_empty_file_is_no_recipe() -> None:
@@ -88,7 +103,7 @@ def test_an_empty_file_is_no_recipe() -> None:
 
 def test_a_key_that_stands_twice(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("language: swh_Latn\ntraining:\n  max_steps: 5\n  max_steps: 6\n")
-    with pytest.raises(UserError, match=r"max_steps is repeated here .*line 4, column 3"):
+    with pytest.raises(UserError, match=r"r\.yaml, line 4: not valid YAML: max_steps is repeated here$"):
         load_recipe(str(tmp_path / "r.yaml"))
 
 

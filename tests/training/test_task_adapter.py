@@ -56,6 +56,34 @@ def test_classes_are_learnt_and_predicted_in_order() -> None:
     assert guesses == [predict(model, [example])[0] for example in data]
 
 
+@pytest.mark.parametrize("family", ["bert", "distilbert", "deberta-v2"])
+def test_mean_pooling_is_the_mean_over_each_texts_tokens(family: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = TaskModel(stack_task_adapter(tiny(family), None, 4), 3, per_token=False, pooling="mean").eval()
+    shake(model.adapted)
+    data = sorted(examples(per_token=False, count=8), key=lambda example: len(example.input_ids))
+    encoder = model.adapted.get_base_model()
+    texts = [torch.tensor([example.input_ids]) for example in data]
+    means = [encoder(text, output_hidden_states=True).hidden_states[-1][0].mean(0) for text in texts]
+    expected = model.head(torch.stack(means))
+    assert not torch.allclose(expected, model.head(torch.zeros_like(torch.stack(means))))
+    padded = collate([example.input_ids for example in data], 0)
+    torch.testing.assert_close(model.logits(**padded), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(model.labelled_logits(**_batch(data, model.layout)), expected, atol=1e-5, rtol=1e-5)
+    assert predict(model, data) == expected.argmax(-1).tolist()
+    save_task(model, ["a", "b", "c"], tmp_path / "task")
+    loaded, _ = load_task(tiny(family), None, tmp_path / "task")
+    assert predict(loaded, data) == predict(model, data)
+    torch.testing.assert_close(loaded.logits(**padded), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_pooling_enters_the_key_of_texts_alone_where_it_is_set() -> None:
+    mean = TaskTraining(pooling="mean")
+    assert mean.settings(tags=False)["pooling"] == "mean"
+    assert mean.settings(tags=True) == TaskTraining().settings(tags=True)
+    assert "pooling" not in TaskTraining().settings(tags=False)
+
+
 @pytest.mark.parametrize("per_token", [True, False])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_side_by_side_or_padded_the_answers_are_the_same(family: str, per_token: bool) -> None:

@@ -162,7 +162,7 @@ def test_files_folders_and_globs(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x")
 
     def names(*given: str) -> list[str]:
-        return [path.name for path in expand_files([str(tmp_path / name) for name in given])]
+        return [path.name for path in expand_files([str(tmp_path / name) for name in given], "corpus.files")]
 
     (tmp_path / "b" / "folder.csv").mkdir()
     assert names("b") == ["1.txt", "2.csv", "3.parquet"]
@@ -170,7 +170,7 @@ def test_files_folders_and_globs(tmp_path: Path) -> None:
     assert names("b/**/*.parquet") == ["3.parquet"]
     assert names("[d].txt") == ["[d].txt"]  # a file of that name goes before a glob
     for nothing in ("nothing*.txt", "nothing.txt"):
-        with pytest.raises(UserError, match="no such file"):
+        with pytest.raises(UserError, match=r"^corpus\.files: no such file or folder: .*nothing"):
             names("c.jsonl", nothing)
 
 

@@ -1,6 +1,6 @@
 """Packing: sequences of any length side by side in one row, without padding.
 
-A batch of 16 sentences is 40 % padding, and linear layers, which do not care where a sequence ends, are nearly all of
+A batch of 16 sentences is 40% padding, and linear layers, which do not care where a sequence ends, are nearly all of
 an encoder's work. Only attention must keep sequences apart: it divides the row into groups of like lengths, and pads
 within each group.
 """
@@ -57,6 +57,12 @@ class Group:
             torch.from_numpy(is_token)[:, None, None],
         )
 
+    def lengths(self, device: torch.device) -> Tensor:
+        """(sequences,): the number of tokens of each."""
+        if self.mask is None:
+            return torch.full((self.sequences,), self.longest, device=device)
+        return self.mask.sum((1, 2, 3))
+
     def to(self, device: torch.device) -> "Group":
         """The same on another device."""
         tensors = (self.pad_index, self.unpad_index, self.mask)
@@ -111,6 +117,20 @@ def encode(
         return encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
     # transformers passes keyword arguments that it does not know on to the attention function
     return encoder(input_ids=input_ids, position_ids=position_ids, packing=packing).last_hidden_state
+
+
+def sequence_means(hidden: Tensor, attention_mask: Tensor | None = None, packing: Packing | None = None) -> Tensor:
+    """The mean hidden state of each sequence in fp32, (sequences, hidden), from what `encode` gives."""
+    hidden = hidden.float()
+    if packing is None:
+        if attention_mask is None:
+            return hidden.mean(1)
+        weights = attention_mask.unsqueeze(-1).to(hidden)
+        return (hidden * weights).sum(1) / weights.sum(1)
+    lengths = torch.cat([group.lengths(hidden.device) for group in packing.groups])
+    sequence_of_token = torch.repeat_interleave(lengths, output_size=hidden.shape[1])
+    sums = hidden.new_zeros(len(lengths), hidden.shape[-1]).index_add(0, sequence_of_token, hidden[0])
+    return sums / lengths.unsqueeze(-1)
 
 
 def packed_attention(

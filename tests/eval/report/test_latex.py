@@ -11,7 +11,7 @@ from .made_results import large, make_tables_of, small
 def test_latex_escapes_names_and_bolds_only_what_is_better(tmp_path: Path) -> None:
     text = latex(make_tables_of(small(tmp_path)))
     assert r"Task & base & seq\_bn/text \\" in text
-    assert r"\textbf{401.9} ($-$50.5 \%)" in text
+    assert r"\textbf{401.9} ($-$50.5\%)" in text
     assert text.count(r"\textbf") == 1
     assert escape_latex("50 % of {a_b} & ~^\\ #$") == (
         r"50 \% of \{a\_b\} \& \textasciitilde{}\textasciicircum{}\textbackslash{} \#\$"

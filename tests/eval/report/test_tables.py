@@ -52,7 +52,7 @@ def test_a_systems_head_tells_adapter_and_source() -> None:
 
 def test_languages_scored_by_different_metrics_have_tables_and_means_of_their_own(tmp_path: Path) -> None:
     accuracy, f1 = make_tables_of(with_two_metrics(tmp_path))
-    assert (accuracy.title, f1.title) == ("Topic classification, accuracy", "Topic classification, macro F1")
+    assert (accuracy.title, f1.title) == ("Topic classification, accuracy", "Topic classification, macro-F1")
     assert [row.language for row in accuracy.rows] == ["dan_Latn", "slk_Latn"]
     assert [row.language for row in f1.rows] == ["mlt_Latn", "swh_Latn"]
     assert accuracy.means and accuracy.means[ADAPTER].value == pytest.approx(0.85)  # of 0.8 and 0.9

@@ -80,7 +80,7 @@ def test_against_another_system(tmp_path: Path) -> None:
     path = write_report(small(tmp_path), baseline="seq_bn/text")
     assert path.parent == tmp_path / "reports" / "swh_Latn-baseline-seq_bn-text"
     text = text_of(path.read_text(encoding="utf-8"))
-    assert "base, compared with seq_bn/text. Worse: masked language modelling (401.9 → 812.3, +102.1 %)." in text
+    assert "base, compared with seq_bn/text. Worse: masked language modelling (401.9 → 812.3, +102.1%)." in text
     assert "Changes are against seq_bn/text" in text
     assert "so an interval may exclude 0" in text
     lines = (path.parent / "comparisons.csv").read_text(encoding="utf-8").splitlines()
@@ -152,7 +152,7 @@ def test_the_page_is_well_formed_and_alone(make, tmp_path: Path) -> None:
 def test_the_page_tells_values_intervals_and_changes(tmp_path: Path) -> None:
     text = text_of(page(small(tmp_path)))
     assert "Swahili swh_Latn" in text
-    assert re.search(r"401\.9 \[361\.7, 442\.1\] −50\.5 % \[−\d+\.\d, −\d+\.\d\] better n 60", text)
+    assert re.search(r"401\.9 \[361\.7, 442\.1\] −50\.5% \[−\d+\.\d, −\d+\.\d\] better n 60", text)
     assert re.search(r"points \[[−+±]\d+\.\d, \+\d+\.\d\] no clear difference n 120 · 2 seeds · sd \d", text)
     assert "random weights" not in text
     assert "895" not in text and "894,528" in text
@@ -162,7 +162,7 @@ def test_the_page_tells_values_intervals_and_changes(tmp_path: Path) -> None:
 def test_the_opening_tells_the_verdicts_and_stays_short(tmp_path: Path) -> None:
     text = text_of(page(small(tmp_path / "one")))
     assert (
-        "seq_bn/text, compared with the base alone. Better: masked language modelling (812.3 → 401.9, −50.5 %)." in text
+        "seq_bn/text, compared with the base alone. Better: masked language modelling (812.3 → 401.9, −50.5%)." in text
     )
     assert "No clear difference: topic classification (" in text
     for n in range(9):
@@ -170,7 +170,7 @@ def test_the_opening_tells_the_verdicts_and_stays_short(tmp_path: Path) -> None:
     add_mlm(tmp_path / "many", "base", 812.3)
     text = text_of(page(tmp_path / "many"))
     assert (
-        "Better than the base: masked language modelling with 9 of 9 systems, most adapter8 (812.3 → 292.0, −64.1 %)."
+        "Better than the base: masked language modelling with 9 of 9 systems, most adapter8 (812.3 → 292.0, −64.1%)."
         in text
     )
 
@@ -231,7 +231,7 @@ def test_several_languages_have_means_with_a_test_and_correlations(tmp_path: Pat
     assert "better in 7, worse in 0 of 7" in text
     assert "Pre-training data and gain" in text
     assert "Spearman's ρ" in text.replace("&#39;", "'")
-    assert "not comparable: more than 5 % [UNK]" in text
+    assert "not comparable: more than 5% [UNK]" in text
 
 
 def test_classes_and_confusions_are_shown_where_there_are_details(tmp_path: Path) -> None:
