@@ -10,7 +10,13 @@ from nbclient import NotebookClient
 from ..tiny import CHANGES
 
 DOCS = Path(__file__).parents[2] / "docs"
-FEW_STEPS = ("training.max_steps=4", "training.eval_steps=4", "eval.training.num_train_epochs=1", "eval.limit=8")
+FEW_STEPS = (
+    "training.max_steps=4",
+    "training.eval_steps=4",
+    "eval.training.num_train_epochs=1",
+    "eval.limit=8",
+    "eval.seeds=[1]",
+)
 CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -20,7 +20,7 @@ KILLS = {"prepare": 6, "train": 8, "eval": 6}
 SETTINGS = (
     *tiny.CHANGES,
     *("training.max_steps=120", "training.save_steps=4", "training.eval_steps=30", "training.batch_tokens=600"),
-    *("eval.training.num_train_epochs=4", "eval.mlm.max_sentences=60"),
+    *("eval.seeds=[1]", "eval.training.num_train_epochs=4", "eval.mlm.max_sentences=60"),
 )
 PRELOAD = [
     "lrl_adapt.cli.app",
