@@ -129,7 +129,7 @@ def costs() -> list[str]:
 
 def percent(row: Row) -> str:
     """A perplexity, its change in % with the interval, bold where better."""
-    return cell(row, number(row["value"]), " %")
+    return cell(row, number(row["value"]), "%")
 
 
 def points(row: Row) -> str:

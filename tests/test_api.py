@@ -53,7 +53,7 @@ def test_strings_name_folders(tmp_path: Path) -> None:
     assert {step.kind for step in planned.steps} >= {"corpus", "adapter", "scores", "report"}
     assert all(step.folder is None or step.folder.is_relative_to(tmp_path / "runs") for step in planned.steps)
     for function in (lrl_adapt.train, lrl_adapt.evaluate):
-        with pytest.raises(lrl_adapt.UserError, match="run `lrl-adapt prepare`"):
+        with pytest.raises(lrl_adapt.UserError, match="run `lrl-adapt prepare quickstart`"):
             function(recipe, workspace=str(tmp_path / "runs"), progress=lrl_adapt.QUIET)
     with pytest.raises(lrl_adapt.UserError, match="no scores"):
         lrl_adapt.report(str(tmp_path / "nowhere"), progress=lrl_adapt.QUIET)

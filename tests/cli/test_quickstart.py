@@ -146,7 +146,7 @@ def test_every_type_is_trained_scored_and_loaded_by_its_cards_lines(home: Path, 
 def test_missing_task_files_are_told_before_any_work(home: Path, tmp_path: Path) -> None:
     result = invoke(home, "run quickstart --set eval.ner.test=/no/such.txt --workspace", str(tmp_path / "none"))
     assert result.exit_code == 2
-    assert "eval.ner.test: no such file: /no/such.txt" in result.stderr
+    assert "eval.ner.test: no such file or folder: /no/such.txt" in result.stderr
     assert not (tmp_path / "none").exists()
 
 

@@ -31,7 +31,8 @@ def adapter(workspace: Path) -> Path:
 
 def losses(workspace: Path) -> list[float]:
     entries = [json.loads(line) for line in (adapter(workspace) / "metrics.jsonl").read_text().splitlines()]
-    return [entry.get("loss", entry.get("validation_loss")) for entry in entries]
+    losses = [entry.get("loss", entry.get("validation_loss")) for entry in entries]
+    return [loss for loss in losses if loss is not None]  # the last entry has the drift alone
 
 
 def same(one: Path, other: Path) -> None:
