@@ -72,6 +72,8 @@ class Step:
     graph: bool = False
     """Whether the recipe reads ConceptNet, whose address is to be the stand-in's."""
     environment: dict[str, str] = field(default_factory=dict)
+    changes: list[str] = field(default_factory=list)
+    """Further lines of LRL_ADAPT_SET, in place of an edit of the recipe."""
 
 
 @dataclass
@@ -88,7 +90,7 @@ class Track:
         """The environment of a step: nothing of the user's own, no token, everything in the track's folder."""
         kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL") if name in os.environ}
         kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
-        changes = SHORT.strip()
+        changes = "\n".join([SHORT.strip(), *step.changes])
         if step.graph:
             changes += f"\ngraph.conceptnet={self.hub.address}{urlsplit(self.facts['conceptnet']['address']).path}"
         return {
