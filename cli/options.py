@@ -135,18 +135,20 @@ def overrides(
     limit: int | None = None,
 ) -> list[str]:
     """All overrides: those in $LRL_ADAPT_SET, then `--set`, then the short options; the last one wins."""
-    from ..recipes.overrides import environment_overrides
+    from ..recipes.overrides import SHORT_FIELDS, environment_overrides
 
     short_options = [
         ("--language", "language", language),
-        ("--adapter", "adapter.type", adapter),
+        ("--adapter", "adapter", adapter),
         ("--source", "source", source),
+        ("--task", "tasks", tasks or None),
+        ("--limit", "limit", None if limit is None else str(limit)),
     ]
-    named = [option_override(option, field, value) for option, field, value in short_options if value is not None]
-    if tasks:
-        named.append(option_override("--task", "eval.tasks", tasks))
-    if limit is not None:
-        named.append(option_override("--limit", "eval.limit", str(limit)))
+    named = [
+        option_override(option, SHORT_FIELDS[keyword], value)
+        for option, keyword, value in short_options
+        if value is not None
+    ]
     return [*environment_overrides(), *(changes or []), *named]
 
 

@@ -21,7 +21,7 @@ def labelled_runs(recipe: str | None, *overrides: Sequence[str]) -> "dict[str, R
     """Every run of a recipe's grid with each of the sets of overrides, by the overrides that select it."""
     from ..recipes.loading import load_runs
 
-    return {_label(words): run for given in overrides for words, run in load_runs(recipe, given)}
+    return {_label(words): run for choice in overrides for words, run in load_runs(recipe, choice)}
 
 
 def use_cpu(wanted: bool) -> None:

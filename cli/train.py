@@ -52,9 +52,9 @@ def train_cmd(  # noqa: PLR0913, PLR0917
 
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json, logs=is_main(), results=reports_result())
-    given = labelled_runs(recipe, options.overrides(changes, language=language, adapter=adapter, source=source))
-    require_adapter(list(given.values()))
-    runs = {label: run for label, run in given.items() if run.adapter.type != "none"}
+    all_runs = labelled_runs(recipe, options.overrides(changes, language=language, adapter=adapter, source=source))
+    require_adapter(list(all_runs.values()))
+    runs = {label: run for label, run in all_runs.items() if run.adapter.type != "none"}
     if len(runs) > 1 and joined():
         raise UserError(
             f"this recipe is a grid of {len(runs)} runs, but several processes train one run: choose one with --set or "

@@ -41,7 +41,7 @@ def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     unread = {"sampling"} if corpus.sampling == 1 else set[str]()
     section = corpus.model_dump(mode="json", exclude={"files", "glotcc", "revision"} | unread)
     section |= {"language": recipe.language, "code": CACHE_VERSION}
-    given = {} if corpus.files else {"glotcc": corpus.glotcc, "revision": corpus.revision}
+    hub_source = {} if corpus.files else {"glotcc": corpus.glotcc, "revision": corpus.revision}
     inputs: dict[str, Callable[[], Any]] = {}
     if corpus.files:
         inputs["files"] = lambda: [
@@ -50,7 +50,7 @@ def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     if corpus.drop_task_lines:
         inputs["tasks"] = lambda: task_inputs(recipe.eval)
     root, sources = workspace / "data" / recipe.language, local_names(corpus.files)
-    return resolve_inputs(Artifact(root, "corpus", "corpus", section, given, sources=sources), inputs)
+    return resolve_inputs(Artifact(root, "corpus", "corpus", section, hub_source, sources=sources), inputs)
 
 
 def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET, workers: int = 1) -> Artifact:

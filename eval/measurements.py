@@ -177,8 +177,8 @@ class Measurement:
         settings = self.recipe.eval
         if settings.transfer_from is None:
             return self.adapter_folder
-        given = settings.transfer_adapter
-        return Path(given) if given is not None and self.adapter is not None else None
+        folder = settings.transfer_adapter
+        return Path(folder) if folder is not None and self.adapter is not None else None
 
 
 def folder_hashes(folder: Path) -> dict[str, str]:

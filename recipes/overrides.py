@@ -6,6 +6,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 VARIABLE = "LRL_ADAPT_SET"
+SHORT_FIELDS = {
+    "language": "language",
+    "adapter": "adapter.type",
+    "source": "source",
+    "tasks": "eval.tasks",
+    "limit": "eval.limit",
+}
+"""Fields with a short option on the command line and a keyword in the Python API, by that keyword."""
 MAX_NAMED = 3  # overrides named above a problem that they caused together
 _FIELDS = re.compile(r"(?:[^\W\d][\w.]*: )+")  # how a problem begins: "eval: tasks: ", "corpus.files.1: "
 

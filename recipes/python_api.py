@@ -7,7 +7,7 @@ from typing import Any
 
 from ..workspace.errors import UserError
 from .loading import load_runs
-from .overrides import Override, environment_overrides
+from .overrides import SHORT_FIELDS, Override, environment_overrides
 from .schema import Recipe
 
 
@@ -110,15 +110,13 @@ def _overrides(
     limit: int | None,
 ) -> list[str]:
     """The keywords as overrides that errors name as the caller wrote them; the last one wins."""
-    keywords = (
-        ("language", "language", language),
-        ("adapter", "adapter.type", adapter),
-        ("source", "source", source),
-        ("tasks", "eval.tasks", tasks),
-        ("limit", "eval.limit", limit),
-    )
+    keywords = {"language": language, "adapter": adapter, "source": source, "tasks": tasks, "limit": limit}
     changes = [(f"{field}={value!r}", field, value) for field, value in (fields or {}).items()]
-    changes += [(f"{keyword}={value!r}", field, value) for keyword, field, value in keywords if value is not None]
+    changes += [
+        (f"{keyword}={value!r}", SHORT_FIELDS[keyword], value)
+        for keyword, value in keywords.items()
+        if value is not None
+    ]
     changes = [
         (origin, field, [value] if field == "eval.tasks" and isinstance(value, str) else value)
         for origin, field, value in changes

@@ -21,8 +21,8 @@ def scores(folder: Path, *words: str) -> list[dict[str, Any]]:
 def items(folder: Path, task: str) -> dict[int, list[str]]:
     """Texts scored, by their number."""
     files = folder.glob(f"scores/swh_Latn/{task}-*/predictions.jsonl")
-    found = [[json.loads(line)["text"] for line in file.read_text(encoding="utf-8").splitlines()] for file in files]
-    return {len(texts): texts for texts in found}
+    scored = [[json.loads(line)["text"] for line in file.read_text(encoding="utf-8").splitlines()] for file in files]
+    return {len(texts): texts for texts in scored}
 
 
 @pytest.mark.slow

@@ -94,9 +94,9 @@ def test_the_bootstrap_interval_covers_a_known_mean_and_is_the_same_each_time() 
 def test_tags_that_are_no_entities_have_figures_by_tag() -> None:
     rows = [{"words": ["a", "b"], "gold": ["NOUN", "VERB"], "guess": ["NOUN", "NOUN"]}]
     assert [metric.name for metric in metrics_of(rows, ["NOUN", "VERB"])] == ["accuracy"]
-    found = class_details(rows, ["NOUN", "VERB"])
-    assert found is not None
-    assert found["confusion"] == [[1, 0], [1, 0]]
+    details = class_details(rows, ["NOUN", "VERB"])
+    assert details is not None
+    assert details["confusion"] == [[1, 0], [1, 0]]
 
 
 def test_lower_is_better_for_perplexities_and_bits() -> None:

@@ -42,16 +42,12 @@ class Lines:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(folder: Path) -> Path:
     """The current folder, with a small recipe on text."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LRL_ADAPT_HOME", str(tmp_path / "runs"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("COLUMNS", "200")
-    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
-    (tmp_path / "sentences.txt").write_text("\n".join(TEXT.splitlines()[:5]), encoding="utf-8")
-    (tmp_path / "recipe.yaml").write_text(SMALL + MLM, encoding="utf-8")
-    return tmp_path
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    (folder / "sentences.txt").write_text("\n".join(TEXT.splitlines()[:5]), encoding="utf-8")
+    (folder / "recipe.yaml").write_text(SMALL + MLM, encoding="utf-8")
+    return folder
 
 
 def failing_graph(folder: Path) -> Recipe:

@@ -9,10 +9,10 @@ from .made_results import ADAPTER, LANGUAGES, compared_results, large
 
 
 def test_means_over_languages_count_those_with_both(tmp_path: Path) -> None:
-    found = {row.task: [] for row in compared_results(large(tmp_path))}
+    rows_by_task = {row.task: [] for row in compared_results(large(tmp_path))}
     for row in compared_results(tmp_path):
-        found[row.task].append(row)
-    topic, mlm = means_over_languages(found["topic"]), means_over_languages(found["mlm"])
+        rows_by_task[row.task].append(row)
+    topic, mlm = means_over_languages(rows_by_task["topic"]), means_over_languages(rows_by_task["mlm"])
     assert (topic["base"].languages, topic["lora/text"].languages, topic[ADAPTER].languages) == (7, 6, 7)
     assert topic[ADAPTER].verdict == "better"
     assert topic["lora/text"].verdict == "no clear difference"

@@ -61,12 +61,12 @@ def test_languages_scored_by_different_metrics_have_tables_and_means_of_their_ow
 
 
 def test_exports_name_the_languages_of_each_mean(tmp_path: Path) -> None:
-    found = make_tables_of(with_two_metrics(tmp_path / "two"))
-    text = markdown(found)
+    tables = make_tables_of(with_two_metrics(tmp_path / "two"))
+    text = markdown(tables)
     assert "### xlm-r: Topic classification, accuracy" in text
     assert "Means over Danish, Slovak." in text
     assert "Means over Maltese, Swahili." in text.replace("Swahili (individual language)", "Swahili")
-    assert "% Means over Danish, Slovak." in latex(found)
+    assert "% Means over Danish, Slovak." in latex(tables)
     assert "; lora/text without Uyghur." in markdown(make_tables_of(large(tmp_path / "one")))
 
 
