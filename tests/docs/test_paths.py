@@ -10,7 +10,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 CHANGES = "CHANGELOG.md"  # names files that are gone by now, too
-FOLDERS = sorted(path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "." and path.name != "build")
+GENERATED_FOLDERS = {"build", "lrl-runs"}  # by `make docs` and `make demo`
+FOLDERS = sorted(
+    path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "." and path.name not in GENERATED_FOLDERS
+)
 PATH = re.compile(rf"(?<![\w./-])((?:{'|'.join(FOLDERS)}|\.ci)/[\w.*/-]*[\w*])")
 MODULE = re.compile(r"\blrl_adapt((?:\.\w+)+)")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
