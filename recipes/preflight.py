@@ -171,7 +171,7 @@ def _corpus(corpus: Corpus, language: str) -> Source:
     if not all(cached):
         _check_may_download(corpus.glotcc, listing.card.gated, listing.fresh, cached=enough)
     count = "1 file" if len(listing.files) == 1 else f"{len(listing.files)} files"
-    most = ", only as many as the cap needs" if capped and len(listing.files) > 1 else ""
+    most = ", enough for the cap" if capped and len(listing.files) > 1 else ""
     folder = next(iter(listing.files)).rpartition("/")[0]
     place = f"{corpus.glotcc} at {listing.commit[:8]}, {folder} ({count}{most})"
     size = sum(listing.files.values())
