@@ -47,10 +47,7 @@ def test_everything_is_there(full: Hub, tmp_path: Path) -> None:
         "eval.topic": ("found", 300, "cc-by-sa-4.0"),
         "eval.ner": ("found", 300, ""),
     }
-    assert (
-        sources["corpus"].place
-        == f"cis-lmu/GlotCC-V1 at {COMMIT[:8]}, v1.0/mlt-Latn (2 files, enough for the cap)"
-    )
+    assert sources["corpus"].place == f"cis-lmu/GlotCC-V1 at {COMMIT[:8]}, v1.0/mlt-Latn (2 files, enough for the cap)"
     assert sources["eval.topic"].place == f"Davlan/sib200 at {SIB200_COMMIT[:8]}, data/mlt_Latn/train.tsv and 2 more"
     assert unusable_sources(sources.values()) == ""
     assert not full.fetched()
