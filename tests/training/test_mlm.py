@@ -34,10 +34,14 @@ def padded(ids: list[np.ndarray], labels: list[np.ndarray]) -> dict[str, torch.T
     return {"input_ids": fill(ids, 0), "attention_mask": mask, "labels": fill(labels, IGNORE_INDEX)}
 
 
+@pytest.mark.parametrize(("rows", "classes"), [(3, 40), (512, 97)], ids=["several blocks", "one block"])
 @pytest.mark.parametrize("kind", ["seq_bn_inv", "lora", "full"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_loss_and_gradients_equal_those_of_full_logits(family: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused_cross_entropy, "LOGITS_BYTES", 4 * 97 * 3)  # several pieces
+def test_loss_and_gradients_equal_those_of_full_logits(
+    family: str, kind: str, rows: int, classes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fused_cross_entropy, "CPU_ROWS", rows)
+    monkeypatch.setattr(fused_cross_entropy, "CPU_LOGITS_BYTES", 4 * rows * classes)
     ids, labels = masked_rows()
     adapted = language_adapter(tiny(family), Adapter(type=kind, reduction_factor=4)).eval()
     shake(adapted)
