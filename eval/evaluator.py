@@ -201,7 +201,15 @@ class _Scoring:
         return rows, data.labels
 
     def _load(self) -> Any:
-        return load_base(self.measurement.recipe, self.measurement.workspace, self.measurement.prepared, self.progress)
+        measurement = self.measurement
+        return load_base(
+            measurement.recipe,
+            measurement.workspace,
+            measurement.prepared,
+            self.progress,
+            # a task on the base alone reads hidden states only
+            needs_lm_head=measurement.task == "mlm" or measurement.adapter is not None,
+        )
 
 
 def _digest(text: str) -> bytes:

@@ -22,14 +22,16 @@ LONGEST_WORD = 2000  # characters; the time WordPiece takes grows with the squar
 
 
 def load_base(
-    recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET
+    recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress = QUIET, *, needs_lm_head: bool = True
 ) -> tuple[PreTrainedModel, Any]:
     """The model in fp32, not yet frozen, and its tokenizer; a base with random weights is created if it does not exist.
 
+    Without `needs_lm_head`, the checkpoint may lack a masked-LM head even if the recipe asks for no new one.
     Raises UserError when the model cannot be loaded or is of an unknown family.
     """
     name, revision = _locate_base(recipe, workspace, prepared, progress)
-    model = load_masked_lm(name, revision, "base.model", new_head=recipe.base.new_head)
+    new_head = recipe.base.new_head if needs_lm_head else None
+    model = load_masked_lm(name, revision, "base.model", new_head=new_head)
     tokenizer = load_tokenizer(name, revision, "base.model")
     if len(tokenizer) > model.config.vocab_size:
         raise UserError(
