@@ -107,12 +107,13 @@ def _check_folder(name: str, option: str) -> None:
 
 
 def _check_sizes(recipe: Recipe, config: Any) -> None:
-    """Raise a UserError for lengths and reduction factors that this model cannot have."""
+    """Raise a UserError for lengths and reduction factors that this model cannot have, of the parts that are used."""
     limit = config.max_position_embeddings - family_of(config.model_type).first_position(config)
+    tasks = recipe.eval.tasks or recipe.eval.configured
     lengths = {
-        "training.max_length": recipe.training.max_length,
-        "eval.mlm.max_length": recipe.eval.mlm.max_length,
-        "eval.training.max_length": recipe.eval.training.max_length,
+        "training.max_length": recipe.training.max_length if recipe.adapter.type != "none" else 0,
+        "eval.mlm.max_length": recipe.eval.mlm.max_length if "mlm" in tasks else 0,
+        "eval.training.max_length": recipe.eval.training.max_length if tasks != ["mlm"] else 0,
     }
     wrong = [
         f"{name}: {length} exceeds this base's {limit} positions" for name, length in lengths.items() if length > limit

@@ -34,10 +34,6 @@ class ProgressBars:
         """Print one line about the work."""
         self._err.print(text, style="dim" if self._err.is_terminal else None)
 
-    def heading(self, text: str) -> None:
-        """Announce a step."""
-        self._err.print(text, style="bold")
-
     def track(self, items: Iterable[T], label: str, total: int | None = None) -> Generator[T]:
         """Pass `items` through, with a bar where one can be drawn and lines elsewhere."""
         self._status = {}

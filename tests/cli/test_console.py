@@ -29,17 +29,16 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_text_in_titles_columns_cells_lines_and_headings_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_in_titles_columns_cells_and_lines_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     terminal = Terminal()
     terminal.table(f"title {MARKUP}", [f"column {MARKUP}"], [[f"cell {MARKUP}"]])
     terminal.say(f"line {MARKUP}")
-    terminal.heading(f"heading {MARKUP}")
     assert list(terminal.track([1], f"bar {MARKUP}")) == [1]
     shown = capsys.readouterr()
     out, err = ("".join(text.split()) for text in shown)  # wrapped to the width
     marked = "".join(MARKUP.split())
     assert all(f"{where}{marked}" in out.replace("│", "").replace("┃", "") for where in ("title", "column", "cell"))
-    assert all(f"{where}{marked}" in err for where in ("line", "heading", "bar"))
+    assert all(f"{where}{marked}" in err for where in ("line", "bar"))
 
 
 def test_text_in_a_live_bar_and_its_table_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,13 +83,12 @@ def test_a_task_on_the_base_alone_needs_no_lm_head(folder: Path) -> None:
         (folder / f"{split}.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
     (folder / "recipe.yaml").write_text(
         "language: swh_Latn\nbase: encoder\ncorpus: {files: text.txt}\nadapter: {type: none}\n"
-        "training: {max_length: 32}\n"
         "eval: {tasks: [topic], seeds: [1], topic: {train: train.csv, validation: validation.csv, test: test.csv},\n"
-        "  mlm: {max_length: 32}, training: {max_length: 32, num_train_epochs: 1}}\n"
+        "  training: {max_length: 32, num_train_epochs: 1}}\n"
     )
     result = invoke("run", "recipe.yaml", "--json")
     assert result.exit_code == 0, result.output
     assert "macro_f1" in {score["metric"] for score in json.loads(result.stdout)["scores"]}
-    scored = invoke("eval", "recipe.yaml", "--task", "mlm")
+    scored = invoke("eval", "recipe.yaml", "--task", "mlm", "--set", "eval.mlm.max_length=32")
     assert scored.exit_code == 2
     assert "no complete masked-LM head" in scored.stderr
