@@ -24,11 +24,19 @@ from ..workspace.progress import QUIET, Progress, say_once
 from .measurements import Measurement
 from .metrics import Metric
 from .perplexity import count_truncated, from_row, median_perplexity
-from .predictions import MAJORITY_CLASS, class_details, majority_class, metrics_of, write_predictions
+from .predictions import (
+    HEAD_ONLY,
+    MAJORITY_CLASS,
+    class_details,
+    majority_class,
+    metrics_of,
+    values_of,
+    write_predictions,
+)
 from .pseudo_likelihood import score_sentences
 from .scores import SCORES_FILE, Score, write_scores
 from .task_data import read_task
-from .task_eval import NO_TOKENS, TaskSetup, train_and_predict
+from .task_eval import NO_TOKENS, TaskSetup, head_only, train_and_predict
 
 LABELS_NAMED_BY = {
     "names": "the files",
@@ -184,6 +192,9 @@ class _Scoring:
             draft.facts[MAJORITY_CLASS] = majority_class(
                 [str(item.label) for item in data.splits["train"]], rows, data.labels
             )
+        if self.measurement.adapter is None:
+            label = f"{self.measurement.task}, head only, seed {self.measurement.seed}"
+            draft.facts[HEAD_ONLY] = values_of(head_only(setup, data, self.progress, label), data.labels)
         draft.facts["data"] = {split: account.facts() for split, account in data.accounts.items()}
         for split, account in (
             data.accounts.items() if self.measurement.seed == self.measurement.recipe.eval.seeds[0] else ()

@@ -17,7 +17,9 @@ from .metrics import Metric
 from .perplexity import from_row, perplexity_metrics
 
 PREDICTIONS_FILE = "predictions.jsonl"
-MAJORITY_CLASS = "majority_class"  # in the facts of a score folder's manifest
+# in the facts of a score folder's manifest
+MAJORITY_CLASS = "majority_class"
+HEAD_ONLY = "head_only"
 
 Predictions = Sequence[dict[str, Any]]
 
@@ -69,7 +71,12 @@ def majority_class(training_labels: Iterable[str], rows: Predictions, labels: Se
     counts = Counter(training_labels)
     label = min(counts, key=lambda name: (-counts[name], name))
     constant = [row | {"guess": label} for row in rows]
-    return {"label": label, **{metric.name: metric.value() for metric in metrics_of(constant, labels)}}
+    return {"label": label, **values_of(constant, labels)}
+
+
+def values_of(rows: Predictions, labels: Sequence[str]) -> dict[str, float]:
+    """Each metric of the predictions, by its name."""
+    return {metric.name: metric.value() for metric in metrics_of(rows, labels)}
 
 
 def class_details(rows: Predictions, labels: Sequence[str]) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from ..recipes.examples import CUT_OFF, Account, Item
 from ..recipes.training import Precision, TaskTraining
+from ..training.head_only import train_head
 from ..training.masking import IGNORE_INDEX
 from ..training.task_adapter import Example, load_task, predict, save_task, train_task
 from ..workspace.progress import QUIET, Progress
@@ -40,10 +41,7 @@ def train_and_predict(
     """The rows of `predictions.jsonl`, in the order of the test items; the task adapter is saved into `folder`."""
     base, tokenizer = setup.load_base()
     settings = setup.settings
-    encoded = {
-        split: [encode(item, data.labels, tokenizer, settings.max_length, settings.label_pieces) for item in items]
-        for split, items in data.splits.items()
-    }
+    encoded = _encode(data, settings, tokenizer)
     for split, account in data.accounts.items():
         count_unread(data.splits[split], encoded[split], account)
     model = train_task(
@@ -63,8 +61,40 @@ def train_and_predict(
         device = next(model.parameters()).device
         model, _ = load_task(setup.load_base()[0], setup.test_adapter, folder / TASK_ADAPTER_FOLDER)
         model.to(device)
-    predicted = predict(model, encoded["test"])
-    rows = zip(data.splits["test"], encoded["test"], predicted, strict=True)
+    return _rows(data, encoded["test"], predict(model, encoded["test"]), settings, tokenizer)
+
+
+def head_only(
+    setup: TaskSetup, data: TaskData, progress: Progress = QUIET, label: str = "head"
+) -> list[dict[str, Any]]:
+    """The same rows by a head that is trained alone on the bare base, which is not adapted at all."""
+    base, tokenizer = setup.load_base()
+    encoded = _encode(data, setup.settings, tokenizer)
+    model = train_head(
+        base,
+        encoded["train"],
+        encoded["validation"],
+        len(data.labels),
+        setup.settings,
+        precision=setup.precision,
+        seed=setup.seed,
+        progress=progress,
+        label=label,
+    )
+    return _rows(data, encoded["test"], predict(model, encoded["test"]), setup.settings, tokenizer)
+
+
+def _encode(data: TaskData, settings: TaskTraining, tokenizer: Any) -> dict[str, list[Example]]:
+    return {
+        split: [encode(item, data.labels, tokenizer, settings.max_length, settings.label_pieces) for item in items]
+        for split, items in data.splits.items()
+    }
+
+
+def _rows(
+    data: TaskData, examples: Sequence[Example], predicted: Sequence[Any], settings: TaskTraining, tokenizer: Any
+) -> list[dict[str, Any]]:
+    rows = zip(data.splits["test"], examples, predicted, strict=True)
     if not data.tags:
         return [{"text": item.text, "gold": item.label, "guess": data.labels[label_id]} for item, _, label_id in rows]
     if settings.label_pieces == "all":

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from accelerate.utils import set_seed
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
@@ -23,7 +24,7 @@ from ..workspace.progress import QUIET, Progress
 from .adapters import load_adapter, stack_task_adapter
 from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, merge_adapter
 from .adapters.files import save_adapter
-from .batches import Batch, Layout, Position, Step, to_device, use_layout
+from .batches import Batch, Feed, Layout, Position, Step, to_device, use_layout
 from .fast.fast_layers import use_fast_layers
 from .fast.packing import encode, sequence_means
 from .loop import LoopSettings, fit, mean_loss
@@ -60,9 +61,10 @@ class TaskModel(nn.Module):
     def __init__(
         self, adapted: Any, classes: int, *, per_token: bool, dropout: float = 0.0, pooling: Pooling = "first"
     ) -> None:
+        """`adapted` is a PeftModel, or the base itself for a head without an adapter."""
         super().__init__()
         self.adapted = adapted
-        bare = adapted.get_base_model()
+        bare: Any = adapted.get_base_model() if isinstance(adapted, PeftModel) else adapted
         # in a list, so that it is not registered as a child: `adapted` holds its parameters
         self._encoder = [cast(nn.Module, bare.base_model)]
         self.layout = use_layout(bare)
@@ -95,10 +97,14 @@ class TaskModel(nn.Module):
 
     def labelled_logits(self, input_ids: Tensor, labels: Tensor, **layout: Any) -> Tensor:
         """Logits (n, classes) of the n labelled tokens of a batch that `layout` made, row by row. A text has one."""
+        return self.head(self.head_inputs(input_ids, labels, **layout))
+
+    def head_inputs(self, input_ids: Tensor, labels: Tensor, **layout: Any) -> Tensor:
+        """What the head reads of the n labelled tokens of a batch: (n, hidden)."""
         hidden = encode(self._encoder[0], input_ids, **layout)
         if self.pooling == "mean":
-            return self.head(sequence_means(hidden, layout.get("attention_mask"), layout.get("packing")))
-        return self.head(hidden[labels != IGNORE_INDEX])
+            return sequence_means(hidden, layout.get("attention_mask"), layout.get("packing"))
+        return hidden[labels != IGNORE_INDEX]
 
     def forward(self, input_ids: Tensor, labels: Tensor, **layout: Any) -> Tensor:
         """Sum of the cross-entropies over the labelled tokens (for classes each text's first): a scalar in fp32."""
@@ -131,13 +137,33 @@ def train_task(  # noqa: PLR0913
         accelerator.device
     )
     validation_batches = [
-        _batch(examples, model.layout) for examples in _in_batches(_by_length(validation), settings.batch_size)
+        make_batch(examples, model.layout) for examples in in_batches(_by_length(validation), settings.batch_size)
     ]
-    steps_per_epoch = -(-len(train) // settings.batch_size)
+    feed = _ShuffledExamples(train, settings.batch_size, model.layout, seed)
+    fit_task(
+        model, feed, len(train), validation_batches, settings, accelerator, seed=seed, progress=progress, label=label
+    )
+    return model
+
+
+def fit_task(  # noqa: PLR0913
+    model: nn.Module,
+    feed: Feed,
+    examples: int,
+    validation_batches: Sequence[Batch],
+    settings: TaskTraining,
+    accelerator: Accelerator,
+    *,
+    seed: int,
+    progress: Progress,
+    label: str,
+) -> None:
+    """Train `model` for the epochs of `settings` over so many examples; keeps the weights of the best epoch."""
+    steps_per_epoch = -(-examples // settings.batch_size)
     max_steps = steps_per_epoch * settings.num_train_epochs
     result = fit(
         model,
-        _ShuffledExamples(train, settings.batch_size, model.layout, seed),
+        feed,
         LoopSettings(
             max_steps=max_steps,
             learning_rate=settings.learning_rate,
@@ -160,7 +186,6 @@ def train_task(  # noqa: PLR0913
         ),
     )
     result.restore_best()
-    return model
 
 
 def save_task(model: TaskModel, labels: Sequence[str], folder: Path) -> None:
@@ -199,8 +224,8 @@ def predict(model: TaskModel, examples: Sequence[Example], *, batch_size: int = 
     device = next(model.parameters()).device
     predictions: dict[int, Any] = {}
     shortest_first = sorted(range(len(examples)), key=lambda number: len(examples[number].input_ids))
-    for numbers in _in_batches(shortest_first, batch_size):
-        batch = to_device(_batch([examples[number] for number in numbers], model.layout), device)
+    for numbers in in_batches(shortest_first, batch_size):
+        batch = to_device(make_batch([examples[number] for number in numbers], model.layout), device)
         with torch.no_grad():
             # one class for each labelled token of the batch, in the order of its examples
             classes = iter(model.labelled_logits(**batch).argmax(-1).tolist())
@@ -227,13 +252,14 @@ class _ShuffledExamples:
         """See `Feed`."""
         for epoch in itertools.count():
             order = np.random.default_rng((self.seed, epoch)).permutation(len(self.examples))
-            for examples in _in_batches([self.examples[number] for number in order], self.batch_size):
-                batch = _batch(_by_length(examples), self.layout)
+            for examples in in_batches([self.examples[number] for number in order], self.batch_size):
+                batch = make_batch(_by_length(examples), self.layout)
                 tokens = sum(len(example.input_ids) for example in examples)
                 yield Step([batch], int((batch["labels"] != IGNORE_INDEX).sum()), tokens, {})
 
 
-def _in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """`items` in order, `size` at a time."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
@@ -243,7 +269,7 @@ def _by_length(examples: Sequence[Example]) -> list[Example]:
     return sorted(examples, key=lambda example: len(example.input_ids))
 
 
-def _batch(examples: Sequence[Example], layout: Layout) -> Batch:
+def make_batch(examples: Sequence[Example], layout: Layout) -> Batch:
     """A batch whose `labels` hold each example's tags, or its class at the first token."""
     labels = []
     for example in examples:

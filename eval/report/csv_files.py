@@ -21,7 +21,7 @@ SCORE_COLUMNS = [
 COMPARISON_COLUMNS = [
     *("language", "base", "task", "system", "baseline", "metric", "note", "baseline_value", "value"),
     *("difference", "low", "high", "change", "change_low", "change_high", "p", "p_holm", "verdict"),
-    *("n_seeds", "baseline_n_seeds", "interval_kind", "majority_class", "beats_controls"),
+    *("n_seeds", "baseline_n_seeds", "interval_kind", "majority_class", "head_only", "beats_controls"),
 ]
 PAPER_METRICS = {"mlm": "pseudo_perplexity_paper"}  # the paper's metric, where it is not the primary one
 
@@ -74,6 +74,7 @@ def _comparison_line(result: TaskResult, name: str) -> dict[str, Any]:
         "n_seeds": system.seeds,
         "baseline_n_seeds": result.systems[result.baseline].seeds,
         "majority_class": result.majority_class,
+        "head_only": result.head_only,
         "beats_controls": beats_controls(system),
     }
     if comparison := system.comparison:

@@ -110,6 +110,7 @@ def render(content: Content, created: str) -> str:
         several=several,
         interval_notes=interval_notes(content.results),
         with_majority=any(result.majority_class is not None for result in content.results),
+        with_head_only=any(result.head_only is not None for result in content.results),
         with_controls=any(is_control(name) for result in content.results for name in result.systems),
         wide=several or any(len(table.systems) > MANY_SYSTEMS for table in content.tables),
         baseline=baseline_name(content.results[0].baseline),

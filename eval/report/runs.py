@@ -16,7 +16,7 @@ from ...recipes.renames import present_names
 from ...workspace.artifacts import read_manifest
 from ...workspace.errors import UserError
 from ..metrics import PRIMARY_METRICS, SECONDARY_METRICS
-from ..predictions import MAJORITY_CLASS
+from ..predictions import HEAD_ONLY, MAJORITY_CLASS
 from ..scores import BASE, Score, find_scores, read_scores
 
 LOSS_FILE = "metrics.jsonl"
@@ -67,6 +67,10 @@ class Run:
     def majority_class(self, metric: str) -> float | None:
         """The metric if every prediction were the most frequent class of the training data; None if not recorded."""
         return self.manifest.get("facts", {}).get(MAJORITY_CLASS, {}).get(metric)
+
+    def head_only(self, metric: str) -> float | None:
+        """The metric of a head trained alone on the bare base; None if not recorded, as in runs with an adapter."""
+        return self.manifest.get("facts", {}).get(HEAD_ONLY, {}).get(metric)
 
     @property
     def name(self) -> str:

@@ -74,10 +74,10 @@ def languages_of_means(table: Table) -> str:
 
 
 def row_notes(row: TaskResult) -> list[str]:
-    """What is said beside a row's name: how it differs from others of its task, and what a majority class scores."""
-    if row.majority_class is None:
-        return [row.note] if row.note else []
-    return [*([row.note] if row.note else []), f"majority class {format_value(row.majority_class, row.metric)}"]
+    """What is said beside a row's name: how it differs from others of its task, and what scores to expect at least."""
+    references = {"majority class": row.majority_class, "head only": row.head_only}
+    values = [f"{name} {format_value(value, row.metric)}" for name, value in references.items() if value is not None]
+    return [*([row.note] if row.note else []), *values]
 
 
 def interval_notes(results: Sequence[TaskResult]) -> list[str]:

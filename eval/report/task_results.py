@@ -51,6 +51,7 @@ class TaskResult:
     if it left out test items. `note` names both, and the settings or data in which this result differs from others of
     the same task. `baseline` is the system that the others are compared with. `majority_class` is the metric's value
     if every answer is the class that is the most frequent in the training data; None if not recorded, or of tags.
+    `head_only` is the mean over the base's seeds for a head without any adapter; None if not recorded.
     """
 
     language: str
@@ -63,6 +64,7 @@ class TaskResult:
     note: str = ""
     baseline: str = BASE
     majority_class: float | None = None
+    head_only: float | None = None
 
 
 def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
@@ -83,9 +85,14 @@ def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
             transfer = variant[0].transfer
             notes = [_transfer_note(transfer), _limit_note(limit), _differing_conditions(conditions, all_conditions)]
             note = ", ".join(filter(None, notes))
-            values = [value for run in variant if (value := run.majority_class(metric)) is not None]
+            constant = [value for run in variant if (value := run.majority_class(metric)) is not None]
+            heads = [value for run in variant if (value := run.head_only(metric)) is not None]
             result = TaskResult(language, base, task, metric, _by_system(variant, metric), transfer, limit, note)
-            results.append(replace(result, majority_class=values[0] if values else None))
+            references = {
+                "majority_class": constant[0] if constant else None,
+                "head_only": fmean(heads) if heads else None,
+            }
+            results.append(replace(result, **references))
     return results
 
 

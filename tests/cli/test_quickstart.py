@@ -227,7 +227,9 @@ def test_a_task_of_ones_own_needs_one_file_and_no_code(home: Path, first: dict, 
     assert [(score["task"], score["metric"]) for score in found] == [("weather", "accuracy"), ("weather", "macro_f1")]
     details = next((home / "runs" / "scores" / "swh_Latn").glob("weather-*/details.json"))
     table = json.loads(details.read_text())
-    majority = json.loads((details.parent / "manifest.json").read_text())["facts"]["majority_class"]
+    facts = json.loads((details.parent / "manifest.json").read_text())["facts"]
+    majority = facts["majority_class"]
+    assert facts["head_only"].keys() == {"accuracy", "macro_f1"}
     assert majority["label"] in ("jua", "mvua")
     assert 0 < majority["macro_f1"] < majority["accuracy"] < 1
     assert set(table["classes"]) == {"jua", "mvua"}

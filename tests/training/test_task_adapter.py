@@ -13,7 +13,7 @@ from lrl_adapt.training.families import FAMILIES as KNOWN
 from lrl_adapt.training.loop import LoopSettings, fit
 from lrl_adapt.training.masking import IGNORE_INDEX
 from lrl_adapt.training.memory import peak_memory
-from lrl_adapt.training.task_adapter import Example, TaskModel, _batch, load_task, predict, save_task, train_task
+from lrl_adapt.training.task_adapter import Example, TaskModel, load_task, make_batch, predict, save_task, train_task
 from lrl_adapt.workspace.progress import Quiet
 
 from .models import FAMILIES, batch, shake, tiny
@@ -69,7 +69,7 @@ def test_mean_pooling_is_the_mean_over_each_texts_tokens(family: str, tmp_path: 
     assert not torch.allclose(expected, model.head(torch.zeros_like(torch.stack(means))))
     padded = collate([example.input_ids for example in data], 0)
     torch.testing.assert_close(model.logits(**padded), expected, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(model.labelled_logits(**_batch(data, model.layout)), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(model.labelled_logits(**make_batch(data, model.layout)), expected, atol=1e-5, rtol=1e-5)
     assert predict(model, data) == expected.argmax(-1).tolist()
     save_task(model, ["a", "b", "c"], tmp_path / "task")
     loaded, _ = load_task(tiny(family), None, tmp_path / "task")
@@ -91,7 +91,7 @@ def test_side_by_side_or_padded_the_answers_are_the_same(family: str, per_token:
     model = TaskModel(stack_task_adapter(tiny(family), None, 4), 3, per_token=per_token).eval()
     shake(model.adapted)
     data = sorted(examples(per_token, count=8), key=lambda example: len(example.input_ids))
-    packed = _batch(data, model.layout)
+    packed = make_batch(data, model.layout)
     assert ("packing" in packed) == KNOWN[family].supports_packing
     padded = collate([example.input_ids for example in data], 0)
     want = model.logits(**padded)

@@ -70,21 +70,26 @@ def test_exports_name_the_languages_of_each_mean(tmp_path: Path) -> None:
     assert "; lora/text without Uyghur." in markdown(make_tables_of(large(tmp_path / "one")))
 
 
-def test_the_majority_class_stands_beside_the_tasks_name(tmp_path: Path) -> None:
+def test_majority_class_and_head_only_stand_beside_the_tasks_name(tmp_path: Path) -> None:
     folder = add_topic(tmp_path, "base", 0.5)
     add_mlm(tmp_path, "base", 9.0)
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["facts"] = {"majority_class": {"label": "health", "macro_f1": 0.1, "accuracy": 0.25}}
+    manifest["facts"] = {
+        "majority_class": {"label": "health", "macro_f1": 0.1, "accuracy": 0.25},
+        "head_only": {"macro_f1": 0.3, "accuracy": 0.4},
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     add_topic(tmp_path, ADAPTER, 0.6)  # as scores that were made before it was recorded
     (table,) = make_tables_of(tmp_path)
-    assert [row_notes(row) for row in table.rows] == [[], ["majority class 10.0"]]
-    assert "| Topic classification [majority class 10.0] |" in markdown([table])
+    assert [row_notes(row) for row in table.rows] == [[], ["majority class 10.0", "head only 30.0"]]
+    assert "| Topic classification [majority class 10.0, head only 30.0] |" in markdown([table])
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert "majority class 10.0" in page
+    assert "head only 30.0" in page
+    assert "without any adapter" in page
     assert "always predicting the most frequent class of the training data" in page
     (line,) = list(csv.DictReader((tmp_path / "reports/swh_Latn/comparisons.csv").open(encoding="utf-8")))
-    assert line["majority_class"] == "0.1"
+    assert (line["majority_class"], line["head_only"]) == ("0.1", "0.3")
 
 
 def test_notes_say_what_intervals_and_verdicts_cover(tmp_path: Path) -> None:

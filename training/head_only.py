@@ -1,0 +1,112 @@
+"""A task's head trained alone on the frozen base: what a task scores without any adapter.
+
+The hidden states are computed once, without dropout, so that this takes little longer than one pass over the data.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from ..recipes.training import Precision, TaskTraining
+from ..workspace.progress import QUIET, Progress
+from .batches import Batch, Position, Step, to_device
+from .masking import IGNORE_INDEX
+from .precision import make_accelerator
+from .task_adapter import Example, TaskModel, fit_task, in_batches, make_batch
+
+
+def train_head(  # noqa: PLR0913
+    base: PreTrainedModel,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    classes: int,
+    settings: TaskTraining,
+    *,
+    precision: Precision,
+    seed: int,
+    progress: Progress = QUIET,
+    label: str = "train task head",
+) -> TaskModel:
+    """The head of `train_task` on `base` (frozen in place) without a task adapter, with the same settings."""
+    set_seed(seed)
+    accelerator, _ = make_accelerator(precision)
+    per_token = isinstance(train[0].label, list)
+    frozen = base.requires_grad_(False)
+    model = TaskModel(frozen, classes, per_token=per_token, dropout=settings.dropout, pooling=settings.pooling)
+    model.to(accelerator.device).adapted.eval()
+    inputs = [_head_inputs(model, examples, settings.batch_size, accelerator) for examples in (train, validation)]
+    feed = _ShuffledInputs(inputs[0], settings.batch_size, seed)
+    validation_batches = [_batch(rows) for rows in in_batches(inputs[1], settings.batch_size)]
+    fit_task(
+        _Head(model.head),
+        feed,
+        len(train),
+        validation_batches,
+        settings,
+        accelerator,
+        seed=seed,
+        progress=progress,
+        label=label,
+    )
+    return model
+
+
+class _Head(nn.Module):
+    """The head as a model of its own, for the training loop."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """(n, hidden), (n,) -> the sum of the cross-entropies: a scalar in fp32."""
+        return nn.functional.cross_entropy(self.head(inputs).float(), labels, reduction="sum")
+
+
+Inputs = tuple[Tensor, Tensor]
+"""Of one example, on the CPU: what the head reads of its labelled tokens, (n, hidden), and their labels, (n,)."""
+
+
+def _head_inputs(
+    model: TaskModel, examples: Sequence[Example], batch_size: int, accelerator: Accelerator
+) -> list[Inputs]:
+    """Those of each example, in the order of `examples`."""
+    order = sorted(range(len(examples)), key=lambda number: len(examples[number].input_ids))
+    by_number: dict[int, Inputs] = {}
+    for numbers in in_batches(order, batch_size):
+        batch = to_device(make_batch([examples[number] for number in numbers], model.layout), accelerator.device)
+        with torch.no_grad(), accelerator.autocast():
+            hidden = model.head_inputs(**batch).float().cpu()
+        labels = batch["labels"][batch["labels"] != IGNORE_INDEX].cpu()
+        counts = [np.count_nonzero(np.atleast_1d(examples[number].label) != IGNORE_INDEX) for number in numbers]
+        by_number |= dict(zip(numbers, zip(hidden.split(counts), labels.split(counts), strict=True), strict=True))
+    return [by_number[number] for number in range(len(examples))]
+
+
+def _batch(rows: Sequence[Inputs]) -> Batch:
+    inputs, labels = zip(*rows, strict=True)
+    return {"inputs": torch.cat(inputs), "labels": torch.cat(labels)}
+
+
+@dataclass(frozen=True)
+class _ShuffledInputs:
+    """Inputs of the head, epoch after epoch, each in its own order; a `Feed` that always starts at the beginning."""
+
+    inputs: Sequence[Inputs]
+    batch_size: int
+    seed: int
+
+    def steps(self, start: Position | None = None) -> Iterator[Step]:
+        """See `Feed`."""
+        for epoch in itertools.count():
+            order = np.random.default_rng((self.seed, epoch)).permutation(len(self.inputs))
+            for rows in in_batches([self.inputs[number] for number in order], self.batch_size):
+                batch = _batch(rows)
+                yield Step([batch], len(batch["labels"]), len(batch["labels"]), {})
