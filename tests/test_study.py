@@ -3,8 +3,6 @@
 import importlib.util
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 
 
@@ -16,11 +14,10 @@ def tables() -> list[list[str]]:
     return list(module.tables())
 
 
-@pytest.mark.parametrize("number", range(8))
-def test_each_table_is_the_one_made_from_the_scores(number: int) -> None:
-    found = tables()
-    assert len(found) == 8
-    assert "\n".join(found[number]) in (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+def test_each_table_is_the_one_made_from_the_scores() -> None:
+    page = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+    missing = [table[0] for table in tables() if "\n".join(table) not in page]
+    assert not missing
 
 
 def test_no_path_of_a_machine_is_in_what_is_committed() -> None:
