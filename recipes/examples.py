@@ -37,7 +37,7 @@ class Account:
     """Numbers of rows read, used and skipped in a split: rows = used + the sum of `dropped`."""
 
     rows: int = 0
-    """Rows of a table, lines of a text, sentences of a CoNLL file."""
+    """Rows of a table, lines of a text, sentences of a CoNLL file or with marked entities."""
     dropped: Counter[str] = field(default_factory=Counter)
     """Rows skipped, by reason."""
     words: Counter[str] = field(default_factory=Counter)

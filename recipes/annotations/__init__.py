@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...workspace.tables import Table, is_brat, is_json, is_tsv, open_table
+from ...workspace.errors import UserError
+from ...workspace.tables import Table, is_brat, is_json, is_text, is_tsv, open_table
 from ..evaluation import Task
 from . import brat, doccano, label_studio, prodigy, webanno
 from .alignment import MISPLACED, Alignment, align_records
@@ -27,6 +28,8 @@ def annotation_reader(path: Path, task: Task) -> Reader | None:
     """
     if is_brat(path):
         return brat.read_brat
+    if is_text(path) and (annotations := path.with_suffix(".ann")).is_file():
+        raise UserError(f"{path} is a text annotated in brat; give its annotations, {annotations.name}, or the folder")
     if is_tsv(path):
         return webanno.read_webanno if webanno.is_webanno(path) else None
     if not is_json(path):

@@ -50,7 +50,11 @@ def align_records(records: Sequence[Record], units: Sequence[str]) -> Alignment:
     Files do not say what they count. Of several units, the one is used whose offsets fall on the ends of words, and on
     the text that the file repeats, most often; the first of them if several fit equally well.
     """
-    alignments = [_align_in(records, unit) for unit in units]
+    alignments = []
+    for unit in units:
+        alignments.append(_align_in(records, unit))
+        if not alignments[-1].misfits:
+            break
     return min(alignments, key=lambda alignment: alignment.misfits)
 
 

@@ -64,6 +64,10 @@ def test_brats_files_that_do_not_fit(tmp_path: Path) -> None:
         read_items(path, task())
     with pytest.raises(UserError, match="have no columns; remove where"):
         read_items(path, task(where={"a": "b"}))
+    with pytest.raises(
+        UserError, match=r"a\.txt is a text annotated in brat; give its annotations, a\.ann, or the fold"
+    ):
+        read_items(path.with_suffix(".txt"), task())
     (tmp_path / "a.txt").unlink()
     with pytest.raises(UserError, match=r"a\.ann lacks its text, a\.txt"):
         read_items(path, task())
