@@ -23,6 +23,7 @@ from .records import (
     Span,
     choose_source,
     is_wanted,
+    span_label,
     text_of,
     whole_number,
 )
@@ -68,7 +69,9 @@ def _is_span(value: Any) -> bool:
 
 def _spans(value: Any, source: str, place: str) -> list[Span]:
     spans = []
-    for part in value or ():
+    if not isinstance(value, list):
+        raise UserError(f"{place}, column {source!r}: expected a list of spans as in other rows, got {value!r}")
+    for part in value:
         if not _is_span(part):
             raise UserError(f"{place}, column {source!r}: expected spans as in other rows, [start, end, label]: {part}")
         if isinstance(part, Mapping):
@@ -76,5 +79,7 @@ def _spans(value: Any, source: str, place: str) -> list[Span]:
             label = part["label"]
         else:
             start, end, label = part
-        spans.append(Span(whole_number(start, "start", place), whole_number(end, "end", place), str(label)))
+        spans.append(
+            Span(whole_number(start, "start", place), whole_number(end, "end", place), span_label(label, place))
+        )
     return spans

@@ -25,6 +25,7 @@ from .records import (
     choose_source,
     is_wanted,
     one_per_item,
+    span_label,
     text_of,
     whole_number,
 )
@@ -49,7 +50,9 @@ class _Annotation:
 
 def is_task(row: Mapping[str, Any]) -> bool:
     """Whether a row is a task of the JSON export."""
-    return isinstance(row.get("data"), dict) and isinstance(row.get("annotations", row.get("completions")), list)
+    listed = row.get("annotations", row.get("completions"))
+    are_objects = isinstance(listed, list) and all(isinstance(one, dict) for one in listed)
+    return isinstance(row.get("data"), dict) and are_objects
 
 
 def is_min_row(row: Mapping[str, Any]) -> bool:
@@ -79,7 +82,7 @@ def read_label_studio(path: Path, table: Table, task: Task) -> Annotations:
             spans = [span for value in values for span in _spans(value, entry.place)]
             records.append(Record(entry.place, text, None, spans, entry.item, entry.annotator))
         elif values:
-            choices = [choice for value in values for choice in value[CHOICES]]
+            choices = [choice for value in values for choice in value.get(CHOICES, ())]
             records.append(Record(entry.place, text, choices, None, entry.item, entry.annotator))
         else:
             annotations.dropped[NOT_ANNOTATED] += 1
@@ -91,7 +94,7 @@ def _annotations(row: Mapping[str, Any], place: str, item: str) -> Iterator[_Ann
     """The annotations of a task that count."""
     listed = [one for one in row.get("annotations", row.get("completions", ())) if not one.get("was_cancelled")]
     for one in [one for one in listed if one.get("ground_truth")] or listed:
-        results = [result for result in one.get("result", ()) if isinstance(result.get("value"), dict)]
+        results = [result for result in one.get("result") or () if isinstance(result.get("value"), dict)]
         yield _Annotation(place, item, row["data"], _person(one.get("completed_by")), results)
 
 
@@ -109,7 +112,7 @@ def _control(path: Path, task: Task, results: Sequence[Mapping[str, Any]]) -> tu
         value = result["value"]
         if result.get("type") == LABELS and "start" in value:
             sources[str(result.get("from_name"))] = "entities"
-        elif result.get("type") == CHOICES and "start" not in value:  # not those of a marked region
+        elif isinstance(value.get(CHOICES), list) and "start" not in value:  # not those of a marked region
             sources[str(result.get("from_name"))] = "classes"
     types = dict.fromkeys(str(result.get("type")) for result in results)
     if types and not sources:
@@ -124,7 +127,7 @@ def _control(path: Path, task: Task, results: Sequence[Mapping[str, Any]]) -> tu
 def _spans(value: Mapping[str, Any], place: str) -> list[Span]:
     """A span for each label of a marked part."""
     start, end = (whole_number(value.get(key), key, place) for key in ("start", "end"))
-    return [Span(start, end, str(label), value.get("text")) for label in value.get(LABELS, ())]
+    return [Span(start, end, span_label(label, place), value.get("text")) for label in value.get(LABELS, ())]
 
 
 def read_label_studio_min(path: Path, table: Table, task: Task) -> Annotations:

@@ -21,6 +21,7 @@ from .records import (
     choose_source,
     is_wanted,
     one_per_item,
+    span_label,
     text_of,
     whole_number,
 )
@@ -86,11 +87,11 @@ def _skipped(row: Mapping[str, Any], task: Task, place: str) -> str | None:
 def _chosen(row: Mapping[str, Any]) -> list[Any]:
     """The chosen options; an option whose id is a number goes by its text."""
     texts = {option.get("id"): option.get("text") for option in row.get("options", ())}
-    return [(texts.get(choice) or choice) if isinstance(choice, int) else choice for choice in row[CHOSEN]]
+    return [(texts.get(choice) or choice) if isinstance(choice, int) else choice for choice in row.get(CHOSEN) or ()]
 
 
 def _span(part: Any, place: str) -> Span:
-    if not isinstance(part, Mapping) or not isinstance(part.get("label"), str):
+    if not isinstance(part, Mapping):
         raise UserError(f"{place}: expected spans with start, end and label: {part}")
     start, end = (whole_number(part.get(key), key, place) for key in ("start", "end"))
-    return Span(start, end, part["label"], part.get("text"))
+    return Span(start, end, span_label(part.get("label"), place), part.get("text"))

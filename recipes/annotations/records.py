@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ...workspace.errors import UserError, nearest
 from ...workspace.tables import ColumnError, text_in
+from ...workspace.text import clean_line
 from ..evaluation import DEFAULT_LABEL, DEFAULT_TEXT, Task
 from ..labels import is_same_label, label_name
 
@@ -139,6 +140,13 @@ def one_per_item(records: Iterable[Record], annotator_column: str, dropped: Coun
 
 def _marked(record: Record) -> set[tuple[int, int, str]]:
     return {(span.start, span.end, span.label) for span in record.spans or ()}
+
+
+def span_label(value: Any, place: str) -> str:
+    """The label of a span. Raises UserError if it has none."""
+    if not (isinstance(value, str) and clean_line(value)):
+        raise UserError(f"{place}: expected a label for each span, got {value!r}")
+    return value
 
 
 def whole_number(value: Any, what: str, place: str) -> int:

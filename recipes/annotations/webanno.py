@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...workspace.errors import UserError
 from ...workspace.tables import open_text
-from ..evaluation import Task
+from ..evaluation import DEFAULT_LABEL, Task
 from .records import UTF_16, Annotations, Record, Span, choose_source
 
 FORMAT = "#FORMAT=WebAnno TSV 3"
@@ -58,13 +58,16 @@ def read_webanno(path: Path, task: Task) -> Annotations:
     marked = [
         name for index, name in enumerate(columns) if name and any(_labels(token.values[index]) for token in tokens)
     ]
-    source = choose_source(path, task, dict.fromkeys(marked, "entities"))
+    if task.label != DEFAULT_LABEL:
+        marked = [name for name in columns if name]  # the layer may be empty in one of several documents
+    source = choose_source(path, task, dict.fromkeys(marked, "entities")) if marked else ""
     annotations = Annotations("WebAnno TSV", source, [], units=(UTF_16,))
     sentences: dict[str, list[_Token]] = {}
     for token in tokens:
         sentences.setdefault(token.sentence, []).append(token)
     for sentence in sentences.values():
-        annotations.records.append(_record(sentence, columns.index(source)))
+        spans = _spans(sentence, columns.index(source)) if source else []
+        annotations.records.append(Record(sentence[0].place, _text(sentence), None, spans))
     return annotations
 
 
@@ -95,10 +98,9 @@ def _tokens(path: Path, lines: Sequence[str], width: int) -> Iterator[_Token]:
         yield _Token(place, match[1], match[3] is not None, int(match[4]), int(match[5]), match[6], values)
 
 
-def _record(tokens: Sequence[_Token], column: int) -> Record:
-    """A sentence. Its text is put together from the tokens, with spaces between them."""
-    first = tokens[0]
-    text, end = "", first.begin
+def _text(tokens: Sequence[_Token]) -> str:
+    """The text of a sentence: its tokens, with spaces between them."""
+    text, end = "", tokens[0].begin
     for token in tokens:
         if token.is_part:
             continue
@@ -108,11 +110,12 @@ def _record(tokens: Sequence[_Token], column: int) -> Record:
             raise UserError(f"{token.place}: {token.text!r} does not fit its offsets, {token.begin}-{token.end}")
         text += " " * (token.begin - end) + form
         end = token.end
-    return Record(first.place, text, None, _spans(tokens, column, first.begin))
+    return text
 
 
-def _spans(tokens: Sequence[_Token], column: int, start: int) -> list[Span]:
+def _spans(tokens: Sequence[_Token], column: int) -> list[Span]:
     """The annotations in a column; tokens with the same number belong to one."""
+    start = tokens[0].begin
     extents: dict[tuple[str, str], tuple[int, int]] = {}
     for index, token in enumerate(tokens):
         for label, number in _labels(token.values[column]):

@@ -122,6 +122,20 @@ def test_a_malformed_span_is_an_error_with_its_line(tmp_path: Path) -> None:
         read_items(path, task())
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"text": TEXT, "label": None}, "expected a list of spans as in other rows, got None"),
+        ({"text": TEXT, "label": [[0, 5, " "]]}, "line 2: expected a label for each span, got ' '"),
+        ({"text": TEXT, "label": [{"start": 0.5, "end": 5, "label": "X"}]}, "expected a whole number for start"),
+        ({"text": ["x"], "label": []}, "line 2, column 'text': expected text, got a list"),
+    ],
+)
+def test_rows_of_other_forms_are_errors_with_their_line(tmp_path: Path, row: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_items(lines(tmp_path, {"text": TEXT, "label": [[0, 5, "PER"]]}, row), task())
+
+
 def labels(start: int, end: int, label: str, **more: Any) -> dict[str, Any]:
     value = {"start": start, "end": end, "labels": [label], "text": TEXT[start:end]}
     return {"from_name": "aina", "to_name": "text", "type": "labels", "value": value} | more

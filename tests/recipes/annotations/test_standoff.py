@@ -126,6 +126,14 @@ def test_one_of_several_layers_is_chosen(tmp_path: Path) -> None:
     assert read_items(path, task(label="Kitendo.aina"))[0].label == ["O", "O", "O", "B-kuwa", "O", "O"]
 
 
+def test_a_document_without_entities_in_the_layer(tmp_path: Path) -> None:
+    plain = HEADER + "#Text=Hakuna\n1-1\t0-6\tHakuna\tX\t*\t_\t_\t_\t_\t_\t_\t_\n"
+    assert read_items(webanno(tmp_path, plain), task()) == [Item(["Hakuna"], ["O"])]
+    assert read_items(webanno(tmp_path, plain), task(label="Kitendo.aina")) == [Item(["Hakuna"], ["O"])]
+    with pytest.raises(UserError, match=r"no labels called 'NamedEntity.valu'; did you mean NamedEntity.value\?"):
+        read_items(webanno(tmp_path, plain), task(label="NamedEntity.valu"))
+
+
 def test_lines_of_webanno_that_do_not_fit_their_header_or_offsets(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"line 9: .* 9 columns as in the header"):
         read_items(webanno(tmp_path, HEADER + BODY.replace("SYM\t*\t", "")), task())
