@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from .eval.inference.predictor import Prediction
     from .eval.scores import Score
     from .pipeline import evaluate, plan, prepare, report, run, train
+    from .pipeline.merge import MergedAdapter, merge
     from .pipeline.outcome import Outcome, PlanFailedError
     from .pipeline.steps import Plan
+    from .pipeline.sweep_merge import MergeSweep, sweep_merge
     from .recipes.python_api import load_recipe, load_recipes
     from .recipes.schema import Recipe
     from .training.import_export import ExportedAdapter, export_adapter, import_adapter
@@ -32,8 +34,10 @@ _MODULES = {
     ".eval.inference.predictor": ("Prediction",),
     ".eval.scores": ("Score",),
     ".pipeline": ("evaluate", "plan", "prepare", "report", "run", "train"),
+    ".pipeline.merge": ("MergedAdapter", "merge"),
     ".pipeline.outcome": ("Outcome", "PlanFailedError"),
     ".pipeline.steps": ("Plan",),
+    ".pipeline.sweep_merge": ("MergeSweep", "sweep_merge"),
     ".recipes.python_api": ("load_recipe", "load_recipes"),
     ".recipes.schema": ("Recipe",),
     ".training.import_export": ("ExportedAdapter", "export_adapter", "import_adapter"),
@@ -48,6 +52,8 @@ __all__ = [
     "Artifact",
     "ExportedAdapter",
     "MaskPrediction",
+    "MergeSweep",
+    "MergedAdapter",
     "Outcome",
     "Plan",
     "PlanFailedError",
@@ -63,11 +69,13 @@ __all__ = [
     "load_adapter",
     "load_recipe",
     "load_recipes",
+    "merge",
     "plan",
     "predict",
     "prepare",
     "report",
     "run",
+    "sweep_merge",
     "train",
 ]
 

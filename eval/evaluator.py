@@ -193,8 +193,8 @@ class _Scoring:
                 [str(item.label) for item in data.splits["train"]], rows, data.labels
             )
         if self.measurement.adapter is None:
-            label = f"{self.measurement.task}, head only, seed {self.measurement.seed}"
-            draft.facts[HEAD_ONLY] = values_of(head_only(setup, data, self.progress, label), data.labels)
+            rows_of_head = head_only(setup, data, self.progress, f"{label}, head only")
+            draft.facts[HEAD_ONLY] = values_of(rows_of_head, data.labels)
         draft.facts["data"] = {split: account.facts() for split, account in data.accounts.items()}
         for split, account in (
             data.accounts.items() if self.measurement.seed == self.measurement.recipe.eval.seeds[0] else ()

@@ -122,9 +122,10 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
     read = recipe.adapter.settings()  # a field that the type does not read may hold anything
     own = read.get("reduction_factor")
     factors = [("adapter", factor) for factor in (own.values() if isinstance(own, dict) else [own or 1])]
+    task_factors = [("eval.training", recipe.eval.training.reduction_factor)] if tasks != ["mlm"] else []
     wrong += [
         f"{name}.reduction_factor: {factor} exceeds this base's width {width}"
-        for name, factor in [*factors, ("eval.training", recipe.eval.training.reduction_factor)]
+        for name, factor in [*factors, *task_factors]
         if factor > width
     ]
     named = {

@@ -1,5 +1,10 @@
-"""Checks of the arguments of `import_adapter` and `export_adapter` that need no model: torch is not imported."""
+"""Checks of the arguments of `import_adapter`, `export_adapter` and `merge` that need no model.
 
+torch is not imported.
+"""
+
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..workspace.errors import UserError
@@ -28,6 +33,41 @@ def check_export(source: Path, out: Path, *, format: str, bits: int | None, name
     if not source.is_dir():
         raise UserError(f"{source}: no such folder")
     check_new(out)
+
+
+def check_merge(adapters: Sequence[Path], weights: Sequence[float] | None, out: Path | None) -> None:
+    """Raise a UserError for fewer than two adapters or missing folders, unusable weights, or if `out` exists."""
+    for folder in adapters:
+        if not folder.is_dir():
+            hint = "; give the weights as one list, --weights 0.7,0.3" if _is_number(str(folder)) else ""
+            raise UserError(f"no such folder: {folder}{hint}")
+    if len(adapters) < 2:
+        raise UserError("give at least two adapters to merge")
+    if weights is not None and len(weights) != len(adapters):
+        raise UserError(f"there are {len(adapters)} adapters but {len(weights)} weights: give one for each adapter")
+    if weights is not None and not all(map(math.isfinite, weights)):
+        raise UserError(f"weights must be finite numbers, got {', '.join(map(str, weights))}")
+    if out is not None:
+        check_new(out)
+
+
+def check_sweep(adapters: Sequence[Path], weights: Sequence[float], out: Path | None) -> None:
+    """Raise a UserError unless there are two adapters and at least one usable weight, or if `out` exists."""
+    check_merge(adapters, None, out)
+    if len(adapters) != 2:
+        raise UserError(f"a sweep takes two adapters, got {len(adapters)}")
+    if not weights or not all(map(math.isfinite, weights)):
+        raise UserError(
+            f"a sweep takes finite weights of the first adapter, got {', '.join(map(str, weights)) or 'none'}"
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check_new(out: Path) -> None:

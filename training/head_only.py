@@ -34,7 +34,10 @@ def train_head(  # noqa: PLR0913
     progress: Progress = QUIET,
     label: str = "train task head",
 ) -> TaskModel:
-    """The head of `train_task` on `base` (frozen in place) without a task adapter, with the same settings."""
+    """The head of `train_task` on `base` (frozen in place) without a task adapter, with the same settings.
+
+    Keeps what the head reads in memory: 4 bytes times the hidden size for each text, or for each labelled token.
+    """
     set_seed(seed)
     accelerator, _ = make_accelerator(precision)
     per_token = isinstance(train[0].label, list)
@@ -70,16 +73,16 @@ class _Head(nn.Module):
         return nn.functional.cross_entropy(self.head(inputs).float(), labels, reduction="sum")
 
 
-Inputs = tuple[Tensor, Tensor]
+LabelledInputs = tuple[Tensor, Tensor]
 """Of one example, on the CPU: what the head reads of its labelled tokens, (n, hidden), and their labels, (n,)."""
 
 
 def _head_inputs(
     model: TaskModel, examples: Sequence[Example], batch_size: int, accelerator: Accelerator
-) -> list[Inputs]:
+) -> list[LabelledInputs]:
     """Those of each example, in the order of `examples`."""
     order = sorted(range(len(examples)), key=lambda number: len(examples[number].input_ids))
-    by_number: dict[int, Inputs] = {}
+    by_number: dict[int, LabelledInputs] = {}
     for numbers in in_batches(order, batch_size):
         batch = to_device(make_batch([examples[number] for number in numbers], model.layout), accelerator.device)
         with torch.no_grad(), accelerator.autocast():
@@ -90,7 +93,7 @@ def _head_inputs(
     return [by_number[number] for number in range(len(examples))]
 
 
-def _batch(rows: Sequence[Inputs]) -> Batch:
+def _batch(rows: Sequence[LabelledInputs]) -> Batch:
     inputs, labels = zip(*rows, strict=True)
     return {"inputs": torch.cat(inputs), "labels": torch.cat(labels)}
 
@@ -99,7 +102,7 @@ def _batch(rows: Sequence[Inputs]) -> Batch:
 class _ShuffledInputs:
     """Inputs of the head, epoch after epoch, each in its own order; a `Feed` that always starts at the beginning."""
 
-    inputs: Sequence[Inputs]
+    inputs: Sequence[LabelledInputs]
     batch_size: int
     seed: int
 

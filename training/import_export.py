@@ -72,7 +72,7 @@ def import_adapter(
     """
     source, base = Path(source), str(base)
     check_import(source, Path(out))
-    with _new_folder(Path(out)) as folder:
+    with new_folder(Path(out)) as folder:
         model, notes = import_adapterhub(
             load_masked_lm(base, None, "--base", new_head=None),
             source,
@@ -133,7 +133,7 @@ def export_adapter(
         )
     base_model = load_masked_lm(adapter_base.name, adapter_base.revision, "--base", new_head=None)
     model: Any = load_adapter(base_model, source)
-    with _new_folder(out) as folder:
+    with new_folder(out) as folder:
         notes = []
         if format == "adapterhub":
             notes = export_adapterhub(model, name, folder)
@@ -162,7 +162,7 @@ def _export_peft(source: Path, out: Path, bits: int | None, base: CardBase) -> E
     """Write the adapter in PEFT's own format, with 32 or fewer bits."""
     weights = read_weights(source)
     error = None
-    with _new_folder(out) as folder:
+    with new_folder(out) as folder:
         shutil.copyfile(source / CONFIG, folder / CONFIG)
         if bits is None:
             save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
@@ -183,7 +183,7 @@ def _size(folder: Path) -> int:
 
 
 @contextmanager
-def _new_folder(out: Path) -> Iterator[Path]:
+def new_folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` that is renamed to it when complete. Raises UserError if `out` exists."""
     check_new(out)
     partial = out.with_name(f".{out.name}.partial")

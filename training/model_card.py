@@ -134,6 +134,19 @@ def convert_card(title: str, lines: list[str], base: CardBase, config: PeftConfi
     return card(title, metadata, [f"- base: {base}", *lines], code)
 
 
+def merged_card(title: str, lines: list[str], base: CardBase, config: PeftConfig | None, languages: list[str]) -> str:
+    """The card of merged adapters for `languages` (`swh_Latn`), or of merged models where there is no `config`."""
+    codes = list(dict.fromkeys(code[:3] for code in languages))
+    of_languages = {"language": codes} if codes else {}
+    lines = [f"- base: {base}", *lines]
+    if config is None:
+        return card(
+            title, {"library_name": "transformers", **base.metadata("finetune"), **of_languages}, lines, FULL_CODE
+        )
+    metadata = {"library_name": "peft", **base.metadata("adapter"), **of_languages}
+    return card(title, metadata, lines, _peft_code(base, own_type=isinstance(config, BottleneckConfig)))
+
+
 def card(title: str, metadata: dict[str, Any], lines: list[str], code: str) -> str:
     """A card in the hub's format: metadata as YAML, facts, and Python code that loads the folder's content."""
     front = yaml.safe_dump({**metadata, "tags": ["lrl-adapt"]}, sort_keys=False, allow_unicode=True)

@@ -108,7 +108,7 @@ def set_up(
         **reading,
     }
     progress.say(f"training {trainable:,} of {parameters:,} parameters on {devices}")
-    fixed = _validation_batches(validation, masking, masked_lm, settings)
+    fixed = validation_batches(validation, masking, masked_lm, settings)
     sentences = _drift_batches(validation, masked_lm, settings)
     return Ready(tokenizer, adapted, masked_lm, model, feed, fixed, sentences, schedule_of(recipe), facts)
 
@@ -211,7 +211,7 @@ def _samplers(train: list[Sequences], settings: Training) -> list[Sampler]:
     return samplers
 
 
-def _validation_batches(
+def validation_batches(
     validation: list[Sequences], masking: Masking, model: MaskedLM, settings: Training
 ) -> list[Batch]:
     """The same masked batches at every validation: about `validation_tokens` tokens of each source's share."""

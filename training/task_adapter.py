@@ -149,7 +149,7 @@ def train_task(  # noqa: PLR0913
 def fit_task(  # noqa: PLR0913
     model: nn.Module,
     feed: Feed,
-    examples: int,
+    train_size: int,
     validation_batches: Sequence[Batch],
     settings: TaskTraining,
     accelerator: Accelerator,
@@ -158,8 +158,8 @@ def fit_task(  # noqa: PLR0913
     progress: Progress,
     label: str,
 ) -> None:
-    """Train `model` for the epochs of `settings` over so many examples; keeps the weights of the best epoch."""
-    steps_per_epoch = -(-examples // settings.batch_size)
+    """Train `model` for the epochs of `settings` on `train_size` examples; keeps the weights of the best epoch."""
+    steps_per_epoch = -(-train_size // settings.batch_size)
     max_steps = steps_per_epoch * settings.num_train_epochs
     result = fit(
         model,

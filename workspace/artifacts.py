@@ -127,7 +127,7 @@ class Artifact:
         started = time.monotonic()
         try:
             yield draft
-            manifest = self._manifest(draft.facts, time.monotonic() - started)
+            manifest = self.make_manifest(draft.facts, time.monotonic() - started)
             write_json(partial / MANIFEST, manifest)
             shutil.rmtree(self.folder, ignore_errors=True)  # a folder without a manifest is not complete
             partial.replace(self.folder)
@@ -143,7 +143,8 @@ class Artifact:
             shutil.rmtree(partial, ignore_errors=True)
             raise
 
-    def _manifest(self, facts: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def make_manifest(self, facts: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """What `manifest.json` holds: all that determines the content, `facts` about it and `seconds` of work."""
         return {
             "schema_version": SCHEMA_VERSION,
             "kind": self.kind,

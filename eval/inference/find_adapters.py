@@ -88,6 +88,14 @@ def base_of_adapter(folder: Path) -> BaseReference:
 
     Raises UserError where the folder holds no language adapter, or one that does not name its base.
     """
+    require_language_adapter(folder)
+    if is_full_model(folder):
+        return BaseReference(str(folder))
+    return _base(folder, _Artifact.around(folder, "adapter"))
+
+
+def require_language_adapter(folder: Path) -> None:
+    """Raise a UserError if there is no such folder, or if it holds a task adapter."""
     if not folder.is_dir():
         raise UserError(f"no such folder: {folder}")
     if holds_task(folder) or holds_task(folder / TASK_ADAPTER):
@@ -95,9 +103,6 @@ def base_of_adapter(folder: Path) -> BaseReference:
             f"{folder} is a task adapter, for `lrl-adapt predict`; expected a language adapter, as `lrl-adapt train` "
             "saves it under adapters/"
         )
-    if is_full_model(folder):
-        return BaseReference(str(folder))
-    return _base(folder, _Artifact.around(folder, "adapter"))
 
 
 def other_base(folder: Path, base: str) -> str | None:
@@ -144,7 +149,8 @@ class _Artifact:
         for recorded in map(Path, self.manifest.get("parents", [])):
             in_workspace = recorded.parts[-3:]
             if in_workspace[0] == kind:
-                moved = self.folder.absolute().parents[2].joinpath(*in_workspace)
+                ancestors = self.folder.absolute().parents
+                moved = ancestors[2].joinpath(*in_workspace) if len(ancestors) > 2 else recorded
                 return moved if moved.is_dir() else recorded
         return None
 

@@ -51,7 +51,7 @@ class TaskResult:
     if it left out test items. `note` names both, and the settings or data in which this result differs from others of
     the same task. `baseline` is the system that the others are compared with. `majority_class` is the metric's value
     if every answer is the class that is the most frequent in the training data; None if not recorded, or of tags.
-    `head_only` is the mean over the base's seeds for a head without any adapter; None if not recorded.
+    `head_only` is the mean over the base's seeds for a task head without any adapter; None if one was not recorded.
     """
 
     language: str
@@ -86,14 +86,20 @@ def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
             notes = [_transfer_note(transfer), _limit_note(limit), _differing_conditions(conditions, all_conditions)]
             note = ", ".join(filter(None, notes))
             constant = [value for run in variant if (value := run.majority_class(metric)) is not None]
-            heads = [value for run in variant if (value := run.head_only(metric)) is not None]
+            heads = [run.head_only(metric) for run in variant if run.system == BASE]
             result = TaskResult(language, base, task, metric, _by_system(variant, metric), transfer, limit, note)
             references = {
                 "majority_class": constant[0] if constant else None,
-                "head_only": fmean(heads) if heads else None,
+                "head_only": _mean_if_all(heads),  # beside a mean over the same seeds
             }
             results.append(replace(result, **references))
     return results
+
+
+def _mean_if_all(values: Sequence[float | None]) -> float | None:
+    """The mean, or None if a value is missing or there are none."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if known and len(known) == len(values) else None
 
 
 def results_from(results: Sequence[TaskResult], folders: Collection[Path]) -> list[TaskResult]:

@@ -96,12 +96,20 @@ def test_only_differences_beyond_rounding_are_named(encoder: Path, tmp_path: Pat
     with gzip.open(text / "swh_Latn.txt.gz", "wt", encoding="utf-8") as file:
         file.write("a b\nb c a\n")
     weights = load_file(encoder / "model.safetensors")
-    rounded = {name: weight + 0.02 * weight.abs().max() for name, weight in weights.items()}
+    rounded = {
+        name: weight * (1 + 0.05 * (weight.dim() == 2 and "embeddings" not in name)) for name, weight in weights.items()
+    }
     save_file(rounded, original / "model.safetensors", {"format": "pt"})
     assert differences(encoder, str(original), text) == []
     name = "encoder.layer.0.output.dense.weight"
-    save_file(rounded | {name: -rounded[name]}, original / "model.safetensors", {"format": "pt"})
+    norm = "encoder.layer.1.output.LayerNorm.weight"
+    changed = rounded | {name: -rounded[name], norm: rounded[norm] + 0.01}
+    save_file(changed, original / "model.safetensors", {"format": "pt"})
     config = json.loads((original / "config.json").read_text())
     (original / "config.json").write_text(json.dumps(config | {"num_attention_heads": 4}))
     differing = differences(encoder, str(original), text)
-    assert [line.split(":")[0] for line in differing] == ["config num_attention_heads", f"weights {name}"]
+    assert [line.split(":")[0] for line in differing] == [
+        "config num_attention_heads",
+        f"weights {name}",
+        f"weights {norm}",
+    ]

@@ -43,7 +43,7 @@ def commands() -> list[tuple[str, str]]:
 def test_every_command_has_an_example_of_itself() -> None:
     names = {name for name, _ in commands()}
     expected = {"prepare", "train", "eval", "report", "run", "import-adapter", "export-adapter", "languages", "doctor"}
-    expected |= {"predict", "fill-mask"}
+    expected |= {"predict", "fill-mask", "merge"}
     assert names == expected | {f"recipes {name}" for name in ("list", "show", "copy", "schema", "check")}
     assert all(line.startswith(f"lrl-adapt {name}") for name, line in commands())
 
@@ -74,6 +74,11 @@ def test_examples_in_help_run(line: str, shared: Path, monkeypatch: pytest.Monke
     words = shlex.split(line)[1:]
     if "quickstart" in words and words[0] in ("train", "run", "prepare"):
         words[words.index("quickstart")] = "recipe.yaml"  # the short one
+    if words[0] == "merge" and not (shared / "javanese").exists():
+        assert invoke("prepare").exit_code == 0
+        for seed, name in enumerate(("javanese", "sundanese", "formal", "informal")):
+            assert invoke("train", "--set", f"training.seed={seed}").exit_code == 0
+            shutil.copytree(newest_adapter(shared / "runs"), name)
     if words[0] in ("train", "eval", "report", "predict", "fill-mask"):
         first = invoke("run", "recipe.yaml", "--task", "mlm") if words[0] == "report" else invoke("prepare")
         assert first.exit_code == 0, first.output

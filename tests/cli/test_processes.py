@@ -22,6 +22,7 @@ SINGLE = [
     ["fill-mask", "a [MASK]"],
     ["import-adapter", "here", "--base", "base", "--out", "there"],
     ["export-adapter", "here", "--out", "there"],
+    ["merge", "here", "here", "--out", "there"],
 ]
 SRUN = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0"}
 JOB = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "3"}

@@ -146,6 +146,9 @@ def test_mistakes_are_told_in_one_line(words: list[str], piped: str | bytes, mes
         ("export-adapter . --out y --format onnx", "choose one of adapterhub, merged, peft"),
         ("export-adapter . --out y --bits 3", "choose one of 8, 4, 1"),
         ("export-adapter . --out y --format adapterhub --name a/b", "use letters, digits"),
+        ("merge . nowhere --out y", "no such folder: nowhere"),
+        ("merge . . --weights 1 --out y", "there are 2 adapters but 1 weights"),
+        ("merge . . --sweep 0,1 --out .", "--out . already exists"),
     ],
 )
 def test_arguments_are_checked_before_torch_is_imported(command: str, message: str) -> None:

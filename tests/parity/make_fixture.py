@@ -13,6 +13,8 @@ and expected.safetensors:
     logits, loss                        of the model's own LM head, which leaves a coupling as it is
     logits_flexible                     of AdapterHub's flexible head, which undoes the coupling
     grad.NAME                           gradients of the loss for the adapter's weights, by AdapterHub's names
+
+average/KIND/ holds two adapters of the tiny BERT, and their `average_adapter` with the weights AVERAGE.
 """
 
 import os
@@ -40,6 +42,7 @@ FAMILIES = {"bert": (BertConfig, BertForMaskedLM), "xlm-roberta": (XLMRobertaCon
 TYPES = ("seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3")
 WITH_HEAD = ("seq_bn", "seq_bn_inv")
 SHAKE = 0.2
+AVERAGE = (0.7, -0.2)  # AdapterHub divides them by their sum
 ASKED = ((0, 2), (0, 5), (1, 1), (2, 3))
 
 
@@ -62,6 +65,27 @@ def main() -> None:
         make_case(model, base, Path(family, "fusion"), parts, Fuse("text", "graph"))
         three = {**parts, "task": "seq_bn"}
         make_case(model, base, Path(family, "fusion_stack"), three, Stack(Fuse("text", "graph"), "task"))
+    for kind in TYPES:
+        make_average(kind)
+
+
+def make_average(kind: str) -> None:
+    """Two adapters of a kind with random weights and their weighted average, as AdapterHub saves them."""
+    torch.manual_seed(2)
+    model: Any = BertForMaskedLM.from_pretrained(Path("bert", "base"))
+    adapters.init(model)
+    parts = ("first", "second")
+    for name in parts:
+        model.add_adapter(name, config=kind)
+    for name, parameter in model.named_parameters():
+        if _is_adapters(name, dict.fromkeys(parts, kind)):
+            parameter.data += torch.randn_like(parameter) * SHAKE
+    # Called on the model with a head, adapters 1.3.0 leaves the invertible adapter out.
+    model.base_model.average_adapter("average", list(parts), weights=list(AVERAGE))
+    folder = Path("average", kind)
+    folder.mkdir(parents=True)
+    for name in (*parts, "average"):
+        model.save_adapter(str(folder / name), name, with_head=False, use_safetensors=True)
 
 
 def make_case(model_class: Any, base: Path, folder: Path, types: dict[str, str], setup: Any) -> None:

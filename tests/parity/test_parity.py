@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from lrl_adapt.pipeline.merge import merge
 from lrl_adapt.training.adapters.adapterhub import import_adapterhub
 from lrl_adapt.training.adapters.adapterhub.names import peft_name
 from lrl_adapt.training.adapters.build import LANGUAGE
+from lrl_adapt.training.import_export import import_adapter
 from lrl_adapt.training.masking import IGNORE_INDEX
 from lrl_adapt.training.mlm import MaskedLM
 from peft import PeftModel
@@ -132,3 +134,15 @@ def test_a_task_adapter_on_a_fusion(family: str) -> None:
     add(model, task, "task")
     batch, expected = expected_of(family, "fusion_stack")
     torch.testing.assert_close(model.eval()(**batch).logits, expected["logits"], **CLOSE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_merge_equals_average_adapter(kind: str, tmp_path: Path) -> None:
+    for name in ("first", "second", "average"):
+        import_adapter(FIXTURES / "average" / kind / name, FIXTURES / "bert" / "base", tmp_path / name)
+    merged = merge([tmp_path / "first", tmp_path / "second"], tmp_path / "merged", weights=[0.7, -0.2])
+    assert merged.weights == pytest.approx([1.4, -0.4])
+    ours, theirs = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("merged", "average"))
+    assert ours.keys() == theirs.keys()
+    for name, weight in theirs.items():
+        torch.testing.assert_close(ours[name], weight, atol=1e-6, rtol=1e-6)

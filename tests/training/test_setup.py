@@ -153,10 +153,10 @@ def test_even_a_short_validation_line_asks_for_something() -> None:
     model = SimpleNamespace(layout=Layout(0, True))
     masking = Masking(4, np.arange(5), 97, 0.15)
     for word in range(5, 90):
-        (batch,) = setup._validation_batches([Line([1, word, 2])], masking, model, recipe().training)
+        (batch,) = setup.validation_batches([Line([1, word, 2])], masking, model, recipe().training)
         assert (batch["labels"] == torch.tensor([[-100, word, -100]])).all()
     with pytest.raises(UserError, match=r"no tokens to predict in the validation text: all of it is \[UNK\]"):
-        setup._validation_batches([Line([1, 3, 3, 2])], masking, model, recipe().training)
+        setup.validation_batches([Line([1, 3, 3, 2])], masking, model, recipe().training)
 
 
 class Lines(Counting):
@@ -170,5 +170,5 @@ def test_validation_batches_are_as_large_as_the_recipe_says() -> None:
     model, masking = SimpleNamespace(layout=Layout(0, True)), Masking(4, np.arange(5), 97, 0.15)
     for tokens, count in ((400, 1), (100, 4)):
         settings = recipe(validation_batch_tokens=tokens).training
-        batches = setup._validation_batches([Lines([10] * 40)], masking, model, settings)
+        batches = setup.validation_batches([Lines([10] * 40)], masking, model, settings)
         assert [batch["input_ids"].numel() for batch in batches] == [tokens] * count

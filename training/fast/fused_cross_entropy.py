@@ -39,27 +39,21 @@ class _LinearCrossEntropy(torch.autograd.Function):
         chunk_rows, block_classes = _chunk_sizes(hidden, weight, keep=trains_layer)
         for start in range(0, len(hidden), chunk_rows):
             rows = hidden[start : start + chunk_rows]
-            target = targets[start : start + chunk_rows]
-            softmax = _Softmax(rows, weight, bias, block_classes)
-            mean_weight = softmax.normalize(with_mean=needs_hidden, keep=trains_layer)
-            # Cross-entropy is log(sum(exp(z))) - z[target]. Its gradient with respect to z is softmax(z), minus 1 at
-            # the target.
-            target_weight = weight[target]
-            target_logits = (rows.float() * target_weight.float()).sum(-1)
-            total += (softmax.log_normalizer[:, 0] - target_logits).sum()
-            if bias is not None:
-                total -= bias[target].float().sum()
+            target = targets[start : start + chunk_rows, None]
+            others = _OtherClasses(rows, weight, bias, target, block_classes, mean=needs_hidden, keep=trains_layer)
+            # Cross-entropy is log(sum(exp(z))) - z[target] = softplus(log(sum of the others' exp(z)) - z[target]). Its
+            # gradient with respect to z is softmax(z), minus 1 at the target: there it is -sigmoid of the same.
+            margin = others.log_sum - others.target_logits
+            total += nn.functional.softplus(margin).sum()
+            log_normalizer, at_target = others.target_logits + nn.functional.softplus(margin), -margin.sigmoid()
             if grad_hidden is not None:
-                grad_hidden[start : start + chunk_rows] = mean_weight - target_weight
-            for block, probabilities in softmax.blocks():
+                mean_weight = others.sum_of_weights * (others.largest - log_normalizer).exp_()
+                grad_hidden[start : start + chunk_rows] = mean_weight + at_target * weight[target[:, 0]]
+            for block, gradient in others.gradients(log_normalizer, at_target):
                 if grad_bias is not None:
-                    grad_bias[block] += probabilities.sum(0)
+                    grad_bias[block] += gradient.sum(0)
                 if grad_weight is not None:
-                    grad_weight[block] += fast_linear(probabilities.to(weight.dtype).T, rows.T)
-            if grad_bias is not None:
-                grad_bias.index_add_(0, target, -torch.ones_like(target_logits))
-            if grad_weight is not None:
-                grad_weight.index_add_(0, target, -rows.float())
+                    grad_weight[block] += fast_linear(gradient.to(weight.dtype).T, rows.T)
         ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
         return total
 
@@ -69,46 +63,67 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return (*(saved if saved is None else saved * grad_outputs[0] for saved in ctx.saved_tensors), None)
 
 
-class _Softmax:
-    """softmax(hidden @ weight.T + bias) of some rows, (rows, classes) in fp32, a block of classes at a time."""
+class _OtherClasses:
+    """What the loss of some rows needs of all classes but each row's target, computed a block of classes at a time.
 
-    def __init__(self, hidden: Tensor, weight: Tensor, bias: Tensor | None, block_classes: int) -> None:
-        self.hidden, self.weight, self.bias = hidden, weight, bias
-        self._blocks = [slice(start, start + block_classes) for start in range(0, len(weight), block_classes)]
+    The target is left out, so that its gradient is not the small difference of two rounded numbers near 1 where the
+    model is sure of it. Exponentials are relative to the largest logit so far, so that they cannot overflow; where that
+    has grown, what was summed up is scaled down to it.
+    """
+
+    def __init__(
+        self,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        target: Tensor,
+        block_classes: int,
+        *,
+        mean: bool,
+        keep: bool,
+    ) -> None:
+        """`target` is (rows, 1). `mean` asks for `sum_of_weights`, `keep` for `gradients`."""
+        self._target = target
         self._kept: list[tuple[slice, Tensor, Tensor]] = []
-        """Blocks with exp(z - m) in the weights' precision and m, the largest logit of each row so far."""
-        self._normalizer = hidden.new_zeros((len(hidden), 1), dtype=torch.float32)
-        self.log_normalizer = self._normalizer
-        """log(sum(exp(z))), (rows, 1); known once `normalize` has run."""
-
-    def normalize(self, *, with_mean: bool, keep: bool) -> Tensor:
-        """Go over all classes once; returns softmax(z) @ weight, (rows, hidden), if that is asked for, else zeros."""
-        mean_weight = torch.zeros_like(self.hidden, dtype=torch.float32)
-        largest = torch.full_like(self._normalizer, -torch.inf)
-        for block in self._blocks:
-            logits = self._logits(block)
-            previous, largest = largest, torch.maximum(largest, logits.amax(-1, keepdim=True))
-            # The largest logit so far is subtracted, so that exp cannot overflow. Where it has grown, what was summed
-            # up is scaled down to it.
-            scale = (previous - largest).exp_()
-            exponentials = logits.sub_(largest).exp_()
-            self._normalizer = self._normalizer * scale + exponentials.sum(-1, keepdim=True)
-            exponentials = exponentials.to(self.weight.dtype)
-            if with_mean:
-                mean_weight.mul_(scale).add_(fast_linear(exponentials, self.weight[block].T))
+        """Blocks with their exponentials, in the weights' precision, and `largest` at that time."""
+        column = torch.zeros_like(target, dtype=torch.float32)
+        self.target_logits = torch.full_like(column, -torch.inf)
+        self.largest = torch.full_like(column, torch.finfo(torch.float32).min)
+        """Largest logit of each row, (rows, 1); lower than that of the other classes only if all are -inf."""
+        self.sum_of_weights = torch.zeros_like(hidden, dtype=torch.float32)
+        """Sum over the other classes of exp(z - largest) times the class's weights, (rows, hidden)."""
+        total = torch.zeros_like(column)
+        for start in range(0, len(weight), block_classes):
+            block = slice(start, start + block_classes)
+            logits = fast_linear(hidden, weight[block], None if bias is None else bias[block]).float()
+            places, is_here = self._places(block, logits)
+            at_places = logits.gather(-1, places)
+            self.target_logits = torch.where(is_here, at_places, self.target_logits)
+            logits.scatter_(-1, places, torch.where(is_here, -torch.inf, at_places))
+            previous, self.largest = self.largest, torch.maximum(self.largest, logits.amax(-1, keepdim=True))
+            scale = (previous - self.largest).exp_()
+            exponentials = logits.sub_(self.largest).exp_()
+            total = total * scale + exponentials.sum(-1, keepdim=True)
+            exponentials = exponentials.to(weight.dtype)
+            if mean:
+                self.sum_of_weights.mul_(scale).add_(fast_linear(exponentials, weight[block].T))
             if keep:
-                self._kept.append((block, exponentials, largest))
-        self.log_normalizer = largest + self._normalizer.log()
-        return mean_weight.div_(self._normalizer)
+                self._kept.append((block, exponentials, self.largest))
+        self.log_sum = self.largest + total.log()
+        """log of the sum of the other classes' exp(z), (rows, 1)."""
 
-    def blocks(self) -> Iterator[tuple[slice, Tensor]]:
-        """Each block of classes with its probabilities, (rows, block), if `normalize` was told to keep them."""
-        for block, exponentials, largest in self._kept:
-            yield block, exponentials * (largest - self.log_normalizer).exp_()
+    def gradients(self, log_normalizer: Tensor, at_target: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Each block of classes with the loss's gradient with respect to its logits, (rows, block); once."""
+        while self._kept:
+            block, exponentials, largest = self._kept.pop()
+            gradient = exponentials * (largest - log_normalizer).exp_()
+            places, is_here = self._places(block, gradient)
+            yield block, gradient.scatter_(-1, places, torch.where(is_here, at_target, gradient.gather(-1, places)))
 
-    def _logits(self, block: slice) -> Tensor:
-        bias = None if self.bias is None else self.bias[block]
-        return fast_linear(self.hidden, self.weight[block], bias).float()
+    def _places(self, block: slice, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Each target's column in a block, any if it is in another one, and whether it is in this block; (rows, 1)."""
+        places = self._target - block.start
+        return places.clamp(0, logits.shape[-1] - 1), (places >= 0) & (places < logits.shape[-1])
 
 
 def _chunk_sizes(hidden: Tensor, weight: Tensor, *, keep: bool) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from lrl_adapt.eval.inference.choose_adapters import newest_adapter, newest_scores
-from lrl_adapt.eval.inference.find_adapters import find_task_adapter, other_base
+from lrl_adapt.eval.inference.find_adapters import BaseReference, _Artifact, find_task_adapter, other_base
 from lrl_adapt.eval.inference.predictor import Predictor, load_predictor
 from lrl_adapt.training.task_adapter import Example, load_task, predict
 from lrl_adapt.workspace.errors import UserError
@@ -251,3 +251,9 @@ def test_another_base_than_an_adapters_own_is_told(tmp_path: Path, base: str, to
     (tmp_path / "adapter_config.json").write_text(json.dumps(config))
     assert other_base(tmp_path, base) == told
     assert other_base(tmp_path / "gone", base) is None
+
+
+def test_an_adapter_copied_to_the_root_of_a_disk_has_its_recorded_base() -> None:
+    recorded = Path("/runs/bases/swh_Latn/scratch-12345678")
+    copied = _Artifact(Path("/adapter"), {"parents": [str(recorded)]})
+    assert copied.base == BaseReference(str(recorded))
