@@ -95,7 +95,7 @@ class DocumentReader:
     """Reads the documents of file after file, as `corpus` says.
 
     `empty` counts documents without text, which are skipped, and `changes` what was removed and mended in the text of
-    files, in words that follow the number. Reports to `progress` how a file is read if its name does not show it.
+    files, by a description. Reports to `progress` how a file is read if its name does not show it.
     `script` is the ISO 15924 code of the language's script, which helps to find encodings.
     """
 

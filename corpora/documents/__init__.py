@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...recipes.corpus_files import WEB_PAGES
+from ...workspace.errors import UserError
 from .decoding import decode_file
 from .epub import read_epub
 from .extracted import Extracted
@@ -40,6 +41,8 @@ def read_document(path: Path, encoding: str | None = None, script: str | None = 
     `encoding` is that of subtitles, USFM and web pages; by default `decoding.find_encoding` finds it. `script` is the
     ISO 15924 code of the language's script. Raises UserError, which names the file, if it is unreadable or has no text.
     """
+    if not path.is_file():
+        raise UserError(f"no such file: {path}")
     ending = path.suffix.lower()
     if ending in WEB_PAGES:
         return read_html(path, encoding, script)

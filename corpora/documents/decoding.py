@@ -177,11 +177,13 @@ def _legacy(path: Path, script: str | None) -> Encoding:
         readings = _best(list(_readings(sample, (*common, *rare), script)))
     if not readings:
         line = _first_broken_line(path)
-        raise UserError(f"{path}: {line}: not UTF-8 text, and no other encoding fits: set corpus.encoding")
+        raise UserError(
+            f"{path}: {line}: not UTF-8 text, and no other encoding fits: save it as UTF-8, or set corpus.encoding"
+        )
     if len(readings) > 1:
         choices = ", ".join(f"{codec} ({word})" for word, codec in _choices(readings).items())
         raise UserError(
-            f"{path}: not UTF-8 text, and several encodings fit: {choices}: set corpus.encoding to the right one"
+            f"{path}: not UTF-8 text, and several encodings fit: {choices}: save it as UTF-8, or set corpus.encoding"
         )
     reading = readings[0]
     confidence = (1 - reading.misplaced) * reading.in_script

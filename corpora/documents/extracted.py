@@ -19,7 +19,7 @@ class Extracted:
     paragraphs: list[str] = field(default_factory=list)
     """Without line breaks; none is empty."""
     changes: Counter[str] = field(default_factory=Counter)
-    """What was removed or mended, in words that follow its number: "page numbers removed"."""
+    """What was removed or mended, in words that its number follows: "page numbers removed"."""
     notes: list[str] = field(default_factory=list)
     """How the file was read, where its name does not show it: encodings."""
 
@@ -42,5 +42,5 @@ def documents_extra(path: Path) -> Iterator[None]:
 
 
 def describe_extraction(changes: Mapping[str, int]) -> str:
-    """The counts in one line, in order: "12 page numbers removed, 3 words joined at line ends"."""
-    return ", ".join(f"{count:,} {change}" for change, count in changes.items() if count)
+    """The counts in one line, in order: "page numbers removed: 12, words joined at line ends: 3"."""
+    return ", ".join(f"{change}: {count:,}" for change, count in changes.items() if count)

@@ -34,7 +34,7 @@ def read_pdf(path: Path) -> Extracted:
             raise UserError(f"{path}: protected with a password; save it without one") from error
         raise UserError(f"{path}: not a readable PDF ({error}); save or download it again") from error
     with closing(document):
-        pages = [find_lines(*_fragments(document, number)) for number in range(len(document))]
+        pages = [find_lines(_fragments(document, number)) for number in range(len(document))]
     _require_text(path, pages)
     extracted = Extracted()
     extracted.changes["pages without text (images)"] = sum(not page.lines for page in pages)
@@ -60,8 +60,8 @@ def _require_text(path: Path, pages: list[Page]) -> None:
         )
 
 
-def _fragments(document: Any, number: int) -> tuple[list[Fragment], float]:
-    """Runs of characters on one line without a wide gap, in the order of the file; and the height of the page."""
+def _fragments(document: Any, number: int) -> list[Fragment]:
+    """Runs of characters on one line without a wide gap, in the order of the file."""
     with closing(document[number]) as page, closing(page.get_textpage()) as text:
         fragments: list[Fragment] = []
         for character, left, right, base, height in _characters(text):
@@ -74,7 +74,9 @@ def _fragments(document: Any, number: int) -> tuple[list[Fragment], float]:
                 last.text += character
                 last.left, last.right = min(last.left, left), max(last.right, right)
                 last.height = max(last.height, height)
-        return fragments, page.get_height()
+    for fragment in fragments:  # PDFium may give characters beyond the first plane as two halves of UTF-16
+        fragment.text = fragment.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return fragments
 
 
 def _continues(last: Fragment, left: float, right: float, base: float, height: float) -> bool:

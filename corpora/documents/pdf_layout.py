@@ -31,16 +31,14 @@ class Page:
 
     lines: list[Line]
     columns: bool
-    height: float
-    """Of the page, in points."""
 
 
-def find_lines(fragments: list[Fragment], height: float) -> Page:
+def find_lines(fragments: list[Fragment]) -> Page:
     """The lines of a page in reading order."""
     fragments = [fragment for fragment in fragments if fragment.text.strip()]
     bands = _bands(fragments)
     lines = [line for band in bands for line in _join(band)]
-    return Page(lines, len(bands) > 1, height)
+    return Page(lines, len(bands) > 1)
 
 
 def _bands(fragments: list[Fragment]) -> list[list[Fragment]]:

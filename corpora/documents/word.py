@@ -44,7 +44,6 @@ def _read_part(root: Any, extracted: Extracted) -> None:
     for paragraph in root.iter("{*}p"):
         if any(local_name(parent) in SKIPPED for parent in paragraph.iterancestors()):
             continue
-        # The p of DrawingML (charts, shapes) has no runs with w:t.
         style = next(paragraph.iterfind("{*}pPr/{*}pStyle"), None)
         if style is not None and CONTENTS.fullmatch(attribute(style, "val") or ""):
             extracted.changes["lines of tables of contents left out"] += 1

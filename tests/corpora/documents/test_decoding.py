@@ -57,7 +57,7 @@ def test_where_several_encodings_fit_the_choices_are_shown_by_a_word(tmp_path: P
         find_encoding(path, None, "Latn")
     assert str(error.value).startswith(f"{path}: not UTF-8 text, and several encodings fit: ")
     assert "iso8859-3 (" in str(error.value)
-    assert str(error.value).endswith("set corpus.encoding to the right one")
+    assert str(error.value).endswith("save it as UTF-8, or set corpus.encoding")
     assert decode_file(path, "iso8859-3", "Latn") == (MALTESE, [])
 
 
@@ -69,7 +69,10 @@ def test_damaged_utf8_is_not_taken_for_another_encoding(tmp_path: Path) -> None:
 
 
 def test_scripts_without_a_legacy_encoding(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"line 1: not UTF-8 text, and no other encoding fits: set corpus\.encoding"):
+    with pytest.raises(
+        UserError,
+        match=r"line 1: not UTF-8 text, and no other encoding fits: save it as UTF-8, or set corpus\.encoding",
+    ):
         find_encoding(write(tmp_path, RUSSIAN, "cp1251"), None, "Ethi")
 
 

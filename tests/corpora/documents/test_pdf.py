@@ -125,7 +125,7 @@ def test_text_from_right_to_left(tmp_path: Path) -> None:
 
 def test_fragments_from_right_to_left() -> None:
     fragments = [Fragment("دنيا", 100, 140, 700, 12), Fragment("سلام", 150, 190, 700, 12)]
-    assert [line.text for line in find_lines(fragments, 800).lines] == ["سلام دنيا"]
+    assert [line.text for line in find_lines(fragments).lines] == ["سلام دنيا"]
 
 
 def test_the_command_for_a_missing_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
