@@ -1,41 +1,16 @@
 """Splits a text into the units that get a label: words, punctuation, and tokens in scripts without spaces.
 
-Words follow Unicode's word boundaries (UAX 29), as implemented by the library `regex`: marks, variation selectors and
-joiners stay with their base, an emoji of several characters is one unit, apostrophes and what is used as one (Uzbek o‘,
-Hebrew gershayim, Armenian question marks, the Catalan middle dot) stay inside words, a number keeps its decimal point.
-Unlike UAX 29, and as in CoNLL files,
-
-- a run in a script without spaces (Thai, Chinese, ...) is one word, which is cut where the tokenizer cuts it;
-- a Tibetan syllable keeps the tsheg that ends it;
-- o‘ and g‘ stay whole at the end of an Uzbek word too, unless the text has quotation marks of the German kind (‚…‘).
+Words are those of `workspace.words`; a run in a script without spaces (Thai, Chinese, ...) is cut where the tokenizer
+cuts it.
 """
 
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
-import regex
-
-from ..workspace.scripts import TIBETAN, is_unspaced
-
-TSHEG = "\u0f0b\u0f0c"  # ends a syllable in Tibetan
-JOINERS = "\u200c\u200d"  # zero width, inside words of Persian, Sinhala and others
-TURNED_COMMA, LOW_COMMA = "\u2018", "\u201a"
-# Kinds of segments between two word boundaries
-SPACE, WORD, PUNCTUATION, UNSPACED_RUN = "space", "word", "punctuation", "unspaced run"
-WORD_BOUNDARY = regex.compile(r"(?V1w)\b")  # w: the boundaries of UAX 29
-
-
-@dataclass(frozen=True)
-class Word:
-    """Characters `start` to `end` of a text; `unspaced` if they may be several words."""
-
-    start: int
-    end: int
-    unspaced: bool
+from ..workspace.words import JOINERS, split_words
 
 
 @dataclass(frozen=True)
@@ -45,20 +20,6 @@ class Unit:
     start: int
     end: int
     token: int
-
-
-def split_words(text: str) -> list[Word]:
-    """Words and punctuation, in order, as the module describes them, without white space and control characters."""
-    words: list[Word] = []
-    previous_kind = SPACE
-    for start, end in _segments(text):
-        kind = _kind(text[start:end])
-        if _continues_word(text, start, kind, previous_kind):
-            words[-1] = Word(words[-1].start, end, words[-1].unspaced)
-        elif kind != SPACE:
-            words.append(Word(start, end, kind == UNSPACED_RUN))
-        previous_kind = PUNCTUATION if text[start] in TSHEG else kind  # a tsheg ends its syllable
-    return words
 
 
 def label_units(text: str, tokenizer: Any) -> tuple[list[int], list[Unit]]:
@@ -132,33 +93,6 @@ def window_of(token: int, starts: Sequence[int], margin: int) -> int:
     """The window that has the token at index `token` at least `margin` from its edges, except those of the text."""
     step = starts[1] if len(starts) > 1 else token + 1
     return min(max(0, token - margin) // step, len(starts) - 1)
-
-
-def _segments(text: str) -> Iterator[tuple[int, int]]:
-    """Start and end of the segments between word boundaries, which together are the whole text."""
-    return pairwise(match.start() for match in WORD_BOUNDARY.finditer(text))
-
-
-def _continues_word(text: str, start: int, kind: str, previous_kind: str) -> bool:
-    """Whether the segment that begins at `start` belongs to the word that ends there."""
-    if previous_kind == UNSPACED_RUN:
-        return kind == UNSPACED_RUN
-    if previous_kind != WORD:
-        return False
-    first, previous = text[start], text[start - 1]
-    if first in TSHEG:
-        return ord(previous) in TIBETAN
-    return first == TURNED_COMMA and previous in "oOgG" and LOW_COMMA not in text
-
-
-def _kind(segment: str) -> str:
-    for character in segment:
-        if unicodedata.category(character)[0] in "LN":
-            return UNSPACED_RUN if is_unspaced(character) else WORD
-    category = unicodedata.category(segment[0])[0]
-    if category == "M":
-        return WORD
-    return PUNCTUATION if category in "PS" else SPACE
 
 
 def _is_dependent(character: str) -> bool:

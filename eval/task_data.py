@@ -113,7 +113,9 @@ def _have_tags(name: str, task: Task, splits: dict[str, list[Item]]) -> bool:
         raise UserError(f"{field_of(name)}: some splits have one label per text, others one per word")
     tags = kinds == {True}
     if not tags and (task.metric == "entity_f1" or name == "ner"):
-        raise UserError(f"{field_of(name)}: expected CoNLL files, or rows with lists of tokens and tags")
+        raise UserError(
+            f"{field_of(name)}: expected CoNLL files, rows with lists of tokens and tags, or marked entities"
+        )
     if tags and task.metric == "macro_f1":
         raise UserError(
             f"{field_of(name)}.metric: macro_f1 needs one label per text, but these files have tags; "

@@ -13,6 +13,7 @@ from .training import TaskTraining
 
 TASKS = ("topic", "sentiment", "ner")
 CPU_BATCH_TOKENS, GPU_BATCH_TOKENS = 2048, 8192  # on a CPU more do not fit into the cache
+DEFAULT_TEXT, DEFAULT_LABEL = "text", "label"  # columns of a task
 TASK_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -72,7 +73,8 @@ class Task(Section):
 
     train: Alternatives | None = Field(
         default=None,
-        description="Training file: csv, tsv, jsonl or parquet, or CoNLL for tagging; local, https or hf://datasets/…",
+        description="Training file: csv, tsv, jsonl or parquet, CoNLL for tagging, or an export of an annotation tool; "
+        "local (a file or a folder), https or hf://datasets/…",
     )
     validation: Alternatives | None = Field(default=None, description="Validation file, used to choose the best epoch.")
     test: Alternatives | None = Field(default=None, description="Test file, used only for scoring.")
@@ -90,13 +92,13 @@ class Task(Section):
         default={}, description="Keep only rows with these values in these columns: {Maltese: '1'}."
     )
     text: ColumnName = Field(
-        default="text",
+        default=DEFAULT_TEXT,
         description="Column with the text or the list of words; from a list, the first that the file has.",
     )
     label: ColumnName = Field(
-        default="label",
+        default=DEFAULT_LABEL,
         description="Column with the label or the list of tags; from a list, the first that the file has. For CoNLL "
-        "its number, for CoNLL-U its name (upos).",
+        "its number, for CoNLL-U its name (upos), for exports of annotation tools the name of the control or layer.",
     )
     labels: list[Text] | None = Field(
         default=None,

@@ -9,15 +9,19 @@ from typing import Any
 
 from ..workspace.errors import UserError
 from ..workspace.tables import Table, describe, is_conll, is_table, is_text, open_table, open_text, read_conll, text_in
-from .evaluation import Task
-from .labels import LabelReader, label_name
+from .annotations import CHARACTERS, MISPLACED, Alignment, Annotations, align_records, annotation_reader
+from .annotations.records import OTHER_ROWS
+from .evaluation import DEFAULT_LABEL, DEFAULT_TEXT, Task
+from .labels import LabelReader, is_same_label, label_name
 
-EMPTY, OTHER_ROWS, OTHER_SPLITS, SAMPLED, LIMITED = "empty text", "where", "other splits", "max_train_samples", "limit"
+EMPTY, OTHER_SPLITS, SAMPLED, LIMITED = "empty text", "other splits", "max_train_samples", "limit"
 CUT_OFF = "cut off by max_length"  # words
 EXPECTED = {OTHER_ROWS, OTHER_SPLITS, SAMPLED, LIMITED}  # reasons that the recipe asks for
 MUCH = 0.01  # share of the rows from which a loss is reported
 LONG_FILE, LONG_SENTENCE = 200, 1000  # words in one sentence: of the whole file, of one among others
-DEFAULT_COLUMNS = {"text", "label"}  # of Task; CoNLL files have no such columns
+MOST_MISPLACED = 0.5  # share of entities outside their text, from which the offsets must be wrong
+DEFAULT_COLUMNS = {DEFAULT_TEXT, DEFAULT_LABEL}  # CoNLL files have no such columns
+MAX_NAMES = 5  # of files in a note
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Account:
     """Numbers of rows read, used and skipped in a split: rows = used + the sum of `dropped`."""
 
     rows: int = 0
-    """Rows of a table, lines of a text, sentences of a CoNLL file."""
+    """Rows of a table, lines of a text, sentences of a CoNLL file or with marked entities."""
     dropped: Counter[str] = field(default_factory=Counter)
     """Rows skipped, by reason."""
     words: Counter[str] = field(default_factory=Counter)
@@ -46,6 +50,10 @@ class Account:
     """Rows that are truncated."""
     renamed: Counter[str] = field(default_factory=Counter)
     """Labels written in another Unicode form or with invisible characters, by name."""
+    entities: int = 0
+    """Entities that were marked as spans of characters; of the whole file, also if only a part of it is used."""
+    spans: Counter[str] = field(default_factory=Counter)
+    """Those that are not tagged exactly as they were marked, by what happened to them."""
     notes: list[tuple[str, str]] = field(default_factory=list)
     """How files were read, if their names do not show it: the name of the file and a note."""
 
@@ -61,8 +69,20 @@ class Account:
             facts["cut"] = self.cut
         if self.all_words:
             facts["words"] = self.all_words
+        if self.entities:
+            facts["entities"] = self.entities
         parts = {"dropped": self.dropped, "dropped_words": self.words, "dropped_lines": self.lines}
+        parts["spans"] = self.spans
         return facts | {name: dict(+counts) for name, counts in parts.items() if +counts}
+
+    @property
+    def entity_note(self) -> str:
+        """What became of entities that were marked as spans; "" if there are none."""
+        if not self.entities:
+            return ""
+        counts = [f"{count:,} {what}" for what, count in sorted((+self.spans).items())]
+        noun = "entity" if self.entities == 1 else "entities"
+        return f"{self.entities:,} {noun}" + (f", of which {'; '.join(counts)}" if counts else "")
 
     def losses(self, limit: str = "eval.training.max_length") -> list[str]:
         """Messages about many rows or words that were skipped although the recipe does not ask for it.
@@ -92,14 +112,24 @@ def reading_notes(accounts: Iterable[Account]) -> list[str]:
     files: dict[str, dict[str, None]] = {}
     for name, note in (pair for account in accounts for pair in account.notes):
         files.setdefault(note, {})[name] = None
-    return [f"read {', '.join(names)}: {note}" for note, names in files.items()]
+    return [f"read {_listed(list(names))}: {note}" for note, names in files.items()]
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more
 
 
 def read_items(path: Path, task: Task, account: Account | None = None) -> list[Item]:
-    """The examples in a CoNLL file or a table, in order. Raises UserError for an invalid row."""
+    """The examples in a CoNLL file, a table or an export of an annotation tool, in order.
+
+    Raises UserError for an invalid row.
+    """
     account = account or Account()
     labels = LabelReader(task.labels)
-    if is_conll(path):
+    if reader := annotation_reader(path, task):
+        items = list(_annotated(path, reader(path, task), task, labels, account))
+    elif is_conll(path):
         items = _sentences(path, task, labels, account)
     else:
         table = open_table(path)
@@ -107,6 +137,41 @@ def read_items(path: Path, task: Task, account: Account | None = None) -> list[I
         account.notes += [(path.name, note) for note in (*table.notes, *table.late_notes)]
     account.renamed.update(labels.renamed)
     return items
+
+
+def _annotated(
+    path: Path, annotations: Annotations, task: Task, labels: LabelReader, account: Account
+) -> Iterator[Item]:
+    """The texts of an export with their class, or their sentences with tags."""
+    account.dropped.update(annotations.dropped)
+    account.rows += annotations.dropped.total()
+    classified = [record for record in annotations.records if record.spans is None]
+    account.rows += len(classified)
+    named = task.model_copy(update={"label": annotations.label_column})
+    for record in classified:
+        yield Item(record.text, _one_label(record.label, named, labels, record.place))
+    marked = [record for record in annotations.records if record.spans is not None]
+    alignment = align_records(marked, annotations.units)
+    alignment.counts.update(annotations.lost_spans)
+    entities = sum(len(record.spans or ()) for record in marked) + annotations.lost_spans.total()
+    _refuse_misplaced(path, alignment, entities)
+    account.entities += entities
+    account.spans.update(alignment.counts)
+    account.rows += len(alignment.sentences)
+    unit = "" if alignment.unit == CHARACTERS else f", offsets in {alignment.unit}"
+    account.notes.append((path.name, f"an export of {annotations.tool}{unit}"))
+    for words, tags in alignment.sentences:
+        yield Item(words, [labels.read(tag) or tag for tag in tags])
+
+
+def _refuse_misplaced(path: Path, alignment: Alignment, entities: int) -> None:
+    """Raise a UserError if most entities are not in their texts."""
+    misplaced = sum(alignment.counts[reason] for reason in MISPLACED)
+    if misplaced > MOST_MISPLACED * entities:
+        raise UserError(
+            f"{path}: {misplaced:,} of {entities:,} entities are outside their texts, or not on the text that was "
+            "marked: were the texts changed after they were annotated?"
+        )
 
 
 def read_texts(path: Path, name: str, account: Account | None = None) -> Iterator[str]:
@@ -164,7 +229,7 @@ def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> It
     wanted = [(name, label_name(value)) for name, value in task.where.items()]
     for number, row in table.rows:
         account.rows += 1
-        if any(not _is_same(table.value(number, row, name), value) for name, value in wanted):
+        if any(not is_same_label(table.value(number, row, name), value) for name, value in wanted):
             account.dropped[OTHER_ROWS] += 1
             continue
         text, label = (table.value(number, row, name) for name in (task.text_column, task.label_column))
@@ -175,12 +240,6 @@ def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> It
             account.dropped[EMPTY] += 1
         else:
             yield Item(text, _one_label(label, task, labels, place))
-
-
-def _is_same(value: Any, wanted: str) -> bool:
-    name = label_name(value)
-    is_boolean = wanted.lower() in ("true", "false")  # pandas writes True
-    return name == wanted or (is_boolean and name.lower() == wanted.lower())
 
 
 def _tagged(words: list[Any], tags: Any, task: Task, labels: LabelReader, place: str) -> tuple[list[str], list[str]]:
@@ -217,8 +276,8 @@ def _one_label(label: Any, task: Task, labels: LabelReader, place: str) -> str:
 
 def _spans(task: Task, place: str) -> str:
     return (
-        f"{place}, column {task.label_column!r}: labels of spans (start, end, type) are not supported; convert them to "
-        "CoNLL (one word and its tag per line), or to rows with a list of words and a list of tags"
+        f"{place}, column {task.label_column!r}: labels of spans (start, end, type) are read from JSON in the form of "
+        "doccano, Label Studio or Prodigy only; convert them to one of these, or to CoNLL (a word and its tag per line)"
     )
 
 

@@ -27,6 +27,13 @@ def label_name(value: Any) -> str:
     return match[1] if match else value
 
 
+def is_same_label(value: Any, wanted: str) -> bool:
+    """Whether a value is the label `wanted`, which is in the form of `label_name`."""
+    name = label_name(value)
+    is_boolean = wanted.lower() in ("true", "false")  # pandas writes True
+    return name == wanted or (is_boolean and name.lower() == wanted.lower())
+
+
 class LabelReader:
     """Reads labels, with the names in the recipe if it has any, and counts those in another Unicode form."""
 

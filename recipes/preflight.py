@@ -16,7 +16,7 @@ from ..workspace.errors import UserError
 from ..workspace.hub import Model, cached_file, check_access, check_online, describe_model, is_offline
 from ..workspace.hub_errors import is_gated, is_unreachable
 from ..workspace.hub_files import HubFiles, find_hub_files
-from ..workspace.locations import NoSuchFileError, alternatives, first_that_exists
+from ..workspace.locations import NoSuchFileError, alternatives, first_that_exists, folder_files
 from .availability import skipped_tasks
 from .corpus_files import corpus_files
 from .evaluation import PseudoPerplexity, Task
@@ -226,6 +226,8 @@ def _file(part: str, location: str, downloads: Path) -> Source:
             return Source(part, place, "cached", target.stat().st_size)
         return Source(part, place, "found", remote_size(location))
     path = Path(location)
+    if path.is_dir():
+        return Source(part, location, "local", sum(file.stat().st_size for file in folder_files(path)))
     if not path.is_file():
         raise NoSuchFileError(f"no such file: {location}")
     return Source(part, location, "local", path.stat().st_size)

@@ -11,6 +11,7 @@ from ..workspace.locations import alternatives, expand_files, find_files, identi
 from ..workspace.progress import QUIET, Progress, say_once
 from ..workspace.tables import ColumnError, choose_column, is_conll
 from ..workspace.text import clean_field, clean_line, describe_changes
+from .annotations import annotation_reader
 from .evaluation import TASKS, PseudoPerplexity, Task
 from .examples import EMPTY, OTHER_SPLITS, Account, Item, read_items, read_texts
 from .label_names import label_names
@@ -30,6 +31,8 @@ def read_split(
     with _naming(name, field):
         source, paths = find_files(location, cache, progress)
         items = [item for path in paths for item in read_items(path, _resolve_columns(path, task, source), account)]
+        if note := account.entity_note:
+            account.notes.append((Path(source).name, note))
         items = clean_items(items, f"{field_of(name)}.{field}", account, progress)
         if not items:
             raise UserError(f"{paths[0]} has no examples" + (f" with {task.where}" if task.where else ""))
@@ -47,7 +50,7 @@ def label_origin(name: str, task: Task, cache: Path) -> str:
     field, location = _location(task, "test")
     with _naming(name, field):
         source, paths = find_files(location, cache)
-        if is_conll(paths[0]):
+        if is_conll(paths[0]) or annotation_reader(paths[0], task):
             return "names"
         return label_names(paths[0], choose_column(task.label, paths[0]), task.labels, source).origin
 
@@ -82,7 +85,7 @@ def available_splits(task: Task) -> list[str]:
     return [
         split
         for split, location in locations.items()
-        if any("://" in each or Path(each).is_file() for each in alternatives(location))
+        if any("://" in each or Path(each).exists() for each in alternatives(location))
     ]
 
 
@@ -177,7 +180,7 @@ def _naming(name: str, field: str) -> Iterator[None]:
 
 def _resolve_columns(path: Path, task: Task, location: str) -> Task:
     """The task with the columns that this file has, and its labels in the order of the numbers in the file."""
-    if is_conll(path):
+    if is_conll(path) or annotation_reader(path, task):
         return task
     text, label = choose_column(task.text, path), choose_column(task.label, path)
     names = label_names(path, label, task.labels, location).names

@@ -14,7 +14,7 @@ from .downloads import NotFoundError, download, public_address
 from .errors import UserError
 from .hub_files import NotOnHubError, find_hub_files
 from .progress import QUIET, Progress
-from .tables import is_table, is_text
+from .tables import is_brat, is_conll, is_table, is_text
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def alternatives(locations: str | Sequence[str]) -> list[str]:
 
 
 def local_files(locations: str | Sequence[str], cache: Path, progress: Progress = QUIET) -> list[Path]:
-    """Local paths of the file at a location, or of its shards, which are downloaded if they are not local.
+    """Local paths of the file at a location, of its shards or of the files in a folder, downloaded if not local.
 
     Of several alternatives, the first that exists is used. Files on the hub go to the Hugging Face cache (HF_HOME),
     others to `cache`. Raises UserError if no file is available.
@@ -61,6 +61,8 @@ def first_that_exists(locations: str | Sequence[str], use: Callable[[str], T]) -
 
 def local_file(location: str, cache: Path, progress: Progress = QUIET) -> Path:
     """The local path of a location that is one file; see `local_files`."""
+    if Path(location).is_dir():
+        raise UserError(f"{location} is a folder; expected a file")
     paths = _local_files(location, cache, progress)
     if len(paths) > 1:
         raise UserError(f"{location} has {len(paths)} shards; expected one file")
@@ -75,9 +77,31 @@ def _local_files(location: str, cache: Path, progress: Progress) -> list[Path]:
     path = Path(location)
     if path.is_file():
         return [path]
+    if path.is_dir():
+        return folder_files(path)
     if "://" in location:
         raise UserError(f"{public_address(location)}: expected https://... or hf://datasets/OWNER/NAME/FILE")
     raise NoSuchFileError(f"no such file: {location}")
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """The data files in a folder and those below it, in order; of brat's pairs (.txt, .ann), the annotations.
+
+    Raises UserError if there are none, or a text lacks its annotations.
+    """
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and not _is_hidden(file.relative_to(folder))]
+    annotations = [file for file in files if is_brat(file)]
+    if not annotations:
+        if data := [file for file in files if is_table(file) or is_conll(file)]:
+            return data
+        raise UserError(f"{folder} contains no data files (csv, tsv, jsonl, json, parquet, CoNLL, or .txt with .ann)")
+    for file in files:
+        if is_text(file) and file.with_suffix(".ann") not in annotations:
+            raise UserError(
+                f"{file} lacks its annotations, {file.with_suffix('.ann').name}: move it away, or add an empty file if "
+                "nothing is marked in it"
+            )
+    return annotations
 
 
 def hub_licences(locations: Iterable[str | Sequence[str]]) -> dict[str, str]:
@@ -93,16 +117,16 @@ def _hub_licences(location: str) -> dict[str, str]:
     if location.startswith("hf://"):
         files = find_hub_files(location)
         return dict.fromkeys(files.addresses(), files.card.licence)
-    if "://" not in location and not Path(location).is_file():
+    if "://" not in location and not Path(location).exists():
         raise NoSuchFileError(f"no such file: {location}")
     return {}
 
 
 def identity(locations: str | Sequence[str]) -> str:
-    """What identifies the data at a location: the hash of a local file's content, or the address without secrets.
+    """What identifies the data at a location: the hash of local content, or the address without secrets.
 
-    Of alternatives, all addresses up to the first local file that exists, since no server is asked which of them
-    exist. Raises UserError if a local file is missing.
+    Of alternatives, all addresses up to the first local file or folder that exists, since no server is asked which of
+    them exist. Raises UserError if a local file is missing.
     """
     if isinstance(locations, str):
         return _identity(locations)
@@ -110,16 +134,26 @@ def identity(locations: str | Sequence[str]) -> str:
     for location in locations:
         if "://" in location:
             parts.append(_identity(location))
-        elif Path(location).is_file():
+        elif Path(location).exists():
             return " | ".join([*parts, _identity(location)])  # later alternatives are never read
     return " | ".join(parts) or _identity(locations[-1])
 
 
 def _identity(location: str) -> str:
     if "://" not in location:
-        return file_hash(local_file(location, Path()))
+        return _content_hash(Path(location))
     public = public_address(location)
     return public if public == location else f"{public} {hashlib.sha256(location.encode()).hexdigest()[:8]}"
+
+
+def _content_hash(path: Path) -> str:
+    """The hash of a file, or of the names and contents of several: those of a folder, or brat's two."""
+    files = _local_files(str(path), Path(), QUIET)
+    files += [text for file in files if is_brat(file) and (text := file.with_suffix(".txt")).is_file()]
+    if files == [path]:
+        return file_hash(path)
+    names = (f"{file.relative_to(path.parent)} {file_hash(file)}" for file in sorted(files))
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def expand_files(patterns: list[str], field: str = "", also: Collection[str] = ()) -> list[Path]:

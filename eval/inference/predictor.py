@@ -18,8 +18,9 @@ from ...training.tokens import special_tokens
 from ...workspace.errors import UserError
 from ...workspace.library_logs import quiet_libraries
 from ...workspace.text import Aligned, align
+from ...workspace.words import TSHEG
 from ..metrics import entities
-from ..segmentation import TSHEG, Unit, label_units, window_of, window_starts
+from ..segmentation import Unit, label_units, window_of, window_starts
 from .find_adapters import TaskAdapter
 
 TEXTS_AT_ONCE = 256  # read ahead, so that windows of similar length share a batch

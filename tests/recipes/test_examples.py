@@ -102,14 +102,7 @@ def test_a_list_of_one_label_is_that_label(tmp_path: Path) -> None:
             "line 1, column 'label': expected one label for the text, got 2 labels",
         ),
         ({"text": "Juma", "label": []}, "line 1, column 'label': expected one label for the text, got an empty list"),
-        (
-            {"text": "Juma yuko", "label": [[0, 4, "PER"]]},
-            "line 1, column 'label': labels of spans .* are not supported",
-        ),
-        (
-            {"text": "Juma", "label": [{"label": "PER", "start": 0, "end": 4}]},
-            "labels of spans .*; convert them to CoNLL",
-        ),
+        ({"text": "Juma yuko", "label": [["PER", 0, 4]]}, "line 1, column 'label': labels of spans .* convert them"),
         ({"text": ["Juma"], "label": [{"type": "PER"}]}, "labels of spans"),
         ({"text": "Juma", "label": {"type": "PER"}}, "labels of spans"),
         ({"text": ["Juma", "yuko"], "label": "x"}, "line 1, column 'label': expected a tag for each of the 2 words"),

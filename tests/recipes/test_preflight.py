@@ -158,6 +158,16 @@ def test_local_files_need_nobody(hub: Hub, tmp_path: Path) -> None:
     assert json.dumps([source.note for source in sources]) == json.dumps([""] * len(sources))
 
 
+def test_tasks_may_lie_in_a_folder(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "brat").mkdir()
+    (tmp_path / "brat/a.txt").write_text("Juma yuko")
+    (tmp_path / "brat/a.ann").write_text("T1\tPER 0 4\tJuma\n")
+    recipe = load_recipe("quickstart", ["eval.topic=null", f"eval.ner={{file: {tmp_path / 'brat'}}}"])
+    assert by_part(recipe, tmp_path)["eval.ner"].state == "local"
+    (tmp_path / "brat/b.txt").write_text("Asha")
+    assert "b.txt lacks its annotations, b.ann" in by_part(recipe, tmp_path)["eval.ner"].note
+
+
 def test_sentences_may_lie_in_a_folder(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "lines").mkdir()
     (tmp_path / "lines/a.txt").write_text("Moja.\n")

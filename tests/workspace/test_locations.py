@@ -9,7 +9,7 @@ from lrl_adapt.recipes.task_files import read_sentences
 from lrl_adapt.workspace.errors import UserError
 from lrl_adapt.workspace.hub import forget_answers
 from lrl_adapt.workspace.hub_errors import hub_errors
-from lrl_adapt.workspace.locations import expand_files, identity, local_file
+from lrl_adapt.workspace.locations import expand_files, identity, local_file, local_files
 
 from ..hub import COMMIT, Hub
 
@@ -40,7 +40,33 @@ def test_a_local_file_is_itself(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(TABLE)
     assert local_file(str(tmp_path / "a.csv"), tmp_path / "cache") == tmp_path / "a.csv"
     assert refusal(str(tmp_path / "b.csv"), tmp_path) == f"no such file: {tmp_path / 'b.csv'}"
-    assert "no such file" in refusal(str(tmp_path), tmp_path)  # a folder is no file
+    assert "is a folder; expected a file" in refusal(str(tmp_path), tmp_path)
+
+
+def test_a_folder_stands_for_its_files_in_order(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="contains no data files"):
+        local_files(str(tmp_path), tmp_path)
+    for name in ("b.jsonl", "a/c.tsv", ".hidden.csv", "notes.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert local_files(str(tmp_path), tmp_path) == [tmp_path / "a/c.tsv", tmp_path / "b.jsonl"]
+    before = identity(str(tmp_path))
+    (tmp_path / "notes.md").write_text("other")
+    assert identity(str(tmp_path)) == before
+    (tmp_path / "b.jsonl").write_text("other")
+    assert identity(str(tmp_path)) != before
+
+
+def test_brats_texts_belong_to_their_annotations(tmp_path: Path) -> None:
+    for name in ("a.txt", "a.ann", "b.txt"):
+        (tmp_path / name).write_text(name)
+    with pytest.raises(UserError, match=r"b\.txt lacks its annotations, b\.ann"):
+        local_files(str(tmp_path), tmp_path)
+    (tmp_path / "b.ann").write_text("")
+    assert local_files(str(tmp_path), tmp_path) == [tmp_path / "a.ann", tmp_path / "b.ann"]
+    before = identity(str(tmp_path)), identity(str(tmp_path / "a.ann"))
+    (tmp_path / "a.txt").write_text("other")
+    assert [before[0] == identity(str(tmp_path)), before[1] == identity(str(tmp_path / "a.ann"))] == [False, False]
 
 
 @pytest.mark.parametrize("revision", ["", "@main", f"@{COMMIT}"])

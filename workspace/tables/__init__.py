@@ -21,10 +21,13 @@ __all__ = [
     "choose_column",
     "class_names",
     "column",
+    "is_brat",
     "is_conll",
+    "is_json",
     "is_missing",
     "is_table",
     "is_text",
+    "is_tsv",
     "open_table",
     "open_text",
     "read_conll",
@@ -33,8 +36,10 @@ __all__ = [
 ]
 
 TEXT = (".txt",)
+TSV = ".tsv"
 JSON = (".jsonl", ".json")
-TABLES = (".csv", ".tsv", *JSON, ".parquet")
+BRAT = ".ann"
+TABLES = (".csv", TSV, *JSON, ".parquet")
 CONLL = (".txt", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2")
 MAX_SHOWN = 60  # characters of a value in a message
 
@@ -87,7 +92,7 @@ def open_table(path: Path) -> Table:
         array = json_rows.is_array(path)
         rows = json_rows.array_rows(path) if array else json_rows.line_rows(path)
         return Table(path, "row" if array else "line", rows, tuple(notes), ragged=True)
-    tsv = ending == ".tsv"
+    tsv = ending == TSV
     dialect = delimited.find_dialect(path, tsv=tsv)
     late_notes: list[str] = []
     rows = delimited.delimited_rows(path, dialect, late_notes)
@@ -108,6 +113,21 @@ def is_table(path: Path) -> bool:
 def is_conll(path: Path) -> bool:
     """Whether the name may be that of a CoNLL file; .txt is included."""
     return _ending(path) in CONLL
+
+
+def is_json(path: Path) -> bool:
+    """Whether the name is that of a JSON file."""
+    return _ending(path) in JSON
+
+
+def is_tsv(path: Path) -> bool:
+    """Whether the name is that of a TSV file."""
+    return _ending(path) == TSV
+
+
+def is_brat(path: Path) -> bool:
+    """Whether the name is that of brat's annotations, which lie beside their text."""
+    return path.suffix.lower() == BRAT
 
 
 def is_text(path: Path) -> bool:

@@ -3,11 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import UserError
+from .conll_header import header_of, label_number, word_number
 from .opening import open_text
 
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -60,17 +61,36 @@ class _Content:
 def read_conll(path: Path, word_column: str | None = None, label_column: str | None = None) -> Conll:
     """Read a CoNLL file. Tabs separate the columns of a line that has tabs, spaces those of other lines.
 
-    Columns are given by their CoNLL-U name or their number from 1; None stands for the first and the last. If the words
-    are numbered (UNER), the second column holds the words and the third the tags. For CoNLL-U `label_column` is
-    required, and may also be a feature in MISC. Tags of any scheme are kept as they are. Raises UserError for lines of
-    another form.
+    Columns are given by their CoNLL-U name, their name in the first line or their number from 1; None stands for the
+    first and the last. If the words are numbered (UNER), the second column holds the words and the third the tags. For
+    CoNLL-U `label_column` is required, and may also be a feature in MISC. Tags of any scheme are kept as they are.
+    Raises UserError for lines of another form.
     """
     content = _read_content(path)
-    sentences = content.sentences
-    if not sentences:
+    if not content.sentences:
         return Conll([])
-    lines = [line for sentence in sentences for line in sentence]
+    lines = [line for sentence in content.sentences for line in sentence]
     _check_widths(path, lines)
+    if not content.names and (header := header_of(lines[0].fields, (word_column, label_column))):
+        return _read_with_header(path, content, header, word_column, label_column)
+    return _read_lines(path, content, word_column, label_column)
+
+
+def _read_with_header(
+    path: Path, content: _Content, header: list[str], word_column: str | None, label_column: str | None
+) -> Conll:
+    first, *others = content.sentences
+    content = replace(content, sentences=[sentence for sentence in (first[1:], *others) if sentence])
+    if not content.sentences:
+        return Conll([])
+    label_column = label_number(path, header, label_column)
+    conll = _read_lines(path, content, word_number(path, header, word_column), label_column)
+    return replace(conll, notes=(*conll.notes, f"columns named in the first line, labels in column {label_column}"))
+
+
+def _read_lines(path: Path, content: _Content, word_column: str | None, label_column: str | None) -> Conll:
+    sentences = content.sentences
+    lines = [line for sentence in sentences for line in sentence]
     numbered = len(lines[0].fields) > 2 and _are_numbered([line.fields for line in lines])
     names = content.names or _conllu_names(path, lines, numbered=numbered)
     if names:
@@ -92,12 +112,25 @@ def read_conll(path: Path, word_column: str | None = None, label_column: str | N
     if numbers is None and not content.has_blank_lines:
         _refuse_short_texts(path, labels)
     notes = _notes(content, names, numbered=numbered)
+    if not names and label_column is None:
+        notes += _other_tag_columns(lines, labels)
     if prefix := _common_prefix(words):
         words = [word.removeprefix(prefix) for word in words]
         notes.append(f"prefix {prefix!r} removed from every word")
     pairs = iter(zip(words, labels, strict=True))
     cut = [[next(pairs) for _ in sentence] for sentence in sentences]
     return Conll([([word for word, _ in s], [tag for _, tag in s]) for s in cut if s], +dropped, tuple(notes))
+
+
+def _other_tag_columns(lines: Sequence[Line], labels: Sequence[str]) -> list[str]:
+    """A note if entity tags are in other columns than that with `labels`, such as chunks in CoNLL-2003."""
+    columns = [list(column) for column in zip(*(line.fields for line in lines), strict=True)]
+    tagged = [column for column in columns if all(map(ENTITY_TAG.fullmatch, column)) and set(column) != {OUTSIDE}]
+    if len(tagged) < 2 or list(labels) not in tagged:
+        return []
+    others = [str(columns.index(column) + 1) for column in tagged if column != list(labels)]
+    chosen = columns.index(list(labels)) + 1
+    return [f"labels in column {chosen}; label: {' or '.join(others)} chooses other tags"] if others else []
 
 
 def _notes(content: _Content, names: tuple[str, ...] | None, *, numbered: bool) -> list[str]:

@@ -251,3 +251,34 @@ def test_sentences_are_the_same_in_every_form(
     with TemporaryDirectory() as folder:
         path = write(Path(folder) / "a.conll", end.join(lines))
         assert read_conll(path).sentences == [tuple(map(list, zip(*s, strict=True))) for s in sentences]
+
+
+NAMED = "token\tpos\tner\tlemma\nAmina\tPROPN\tB-PER\tAmina\nyuko\tVERB\tO\tko\n\nKenya\tPROPN\tB-LOC\tKenya\n"
+
+
+def test_a_first_line_with_names_chooses_columns_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text(NAMED)
+    assert read_conll(path, None, "ner").sentences == [(["Amina", "yuko"], ["B-PER", "O"]), (["Kenya"], ["B-LOC"])]
+    assert read_conll(path, "lemma", "POS").sentences[0] == (["Amina", "ko"], ["PROPN", "VERB"])
+    assert read_conll(path, None, "3").notes == ("columns named in the first line, labels in column 3",)
+    with pytest.raises(UserError, match=r"columns token, pos, ner, lemma; name the one with the labels"):
+        read_conll(path)
+    with pytest.raises(UserError, match=r"no column 'nerr'; did you mean ner\?"):
+        read_conll(path, None, "nerr")
+
+
+def test_the_only_column_with_a_usual_name_for_tags_is_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text("id\tword\tner\txxx\n1\tAmina\tB-PER\ta\n2\tyuko\tO\tb\n\n1\tKenya\tB-LOC\tc\n")
+    assert read_conll(path).sentences == [(["Amina", "yuko"], ["B-PER", "O"]), (["Kenya"], ["B-LOC"])]
+    path.write_text("word ner\n")
+    assert read_conll(path).sentences == []
+
+
+def test_other_columns_with_tags_are_named_in_a_note(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text("Amina NNP B-NP B-PER\nyuko VB B-VP O\n\nleo NN O O\n")
+    assert read_conll(path).sentences[0] == (["Amina", "yuko"], ["B-PER", "O"])
+    assert read_conll(path).notes == ("labels in column 4; label: 3 chooses other tags",)
+    assert read_conll(path, None, "3").notes == ()
