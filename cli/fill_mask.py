@@ -65,7 +65,7 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
     require_single_process("fill-mask")
     use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
-    masked_texts = [text for text in read_texts(texts, file) if text.strip()]
+    masked_texts = [text for text in read_texts(texts, file, terminal) if text.strip()]
     require_masks(masked_texts)
     chosen = choose_adapters(adapters, base, workspace, options.language_code(language), terminal)
 

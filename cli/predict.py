@@ -77,7 +77,7 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
     scores = choose_scores(task, adapter, workspace, options.language_code(language))
     if language_adapter not in (None, NONE):
         require_folder(Path(language_adapter))
-    lines = read_texts(texts, file)
+    lines = read_texts(texts, file, terminal)
     first = next(lines)  # raises UserError if there is no text
 
     from ..eval.inference.predict import choose_task_adapter, label_texts  # imports torch, which takes long

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ..workspace.errors import UserError
+from ..workspace.progress import QUIET, Progress
 
 Texts = Annotated[
     list[str] | None,
@@ -20,15 +21,22 @@ Texts = Annotated[
 ]
 TextFile = Annotated[
     Path | None,
-    typer.Option("--file", "-f", help="Read the lines of this text file, plain or .gz.", show_default=False),
+    typer.Option(
+        "--file",
+        "-f",
+        help="Read the lines of this text file, plain or .gz, or the paragraphs of a document: pdf, docx, html, srt, …",
+        show_default=False,
+    ),
 ]
 
 
-def read_texts(texts: Sequence[str] | None, file: Path | None) -> Iterator[str]:
+def read_texts(texts: Sequence[str] | None, file: Path | None, progress: Progress = QUIET) -> Iterator[str]:
     """The texts, one by one, without line ends; blank ones too, so that results have the line numbers of the input.
 
-    Raises UserError if there is nothing to read, if both texts and a file are given, and for text that is not UTF-8.
+    Reports to `progress` how a document is read. Raises UserError if there is nothing to read, if both texts and a file
+    are given, and for text that is not UTF-8.
     """
+    from ..pipeline.texts import document_texts, is_document
     from ..workspace.tables import is_table, open_text
 
     if texts and file:
@@ -37,7 +45,9 @@ def read_texts(texts: Sequence[str] | None, file: Path | None) -> Iterator[str]:
         raise UserError(
             f"--file {file}: expected lines of text, not a table; write its texts into a .txt file, one per line"
         )
-    if file:
+    if file and is_document(file):
+        yield from document_texts(file, progress)
+    elif file:
         with open_text(file) as lines:
             yield from _lines(lines, str(file))
     elif texts:

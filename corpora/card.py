@@ -36,6 +36,7 @@ def corpus_card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> st
             "## From pages to lines",
             "",
             *(f"- {reason}: {count:,} pages" for reason, count in facts["pages"].items()),
+            *_extraction(facts.get("extraction", {})),
             *_text_changes(facts.get("text", {})),
             "",
             *_filters(facts),
@@ -60,6 +61,11 @@ def _passes(passes: list[tuple[str, int]]) -> list[str]:
     """How often the text of each file is in train, if sampling repeats the smaller files."""
     repeated = ", ".join(f"{file} {count}" for file, count in passes if count > 1)
     return [f"Files that are repeated in train, and how often each one is there: {repeated}.", ""] if repeated else []
+
+
+def _extraction(counts: dict[str, int]) -> list[str]:
+    """What the readers of documents removed and mended."""
+    return [f"- {change}: {count:,}" for change, count in counts.items()]
 
 
 def _text_changes(counts: dict[str, int]) -> list[str]:

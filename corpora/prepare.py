@@ -9,17 +9,19 @@ from typing import Any
 import numpy
 
 from ..recipes.availability import SKIPPED_TASKS, missing_data
+from ..recipes.corpus_files import corpus_files
+from ..recipes.field_types import at_default
 from ..recipes.glotcc import FETCHED
 from ..recipes.languages import find_language
 from ..recipes.schema import Corpus, Recipe
 from ..workspace.artifacts import Artifact, Draft, file_hash, local_names, resolve_inputs
 from ..workspace.errors import UserError
-from ..workspace.locations import expand_files
 from ..workspace.progress import QUIET, Progress
 from ..workspace.text import describe_changes
 from .card import corpus_card
 from .clean import Cleaned, Tally, clean
 from .code_points import Array
+from .documents.extracted import describe_extraction
 from .parallel import clean_all
 from .readers import CorpusFiles, Document, DocumentReader, find_files
 from .reasons import EMPTY, KEPT, NOT_SAMPLED, REASONS, Outcome, left_out
@@ -38,15 +40,13 @@ def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     If local files are missing, a finished corpus is used instead: see `resolve_inputs`.
     """
     corpus = _section(recipe)
-    unread = {"sampling"} if corpus.sampling == 1 else set[str]()
+    unread = at_default(corpus, ("sampling", "sample_by", "encoding"))
     section = corpus.model_dump(mode="json", exclude={"files", "glotcc", "revision"} | unread)
     section |= {"language": recipe.language, "code": CACHE_VERSION}
     hub_source = {} if corpus.files else {"glotcc": corpus.glotcc, "revision": corpus.revision}
     inputs: dict[str, Callable[[], Any]] = {}
     if corpus.files:
-        inputs["files"] = lambda: [
-            f"{_format(path)} {file_hash(path)}" for path in expand_files(corpus.files, "corpus.files")
-        ]
+        inputs["files"] = lambda: [f"{_format(path)} {file_hash(path)}" for path in corpus_files(corpus)]
     if corpus.drop_task_lines:
         inputs["tasks"] = lambda: task_inputs(recipe.eval)
     root, sources = workspace / "data" / recipe.language, local_names(corpus.files)
@@ -72,7 +72,8 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             skipped = draft.facts[SKIPPED_TASKS] = missing_data(recipe)
             for cleaned in _task_lines(recipe, workspace, skipped, progress):
                 lines.add_task_lines(cleaned)
-        tally = _stage(recipe, files, lines, progress, workers)
+        reader = DocumentReader(corpus, progress, script=language.script)
+        tally = _stage(recipe, files, reader, lines, progress, workers)
         outcome = lines.settle()
         _count_outcomes(tally, lines, outcome)
         _require_lines(tally, recipe.language)
@@ -93,6 +94,9 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
         "bytes_by_outcome": _present(tally.bytes),
         "text": dict(tally.text),
     }
+    if extraction := {change: count for change, count in reader.changes.items() if count}:
+        draft.facts["extraction"] = extraction
+        progress.say(f"text taken from files: {describe_extraction(extraction)}")
     if tally.text:
         progress.say(f"text normalised: {describe_changes(tally.text)}")
     (draft.folder / "card.md").write_text(corpus_card(language, corpus, draft.facts), encoding="utf-8")
@@ -108,10 +112,11 @@ def _task_lines(recipe: Recipe, workspace: Path, skipped: Collection[str], progr
     yield clean(texts, corpus.model_copy(update=unfiltered), language)
 
 
-def _stage(recipe: Recipe, files: CorpusFiles, lines: StagedLines, progress: Progress, workers: int) -> Tally:
+def _stage(
+    recipe: Recipe, files: CorpusFiles, reader: DocumentReader, lines: StagedLines, progress: Progress, workers: int
+) -> Tally:
     """Read and clean all documents that the sample may need, and add their lines to `lines`; what was counted."""
     corpus = _section(recipe)
-    reader = DocumentReader(corpus.text_column, progress)
     # Lazily: by the time a batch is cleaned, those before it may have narrowed the sample.
     batches = (lines.sample.select(batch) for batch in _batches(files, reader, corpus, progress))
     cleaned_batches = clean_all(batches, corpus, find_language(recipe.language), workers)

@@ -96,5 +96,6 @@ def _empty_splits(artifact: Artifact, recipe: Recipe, sizes: dict[str, int], emp
     return (
         f"{problem}: whole documents go to one split (80, 10 and 10%), and this text has {held}; give 50 or more "
         "(each line of a txt file is one, each row of a csv, tsv, jsonl or parquet file)"
+        + ("" if recipe.corpus is None or recipe.corpus.sample_by == "line" else ", or set corpus.sample_by to line")
         + (f", or drop less: {reasons}" if reasons else "")
     )

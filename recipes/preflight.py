@@ -16,8 +16,9 @@ from ..workspace.errors import UserError
 from ..workspace.hub import Model, cached_file, check_access, check_online, describe_model, is_offline
 from ..workspace.hub_errors import is_gated, is_unreachable
 from ..workspace.hub_files import HubFiles, find_hub_files
-from ..workspace.locations import NoSuchFileError, alternatives, expand_files, first_that_exists, folder_files
+from ..workspace.locations import NoSuchFileError, alternatives, first_that_exists, folder_files
 from .availability import skipped_tasks
+from .corpus_files import corpus_files
 from .evaluation import PseudoPerplexity, Task
 from .glotcc import glotcc_shards
 from .schema import Base, Corpus, Recipe
@@ -161,7 +162,7 @@ def _base(base: Base, name: str) -> Source:
 
 def _corpus(corpus: Corpus, language: str) -> Source:
     if corpus.files:
-        files = expand_files(corpus.files, "corpus.files")
+        files = corpus_files(corpus)
         place = ", ".join(corpus.files)
         return Source("corpus", place, "local", sum(file.stat().st_size for file in files))
     listing = glotcc_shards(corpus, language)

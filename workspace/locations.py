@@ -3,7 +3,7 @@
 import glob
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -156,8 +156,10 @@ def _content_hash(path: Path) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
-def expand_files(patterns: list[str], field: str = "") -> list[Path]:
+def expand_files(patterns: list[str], field: str = "", also: Collection[str] = ()) -> list[Path]:
     """The files of paths, folders and globs, in order and without repeats.
+
+    Of folders, the data files (tables and text) and those whose extension, in lower case, is in `also`.
 
     Raises UserError, which begins with the recipe's `field` if given, if one has no file.
     """
@@ -165,7 +167,9 @@ def expand_files(patterns: list[str], field: str = "") -> list[Path]:
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            matches = sorted(file for file in path.rglob("*") if _is_data(file.relative_to(path)) and file.is_file())
+            matches = sorted(
+                file for file in path.rglob("*") if _is_data(file.relative_to(path), also) and file.is_file()
+            )
         elif path.is_file():
             matches = [path]
         else:
@@ -177,8 +181,8 @@ def expand_files(patterns: list[str], field: str = "") -> list[Path]:
     return list(files)
 
 
-def _is_data(path: Path) -> bool:
-    return (is_table(path) or is_text(path)) and not _is_hidden(path)
+def _is_data(path: Path, also: Collection[str]) -> bool:
+    return (is_table(path) or is_text(path) or path.suffix.lower() in also) and not _is_hidden(path)
 
 
 def _is_hidden(path: Path) -> bool:
@@ -189,12 +193,12 @@ def _full_ending(path: Path) -> str:
     return "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:]) or path.name
 
 
-def unread_files(patterns: list[str]) -> dict[Path, Counter[str]]:
+def unread_files(patterns: list[str], also: Collection[str] = ()) -> dict[Path, Counter[str]]:
     """For each folder among `patterns`, the extensions of the files that `expand_files` skips, with their numbers."""
     unread = {}
     for folder in (path for path in map(Path, patterns) if path.is_dir()):
         files = [file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file()]
-        endings = Counter(_full_ending(file) for file in files if not _is_data(file) and not _is_hidden(file))
+        endings = Counter(_full_ending(file) for file in files if not _is_data(file, also) and not _is_hidden(file))
         if endings:
             unread[folder] = endings
     return unread

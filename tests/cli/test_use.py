@@ -56,6 +56,14 @@ def test_arguments_files_and_pipes_give_one_object_a_line(place: Path) -> None:
     assert rows(Path("found.jsonl").read_text(encoding="utf-8")) == want
 
 
+def test_paragraphs_of_a_document_are_texts() -> None:
+    cues = [f"00:0{number}:00,000 --> 00:0{number}:01,000\n{text}" for number, text in enumerate(TEXTS)]
+    Path("talk.srt").write_text("\n\n".join(cues), encoding="utf-8")
+    labelled = invoke("predict", "-t", "topic", "--file", "talk.srt")
+    assert [row["text"] for row in rows(labelled.stdout)] == TEXTS
+    assert f"read talk.srt: subtitle timings removed: {len(TEXTS)}" in labelled.stderr
+
+
 def test_blank_lines_keep_their_place() -> None:
     found = rows(invoke("predict", "-t", "topic", piped=f"\n{TEXTS[0]}\n\n").stdout)
     assert [row["text"] for row in found] == ["", TEXTS[0], ""]
@@ -108,6 +116,9 @@ def test_candidates_side_by_side_or_as_json(workspace: Path) -> None:
         (["predict", "-t", "ner", "--file", "a.txt", "x"], "", "not both"),
         (["predict", "-t", "ner", "--file", "a.CSV"], "", "expected lines of text, not a table"),
         (["fill-mask", "--file", "a.jsonl"], "", "expected lines of text, not a table"),
+        (["predict", "-t", "ner", "--file", "nowhere.pdf"], "", "no such file: nowhere.pdf"),
+        (["predict", "-t", "ner", "--file", "nowhere.docx"], "", "no such file: nowhere.docx"),
+        (["predict", "-t", "ner", "--file", "nowhere.html"], "", "no such file: nowhere.html"),
         (["predict", "-t", "ner", "--out", "no/a.jsonl", "x"], "", "there is no folder no"),
         (["predict", "-t", "ner", "--out", ".", "x"], "", "it already exists"),
         (["fill-mask", "x"], "", "there is no mask in 'x'"),

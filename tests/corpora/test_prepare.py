@@ -442,3 +442,26 @@ def test_a_column_that_is_not_there_is_to_be_named_not_gone_without(tmp_path: Pa
     ) as error:
         prepare_corpus(made, tmp_path / "runs")
     assert "drop_task_lines" not in str(error.value)
+
+
+def test_new_settings_at_their_defaults_leave_the_keys_of_corpora_as_they_were(tmp_path: Path, pages: Path) -> None:
+    settings = corpus_artifact(recipe(pages), tmp_path / "runs").section
+    assert not {"sampling", "sample_by", "encoding"} & set(settings)
+    by_paragraph = corpus_artifact(recipe(pages, sample_by="paragraph"), tmp_path / "runs").section
+    assert by_paragraph == {**settings, "sample_by": "paragraph"}
+
+
+def test_a_corpus_of_documents_counts_what_was_mended(tmp_path: Path) -> None:
+    cues = [f"00:{number:02}:00,000 --> 00:{number:02}:05,000\nSentensi ya {number} ni ndefu." for number in range(60)]
+    (tmp_path / "a.srt").write_text("\n\n".join(cues))
+    verses = [f"\\p\n\\v {number} Aya ya {number} ya kitabu hiki." for number in range(40)]
+    (tmp_path / "b.usfm").write_text("\n".join(["\\id RUT", *verses]))
+    artifact = prepare_corpus(recipe(tmp_path), tmp_path / "runs")
+    facts = artifact.manifest()["facts"]
+    assert facts["pages"] == {"kept": 100}
+    assert facts["extraction"] == {
+        "subtitle timings removed": 60,
+        "verse numbers removed": 40,
+        "headers and labels removed": 1,
+    }
+    assert "- subtitle timings removed: 60\n" in (artifact.folder / "card.md").read_text()

@@ -41,7 +41,7 @@ def test_every_shard_of_a_language_is_fetched_and_read(corpus_files: Files, hub:
         path = hub.folder / GLOTCC / f"v1.0/mlt-Latn/mlt-Latn_{number}.parquet"
         write_pages(path, range(number * 10, number * 10 + 10))
     files = corpus_files(Corpus(), "mlt_Latn")
-    documents = [document for file in files for document in DocumentReader().read(file)]
+    documents = [document for file in files for document in DocumentReader(Corpus()).read(file)]
     assert [document.id for document in documents] == [f"<urn:uuid:{number}>" for number in range(20)]
     assert documents[3].text.startswith("Menyu\nUkurasa wa 3\n")
     assert corpus_files(Corpus(), "mlt_Latn") == files
@@ -112,7 +112,7 @@ def test_a_shard_that_breaks_off_is_told(corpus_files: Files, hub: Hub) -> None:
 def test_lines_of_text_files_are_documents(tmp_path: Path) -> None:
     path = tmp_path / "a.txt.gz"
     path.write_bytes(gzip.compress(b"Moja.\n\n  Mbili. \n"))
-    assert list(DocumentReader().read(path)) == [Document("Moja.", "Moja."), Document("Mbili.", "Mbili.")]
+    assert list(DocumentReader(Corpus()).read(path)) == [Document("Moja.", "Moja."), Document("Mbili.", "Mbili.")]
 
 
 def test_a_folder_is_read_whatever_the_case_of_its_endings_and_what_is_left_is_told(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_folder_is_read_whatever_the_case_of_its_endings_and_what_is_left_is_t
     (folder / "data.Tsv.GZ").write_bytes(gzip.compress(b"text\nsita\n"))
     said = Said()
     files = find_files(Corpus(files=[str(folder)]), "swh_Latn", said)
-    reader = DocumentReader(progress=said)
+    reader = DocumentReader(Corpus(), said)
     texts = [document.text for path in files.paths() for document in reader.read(path)]
     assert sorted(texts) == ["mbili", "moja", "nne", "sita", "tano", "tatu"]
     assert said.lines == [
@@ -147,16 +147,19 @@ def test_a_folder_is_read_whatever_the_case_of_its_endings_and_what_is_left_is_t
 
 def test_the_text_column_is_found_or_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,other\nmoja,mbili\n,tatu\n")
-    assert [document.text for document in DocumentReader().read(tmp_path / "a.csv")] == ["moja"]
-    assert [document.text for document in DocumentReader("other").read(tmp_path / "a.csv")] == ["mbili", "tatu"]
+    assert [document.text for document in DocumentReader(Corpus()).read(tmp_path / "a.csv")] == ["moja"]
+    assert [document.text for document in DocumentReader(Corpus(text_column="other")).read(tmp_path / "a.csv")] == [
+        "mbili",
+        "tatu",
+    ]
     with pytest.raises(UserError, match="no column 'othr'; did you mean other"):
-        list(DocumentReader("othr").read(tmp_path / "a.csv"))
+        list(DocumentReader(Corpus(text_column="othr")).read(tmp_path / "a.csv"))
 
 
 def test_documents_without_text_are_left_out(tmp_path: Path) -> None:
     lines = ['{"text": "moja"}', '{"text": ""}', '{"text": null}', '{"text": "  "}', '{"text": NaN}']
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
-    reader = DocumentReader()
+    reader = DocumentReader(Corpus())
     assert [document.text for document in reader.read(tmp_path / "a.jsonl")] == ["moja"]
     assert reader.empty == 4
     (tmp_path / "a.txt").write_text("moja\n\n \nmbili\n")
@@ -177,15 +180,61 @@ def test_documents_without_text_are_left_out(tmp_path: Path) -> None:
 def test_a_column_of_another_type_is_named_with_its_type(tmp_path: Path, value: object, message: str) -> None:
     pyarrow.parquet.write_table(pyarrow.table({"text": [value]}), tmp_path / "a.parquet")
     with pytest.raises(UserError, match=re.escape(f"a.parquet, row 1, column 'text': {message}")):
-        list(DocumentReader().read(tmp_path / "a.parquet"))
+        list(DocumentReader(Corpus()).read(tmp_path / "a.parquet"))
 
 
 def test_glotccs_columns_go_before_text(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,content,warc-record-id\nno,yes,<7>\nno,also,\n")
-    assert list(DocumentReader().read(tmp_path / "a.csv")) == [Document("<7>", "yes"), Document("also", "also")]
+    assert list(DocumentReader(Corpus()).read(tmp_path / "a.csv")) == [Document("<7>", "yes"), Document("also", "also")]
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"Moja.\n" * 5000)[:-12])
     with pytest.raises(UserError, match=r"a\.txt\.gz: not a readable gzip file"):
-        list(DocumentReader().read(tmp_path / "a.txt.gz"))
+        list(DocumentReader(Corpus()).read(tmp_path / "a.txt.gz"))
+
+
+def texts_of(path: Path, **corpus: object) -> list[str]:
+    return [document.text for document in DocumentReader(Corpus.model_validate(corpus), script="Latn").read(path)]
+
+
+def test_plain_text_by_line_paragraph_or_document(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Moja.\nMbili.\n \nTatu.\n")
+    assert texts_of(tmp_path / "a.txt") == ["Moja.", "Mbili.", "Tatu."]
+    assert texts_of(tmp_path / "a.txt", sample_by="paragraph") == ["Moja.\nMbili.", "Tatu."]
+    assert texts_of(tmp_path / "a.txt", sample_by="document") == ["Moja.\nMbili.\nTatu."]
+
+
+def test_documents_by_paragraph_or_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("<h1>Moja</h1><p>Mbili</p>")
+    assert texts_of(tmp_path / "a.html") == texts_of(tmp_path / "a.html", sample_by="paragraph") == ["Moja", "Mbili"]
+    assert texts_of(tmp_path / "a.html", sample_by="document") == ["Moja\nMbili"]
+
+
+def test_the_encoding_of_plain_text_is_found_and_reported_or_named(tmp_path: Path) -> None:
+    said = Said()
+    (tmp_path / "a.txt").write_text("Größe\nWärme\n", encoding="cp1252")
+    reader = DocumentReader(Corpus(), said, script="Latn")
+    assert [document.text for document in reader.read(tmp_path / "a.txt")] == ["Größe", "Wärme"]
+    fits = "the only encoding that fits (100%: Größe, Wärme)"
+    assert said.lines == [f"read a.txt: not UTF-8: read as cp1252, {fits}; set corpus.encoding if that is wrong"]
+    (tmp_path / "b.txt").write_text("ħobż\n", encoding="iso8859-3")
+    assert texts_of(tmp_path / "b.txt", encoding="iso8859-3") == ["ħobż"]
+    with pytest.raises(UserError, match=r"b\.txt: not utf-16 text"):
+        texts_of(tmp_path / "b.txt", encoding="utf-16")
+
+
+def test_a_file_of_an_unknown_format_is_refused_with_those_that_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.doc").touch()
+    with pytest.raises(UserError, match=r"a\.doc: unknown format; expected txt, csv, .* or pdf, docx, odt, "):
+        texts_of(tmp_path / "a.doc")
+
+
+def test_documents_of_a_folder_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.SRT").write_text("1\n00:00:01,000 --> 00:00:02,000\nHabari.\n")
+    (tmp_path / "b.txt").write_text("Moja.\n")
+    (tmp_path / "c.doc").touch()
+    said = Said()
+    files = find_files(Corpus(files=[str(tmp_path)]), "swh_Latn", said)
+    assert [text for path in files.paths() for text in texts_of(path)] == ["Habari.", "Moja."]
+    assert said.lines == [f"{tmp_path}: 1 files not read (1 .doc)"]

@@ -107,7 +107,7 @@ def test_line_ends_of_every_kind_part_sentences_and_documents(end: str, tmp_path
     file = tmp_path / "a.txt"
     file.write_bytes(("\ufeff" + end.join([*SWAHILI, ""])).encode())
     assert list(read_sentences(PseudoPerplexity(files=[str(file)]), tmp_path)) == SWAHILI
-    assert [document.text for document in DocumentReader().read(file)] == SWAHILI
+    assert [document.text for document in DocumentReader(Corpus()).read(file)] == SWAHILI
 
 
 @pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c"])
@@ -155,7 +155,7 @@ def test_normal_forms_give_the_same_lines_words_and_pieces(text: str, tmp_path: 
     seen = []
     for form in both_forms(text.replace("\n", " ").replace("\r", " ")):
         (tmp_path / "a.txt").write_text(form, encoding="utf-8")
-        documents = list(DocumentReader().read(tmp_path / "a.txt"))
+        documents = list(DocumentReader(Corpus()).read(tmp_path / "a.txt"))
         lines = clean(documents, corpus, find_language("swh_Latn")).lines
         sentences = list(read_sentences(PseudoPerplexity(files=[str(tmp_path / "a.txt")]), tmp_path))
         units = [label_units(sentence, tokenizer) for sentence in sentences for tokenizer in TOKENIZERS]

@@ -125,9 +125,10 @@ def _check_glotcc(name: str, facts: Facts, cache: Path) -> None:
     from lrl_adapt.corpora.readers import DocumentReader, find_files
 
     for language in facts[name]["languages"]:
-        files = find_files(recipe_for(language).corpus, language)
+        corpus = recipe_for(language).corpus
+        files = find_files(corpus, language)
         expected = [page for number in range(SHARDS) for page in pages(language, number)]
-        documents = [document for path in files.paths() for document in DocumentReader().read(path)]
+        documents = [document for path in files.paths() for document in DocumentReader(corpus).read(path)]
         found = {document.id: document for document in documents}
         assert len(found) == len(expected)
         for page in expected:

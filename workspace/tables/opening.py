@@ -45,10 +45,12 @@ class Content:
     encoding: str
     note: str | None = None
     """What the name of the file does not show."""
+    chosen: bool = False
+    """Whether the caller named the encoding."""
 
 
-def inspect(path: Path, *, parquet: bool = False) -> Content:
-    """Find out how to read a file from its first bytes.
+def inspect(path: Path, *, parquet: bool = False, encoding: str | None = None) -> Content:
+    """Find out how to read a file from its first bytes; `encoding`, if given, is taken as it is.
 
     Raises UserError for a file that is missing, broken, or is not text (not parquet, if `parquet`).
     """
@@ -67,26 +69,30 @@ def inspect(path: Path, *, parquet: bool = False) -> Content:
             raise UserError(f"{path} is {what}")
     if head.startswith(PARQUET) and not parquet:
         raise UserError(f"{path} is a parquet file: rename it to end in .parquet")
-    encoding = "utf-8-sig"
+    if encoding is not None or parquet:
+        return Content(gzipped, encoding or "utf-8-sig", " and ".join(notes) or None, chosen=encoding is not None)
+    marked, name = _byte_order_mark(path, head)
+    return Content(gzipped, marked, " and ".join([*notes, *name]) or None)
+
+
+def _byte_order_mark(path: Path, head: bytes) -> tuple[str, list[str]]:
+    """The codec that the byte-order mark shows, with a note; UTF-8 without one. Raises UserError for binary files."""
     for mark, codec, name in ENCODINGS:
-        if head.startswith(mark) and not parquet:
-            encoding = codec
-            notes.append(f"in {name}")
-            break
-    else:
-        if b"\0" in head and not parquet:
-            raise UserError(f"{path}: UTF-16 without a byte-order mark, or a binary file: save it as UTF-8")
-    return Content(gzipped, encoding, " and ".join(notes) or None)
+        if head.startswith(mark):
+            return codec, [f"in {name}"]
+    if b"\0" in head:
+        raise UserError(f"{path}: UTF-16 without a byte-order mark, or a binary file: save it as UTF-8")
+    return "utf-8-sig", []
 
 
 @contextmanager
-def open_text(path: Path, newline: str = "") -> Iterator[TextIO]:
+def open_text(path: Path, newline: str = "", encoding: str | None = None) -> Iterator[TextIO]:
     """Open a text file, plain or gzipped, in UTF-8 or in UTF-16 with a byte-order mark, which is skipped.
 
-    `newline` is as for the built-in `open`. Raises UserError, now or while it is read, if the file is missing,
-    truncated or not text.
+    `newline` is as for the built-in `open`, and so is `encoding`, if given. Raises UserError, now or while it is read,
+    if the file is missing, truncated or not text.
     """
-    content = inspect(path)
+    content = inspect(path, encoding=encoding)
     opened = gzip.open if content.gzipped else open
     with _user_errors(path), cast(TextIO, opened(path, "rt", encoding=content.encoding, newline=newline)) as text:
         try:
@@ -125,6 +131,8 @@ def _head(path: Path) -> bytes:
 
 def _undecodable(path: Path, content: Content, error: UnicodeError) -> str:
     """What is wrong, with the line. It is searched for again, as decoders work on chunks and do not count lines."""
+    if content.chosen and content.encoding != "utf-8-sig":
+        return f"{path}: not {content.encoding} text ({getattr(error, 'reason', error)}); name another encoding"
     if content.encoding != "utf-8-sig":
         return f"{path}: not {content.encoding.upper()} text although it begins like it; download or create it again"
     with open_bytes(path, content) as file:

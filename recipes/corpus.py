@@ -1,0 +1,99 @@
+"""The section of a recipe for text: `corpus`."""
+
+import codecs
+from typing import Annotated, Literal
+
+from pydantic import ByteSize, Field, field_validator, model_validator
+
+from .field_types import Count, Locations, Section, Share, Text
+
+
+class Corpus(Section):
+    """Text of the language: local files, or GlotCC from the hub where no files are given."""
+
+    files: Locations = Field(
+        default=[],
+        description="Local files, folders or globs: txt, csv, tsv, jsonl, json, parquet, pdf, docx, odt, epub, html, "
+        "srt, vtt, usfm, usx; empty: use GlotCC.",
+    )
+    glotcc: str = Field(default="cis-lmu/GlotCC-V1", description="Hub id of GlotCC; used if files is empty.")
+    revision: str = Field(default="main", description="Branch, tag or commit of GlotCC.")
+    text_column: Text | None = Field(
+        default=None, description="Column with the text in csv, tsv, jsonl and parquet files; null: content, else text."
+    )
+    sample_by: Literal["line", "paragraph", "document"] = Field(
+        default="line",
+        description="One document of a txt file: a line, a paragraph (up to a blank line; wrapped lines are joined) or "
+        "the file. In pdf, docx and the like, line and paragraph both mean a paragraph.",
+    )
+    encoding: str | None = Field(
+        default=None,
+        description="Encoding of txt, html, srt, vtt and usfm files, as Python names it: cp1252, iso8859-3, …; null: "
+        "UTF-8, else the one that fits, which is reported.",
+    )
+    sampling: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0,
+        description="Below 1: repeat smaller files, one per language, so that the shares of all are proportional "
+        "to their sizes to this power (multilingual models: 0.3 to 0.7); at most 100 times, after max_bytes.",
+    )
+    cut: Literal["lines", "sentences"] = Field(
+        default="lines",
+        description="Split pages at line breaks, or into sentences. Long lines are always split into sentences.",
+    )
+    max_bytes: Annotated[ByteSize, Field(gt=0)] | None = Field(
+        default=None, description="Keep a sample of whole pages of about this size, e.g. 100MB; null: all."
+    )
+    max_documents: Count | None = Field(default=None, description="Keep a sample of this many pages; null: all.")
+    min_characters: Annotated[int, Field(ge=1)] = Field(default=10, description="Drop lines with fewer characters.")
+    max_characters: Annotated[int, Field(ge=50)] = Field(
+        default=2000,
+        description="Split lines with more characters into sentences, and those at spaces; drop longer words.",
+    )
+    min_letters: Share = Field(
+        default=0.5, description="Drop lines with a smaller share of letters; spaces do not count."
+    )
+    min_script: Share = Field(
+        default=0.7, description="Drop lines with a smaller share of letters in the language's script."
+    )
+    min_probability: Share = Field(
+        default=0.5, description="GlotCC: drop pages whose language was identified with a lower probability."
+    )
+    drop_warnings: list[str] = Field(
+        default=["repetition", "repetition_sent"],
+        description="GlotCC: drop pages with one of these quality warnings. Others: tiny, short_sentences, long_word.",
+    )
+    drop_religious: bool = Field(default=False, description="GlotCC: drop pages in its religious categories.")
+    drop_boilerplate: bool = Field(
+        default=True, description="Drop menus, breadcrumbs, code, web addresses and copyright notices."
+    )
+    drop_near_duplicates: bool = Field(
+        default=True, description="Drop near-duplicates of earlier lines (MinHash, similarity from about 0.7)."
+    )
+    drop_task_lines: bool = Field(
+        default=True, description="Drop lines that occur, exactly or nearly, in the recipe's task data."
+    )
+    repair: bool = Field(default=True, description="Repair broken encodings (mojibake, HTML entities) with ftfy.")
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str | None) -> str | None:
+        """The name by which Python knows the encoding, so that cp1252 and windows-1252 are one setting."""
+        if encoding is None:
+            return None
+        try:
+            "a".encode(encoding)  # fails for codecs that are not of text, too
+        except (LookupError, UnicodeError) as error:
+            raise ValueError(
+                f"unknown encoding {encoding!r}: expected one of Python's names: utf-16, cp1252, cp1251, iso8859-3, …"
+            ) from error
+        return codecs.lookup(encoding).name
+
+    @model_validator(mode="after")
+    def _some_length_fits(self) -> "Corpus":
+        if self.min_characters > self.max_characters:
+            raise ValueError(
+                f"min_characters {self.min_characters} is more than max_characters {self.max_characters}: no line fits"
+            )
+        if self.sampling < 1 and not self.files:
+            raise ValueError("sampling needs files, one per language")
+        return self

@@ -1,0 +1,137 @@
+"""PDFs that matplotlib writes with embedded fonts: paragraphs, columns, running heads and hyphens."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lrl_adapt.corpora.documents import read_document
+from lrl_adapt.corpora.documents.pdf_layout import Fragment, find_lines
+from lrl_adapt.workspace.errors import UserError
+
+Words = tuple[float, float, str]  # left and base line in inches from the upper left corner, text
+WIDTH, HEIGHT, LEADING = 8.0, 10.0, 0.2
+
+
+def write_pdf(path: Path, pages: list[list[Words]], size: float = 10) -> Path:
+    import matplotlib as mpl
+    from matplotlib.backends.backend_pdf import PdfPages
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({"pdf.fonttype": 42}), PdfPages(path) as pdf:
+        for page in pages:
+            figure = Figure(figsize=(WIDTH, HEIGHT))
+            for left, top, text in page:
+                figure.text(left / WIDTH, 1 - top / HEIGHT, text, fontsize=size)
+            pdf.savefig(figure)
+    return path
+
+
+def block(left: float, top: float, lines: list[str]) -> Iterator[Words]:
+    for number, line in enumerate(lines):
+        yield left, top + number * LEADING, line
+
+
+PAGE_1 = [
+    "Ħafna nies marru jaraw il-",
+    "ktieb il-kbir tal-belt, li kien mi-",
+    "ktub bl-idejn. Ħadd ma kien jaf",
+    "min kitbu.",
+]
+PAGE_2 = ["It-tieni paragrafu jibda hawn u jkom-", "pli fil-paġna li jmiss, fejn il-qarrej"]
+PAGE_3 = ["isib it-tmiem tiegħu wara linja waħda", "oħra."]
+
+
+def test_paragraphs_over_lines_and_pages(tmp_path: Path) -> None:
+    pages = [
+        [(1, 0.5, f"Il-Ktieb {number}"), *block(1, 1.5, lines), (3.9, 9.5, str(number))]
+        for number, lines in enumerate([[*PAGE_1], PAGE_2, PAGE_3], start=7)
+    ]
+    extracted = read_document(write_pdf(tmp_path / "a.pdf", pages))
+    assert extracted.paragraphs == [
+        "Ħafna nies marru jaraw il-ktieb il-kbir tal-belt, li kien miktub bl-idejn. Ħadd ma kien jaf min kitbu.",
+        "It-tieni paragrafu jibda hawn u jkompli fil-paġna li jmiss, fejn il-qarrej isib it-tmiem tiegħu wara linja "
+        "waħda oħra.",
+    ]
+    assert +extracted.changes == {
+        "page numbers removed": 3,
+        "running heads removed": 3,
+        "lines joined to paragraphs": 6,
+        "words joined at line ends": 2,
+        "hyphens kept at line ends": 1,
+    }
+
+
+LEFT = [
+    "Safu ya kushoto ina mistari",
+    "mingi ambayo inasomwa kwanza",
+    "kabla ya safu ya kulia, hata",
+    "kama faili imeandikwa kwa",
+    "mistari inayovuka ukurasa",
+    "wote kutoka kushoto.",
+]
+RIGHT = [
+    "Safu ya kulia inafuata, nayo",
+    "pia ina mistari mingi ambayo",
+    "inaendelea hadi chini kabisa",
+    "ya ukurasa, ambapo aya hii",
+    "inaisha pamoja na ukurasa",
+    "wenyewe.",
+]
+
+
+@pytest.mark.parametrize("by_rows", [True, False])
+def test_columns_are_read_one_after_the_other(tmp_path: Path, by_rows: bool) -> None:
+    left, right = list(block(0.7, 2, LEFT)), list(block(4.2, 2, RIGHT))
+    text = [words for row in zip(left, right, strict=True) for words in row] if by_rows else [*left, *right]
+    page = [(0.7, 1.0, "Kichwa kirefu kinachovuka safu zote mbili za ukurasa huu wa gazeti"), *text]
+    extracted = read_document(write_pdf(tmp_path / "a.pdf", [page]))
+    assert extracted.paragraphs == [
+        "Kichwa kirefu kinachovuka safu zote mbili za ukurasa huu wa gazeti",
+        " ".join(LEFT),
+        " ".join(RIGHT),
+    ]
+    assert extracted.changes["pages read in columns"] == 1
+
+
+def test_lines_of_a_table_of_contents_are_left_out(tmp_path: Path) -> None:
+    page = list(block(1, 1, ["Sura ya kwanza . . . . . . . 3", "Sura ya pili.......14", "Ikawa zamani."]))
+    extracted = read_document(write_pdf(tmp_path / "a.pdf", [page]))
+    assert extracted.paragraphs == ["Ikawa zamani."]
+    assert extracted.changes["lines of tables of contents left out"] == 2
+
+
+def test_a_scan_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"a\.pdf: a scanned PDF without text: recognise"):
+        read_document(write_pdf(tmp_path / "a.pdf", [[], []]))
+
+
+def test_pages_that_are_images_are_counted(tmp_path: Path) -> None:
+    extracted = read_document(write_pdf(tmp_path / "a.pdf", [[], [(1, 1, "Neno moja.")]]))
+    assert extracted.paragraphs == ["Neno moja."]
+    assert +extracted.changes == {"pages without text (images)": 1}
+
+
+def test_a_damaged_file(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_text("%PDF-1.4\nneno")
+    with pytest.raises(UserError, match=r"a\.pdf: not a readable PDF"):
+        read_document(tmp_path / "a.pdf")
+
+
+def test_text_from_right_to_left(tmp_path: Path) -> None:
+    lines = ["این کتاب در تاریخ شهر", "نوشته شد."]
+    page = list(block(4, 1, lines))
+    assert read_document(write_pdf(tmp_path / "a.pdf", [page])).paragraphs == [" ".join(lines)]
+
+
+def test_fragments_from_right_to_left() -> None:
+    fragments = [Fragment("دنيا", 100, 140, 700, 12), Fragment("سلام", 150, 190, 700, 12)]
+    assert [line.text for line in find_lines(fragments).lines] == ["سلام دنيا"]
+
+
+def test_the_command_for_a_missing_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_pdf(tmp_path / "a.pdf", [[(1, 1, "Neno.")]])
+    monkeypatch.setitem(__import__("sys").modules, "pypdfium2", None)
+    with pytest.raises(
+        UserError, match=r"a\.pdf: reading this format needs pypdfium2: pip install 'lrl-adapt\[documents\]'"
+    ):
+        read_document(path)
