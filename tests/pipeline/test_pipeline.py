@@ -247,7 +247,7 @@ def test_the_dump_may_go_once_its_edges_are_finished(folder: Path) -> None:
 def test_a_resolved_recipe_can_be_handed_over_as_a_file(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for variable in ("LRL_DATA", "BASE_TEXT"):  # where recipes look for data of one's own
+    for variable in ("LRL_DATA", "LRL_BASES", "BASE_TEXT"):  # where recipes look for data of one's own
         monkeypatch.setenv(variable, str(tmp_path))
     for _, recipe in load_runs(name, ["language=swh"] if name != "quickstart" else [])[:3]:
         file = tmp_path / "recipe.yaml"
