@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from accelerate import Accelerator
 from lrl_adapt.training.head_only import _head_inputs, train_head
 from lrl_adapt.training.masking import IGNORE_INDEX
+from lrl_adapt.training.precision import make_accelerator
 from lrl_adapt.training.task_adapter import TaskModel, make_batch, predict
 
 from .models import FAMILIES, tiny
@@ -19,7 +19,7 @@ def test_what_is_computed_once_is_what_the_head_reads_of_each_example(
 ) -> None:
     data = examples(per_token, 7)
     model = TaskModel(tiny(family), 2, per_token=per_token, pooling="mean" if pooling == "mean" else "first").eval()
-    for example, (inputs, labels) in zip(data, _head_inputs(model, data, 3, Accelerator(cpu=True)), strict=True):
+    for example, (inputs, labels) in zip(data, _head_inputs(model, data, 3, make_accelerator("fp32")[0]), strict=True):
         alone = model.labelled_logits(**make_batch([example], model.layout))
         torch.testing.assert_close(model.head(inputs), alone, atol=1e-5, rtol=1e-5)
         tags = example.label if isinstance(example.label, list) else [example.label]

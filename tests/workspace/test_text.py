@@ -125,7 +125,8 @@ def test_a_word_is_found_again_with_what_was_dropped_in_it() -> None:
 
 def test_the_documentation_has_every_rule() -> None:
     table = (Path(__file__).parents[2] / "docs" / "text.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)[1:] == list(NAMES)
+    rules = re.findall(r"^\| ([^|`]+) \|", table, re.MULTILINE)
+    assert rules[1:] == list(NAMES)
 
 
 def test_code_points_that_are_no_characters_are_dropped_in_every_plane() -> None:
