@@ -68,10 +68,10 @@ def header(cells: list[str]) -> list[str]:
 
 def grouped(rows: Iterable[Row]) -> Iterator[tuple[str, dict[str, Row]]]:
     """Each language with its rows by system."""
-    by_language: dict[str, dict[str, Row]] = {}
+    results: dict[str, dict[str, Row]] = {}
     for row in rows:
-        by_language.setdefault(row["language"], {})[row["system"]] = row
-    return iter(by_language.items())
+        results.setdefault(row["language"], {})[row["system"]] = row
+    return iter(results.items())
 
 
 def baseline(results: dict[str, Row], form: str, factor: float) -> str:

@@ -18,15 +18,9 @@ import regex
 from fontTools.unicodedata import script as script_of
 
 from ...workspace.errors import UserError
+from ...workspace.tables.opening import BYTE_ORDER_MARKS, GZIP
 from ..line_features import NO_SCRIPT, SCRIPT_MEMBERS
 
-GZIP = b"\x1f\x8b"
-BYTE_ORDER_MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
-    (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),
-    (codecs.BOM_UTF32_BE, "utf-32", "UTF-32"),
-    (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
-    (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
-)
 # By script, the encodings of the WHATWG's Encoding Standard (encoding.spec.whatwg.org), Windows' first. Those of the
 # second tuple are rare: they are tried only if none of the first fits.
 BY_SCRIPT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

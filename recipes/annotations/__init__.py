@@ -62,8 +62,8 @@ def _reader_of_row(row: Mapping[str, Any], task: Task) -> TableReader | None:
 def _span_columns(row: Mapping[str, Any], task: Task) -> list[str]:
     """The columns in which spans may be: the label column of the task, or, if the row lacks it, those of the tools."""
     names = [task.label] if isinstance(task.label, str) else task.label
-    given = [name for name in names if name in row]
-    return given[:1] or [name for name in (*doccano.SPAN_COLUMNS, prodigy.SPANS) if name in row]
+    present = [name for name in names if name in row]
+    return present[:1] or [name for name in (*doccano.SPAN_COLUMNS, prodigy.SPANS) if name in row]
 
 
 def _may_lack_spans(row: Mapping[str, Any], task: Task) -> bool:

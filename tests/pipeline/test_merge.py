@@ -108,8 +108,8 @@ def test_subtracting_a_lora_says_what_is_averaged(base: Path) -> None:
 @pytest.mark.parametrize("kind", [*KINDS, "full"])
 def test_unnormalised_weights_add_the_changes_to_the_base(base: Path, kind: str) -> None:
     first, second = made(base, "first", kind, 1), made(base, "second", kind, 2)
-    given = {"base": base} if kind == "full" else {}
-    merged = merge([first, second], base.parent / "merged", weights=[1, -0.5], normalize=False, **given)
+    options = {"base": base} if kind == "full" else {}
+    merged = merge([first, second], base.parent / "merged", weights=[1, -0.5], normalize=False, **options)
     assert merged.weights == [1, -0.5]
     one, two = weights_of(first), weights_of(second)
     own = load_masked_lm(str(base), None, "base").state_dict()

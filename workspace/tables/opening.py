@@ -13,7 +13,7 @@ from typing import BinaryIO, TextIO, cast
 from ..errors import UserError
 
 GZIP = b"\x1f\x8b"
-ENCODINGS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
+BYTE_ORDER_MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),
     (codecs.BOM_UTF32_BE, "utf-32", "UTF-32"),
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
@@ -77,7 +77,7 @@ def inspect(path: Path, *, parquet: bool = False, encoding: str | None = None) -
 
 def _byte_order_mark(path: Path, head: bytes) -> tuple[str, list[str]]:
     """The codec that the byte-order mark shows, with a note; UTF-8 without one. Raises UserError for binary files."""
-    for mark, codec, name in ENCODINGS:
+    for mark, codec, name in BYTE_ORDER_MARKS:
         if head.startswith(mark):
             return codec, [f"in {name}"]
     if b"\0" in head:

@@ -49,8 +49,8 @@ def test_a_folder_of_brat(tmp_path: Path) -> None:
         brat(tmp_path, f"doc{number}", f"Juma {number}", "T1\tPER 0 4\tJuma\n")
     (tmp_path / "annotation.conf").write_text("[entities]\nPER\n")
     account = Account()
-    given = Task(train=str(tmp_path), validation="-", test="-")
-    items = read_split("ner", given, "train", tmp_path, account=account)
+    task = Task(train=str(tmp_path), validation="-", test="-")
+    items = read_split("ner", task, "train", tmp_path, account=account)
     assert items == [Item(["Juma", str(number)], ["B-PER", "O"]) for number in range(8)]
     assert reading_notes([account]) == [
         "read doc0.ann, doc1.ann, doc2.ann, doc3.ann, doc4.ann and 3 more: an export of brat",
