@@ -137,6 +137,11 @@ class Language:
         return _GLOTCC_LABELS.get(self.code, self.code.replace("_", "-"))
 
     @property
+    def two_letter_codes(self) -> list[str]:
+        """ISO 639-1 codes that neither ConceptNet nor WikiANN uses."""
+        return [short for short, iso in _TWO_LETTER_CODES.items() if iso == self.iso]
+
+    @property
     def flores(self) -> str:
         """Label in FLORES-200 and SIB-200: `swh_Latn`."""
         return self.code
@@ -264,8 +269,7 @@ def _full_keys(language: Language) -> set[str]:
 
 def _short_keys(language: Language) -> set[str]:
     """The short codes of a language except its ISO code, which takes precedence."""
-    two_letter = [short for short, iso in _TWO_LETTER_CODES.items() if iso == language.iso]
-    keys = (language.conceptnet, language.wikiann, language.glotcc[:3], *two_letter)
+    keys = (language.conceptnet, language.wikiann, language.glotcc[:3], *language.two_letter_codes)
     return {_normalise(key) for key in keys if key}
 
 

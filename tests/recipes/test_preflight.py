@@ -13,6 +13,7 @@ from ..hub import COMMIT, Hub, Repository
 from .hub_data_sets import SIB200, SIB200_COMMIT, put_sib200, put_wikiann
 
 MBERT = "models/google-bert/bert-base-multilingual-cased"
+OWN_SOURCE = "[{name: mine, repository: me/nothing, files: '{code}.txt'}]"
 CARD = "---\nlicense: cc-by-sa-4.0\n---\n"
 
 
@@ -42,7 +43,7 @@ def test_everything_is_there(full: Hub, tmp_path: Path) -> None:
     sources = by_part(maltese(), tmp_path)
     assert {part: (source.state, source.size, source.licence) for part, source in sources.items()} == {
         "base": ("found", 200, "apache-2.0"),
-        "corpus": ("found", 200, ""),
+        "corpus": ("found", 200, "cc0-1.0"),  # as recipes/sources/glotcc.yaml says, since the card is missing
         "eval.mlm": ("found", 100, "cc-by-sa-4.0"),
         "eval.topic": ("found", 300, "cc-by-sa-4.0"),
         "eval.ner": ("found", 300, ""),
@@ -88,7 +89,7 @@ def test_what_the_user_must_do_for_a_gated_data_set(full: Hub, tmp_path: Path) -
     ("change", "part", "note"),
     [
         ("base=me/nothing", "base", "no such repository"),
-        ("corpus.glotcc=me/nothing", "corpus", "no such repository"),
+        (f"corpus.sources={OWN_SOURCE}", "corpus", "no such repository"),
         (
             "eval.mlm.files=hf://datasets/Davlan/sib200/data/mlt_Latn/tset.tsv",
             "eval.mlm",
@@ -139,7 +140,8 @@ def test_a_language_without_text_is_told_before_the_download(full: Hub, tmp_path
     corpus = by_part(load_recipe("mbert", ["language=kab"]), tmp_path)["corpus"]
     assert (corpus.state, corpus.note) == (
         "missing",
-        "GlotCC has no text for kab-Latn: name local files in corpus.files",
+        "GlotCC has no text for kab-Latn: name local files in corpus.files, or sources that have it "
+        "(lrl-adapt languages kab_Latn --sources)",
     )
 
 
