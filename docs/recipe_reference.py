@@ -116,7 +116,7 @@ def _default(path: str, node: Node) -> str:
 
 
 def _definitions_in(node: Node, path: str) -> Iterator[tuple[str, str]]:
-    """Definitions that the value of a key refers to, with their places; mappings and lists hold them one level below."""
+    """Definitions that the value of a key refers to, with their places: in a mapping or list, one level below."""
     if node.get("$ref", "").startswith(DEFINITIONS):
         yield node["$ref"].removeprefix(DEFINITIONS), path
     for option in node.get("anyOf", []):

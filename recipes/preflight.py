@@ -194,7 +194,7 @@ def _origin(part: str, origin: Origin) -> Source:
     cached = files.cached_paths
     enough = files.paths[0] in cached if capped else files.cached  # with a cap, the first files may be all that is read
     if not files.cached:
-        _check_may_download(files.repo, files.card.gated, files.fresh, cached=enough)
+        check_may_download(files.repo, files.card.gated, files.fresh, cached=enough)
     count = "1 file" if len(files.paths) == 1 else f"{len(files.paths)} files"
     most = ", enough for the cap" if capped and len(files.paths) > 1 else ""
     version = f" at {files.commit[:8]}" if files.commit else ""
@@ -204,7 +204,7 @@ def _origin(part: str, origin: Origin) -> Source:
     return Source(part, place, "cached" if files.cached else "found", size, licence)
 
 
-def _check_may_download(repo: str, gated: bool, fresh: bool, *, cached: bool) -> None:
+def check_may_download(repo: str, gated: bool, fresh: bool, *, cached: bool) -> None:
     """Raise a UserError if files of a repository that are not cached cannot be downloaded.
 
     A stored listing does not show this, so the hub is asked; offline, the cached files must be enough.
@@ -241,7 +241,7 @@ def _file(part: str, location: str, downloads: Path) -> Source:
     if location.startswith("hf://"):
         files: HubFiles = find_hub_files(location)
         if not files.cached:
-            _check_may_download(files.repo, files.card.gated, files.fresh, cached=False)
+            check_may_download(files.repo, files.card.gated, files.fresh, cached=False)
         place = f"{files.repo}{f' at {files.commit[:8]}' if files.commit else ''}, {files.paths[0]}"
         size = sum(files.sizes) if files.sizes else None
         return Source(part, place, "cached" if files.cached else "found", size, files.card.licence)
