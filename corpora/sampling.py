@@ -5,8 +5,8 @@ order of the files nor on what else is there, and that a larger cap only extends
 sources) each has its part of the caps, and a sample of its own.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,12 +27,15 @@ BIN_SHIFT = numpy.uint64(48)
 MOST_PASSES = 100  # of a small file beside a large one
 
 
+Unit = Literal["bytes", "pages"]
+
+
 @dataclass
 class _Cap:
     """max_bytes or max_documents, or the part of one that an origin has."""
 
     amount: float
-    unit: Literal["bytes", "pages"]
+    unit: Unit
     preference: int
     """Of the origin that it holds for."""
     staged: float = 0.0
@@ -53,10 +56,7 @@ class PageSample:
         self.preferences = DiskArray(folder / "preferences", numpy.uint8)
         """Preference of every line's origin, in the same order."""
         self._shares = [corpus.share.get(name) for name in corpus.origin_names]
-        self._totals: dict[Literal["bytes", "pages"], int | None] = {
-            "bytes": corpus.max_bytes,
-            "pages": corpus.max_documents,
-        }
+        self._totals: dict[Unit, int | None] = {"bytes": corpus.max_bytes, "pages": corpus.max_documents}
         self._caps = [
             _Cap(total if share is None else total * share, unit, preference)
             for unit, total in self._totals.items()
@@ -101,22 +101,36 @@ class PageSample:
             outcome[start : start + len(ranks)][ranks > limits[preferences]] = Outcome.NOT_SAMPLED
         return outcome
 
-    def share_out_caps(self, outcome: Array) -> None:
-        """Divide the caps among the origins, by what is kept of each so far: see `share_out`."""
-        for unit, total in self._totals.items():
-            if total is not None:
-                caps = [cap for cap in self._caps if cap.unit == unit]
-                available = [sum(float(amounts.sum()) for _, amounts in self._kept(outcome, cap)) for cap in caps]
-                for cap, amount in zip(caps, share_out(total, available, self._shares), strict=True):
-                    cap.amount = amount
+    def amounts(self, outcome: Array) -> dict[Unit, list[float]]:
+        """What is kept of each origin, in the units of the caps."""
+        amounts: dict[Unit, list[float]] = {}
+        for cap in self._caps:
+            kept = sum(float(part.sum()) for _, part in self._kept(outcome, cap))
+            amounts.setdefault(cap.unit, []).append(kept)
+        return amounts
 
-    def apply_caps(self, outcome: Array, preference: int = 0) -> None:
-        """Mark the lines of an origin that are kept so far, but beyond a cap, as OVER_CAP in `outcome`."""
+    def apply_caps(
+        self, outcome: Array, preference: int = 0, expected: Mapping[Unit, list[float]] | None = None
+    ) -> None:
+        """Mark the lines of an origin that are kept so far, but beyond a cap, as OVER_CAP in `outcome`.
+
+        With several origins this is done in the order of preference, and `expected` are the `amounts` that there are.
+        """
         for cap in (cap for cap in self._caps if cap.preference == preference):
-            last = self._last_rank(outcome, cap)
+            amount = cap.amount
+            if expected is not None:
+                amount = self._part(cap, self.amounts(outcome)[cap.unit], expected[cap.unit])
+            last = self._last_rank(outcome, replace(cap, amount=amount)) if amount > 0 else -1
             for (start, ranks), (_, preferences) in zip(self._ranks.parts(), self.preferences.parts(), strict=True):
                 part = outcome[start : start + len(ranks)]
                 part[(part == Outcome.KEPT) & (preferences == preference) & (ranks > last)] = Outcome.OVER_CAP
+
+    def _part(self, cap: _Cap, kept: Sequence[float], expected: Sequence[float]) -> float:
+        """The part of a cap that its origin gets: of what those before it left, and with a view to those after it."""
+        total, first = self._totals[cap.unit] or 0, cap.preference
+        limits = [None if share is None else share * total for share in self._shares[first:]]
+        left = max(total - sum(kept[:first]), 0)
+        return share_out(left, [kept[first], *expected[first + 1 :]], limits)[0]
 
     def _lower_limit(self, cap: _Cap) -> None:
         """Lower the limit to where about SPARE - 1 times the cap is staged below it."""
@@ -186,15 +200,15 @@ def _rank(document: Document) -> int:
     return int.from_bytes(document_digest(document)[8:16], "big")
 
 
-def share_out(total: float, available: Sequence[float], shares: Sequence[float | None]) -> list[float]:
-    """How much of a cap each origin gets, from what it has and the largest share that it may have (None: no limit).
+def share_out(total: float, available: Sequence[float], limits: Sequence[float | None]) -> list[float]:
+    """How much of a cap each origin gets, from what it has and the most that it may have (None: no limit).
 
-    Those with a share get as much of it as they have. The others divide the rest equally, and what one of them lacks
+    Those with a limit get as much of it as they have. The others divide the rest equally, and what one of them lacks
     goes to the others.
     """
-    amounts = [0.0 if share is None else min(has, share * total) for has, share in zip(available, shares, strict=True)]
-    rest = total - sum(amounts)
-    others = sorted((number for number, share in enumerate(shares) if share is None), key=lambda one: available[one])
+    amounts = [0.0 if limit is None else min(has, limit, total) for has, limit in zip(available, limits, strict=True)]
+    rest = max(total - sum(amounts), 0)
+    others = sorted((number for number, limit in enumerate(limits) if limit is None), key=lambda one: available[one])
     for position, number in enumerate(others):  # the smallest first, so that the others divide what it lacks
         amounts[number] = min(available[number], rest / (len(others) - position))
         rest -= amounts[number]

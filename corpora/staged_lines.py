@@ -85,13 +85,13 @@ class StagedLines:
             return outcome
         uncapped = outcome.copy()
         self._mark_duplicates(uncapped)
-        self.sample.share_out_caps(uncapped)
+        expected = self.sample.amounts(uncapped)
         # One origin after the other, so that no line is dropped as the duplicate of one that is then over its cap.
         preferences = self.sample.preferences.read()
         for preference in range(self._origins):
             known, own = preferences <= preference, preferences == preference
             self._mark_duplicates(outcome, known, own)
-            self.sample.apply_caps(outcome, preference)
+            self.sample.apply_caps(outcome, preference, expected)
         return outcome
 
     def _mark_duplicates(self, outcome: Array, known: Array | None = None, own: Array | None = None) -> None:

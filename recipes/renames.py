@@ -31,9 +31,9 @@ FORMER_FIELDS = {
 FORMER_VALUES = {"constant_with_warmup": "constant"}
 """The same for values."""
 REPLACED_FIELDS = {
-    "corpus.glotcc": "describe the copy of GlotCC in a YAML file (recipes/sources/glotcc.yaml is the model), and name "
-    "the file in corpus.sources",
-    "corpus.revision": "write corpus.sources: [glotcc@REVISION]",
+    "corpus.glotcc": "gone: describe the copy of GlotCC in a YAML file like recipes/sources/glotcc.yaml, and name the "
+    "file in corpus.sources",
+    "corpus.revision": "gone: write corpus.sources: [glotcc@REVISION]",
 }
 """Fields that are gone, with what to do instead."""
 PRESENT_FIELDS = {former: present for present, former in FORMER_FIELDS.items()}
