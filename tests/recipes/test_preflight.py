@@ -7,6 +7,7 @@ import pytest
 from lrl_adapt.recipes.loading import load_recipe
 from lrl_adapt.recipes.preflight import Source, check_sources, unusable_sources
 from lrl_adapt.recipes.schema import Recipe
+from lrl_adapt.recipes.text_sources import bundled_sources
 from lrl_adapt.workspace.hub import forget_answers
 
 from ..hub import COMMIT, Hub, Repository
@@ -143,6 +144,40 @@ def test_a_language_without_text_is_told_before_the_download(full: Hub, tmp_path
         "GlotCC has no text for kab-Latn: name local files in corpus.files, or sources that have it "
         "(lrl-adapt languages kab_Latn --sources)",
     )
+
+
+def test_every_source_of_text_has_a_row(full: Hub, tmp_path: Path) -> None:
+    """A source without the language is skipped, files on the hub may be globs, and a missing one is an error."""
+    for number in range(2):
+        full.put(f"datasets/HPLT/HPLT2.0_cleaned/mlt_Latn/train-0000{number}-of-00002.parquet")
+    full.put("datasets/wikimedia/wikipedia/20231101.sw/train-00000-of-00001.parquet")
+    full.known["datasets/wikimedia/wikipedia"] = Repository(commit=bundled_sources()["wikipedia"].revision)
+    full.put("datasets/me/books/a.txt")
+    full.put("datasets/me/books/b.pdf")
+    (tmp_path / "own.txt").write_text("Moja.\n")
+    recipe = maltese(
+        f"corpus.files=[{tmp_path}/own.txt, hf://datasets/me/books/*]",
+        "corpus.sources=[hplt, wikipedia, finepdfs]",
+        "corpus.share={wikipedia: 0.3}",
+    )
+    rows = [source for source in check_sources(recipe, tmp_path) if source.part.startswith("corpus")]
+    assert [(row.part, row.state, row.size, row.licence) for row in rows] == [
+        ("corpus files", "local", 6, ""),
+        ("corpus files", "found", 200, ""),
+        ("corpus hplt", "found", 200, "cc0-1.0"),
+        ("corpus wikipedia", "skipped", None, ""),
+        ("corpus finepdfs", "missing", None, ""),
+    ]
+    assert rows[1].place == f"me/books at {COMMIT[:8]}, a.txt (2 files, enough for the cap)"
+    assert rows[2].place == f"HPLT/HPLT2.0_cleaned at {COMMIT[:8]}, mlt_Latn (2 files, enough for the cap)"
+    assert rows[3].note == "Wikipedia has no text for mt"
+    assert (
+        unusable_sources(rows) == "corpus finepdfs: HuggingFaceFW/finepdfs: no such repository on the hub, or it is "
+        "private: set HF_TOKEN"
+    )
+    assert not full.fetched()
+    finished = check_sources(recipe, tmp_path, None, ("corpus",))
+    assert [row.state for row in finished if row.part.startswith("corpus")] == ["finished"] * 5
 
 
 def test_a_dump_over_http(full: Hub, tmp_path: Path) -> None:
