@@ -13,6 +13,7 @@ from typing import Literal
 from ..workspace.artifacts import Artifact
 from ..workspace.downloads import UnreachableError, download_path, public_address, remote_size
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_count
 from ..workspace.hub import Model, check_access, check_online, describe_model, is_offline
 from ..workspace.hub_errors import is_gated, is_unreachable
 from ..workspace.hub_files import HubFiles, find_hub_files
@@ -191,14 +192,13 @@ def _origin(part: str, origin: Origin) -> Source:
         return Source(part, origin.place, "local", sum(file.stat().st_size for file in found.local))
     files = found.hub
     capped = corpus.max_bytes is not None or corpus.max_documents is not None
-    cached = files.cached_paths
-    enough = files.paths[0] in cached if capped else files.cached  # with a cap, the first files may be all that is read
+    first, *others = files.paths
+    enough = first in files.cached_paths if capped else files.cached  # with a cap, the first may be all that is read
     if not files.cached:
         check_may_download(files.repo, files.card.gated, files.fresh, cached=enough)
-    count = "1 file" if len(files.paths) == 1 else f"{len(files.paths)} files"
-    most = ", enough for the cap" if capped and len(files.paths) > 1 else ""
+    count = f"{format_count(len(files.paths), 'file')}{', enough for the cap' if capped and others else ''}"
     version = f" at {files.commit[:8]}" if files.commit else ""
-    place = f"{files.repo}{version}, {files.paths[0].rpartition('/')[0] or files.paths[0]} ({count}{most})"
+    place = f"{files.repo}{version}, {first.rpartition('/')[0] or first} ({count})"
     size = sum(files.sizes) if files.sizes else None
     licence = files.card.licence or (origin.source.licence if origin.source else "")
     return Source(part, place, "cached" if files.cached else "found", size, licence)
