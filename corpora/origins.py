@@ -9,7 +9,7 @@ from ..recipes.corpus_files import unread_corpus_files
 from ..recipes.corpus_sources import Found, NoTextError, Origin, no_text, origins
 from ..recipes.languages import find_language
 from ..recipes.schema import Corpus
-from ..recipes.text_sources import OWN_FILES
+from ..recipes.text_sources import OWN_FILES, bundled_sources
 from ..workspace.errors import UserError
 from ..workspace.hub import COMMIT
 from ..workspace.progress import QUIET, Progress
@@ -99,5 +99,10 @@ def _say_commit(opened: OpenOrigin, progress: Progress) -> None:
     hub, name = opened.found.hub, opened.origin.name
     if hub is None or COMMIT.fullmatch(hub.revision):
         return
-    pin = f"hf://datasets/{hub.repo}@{hub.commit}/…" if name == OWN_FILES else f"{name}@{hub.commit}"
+    if name == OWN_FILES:
+        pin = f"hf://datasets/{hub.repo}@{hub.commit}/… in corpus.files"
+    elif name in bundled_sources():
+        pin = f"{name}@{hub.commit} in corpus.sources"
+    else:
+        pin = f"revision: {hub.commit} in the source's YAML"
     progress.say(f"{hub.repo}: {hub.revision} is at {hub.commit}; to pin it, write {pin}")

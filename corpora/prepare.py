@@ -65,7 +65,7 @@ def _source_inputs(corpus: Corpus, language: str) -> dict[str, Any]:
     if not corpus.files and len(sources) == 1 and is_glotcc(sources[0]):
         return {"glotcc": sources[0].repository, "revision": sources[0].revision}
     row = find_language(language)
-    return {"sources": [f"{source.name} {source.identity(row)}" for source in sources]} if sources else {}
+    return {"sources": [source.identity(row) for source in sources]} if sources else {}
 
 
 def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET, workers: int = 1) -> Artifact:

@@ -148,8 +148,8 @@ def _resolved(value: Any) -> Any:
     bundled = [path.stem for path in FOLDER.glob("*.yaml")]
     if name not in bundled:
         near = nearest(name, bundled)
-        hint = f"did you mean {near}?" if near else f"bundled sources: {', '.join(sorted(bundled))}"
-        raise ValueError(f"no source is called {name!r}; {hint} Your own: the path of a .yaml file")
+        known = f"bundled sources: {', '.join(sorted(bundled))}; one of your own is named by the path of its YAML file"
+        raise ValueError(f"no source is called {name!r}; " + (f"did you mean {near}?" if near else known))
     return _bundled(name).model_dump() | ({"revision": revision} if revision else {})
 
 

@@ -79,6 +79,20 @@ def test_glotcc_knows_a_language_by_its_own_label(corpus_files: Files, hub: Hub)
     assert [path.name for path in corpus_files(Corpus(), "est_Latn")] == ["ekk-Latn_0.parquet"]
 
 
+def test_how_to_pin_a_branch_is_told(hub: Hub) -> None:
+    write_pages(hub.folder / GLOTCC / "v1.0/mlt-Latn/mlt-Latn_0.parquet", range(3))
+    hub.put("datasets/me/texts/mlt_Latn.txt", "Moja.\n")
+    said = Said()
+    mine = {"name": "mine", "repository": "me/texts", "files": "{code}.txt"}
+    files = ["hf://datasets/me/texts/*.txt"]
+    open_origins(Corpus.model_validate({"files": files, "sources": ["glotcc", mine]}), "mlt_Latn", said)
+    assert said.lines == [
+        f"me/texts: main is at {COMMIT}; to pin it, write hf://datasets/me/texts@{COMMIT}/… in corpus.files",
+        f"cis-lmu/GlotCC-V1: main is at {COMMIT}; to pin it, write glotcc@{COMMIT} in corpus.sources",
+        f"me/texts: main is at {COMMIT}; to pin it, write revision: {COMMIT} in the source's YAML",
+    ]
+
+
 def test_the_revision_is_the_recipes(corpus_files: Files, hub: Hub) -> None:
     write_pages(hub.folder / GLOTCC / "v1.0/mlt-Latn/mlt-Latn_0.parquet", range(3))
     assert len(corpus_files(Corpus(sources=[f"glotcc@{COMMIT}"]), "mlt_Latn")) == 1
