@@ -2,9 +2,10 @@ import json
 
 import pytest
 from lrl_adapt.cli.app import app
+from lrl_adapt.recipes.text_sources import bundled_sources
 from typer.testing import CliRunner, Result
 
-from ..hub import Hub
+from ..hub import Hub, Repository
 
 
 def invoke(*words: str) -> Result:
@@ -61,6 +62,7 @@ def test_one_language_by_its_code() -> None:
 def test_what_the_sources_have_for_a_language(hub: Hub) -> None:
     hub.put("datasets/HPLT/HPLT2.0_cleaned/mlt_Latn/train-00000-of-00001.parquet")
     hub.put("datasets/HPLT/HPLT2.0_cleaned/README.md", "---\nlicense: cc0-1.0\n---\n")
+    hub.known["datasets/HPLT/HPLT2.0_cleaned"] = Repository(commit=bundled_sources()["hplt"].revision)
     hub.put("datasets/cis-lmu/GlotCC-V1/v1.0/swh-Latn/swh-Latn_0.parquet")
     result = invoke("Maltese", "--sources")
     assert result.exit_code == 0

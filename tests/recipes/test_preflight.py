@@ -151,7 +151,9 @@ def test_every_source_of_text_has_a_row(full: Hub, tmp_path: Path) -> None:
     for number in range(2):
         full.put(f"datasets/HPLT/HPLT2.0_cleaned/mlt_Latn/train-0000{number}-of-00002.parquet")
     full.put("datasets/wikimedia/wikipedia/20231101.sw/train-00000-of-00001.parquet")
-    full.known["datasets/wikimedia/wikipedia"] = Repository(commit=bundled_sources()["wikipedia"].revision)
+    for name in ("hplt", "wikipedia"):
+        source = bundled_sources()[name]
+        full.known[f"datasets/{source.repository}"] = Repository(commit=source.revision)
     full.put("datasets/me/books/a.txt")
     full.put("datasets/me/books/b.pdf")
     (tmp_path / "own.txt").write_text("Moja.\n")
@@ -169,7 +171,7 @@ def test_every_source_of_text_has_a_row(full: Hub, tmp_path: Path) -> None:
         ("corpus finepdfs", "missing", None, ""),
     ]
     assert rows[1].place == f"me/books at {COMMIT[:8]}, a.txt (2 files, enough for the cap)"
-    assert rows[2].place == f"HPLT/HPLT2.0_cleaned at {COMMIT[:8]}, mlt_Latn (2 files, enough for the cap)"
+    assert rows[2].place == "HPLT/HPLT2.0_cleaned at d1324a52, mlt_Latn (2 files, enough for the cap)"
     assert rows[3].note == "Wikipedia has no text for mt"
     assert (
         unusable_sources(rows) == "corpus finepdfs: HuggingFaceFW/finepdfs: no such repository on the hub, or it is "

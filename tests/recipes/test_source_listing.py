@@ -101,6 +101,6 @@ def test_offline_the_cache_is_asked(wikipedia: Hub, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_branch_is_listed_at_its_commit(hub: Hub) -> None:
-    hub.put("datasets/HPLT/HPLT2.0_cleaned/mlt_Latn/train-00000-of-00001.parquet")
-    assert offer("hplt").state == "found"
-    assert any(f"tree/{COMMIT}/mlt_Latn" in line for line in hub.requests)
+    hub.put("datasets/cis-lmu/GlotCC-V1/v1.0/mlt-Latn/mlt-Latn_0.parquet")
+    assert offer("glotcc").state == "found"
+    assert any(f"tree/{COMMIT}/v1.0/mlt-Latn" in line for line in hub.requests)
