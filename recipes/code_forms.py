@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
-from .languages import Language, all_languages
+from .languages import TWO_LETTER_CODES, Language, all_languages
 
 CodeForm = Literal["language", "glotcc", "glotlid", "wikipedia", "bcp47"]
 
@@ -40,7 +40,8 @@ def _bcp47(language: Language) -> str:
 
 def _short(language: Language) -> str:
     """ISO 639-1, of a macro-language too (sw for swh), else ISO 639-3."""
-    candidates = (*language.two_letter_codes, language.wikiann, "" if language.wikiann else language.conceptnet)
+    two_letter = [short for short, iso in TWO_LETTER_CODES.items() if iso == language.iso]
+    candidates = (*two_letter, language.wikiann, "" if language.wikiann else language.conceptnet)
     of_macro_language = _OF_MACRO_LANGUAGE.get(language.iso)
     return next((code for code in candidates if len(code) == 2 and code != of_macro_language), language.iso)
 

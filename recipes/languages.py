@@ -62,7 +62,7 @@ _MACRO_LANGUAGES = {
 }
 
 # ISO 639-1 codes that neither ConceptNet nor WikiANN uses.
-_TWO_LETTER_CODES = {
+TWO_LETTER_CODES = {
     "dz": "dzo",
     "kr": "knc",
     "ks": "kas",
@@ -135,11 +135,6 @@ class Language:
     def glotcc(self) -> str:
         """Label in GlotCC-V1: `swh-Latn`."""
         return _GLOTCC_LABELS.get(self.code, self.code.replace("_", "-"))
-
-    @property
-    def two_letter_codes(self) -> list[str]:
-        """ISO 639-1 codes that neither ConceptNet nor WikiANN uses."""
-        return [short for short, iso in _TWO_LETTER_CODES.items() if iso == self.iso]
 
     @property
     def flores(self) -> str:
@@ -269,7 +264,8 @@ def _full_keys(language: Language) -> set[str]:
 
 def _short_keys(language: Language) -> set[str]:
     """The short codes of a language except its ISO code, which takes precedence."""
-    keys = (language.conceptnet, language.wikiann, language.glotcc[:3], *language.two_letter_codes)
+    two_letter = [short for short, iso in TWO_LETTER_CODES.items() if iso == language.iso]
+    keys = (language.conceptnet, language.wikiann, language.glotcc[:3], *two_letter)
     return {_normalise(key) for key in keys if key}
 
 
