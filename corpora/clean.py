@@ -63,6 +63,8 @@ class Cleaned:
     """SHA-256 of each page's id, uint8 (pages, 32)."""
     files: Array
     """Number of each page's file, uint32."""
+    preferences: Array
+    """`Document.preference` of each page, uint8."""
     tally: Tally
 
 
@@ -102,6 +104,7 @@ def clean(documents: list[Document], corpus: Corpus, language: Language) -> Clea
         signatures=signatures,
         digests=numpy.frombuffer(digests, dtype=numpy.uint8).reshape(len(pages), 32),
         files=numpy.array([page.file for page in pages], dtype=numpy.uint32),
+        preferences=numpy.array([page.preference for page in pages], dtype=numpy.uint8),
         tally=tally,
     )
 

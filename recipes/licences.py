@@ -22,13 +22,27 @@ TASK_DATA = (
 )
 
 
-def glotcc_terms(source: Mapping[str, Any]) -> str:
-    """Terms of text from GlotCC, by the `source` among a corpus's facts.
+def recorded_sources(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a corpus was made from, by the facts in its manifest: a record for its files and for each source.
 
-    The licence on GlotCC's page covers the packaging. Corpora of earlier versions did not record it.
+    Corpora of earlier versions were made from files or from GlotCC, and recorded that in another form.
     """
-    licence = source.get("licence")
-    return f"packaging {licence}, the text under {COMMON_CRAWL}" if licence else COMMON_CRAWL
+    if "sources" in facts:
+        return facts["sources"]
+    source = facts.get("source", {})
+    if "glotcc" in source:
+        return [{"name": "glotcc", "title": "GlotCC", "repository": source["glotcc"], "terms": COMMON_CRAWL, **source}]
+    return [{"name": "files", **source}]
+
+
+def source_terms(record: Mapping[str, Any]) -> str:
+    """Terms of the text from one of the `recorded_sources`. The licence of a web crawl covers its packaging."""
+    if "repository" not in record:
+        return LOCAL_FILES
+    licence, terms = record.get("licence"), record.get("terms")
+    if not terms:
+        return licence or UNKNOWN
+    return f"packaging {licence}, the text under {terms}" if licence else terms
 
 
 def task_data_terms(address: str) -> tuple[str, str] | None:

@@ -324,6 +324,8 @@ def json_schema() -> str:
     schema["properties"]["base"] = {"anyOf": [{"type": "string"}, schema["properties"]["base"]]}
     for field in ("corpus", "graph"):
         schema["properties"][field]["anyOf"].append({"const": "none"})
+    sources = schema["$defs"]["Corpus"]["properties"]["sources"]
+    sources["items"] = {"anyOf": [{"type": "string"}, sources["items"]]}
     evaluation = schema["$defs"]["Eval"]["properties"]
     for task in TASKS:
         evaluation[task]["anyOf"].append({"type": "string"})

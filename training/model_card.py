@@ -1,6 +1,7 @@
 """Model cards: what an adapter is, what it was made from, and how to load it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import yaml
 from peft import PeftConfig
 
 from ..recipes.languages import find_language
-from ..recipes.licences import glotcc_terms
+from ..recipes.licences import recorded_sources, source_terms
 from ..recipes.schema import Recipe
 from ..workspace.artifacts import Artifact
 from .adapters.bottleneck import BottleneckConfig
@@ -177,8 +178,13 @@ def _data_lines(parent: Artifact) -> list[str]:
     if parent.kind == "graph":
         return [line, f"  - licences: {', '.join(facts['licenses']) or 'not stated'}"]
     if parent.kind == "corpus":
-        source = facts["source"]
-        origin = source.get("glotcc") or ", ".join(source.get("files", ()))
-        licence = glotcc_terms(source) if "glotcc" in source else "those of the files"
-        return [line, f"  - source: {origin}; licences: {licence}"]
+        return [line, *(_source_line(record) for record in recorded_sources(facts) if record.get("files"))]
     return [line]
+
+
+def _source_line(record: Mapping[str, Any]) -> str:
+    """A line on one of the sources of a corpus: the hub id or the names of the files, how much text, and its terms."""
+    origin = record.get("repository") or ", ".join(record["files"])
+    amount = f", {record['lines']:,} lines" if "lines" in record else ""
+    licence = source_terms(record) if "repository" in record else "those of the files"
+    return f"  - source: {origin}{amount}; licences: {licence}"

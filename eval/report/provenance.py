@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...recipes.licences import CONCEPTNET, LOCAL_FILES, UNKNOWN, glotcc_terms, task_data_terms
+from ...recipes.licences import CONCEPTNET, LOCAL_FILES, UNKNOWN, recorded_sources, source_terms, task_data_terms
 from ...recipes.renames import present_names
 from ...workspace.formatting import MISSING, format_duration, format_number
 from ..scores import sort_systems
@@ -153,18 +153,25 @@ def _prepared_data(folder: Path, use: str) -> Iterator[tuple[str, str, str]]:
     manifest = manifest_of(folder)
     kind, facts = manifest.get("kind"), manifest.get("facts", {})
     if kind == "corpus":
-        source = facts.get("source", {})
-        if "glotcc" in source:
-            commit = source.get("commit") or source.get("revision")
-            yield f"GlotCC ({source['glotcc']}, {commit})", glotcc_terms(source), use
-        else:
-            files = source.get("files", [])
-            more = f" and {len(files) - MAX_FILES_SHOWN} more" if len(files) > MAX_FILES_SHOWN else ""
-            yield ", ".join(files[:MAX_FILES_SHOWN]) + more, LOCAL_FILES, use
+        yield from (
+            (_source_name(record), source_terms(record), use)
+            for record in recorded_sources(facts)
+            if "lacks" not in record
+        )
     elif kind == "graph":
         edges = ", ".join(facts.get("licenses", {}))
         terms = f"{CONCEPTNET}; its edges: {edges}" if edges else CONCEPTNET
         yield f"ConceptNet ({facts.get('dump', 'dump')})", terms, use
+
+
+def _source_name(record: Mapping[str, Any]) -> str:
+    """A source of a corpus: its title, hub id and commit, or the names of its files."""
+    if repository := record.get("repository"):
+        version = f"{repository}, {record.get('commit') or record['revision']}"
+        return f"{record['title']} ({version})" if "title" in record else version
+    files = record.get("files", [])
+    more = f" and {len(files) - MAX_FILES_SHOWN} more" if len(files) > MAX_FILES_SHOWN else ""
+    return ", ".join(files[:MAX_FILES_SHOWN]) + more
 
 
 def _repository(address: str) -> str:

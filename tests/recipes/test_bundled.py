@@ -20,7 +20,7 @@ FILES = [*bundled_recipes().values(), *sorted((ROOT / "benchmarks").rglob("*.yam
 
 
 def test_no_recipe_is_overlooked() -> None:
-    others = ("data", "tasks", "templates")
+    others = ("data", "tasks", "templates", "sources")
     found = {file for file in BUNDLED.rglob("*.yaml") if not set(others) & set(file.relative_to(BUNDLED).parts)}
     assert found == set(bundled_recipes().values())
     assert {"quickstart", "mbert", "xlmr", "mmbert", "afroxlmr", "glot500", "conceptnet"} <= set(bundled_recipes())
