@@ -75,7 +75,7 @@ def languages_of_means(table: Table) -> str:
 
 def row_notes(row: TaskResult) -> list[str]:
     """What is said beside a row's name: how it differs from others of its task, and the task's reference scores."""
-    references = {"majority class": row.majority_class, "head only": row.head_only}
+    references = {row.constant_name: row.majority_class, "head only": row.head_only}
     values = [f"{name} {format_value(value, row.metric)}" for name, value in references.items() if value is not None]
     return [*([row.note] if row.note else []), *values]
 
