@@ -14,7 +14,7 @@ RECIPE = """\
 eval:
   tasks: [pos, emotions, closeness, nli]
   seeds: [1, 2]
-  training: {num_train_epochs: 12, learning_rate: 0.01, batch_size: 8, reduction_factor: 2}
+  training: {num_train_epochs: 4, learning_rate: 0.01, batch_size: 8, reduction_factor: 2}
   others: {pos: pos.yaml, emotions: emotions.yaml, closeness: closeness.yaml, nli: nli.yaml}
 """
 TASKS = {
@@ -34,10 +34,10 @@ def table(path: Path, rows: list[dict[str, Any]], delimiter: str = ",") -> None:
 
 
 def write_data(folder: Path) -> None:
-    """Sixty items of each task that a small model can learn in part."""
+    """Forty items of each task that a small model can learn in part."""
     rng = random.Random(1)
     sentences = []
-    for number in range(60):
+    for number in range(40):
         words = [(rng.choice(PEOPLE), "PROPN"), (rng.choice(("anakwenda", "anatoka")), "VERB")]
         words += [(rng.choice(PLACES), "PROPN"), (str(number), "NUM"), (".", "PUNCT")]
         lines = [f"# sent_id = {number}"]
@@ -45,12 +45,12 @@ def write_data(folder: Path) -> None:
         sentences.append("\n".join(lines))
     (folder / "pos.conllu").write_text("\n\n".join(sentences) + "\n\n", encoding="utf-8")
     rows = []
-    for number in range(60):
+    for number in range(40):
         joy, fear = rng.randrange(2), rng.randrange(2)
         text = f"siku {number} {'furaha' if joy else 'kawaida'} {'hofu' if fear else 'amani'}"
         rows.append({"text": text, "joy": joy, "fear": float(fear)})
     table(folder / "emotions.csv", rows)
-    pairs = [(number, *rng.choices(PLACES, k=2)) for number in range(60)]
+    pairs = [(number, *rng.choices(PLACES, k=2)) for number in range(40)]
     table(
         folder / "closeness.tsv",
         [{"first": f"{n} {a}", "second": f"{n} {b}", "score": 4.5 if a == b else 1.5 + n / 100} for n, a, b in pairs],
@@ -87,7 +87,7 @@ def test_all_kinds_go_from_task_files_to_a_report_and_to_predictions(
     for constant in ("majority class", "every label", "mean score 0.0"):
         assert constant in done.output
 
-    folders = sorted(Path("runs/scores/swh_Latn").iterdir())
+    folders = sorted(Path("runs/scores/swh_Latn").glob("[!.]*"))
     assert len(folders) == 4 * 2 * 2
     main = {"pos": "accuracy", "emotions": "macro_f1", "closeness": "spearman", "nli": "accuracy"}
     made = {}
