@@ -120,6 +120,9 @@ class Task(Section):
         default=None,
         description="Names of the labels; if the files have numbers, in the order of the numbers.",
     )
+    drop_duplicates: bool = Field(
+        default=False, description="true: of rows of a split with the same text and label, keep one."
+    )
     max_train_samples: Count | None = Field(
         default=None,
         description="Train on a fixed sample of at most this many items, for few labels or less time; null: all.",

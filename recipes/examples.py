@@ -15,8 +15,9 @@ from .item_labels import filled_columns, label_in_columns, label_of_text, tags_o
 from .labels import LabelReader, is_same_label, label_name
 
 EMPTY, OTHER_SPLITS, SAMPLED, LIMITED = "empty text", "other splits", "max_train_samples", "limit"
+DUPLICATES = "drop_duplicates"
 CUT_OFF = "cut off by max_length"  # words
-EXPECTED = {OTHER_ROWS, OTHER_SPLITS, SAMPLED, LIMITED}  # reasons that the recipe asks for
+EXPECTED = {OTHER_ROWS, OTHER_SPLITS, SAMPLED, LIMITED, DUPLICATES}  # reasons that the recipe asks for
 MUCH = 0.01  # share of the rows from which a loss is reported
 LONG_FILE, LONG_SENTENCE = 200, 1000  # words in one sentence: of the whole file, of one among others
 MOST_MISPLACED = 0.5  # share of entities outside their text, from which the offsets must be wrong

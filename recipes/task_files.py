@@ -13,7 +13,7 @@ from ..workspace.tables import ColumnError, choose_column, is_conll
 from ..workspace.text import clean_field, clean_line, describe_changes
 from .annotations import annotation_reader
 from .evaluation import TASKS, PseudoPerplexity, Task
-from .examples import EMPTY, OTHER_SPLITS, Account, Item, read_items, read_texts
+from .examples import DUPLICATES, EMPTY, OTHER_SPLITS, Account, Item, read_items, read_texts
 from .label_names import label_names
 from .splits import SPLITS, TASK_BOUNDS, Split, split_of
 
@@ -36,6 +36,10 @@ def read_split(
         items = clean_items(items, f"{field_of(name)}.{field}", account, progress)
         if not items:
             raise UserError(f"{paths[0]} has no examples" + (f" with {task.where}" if task.where else ""))
+        if task.drop_duplicates:
+            distinct = {(normal_text(item), str(item.label)): item for item in items}
+            account.dropped[DUPLICATES] += len(items) - len(distinct)
+            items = list(distinct.values())
         if field == "file":
             total = len(items)
             items = [item for item in items if _split_of(item) == split]

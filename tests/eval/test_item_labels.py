@@ -88,6 +88,16 @@ def test_pairs_have_both_texts_and_are_told_apart_by_both(tmp_path: Path) -> Non
         read_split("nli", task.model_copy(update={"text_pair": "other"}), "train", tmp_path)
 
 
+def test_repeats_of_a_row_can_be_left_out(tmp_path: Path) -> None:
+    content = "text,label\na,x\nb,x\na,y\na, x\n"
+    account = Account()
+    task = task_of(tmp_path, "x.csv", content, drop_duplicates=True)
+    items = read_split("mood", task, "train", tmp_path, account=account)
+    assert [(item.text, item.label) for item in items] == [("a", "x"), ("b", "x"), ("a", "y")]
+    assert (account.rows, account.dropped["drop_duplicates"], account.losses()) == (4, 1, [])
+    assert len(read_split("mood", task.model_copy(update={"drop_duplicates": False}), "train", tmp_path)) == 4
+
+
 def test_several_classes_of_an_export_are_read(tmp_path: Path) -> None:
     task = {
         "id": 1,

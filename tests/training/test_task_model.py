@@ -39,7 +39,7 @@ def test_losses_are_pytorchs_and_head_shapes_adapterhubs(family: str) -> None:
     losses = {MULTI: nn.BCEWithLogitsLoss(), "regression": nn.MSELoss()}
     for problem_type, unsorted, outputs in ((MULTI, labelled(8), 2), ("regression", scored(8), 1)):
         model = TaskModel(tiny(family), outputs, per_token=False, problem_type=problem_type).eval()
-        data = sorted(data, key=lambda example: len(example.input_ids))
+        data = sorted(unsorted, key=lambda example: len(example.input_ids))
         batch = make_batch(data, model.layout)
         logits = torch.cat(
             [model.logits(torch.tensor([one.input_ids]), torch.ones(1, len(one.input_ids))) for one in data]
@@ -65,6 +65,7 @@ def test_labels_are_learnt_each_by_itself(tmp_path: Path) -> None:
 def test_scores_are_learnt_and_given_on_the_scale_of_the_files(tmp_path: Path) -> None:
     data = scored()
     gold = torch.tensor([example.targets[0] for example in data])
+    scores: ProblemType = "regression"
     model = train_task(
         tiny("bert"), None, data, data[:10], 1, FAST, problem_type="regression", precision="fp32", seed=1
     )
