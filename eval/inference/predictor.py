@@ -144,7 +144,7 @@ class Predictor:
         )
         outputs = self._in_batches(encoded["input_ids"], encoded["token_type_ids"])
         for (text, pair), parts, output in zip(pairs, cleaned, outputs, strict=True):
-            yield self._described({"text": text, "text_pair": pair}, output if all(parts) else None)
+            yield self._described({"text": text, "text_pair": pair}, output if all(map(str.strip, parts)) else None)
 
     def _described(self, texts: dict[str, str], outputs: Tensor | None) -> TextPrediction:
         """The prediction from a text's probabilities or score, (outputs,); None for a blank text."""
