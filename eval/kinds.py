@@ -103,7 +103,7 @@ class Classification(TextKind):
 
     def details(self, rows: Rows, labels: Sequence[str]) -> dict[str, Any]:
         """See `Kind`."""
-        return _by_class(*([row[key] for row in rows] for key in ("gold", "guess")), labels)
+        return _by_class(*_gold_and_guesses(rows), labels)
 
     def constant(self, training_labels: Sequence[str], labels: Sequence[str]) -> Constant:
         """See `Kind`."""

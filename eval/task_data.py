@@ -114,7 +114,7 @@ def _in_iob2(items: Sequence[Item]) -> tuple[list[Item], int]:
     """The items with their tags in IOB2, and how many tags changed."""
     converted, total = [], 0
     for item in items:
-        tags, changed = to_iob2(item.label)
+        tags, changed = to_iob2(item.names)
         converted.append(Item(item.text, tags))
         total += changed
     return converted, total
@@ -208,9 +208,9 @@ def _occurrences(label: str, counts: LabelCounts) -> str:
 
 def _check_tags(name: str, split: str, items: Sequence[Item], *, named: bool) -> None:
     """Raise a UserError for the first tag that is of no known scheme."""
-    tags = {tag for item in items for tag in item.label}
+    tags = {tag for item in items for tag in item.names}
     for item in items:
-        for word, tag in zip(item.text, item.label, strict=True):
+        for word, tag in zip(item.text, item.names, strict=True):
             if not TAG.fullmatch(tag):
                 raise UserError(
                     f"{field_of(name)}.{split}: {tag!r} is not an IOB or BIOES tag, at {word!r} in "
@@ -258,5 +258,5 @@ def _labels_in(splits: dict[str, list[Item]]) -> set[str]:
     labels: set[str] = set()
     for items in splits.values():
         for item in items:
-            labels.update([item.label] if isinstance(item.label, str) else item.label)
+            labels.update(item.names)
     return labels

@@ -35,6 +35,11 @@ class Item:
     """The second text of a pair."""
 
     @property
+    def names(self) -> list[str]:
+        """The labels of the text, or the tag of each word; none for a score."""
+        return [self.label] if isinstance(self.label, str) else self.label if isinstance(self.label, list) else []
+
+    @property
     def texts(self) -> list[str]:
         """The text, both texts of a pair, or the words joined by spaces."""
         text = self.text if isinstance(self.text, str) else " ".join(self.text)

@@ -74,7 +74,7 @@ def clean_items(items: Sequence[Item], origin: str, account: Account, progress: 
 
 
 def _cleaned_item(item: Item, counts: Counter[str]) -> Item:
-    label = item.label if isinstance(item.label, float) else clean_field(item.label, counts)
+    label = clean_field(item.label, counts) if isinstance(item.label, str | list) else item.label
     pair = None if item.pair is None else clean_line(item.pair, counts)
     return Item(clean_field(item.text, counts), label, pair)
 
