@@ -127,6 +127,11 @@ class Language:
         return self.code[:3]
 
     @property
+    def macro(self) -> str:
+        """ISO 639-3 code of its macro-language, by which some data sets call it, `swa`; without one its own."""
+        return next((macro for macro, members in _MACRO_LANGUAGES.items() if self.iso in members.split()), self.iso)
+
+    @property
     def script(self) -> str:
         """ISO 15924 code: `Latn`."""
         return self.code[4:]

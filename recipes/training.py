@@ -139,7 +139,10 @@ class TaskTraining(Section):
         "subword, as the paper did.",
     )
 
-    def settings(self, *, tags: bool) -> dict[str, Any]:
-        """The fields that shape a task adapter, JSON-ready; label_pieces for `tags` only, pooling for others only."""
-        unread = at_default(self, _NEWER_OF_TASKS) | ({"pooling"} if tags else {"label_pieces"})
-        return self.artifact_settings(exclude=unread)
+    def settings(self, *, tags: bool | None) -> dict[str, Any]:
+        """The fields that shape a task adapter, JSON-ready, without those that its kind does not read.
+
+        That is `pooling` where words have `tags`, `label_pieces` where texts have labels; None: not known yet.
+        """
+        unread = {True: {"pooling"}, False: {"label_pieces"}, None: set()}[tags]
+        return self.artifact_settings(exclude=at_default(self, _NEWER_OF_TASKS) | unread)

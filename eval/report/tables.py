@@ -80,8 +80,8 @@ def row_notes(row: TaskResult) -> list[str]:
 
 
 def reference_scores(row: TaskResult) -> dict[str, str]:
-    """What a task's scores are compared with, where it is known: the majority class, a head on the frozen base."""
-    values = {"majority class": row.majority_class, "head only": row.head_only}
+    """What a task's scores are compared with, where it is known: a constant answer, a head on the frozen base."""
+    values = {row.constant_name: row.majority_class, "head only": row.head_only}
     return {name: format_value(value, row.metric) for name, value in values.items() if value is not None}
 
 

@@ -9,7 +9,8 @@ from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import language_adapter, stack_task_adapter
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.base import load_masked_lm
-from lrl_adapt.training.task_adapter import TaskModel, save_task
+from lrl_adapt.training.task_adapter import save_task
+from lrl_adapt.training.task_model import TaskModel
 from lrl_adapt.workspace.artifacts import Artifact, Draft
 from transformers import BertConfig, BertForMaskedLM
 

@@ -111,12 +111,14 @@ def encode(
     attention_mask: Tensor | None = None,
     position_ids: Tensor | None = None,
     packing: Packing | None = None,
+    token_type_ids: Tensor | None = None,
 ) -> Tensor:
     """Last hidden states, (batch, seq, hidden): of padded sequences with a mask, or of a packed row, (1, tokens)."""
+    inputs = {"input_ids": input_ids} | ({} if token_type_ids is None else {"token_type_ids": token_type_ids})
     if packing is None:
-        return encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return encoder(**inputs, attention_mask=attention_mask).last_hidden_state
     # transformers passes keyword arguments that it does not know on to the attention function
-    return encoder(input_ids=input_ids, position_ids=position_ids, packing=packing).last_hidden_state
+    return encoder(**inputs, position_ids=position_ids, packing=packing).last_hidden_state
 
 
 def sequence_means(hidden: Tensor, attention_mask: Tensor | None = None, packing: Packing | None = None) -> Tensor:

@@ -12,7 +12,8 @@ import torch
 from lrl_adapt.eval.inference.choose_adapters import newest_adapter, newest_scores
 from lrl_adapt.eval.inference.find_adapters import BaseReference, _Artifact, find_task_adapter, other_base
 from lrl_adapt.eval.inference.predictor import Predictor, load_predictor
-from lrl_adapt.training.task_adapter import Example, load_task, predict
+from lrl_adapt.training.task_adapter import load_task, predict
+from lrl_adapt.training.task_model import Example
 from lrl_adapt.workspace.errors import UserError
 
 from ..made import POSITIONS, TAGS, TEXTS, TOPICS, change_manifest, make_adapter, make_base, make_scores
