@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .pipeline import evaluate, plan, prepare, report, run, train
     from .pipeline.merge import MergedAdapter, merge
     from .pipeline.outcome import Outcome, PlanFailedError
+    from .pipeline.publish.push import PushedAdapter, push
     from .pipeline.steps import Plan
     from .pipeline.sweep_merge import MergeSweep, sweep_merge
     from .recipes.python_api import load_recipe, load_recipes
@@ -36,6 +37,7 @@ _MODULES = {
     ".pipeline": ("evaluate", "plan", "prepare", "report", "run", "train"),
     ".pipeline.merge": ("MergedAdapter", "merge"),
     ".pipeline.outcome": ("Outcome", "PlanFailedError"),
+    ".pipeline.publish.push": ("PushedAdapter", "push"),
     ".pipeline.steps": ("Plan",),
     ".pipeline.sweep_merge": ("MergeSweep", "sweep_merge"),
     ".recipes.python_api": ("load_recipe", "load_recipes"),
@@ -59,6 +61,7 @@ __all__ = [
     "PlanFailedError",
     "Prediction",
     "Progress",
+    "PushedAdapter",
     "Recipe",
     "Score",
     "UserError",
@@ -73,6 +76,7 @@ __all__ = [
     "plan",
     "predict",
     "prepare",
+    "push",
     "report",
     "run",
     "sweep_merge",

@@ -1,4 +1,4 @@
-"""Checks of the arguments of `import_adapter`, `export_adapter` and `merge` that need no model.
+"""Checks of the arguments of `import_adapter`, `export_adapter`, `merge` and `push` that need no model.
 
 torch is not imported.
 """
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..workspace.errors import UserError
+from ..workspace.hub_upload import check_repository
 
 FORMATS = ("adapterhub", "merged", "peft")
 BITS = (8, 4, 1)  # any divisor of 8 works: codes are packed into whole bytes
@@ -60,6 +61,13 @@ def check_sweep(adapters: Sequence[Path], weights: Sequence[float], out: Path | 
         raise UserError(
             f"a sweep takes finite weights of the first adapter, got {', '.join(map(str, weights)) or 'none'}"
         )
+
+
+def check_push(adapter: Path, repo: str) -> None:
+    """Raise a UserError if there is no folder `adapter`, or if `repo` cannot be the name of a repository."""
+    if not adapter.is_dir():
+        raise UserError(f"{adapter}: no such folder")
+    check_repository(repo)
 
 
 def _is_number(text: str) -> bool:
