@@ -9,7 +9,7 @@ from .. import __version__
 from . import (
     doctor,
     evaluate,
-    export_adapter,
+    export,
     fill_mask,
     import_adapter,
     languages,
@@ -56,7 +56,7 @@ for module in (
     predict,
     fill_mask,
     import_adapter,
-    export_adapter,
+    export,
     merge,
     push,
     recipes,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EPILOG = examples(
     "lrl-adapt push my-adapter OWNER/NAME --dry-run",
-    "lrl-adapt push my-adapter OWNER/NAME --base google-bert/bert-base-multilingual-cased --licence cc-by-sa-4.0",
+    "lrl-adapt push my-adapter OWNER/NAME --public --licence cc-by-sa-4.0 --dry-run",
 )
 
 

@@ -1,16 +1,20 @@
 """Upload files to a model repository of the Hugging Face hub, with its client, in one commit."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .errors import UserError
 from .formatting import format_count, format_size
 from .hub import is_offline
 from .hub_errors import CACHE_HINT, http_status, hub_errors, is_unreachable
 from .progress import QUIET, Progress
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 CARD = "README.md"
 NO_ACCESS = (401, 403, 404)  # the hub answers 404 where a token may not see a private repository
@@ -74,11 +78,17 @@ def upload(
         deletions = [CommitOperationDelete(path) for path in remote if path in obsolete and path not in files]
         size = sum(len(content) if isinstance(content, bytes) else content.stat().st_size for content in files.values())
         progress.say(f"upload {format_count(len(files), 'file')}, {format_size(size)}, to {page}")
-        try:
-            commit = api.create_commit(repo, [*additions, *deletions], commit_message=message)
-        except RuntimeError as error:  # the client's, around the error of one file
-            raise error.__cause__ or error from None
-    return Upload(str(page), commit.oid)
+        commit = _commit(api, repo, [*additions, *deletions], message)
+    return Upload(str(page), commit)
+
+
+def _commit(api: "HfApi", repo: str, operations: Sequence[Any], message: str) -> str:
+    """The hash of a new commit. Raises the client's errors, as they are inside its RuntimeError about one file."""
+    try:
+        return api.create_commit(repo, operations, commit_message=message).oid
+    except RuntimeError as error:
+        failure = error.__cause__ or error
+    raise failure  # out here, so that the two do not become each other's cause
 
 
 def _check_card(content: Content) -> None:

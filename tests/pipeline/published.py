@@ -34,7 +34,7 @@ def put_adapter(workspace: Path, kind: str, **manifest: Any) -> Path:
     """A language adapter with random weights, trained on GlotCC and a graph."""
     folder = add_adapter(workspace, f"small-base-text-{kind}-1a2b3c4d", **FACTS)
     section = {"language": "swh_Latn", "source": "text", "adapter": {"type": kind}, "training": {"seed": 42}}
-    change_manifest(folder, inputs=RECORDED_BASE, **{"section": section, **manifest})
+    change_manifest(folder, **{"inputs": RECORDED_BASE, "section": section, **manifest})
     model: Any = language_adapter(load_masked_lm(BASE, None, "base"), Adapter(type=kind, reduction_factor=4))
     shake(model)
     save_adapter(model, folder)
@@ -64,10 +64,11 @@ def put_scores(workspace: Path, adapter: Path | None, system: str = "seq_bn/text
         topic = add_topic_seeds(workspace, system, 0.9, parents=parents, inputs=inputs, **of_task)
     else:
         topic = list((workspace / "scores" / "swh_Latn").glob("topic-*"))
+    for folder in (workspace / "scores" / "swh_Latn").iterdir():
+        section = json.loads((folder / "manifest.json").read_text())["section"] | {"language": "swh_Latn"}
+        facts = {"examples": {"train": 210, "test": 120}}
+        change_manifest(folder, section=section, sources=["topic.tsv"], facts=facts)
     for seed, folder in enumerate(topic):
-        content = json.loads((folder / "manifest.json").read_text())
-        section = content["section"] | {"language": "swh_Latn", "max_length": 24}
-        change_manifest(folder, section=section, sources=["topic.tsv"], facts={"examples": {"train": 210, "test": 120}})
         torch.manual_seed(seed)
         stacked = stack_task_adapter(load_masked_lm(BASE, None, "base"), adapter, 4)
         model = TaskModel(stacked, len(LABELS), per_token=False, pooling="mean")

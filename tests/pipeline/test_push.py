@@ -13,8 +13,8 @@ import torch
 from huggingface_hub import ModelCard
 from lrl_adapt.eval.inference.load_adapter import load_adapter
 from lrl_adapt.eval.inference.predict import predict
+from lrl_adapt.pipeline.export.export import export
 from lrl_adapt.pipeline.publish.push import push
-from lrl_adapt.training.import_export import export_adapter
 from lrl_adapt.workspace.artifacts import file_hash
 from lrl_adapt.workspace.errors import UserError
 from lrl_adapt.workspace.progress import QUIET
@@ -223,7 +223,7 @@ def test_a_second_push_replaces_what_the_first_one_left(hub: Hub, workspace: Pat
     adapter = put_adapter(workspace, "seq_bn")
     push(adapter, REPO, progress=QUIET)
     hub.put(f"models/{REPO}/notes.txt")
-    export_adapter(adapter, workspace / "small", bits=8, base=BASE)
+    export(adapter, workspace / "small", bits=8, base=BASE)
     pushed = push(workspace / "small", REPO, licence="mit", public=True, progress=QUIET)
     assert pushed_files(hub) == {"adapter_config.json", "adapter_quantised.safetensors", CARD, "notes.txt"}
     assert hub.uploads.visibility[REPO] == "private"
