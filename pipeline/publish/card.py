@@ -13,7 +13,6 @@ from ...recipes.hub_language import hub_language
 from ...recipes.licences import OTHER, RolledUp
 from ...recipes.renames import present_names
 from ...training.model_card import CONTROLS
-from ...workspace.artifacts import library_versions
 from ...workspace.formatting import format_number
 from .loading import loading_code
 from .results import Result, comparison_table, own_table, pipeline_tag
@@ -77,12 +76,12 @@ class Card:
     def title(self) -> str:
         """The heading of the card."""
         subject = self.subject
-        in_languages = f" for {subject.in_languages}" if subject.languages else ""
+        in_languages = subject.in_languages or "a language that is not recorded"
         if subject.task_settings is not None:
-            return f"{task_name(subject.section.get('task', 'task'))}: task adapter{in_languages}"
+            return f"{task_name(subject.section.get('task', 'task'))}: task adapter for {in_languages}"
         if subject.is_full:
-            return f"Model fine-tuned{in_languages.replace(' for ', ' on ')}"
-        return f"{subject.type} adapter{in_languages}"
+            return f"Model fine-tuned on {in_languages}"
+        return f"{subject.type} adapter for {in_languages}"
 
     def _summary(self) -> list[str]:
         subject = self.subject
@@ -158,8 +157,9 @@ class Card:
         shown = {name: value for name, value in _training_settings(settings).items() if value is not None}
         if shown:
             lines.append(f"- settings: {', '.join(f'{name} {value}' for name, value in shown.items())}")
-        versions = self.subject.manifest.get("versions") or library_versions()
-        return [*lines, f"- versions: {', '.join(f'{name} {version}' for name, version in versions.items())}"]
+        if versions := self.subject.manifest.get("versions"):
+            lines.append(f"- versions: {', '.join(f'{name} {version}' for name, version in versions.items())}")
+        return lines or ["Nothing is recorded about it."]
 
     def _limits(self) -> list[str]:
         subject = self.subject

@@ -38,7 +38,7 @@ def training_data(subject: Subject) -> list[Source]:
     sources = list(_of_task(subject) if subject.task_settings is not None else _of_adapter(subject))
     if subject.language_adapter is not None:
         sources += training_data(subject.language_adapter)
-    return list({source.name: source for source in sources}.values())
+    return list({(source.name, *source.details): source for source in sources}.values())
 
 
 def _of_adapter(subject: Subject) -> Iterator[Source]:
