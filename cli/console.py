@@ -55,8 +55,13 @@ class Terminal(ProgressBars):
         if legend:
             self._out.print(legend, markup=False, highlight=False)
 
-    def result(self, value: dict[str, Any], path: Path | None = None) -> None:
-        """Print the result of a command: as JSON, or as the path of its output on the last line."""
+    def text(self, text: str) -> None:
+        """Text on stdout as it is; nothing under --json."""
+        if self._results and not self._as_json:
+            print(text)
+
+    def result(self, value: dict[str, Any], path: Path | str | None = None) -> None:
+        """Print the result of a command: as JSON, or as the path or address of its output on the last line."""
         if not self._results:
             return
         if self._as_json:

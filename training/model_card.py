@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from peft import PeftConfig
 
+from ..recipes.hub_language import hub_language
 from ..recipes.languages import find_language
 from ..recipes.licences import recorded_sources, source_terms
 from ..recipes.schema import Recipe
@@ -112,7 +113,7 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         "- versions, settings and hashes: manifest.json; loss curve: metrics.jsonl",
     ]
     language_name = f"{language.name} ({language.code})"
-    metadata = {"language": language.code[:3]}
+    metadata = {"language": hub_language(language.code)}
     if kind == "full":
         metadata = {"library_name": "transformers", **card_base.metadata("finetune"), **metadata}
         return card(f"Model fine-tuned on {language_name}", metadata, lines, FULL_CODE)
@@ -137,7 +138,7 @@ def convert_card(title: str, lines: list[str], base: CardBase, config: PeftConfi
 
 def merged_card(title: str, lines: list[str], base: CardBase, config: PeftConfig | None, languages: list[str]) -> str:
     """The card of merged adapters for `languages` (`swh_Latn`), or of merged models where there is no `config`."""
-    codes = list(dict.fromkeys(code[:3] for code in languages))
+    codes = list(dict.fromkeys(map(hub_language, languages)))
     of_languages = {"language": codes} if codes else {}
     lines = [f"- base: {base}", *lines]
     if config is None:

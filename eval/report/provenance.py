@@ -120,12 +120,12 @@ def _data_of(run: Run) -> Iterator[tuple[str, str, str]]:
     scoring = f"scoring of {run.about.task}"
     files_on_hub = run.manifest.get("facts", {}).get("files_on_hub", {})
     for address, licence in files_on_hub.items():
-        name, terms = _name_and_terms(address)
+        name, terms = name_and_terms(address)
         repository = _repository(address)
         yield name if name == repository else f"{name} ({repository})", licence or terms, scoring
     for location in _locations(run.manifest.get("inputs", {})):
         if not (files_on_hub and location.startswith("hf://")):  # earlier versions recorded no files
-            yield *_name_and_terms(location), scoring
+            yield *name_and_terms(location), scoring
     for folder in run.data:
         yield from _prepared_data(folder, scoring)
     for adapter in run.adapters:
@@ -181,7 +181,7 @@ def _repository(address: str) -> str:
     return f"{owner}/{repository}" + (f" at {commit[:8]}" if commit else "")
 
 
-def _name_and_terms(location: str) -> tuple[str, str]:
+def name_and_terms(location: str) -> tuple[str, str]:
     """(name, terms) of task data by their address; a hash without a scheme stands for a local file."""
     if "://" not in location:
         return "Task data in local files", LOCAL_FILES
