@@ -29,6 +29,9 @@ from .masking import IGNORE_INDEX, Masking, random_for
 from .mlm import MaskedLM
 from .precision import autocast_dtype
 from .tokens import Sequences, tokenise
+from .vocabulary.files import has_new_pieces, read_new_rows
+from .vocabulary.layers import set_new_rows, train_new_rows
+from .vocabulary.make import extended_tokenizer, put_new_pieces
 
 VALIDATION_SEED = 0  # the same masks at every validation, whatever the run's seed
 MOST_ATTEMPTS = 20  # to find a mask that selects a token
@@ -71,11 +74,15 @@ def set_up(
     processes = processes or accelerator.num_processes
     with accelerator.main_process_first():  # which makes what does not exist yet, and reports it
         base, tokenizer = load_base(recipe, workspace, prepared, progress)
+        own_tokenizer, tokenizer = tokenizer, extended_tokenizer(recipe, workspace, prepared, tokenizer, progress)
         tokens = make_tokens(recipe, workspace, prepared, tokenizer, progress)
+    put_new_pieces(base, own_tokenizer, tokenizer, recipe)
     parameters, of_base = base.num_parameters(), list(base.parameters())
     reading = _tell_reading(tokens, progress)
     set_seed(settings.seed)
     adapted = _adapted(base, recipe, parts)
+    if recipe.vocabulary.train == "new":
+        train_new_rows(adapted)
     freeze_in(of_base, autocast_dtype(accelerator))
     if settings.gradient_checkpointing:
         checkpoint_activations(base)
@@ -145,12 +152,10 @@ def _adapted(base: PreTrainedModel, recipe: Recipe, parts: dict[str, Artifact]) 
     coupling = None
     if settings.type == "seq_bn_inv" and settings.fusion_coupling != "none":
         coupling = list(parts)[FUSED_SOURCES.index(settings.fusion_coupling)]
-    return fuse_adapters(
-        base,
-        {name: part.folder for name, part in parts.items()},
-        coupling=coupling,
-        train_head=settings.train_head,
-    )
+    folders = {name: part.folder for name, part in parts.items()}
+    if has_new_pieces(first := next(iter(folders.values()))):  # as the head, the new rows start as the first adapter's
+        set_new_rows(base, read_new_rows(first)[1])
+    return fuse_adapters(base, folders, coupling=coupling, train_head=settings.train_head)
 
 
 def checkpoint_activations(base: PreTrainedModel) -> None:
@@ -192,7 +197,8 @@ def _tell_reading(tokens: list[Artifact], progress: Progress) -> dict[str, float
     if share > MOST_UNKNOWN:
         progress.say(
             f"WARNING: {share:.0%} of the text is [UNK] to this base: its vocabulary lacks the script. An adapter "
-            "cannot fix this, and its pseudo-perplexity is meaningless; choose another base (XLM-R has more than mBERT)"
+            "alone cannot fix this, and its pseudo-perplexity is meaningless; add new pieces to the vocabulary "
+            "(vocabulary.pieces: 4000), or choose another base (XLM-R has more than mBERT)"
         )
     return {"tokens_per_word": round(per_word, 4), "unknown_share": round(share, 4)}
 
