@@ -21,6 +21,8 @@ from .adapters.quantise import QUANTISED, write_quantised
 from .base import load_masked_lm, load_tokenizer
 from .conversion_checks import check_export, check_import, check_new
 from .model_card import CardBase, convert_card
+from .vocabulary.files import FILES as NEW_PIECES_FILES
+from .vocabulary.files import has_new_pieces, tokenizer_of
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,8 @@ def export_adapter(
         raise UserError(
             f"{source}: a bottleneck has a non-linearity and cannot be merged into its base; use --format peft"
         )
+    if format == "adapterhub" and has_new_pieces(source):
+        raise UserError(f"{source} brings new pieces to the vocabulary, which AdapterHub's format cannot hold")
     base_model = load_masked_lm(adapter_base.name, adapter_base.revision, "--base", new_head=None)
     model: Any = load_adapter(base_model, source)
     with new_folder(out) as folder:
@@ -139,7 +143,8 @@ def export_adapter(
             notes = export_adapterhub(model, name, folder)
         else:
             merge_adapter(model).save_pretrained(str(folder))
-            load_tokenizer(adapter_base.name, adapter_base.revision, "--base").save_pretrained(str(folder))
+            tokenizer = load_tokenizer(adapter_base.name, adapter_base.revision, "--base")
+            tokenizer_of(source, tokenizer).save_pretrained(str(folder))
         return ExportedAdapter(out, format, _size(folder), _size(source), notes)
 
 
@@ -163,7 +168,9 @@ def _export_peft(source: Path, out: Path, bits: int | None, base: CardBase) -> E
     weights = read_weights(source)
     error = None
     with new_folder(out) as folder:
-        shutil.copyfile(source / CONFIG, folder / CONFIG)
+        copied = (CONFIG, *NEW_PIECES_FILES) if has_new_pieces(source) else (CONFIG,)
+        for name in copied:
+            shutil.copyfile(source / name, folder / name)
         if bits is None:
             save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
         else:
@@ -172,7 +179,14 @@ def _export_peft(source: Path, out: Path, bits: int | None, base: CardBase) -> E
         facts = {name: value for name, value in asdict(exported).items() if name not in ("folder", "notes")}
         lines = [f"- {name}: {value}" for name, value in facts.items() if value is not None]
         title = f"{source.name} in {bits or 32} bits"
-        card = convert_card(title, lines, base, read_config(source), quantised=bits is not None)
+        card = convert_card(
+            title,
+            lines,
+            base,
+            read_config(source),
+            quantised=bits is not None,
+            new_pieces=has_new_pieces(source),
+        )
         (folder / "README.md").write_text(card, encoding="utf-8")
     return exported
 
