@@ -31,7 +31,7 @@ from .precision import autocast_dtype
 from .tokens import Sequences, tokenise
 from .vocabulary.files import has_new_pieces, read_new_rows
 from .vocabulary.layers import set_new_rows, train_new_rows
-from .vocabulary.make import extended_tokenizer, put_new_pieces
+from .vocabulary.make import extended_tokenizer, put_new_pieces, reading_without
 
 VALIDATION_SEED = 0  # the same masks at every validation, whatever the run's seed
 MOST_ATTEMPTS = 20  # to find a mask that selects a token
@@ -78,7 +78,8 @@ def set_up(
         tokens = make_tokens(recipe, workspace, prepared, tokenizer, progress)
     put_new_pieces(base, own_tokenizer, tokenizer, recipe)
     parameters, of_base = base.num_parameters(), list(base.parameters())
-    reading = _tell_reading(tokens, progress)
+    called = {"name": "the tokenizer with new pieces"} if recipe.vocabulary.pieces else {}
+    reading = _tell_reading(tokens, progress, **called)
     set_seed(settings.seed)
     adapted = _adapted(base, recipe, parts)
     if recipe.vocabulary.train == "new":
@@ -113,6 +114,7 @@ def set_up(
         "device_batch_tokens": feed.device_tokens,
         "training_tokens": sum(int(data.lengths.sum()) for data in train),
         **reading,
+        **reading_without(recipe, workspace, prepared),
     }
     progress.say(f"training {trainable:,} of {parameters:,} parameters on {devices}")
     fixed = validation_batches(validation, masking, masked_lm, settings)
@@ -188,12 +190,12 @@ def make_tokens(
     return artifacts
 
 
-def _tell_reading(tokens: list[Artifact], progress: Progress) -> dict[str, float]:
-    """How well the base's tokenizer reads the language; warns where it does not."""
+def _tell_reading(tokens: list[Artifact], progress: Progress, name: str = "the base's tokenizer") -> dict[str, float]:
+    """How well the tokenizer, called `name`, reads the language; warns where it does not."""
     facts = [artifact.manifest()["facts"]["train"] for artifact in tokens]
     words, pieces, unknown = (sum(f[name] for f in facts) for name in ("words", "pieces", "unknown_pieces"))
     per_word, share = pieces / max(1, words), unknown / max(1, pieces)
-    progress.say(f"the base's tokenizer: {per_word:.2f} tokens per word, {share:.1%} of them unknown")
+    progress.say(f"{name}: {per_word:.2f} tokens per word, {share:.1%} of them unknown")
     if share > MOST_UNKNOWN:
         progress.say(
             f"WARNING: {share:.0%} of the text is [UNK] to this base: its vocabulary lacks the script. An adapter "

@@ -32,7 +32,7 @@ def save_new_pieces(model: nn.Module, tokenizer: Any, folder: Path) -> None:
         return
     size = len(tokenizer) - len(tensors["rows"])
     save_file(
-        {name: tensor.contiguous().cpu() for name, tensor in tensors.items()},
+        {name: tensor.float().contiguous().cpu() for name, tensor in tensors.items()},
         folder / NEW_ROWS,
         {OWN_PIECES: str(size)},
     )

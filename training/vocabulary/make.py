@@ -46,6 +46,20 @@ def extended_tokenizer(
     return extended
 
 
+def reading_without(recipe: Recipe, workspace: Path, prepared: Prepared) -> dict[str, Any]:
+    """Facts on the recipe's new pieces, for manifests: how many, and how the base reads the text without them."""
+    artifact = vocabulary_artifact(recipe, workspace, prepared)
+    if artifact is None:
+        return {}
+    facts = artifact.manifest()["facts"]
+    return {
+        "new_pieces": facts["pieces"],
+        "tokens_per_word_without": facts["tokens_per_word_before"],
+        "unknown_share_without": facts["unknown_share_before"],
+        "reference_words_changed": facts["reference_words_changed"],
+    }
+
+
 def put_new_pieces(base: PreTrainedModel, tokenizer: Any, extended: Any, recipe: Recipe) -> None:
     """Lengthen the base's vocabulary from that of its `tokenizer` to that of `extended`, with initialised rows.
 
@@ -58,7 +72,7 @@ def put_new_pieces(base: PreTrainedModel, tokenizer: Any, extended: Any, recipe:
     embedding: Any = base.get_input_embeddings()
     settings = recipe.vocabulary
     rows = initial_rows(embedding.weight, tokenizer, pieces, settings.initialisation, recipe.training.seed)
-    if recipe.adapter.type != "full":
+    if recipe.adapter.type != "full" or recipe.control == "head":
         split_vocabulary(base, size, rows, trained=settings.train == "new")
         return
     decoder: Any = base.get_output_embeddings()
@@ -69,7 +83,8 @@ def put_new_pieces(base: PreTrainedModel, tokenizer: Any, extended: Any, recipe:
 def _learn(recipe: Recipe, artifact: Artifact, tokenizer: Any, draft: Draft, progress: Progress) -> None:
     settings = recipe.vocabulary
     state = read_state(tokenizer)
-    words = count_words(tokenizer, progress.track(_sample(artifact.parents), "words for new pieces, lines"))
+    texts = list(progress.track(_sample(artifact.parents), "text for new pieces, lines"))
+    words, spaced_words = count_words(tokenizer, texts), max(1, sum(len(text.split()) for text in texts))
     reference = count_words(tokenizer, reference_text(settings.reference))
     splitter, of_reference = (Splitter.of_tokenizer(state, each) for each in (words, reference))
     pieces = learn_new_pieces(splitter, tokenizer.get_vocab().keys(), words, settings.pieces)
@@ -81,9 +96,9 @@ def _learn(recipe: Recipe, artifact: Artifact, tokenizer: Any, draft: Draft, pro
     before, after = (each.count_pieces(words) for each in (splitter, splitter.with_pieces(pieces)))
     draft.facts |= {
         "pieces": len(pieces),
-        "tokens_before": before.total(),
+        "tokens_per_word_before": round(before.total() / spaced_words, 4),
+        "tokens_per_word_after": round(after.total() / spaced_words, 4),
         "unknown_share_before": round(before[None] / max(1, before.total()), 4),
-        "tokens_after": after.total(),
         "unknown_share_after": round(after[None] / max(1, after.total()), 4),
         "reference_words_changed": round(changed_share(of_reference, pieces, reference), 6),
     }
@@ -94,7 +109,8 @@ def _learn(recipe: Recipe, artifact: Artifact, tokenizer: Any, draft: Draft, pro
 def _summary(facts: dict[str, Any]) -> str:
     return (
         f"{facts['pieces']:,} new pieces: unknown tokens {facts['unknown_share_before']:.1%} -> "
-        f"{facts['unknown_share_after']:.1%}, tokens x {facts['tokens_after'] / facts['tokens_before']:.2f}; "
+        f"{facts['unknown_share_after']:.1%}, tokens per word {facts['tokens_per_word_before']:.2f} -> "
+        f"{facts['tokens_per_word_after']:.2f}; "
         f"{facts['reference_words_changed']:.2%} of the words of the reference text are split in another way"
     )
 

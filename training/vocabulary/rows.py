@@ -31,7 +31,7 @@ def initial_rows(
     known = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     of_script: defaultdict[str, list[int]] = defaultdict(list)
     for number, piece in enumerate(known):
-        of_script[script_of(piece)].append(number)
+        of_script[script_of(piece or "")].append(number)  # None where an id is not used
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(len(pieces), embeddings.shape[1], generator=generator)
     everything = _spread(embeddings[: len(known)])
