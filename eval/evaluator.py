@@ -17,6 +17,7 @@ from ..training.base import load_base
 from ..training.mlm import MaskedLM
 from ..training.precision import use_device
 from ..training.tokens import read_texts
+from ..training.vocabulary.files import tokenizer_of
 from ..workspace.artifacts import Draft, write_json
 from ..workspace.errors import UserError
 from ..workspace.locations import hub_licences
@@ -111,6 +112,7 @@ class _Scoring:
             account.dropped[LIMITED] = len(sentences) - limit
             sentences = nsmallest(limit, sentences, key=_digest)
         base, tokenizer = self._load()
+        tokenizer = tokenizer_of(self.measurement.adapter_folder, tokenizer)
         device = use_device()
         model = MaskedLM(
             load_adapter(base, self.measurement.adapter_folder) if self.measurement.adapter_folder else base

@@ -13,6 +13,7 @@ from ..training.head_only import train_head
 from ..training.masking import IGNORE_INDEX
 from ..training.task_adapter import load_task, predict, save_task, train_task
 from ..training.task_model import Example
+from ..training.vocabulary.files import tokenizer_of
 from ..workspace.progress import QUIET, Progress
 from .kinds import TEXT_KINDS, TextKind
 from .task_data import OUTSIDE, TaskData
@@ -41,9 +42,13 @@ def train_and_predict(
     setup: TaskSetup, data: TaskData, folder: Path, progress: Progress = QUIET, label: str = "task"
 ) -> list[dict[str, Any]]:
     """The rows of `predictions.jsonl`, in the order of the test items; the task adapter is saved into `folder`."""
-    base, tokenizer = setup.load_base()
+    base, base_tokenizer = setup.load_base()
     settings = setup.settings
+    tokenizer = tokenizer_of(setup.train_adapter, base_tokenizer)
     encoded = _encode(data, settings, tokenizer)
+    if setup.test_adapter != setup.train_adapter:  # each reads with its own pieces, if it brings some
+        tokenizer = tokenizer_of(setup.test_adapter, base_tokenizer)
+        encoded["test"] = _encode(data, settings, tokenizer)["test"]
     for split, account in data.accounts.items():
         count_unread(data.splits[split], encoded[split], account)
     model = train_task(

@@ -17,7 +17,7 @@ from .corpus import Corpus
 from .evaluation import TASKS, Eval
 from .field_types import Count, Location, Section, Seed
 from .languages import find_language
-from .training import Training
+from .training import Training, Vocabulary
 
 Source = Literal["text", "graph", "both", "fusion"]
 AdapterType = Literal["seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3", "full", "none"]
@@ -215,6 +215,9 @@ class Recipe(Section):
         default="text",
         description="Train the adapter on text, graph, both mixed, or fusion: attention over an adapter for each.",
     )
+    vocabulary: Vocabulary = Field(
+        default=Vocabulary(), description="New pieces for a script that the base cannot read."
+    )
     adapter: Adapter = Field(default=Adapter(), description="The language adapter.")
     control: Control = Field(
         default=None,
@@ -278,6 +281,16 @@ class Recipe(Section):
     def _new_head_is_trained(self) -> "Recipe":
         if self.base.new_head and self.adapter.type not in ("none", "full") and not self.adapter.train_head:
             raise ValueError("base.new_head: the new head has to be trained: leave adapter.train_head at true")
+        return self
+
+    @model_validator(mode="after")
+    def _new_pieces_are_trained(self) -> "Recipe":
+        if not self.vocabulary.pieces:
+            return self
+        if self.base.model is None:
+            raise ValueError("vocabulary.pieces: base.from_scratch makes its vocabulary from the text: set pieces to 0")
+        if self.adapter.type == "full" and "embeddings" in self.adapter.freeze:
+            raise ValueError("vocabulary.pieces: new pieces have to be trained: remove embeddings from adapter.freeze")
         return self
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
+import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -17,6 +18,7 @@ from .fast.fused_cross_entropy import identity_forward, linear_cross_entropy
 from .fast.linear import linear
 from .fast.packing import Packing, encode
 from .masking import IGNORE_INDEX
+from .vocabulary.layers import decoder_parts
 
 
 class MaskedLM(nn.Module):
@@ -47,7 +49,8 @@ class MaskedLM(nn.Module):
             hidden = encode(self.encoder, input_ids, attention_mask)
         narrowed = hidden.shape[:2] != positions.shape
         hidden = self._decoder_input(hidden[:, 0] if narrowed else hidden[positions])
-        return linear(hidden, self._decoder[0].weight, self._decoder[0].bias)
+        parts = [linear(hidden, part.weight, part.bias) for part in decoder_parts(self._decoder[0])]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
     def forward(
         self,
@@ -71,7 +74,9 @@ class MaskedLM(nn.Module):
     def loss(self, hidden: Tensor, labels: Tensor) -> Tensor:
         """The loss of `forward` from the encoder's last hidden states, (batch, seq, hidden)."""
         labelled = labels != IGNORE_INDEX
-        return linear_cross_entropy(self._decoder_input(hidden[labelled]), self._decoder[0], labels[labelled])
+        return linear_cross_entropy(
+            self._decoder_input(hidden[labelled]), decoder_parts(self._decoder[0]), labels[labelled]
+        )
 
     def penalty(self) -> Tensor | None:
         """The penalty of fusion layers in training, which is added to a step's mean loss; None without such layers."""

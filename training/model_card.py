@@ -28,11 +28,15 @@ REGISTRATION = "import lrl_adapt.training.adapters  # registers the adapter's ty
 FULL_CODE = """\
 from transformers import AutoModelForMaskedLM
 model = AutoModelForMaskedLM.from_pretrained(".")  # this folder, or the model's hub id"""
+PEFTS = ("lora", "ia3")  # types that PEFT has itself
 CONTROLS = {
     "untrained": "untrained, the adapter with its random initial weights; not meant for use",
     "head": "head, the LM head trained without an adapter, to show what the adapter adds",
     "text-fusion": "text-fusion, two adapters on the same text, to show what fusing text and graph adds",
 }
+NEW_PIECES_CODE = """\
+import lrl_adapt
+model, tokenizer = lrl_adapt.load_adapter("."{base})  # this folder: the base with new pieces, and their tokenizer"""
 QUANTISED_CODE = """\
 from pathlib import Path
 from transformers import AutoModelForMaskedLM
@@ -124,16 +128,24 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         else f"Control {recipe.control} for {language_name}",
         metadata,
         lines,
-        _peft_code(card_base, own_type=kind not in ("lora", "ia3")),
+        _new_pieces_code(card_base) if recipe.vocabulary.pieces else _peft_code(card_base, own_type=kind not in PEFTS),
     )
 
 
-def convert_card(title: str, lines: list[str], base: CardBase, config: PeftConfig, *, quantised: bool = False) -> str:
-    """The card of an adapter that was imported, exported or quantised."""
+def convert_card(
+    title: str,
+    lines: list[str],
+    base: CardBase,
+    config: PeftConfig,
+    *,
+    quantised: bool = False,
+    new_pieces: bool = False,
+) -> str:
+    """The card of an adapter that was imported, exported or quantised, or brings new pieces to the vocabulary."""
     metadata = {"library_name": "peft", **base.metadata("adapter")}
     own_type = isinstance(config, BottleneckConfig)
     code = QUANTISED_CODE.format(base=base.argument) if quantised else _peft_code(base, own_type=own_type)
-    return card(title, metadata, [f"- base: {base}", *lines], code)
+    return card(title, metadata, [f"- base: {base}", *lines], _new_pieces_code(base) if new_pieces else code)
 
 
 def merged_card(title: str, lines: list[str], base: CardBase, config: PeftConfig | None, languages: list[str]) -> str:
@@ -158,6 +170,11 @@ def card(title: str, metadata: dict[str, Any], lines: list[str], code: str) -> s
 def _peft_code(base: CardBase, *, own_type: bool) -> str:
     """Code that loads an adapter with PEFT; `own_type`: of a type that this package registers."""
     return PEFT_CODE.format(registration=REGISTRATION if own_type else "", base=base.argument)
+
+
+def _new_pieces_code(base: CardBase) -> str:
+    """Code that loads an adapter with pieces of its own, which PEFT alone would leave out."""
+    return NEW_PIECES_CODE.format(base="" if base.hub_id else ', base="path/to/the/base"')
 
 
 def _drift_lines(facts: dict[str, Any]) -> list[str]:

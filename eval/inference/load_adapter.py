@@ -6,6 +6,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ...training.adapters import load_adapter as put_adapter_on
+from ...training.vocabulary.files import tokenizer_of
 from ...workspace.library_logs import quiet_libraries
 from .find_adapters import BaseReference, base_of_adapter, is_full_model, require_language_adapter
 
@@ -40,4 +41,4 @@ def load_adapter(
         model, tokenizer = base_of_adapter(folder).load()
         return model.requires_grad_(False).eval(), tokenizer
     model, tokenizer = (BaseReference(str(base)) if base else base_of_adapter(folder)).load()
-    return put_adapter_on(model, folder), tokenizer
+    return put_adapter_on(model, folder), tokenizer_of(folder, tokenizer)

@@ -19,6 +19,7 @@ from ...training.families import family_of
 from ...training.mlm import MaskedLM
 from ...training.precision import use_device
 from ...training.tokens import special_tokens
+from ...training.vocabulary.files import has_new_pieces, tokenizer_of
 from ...workspace.errors import UserError
 from ...workspace.progress import Progress
 from ...workspace.text import clean_line
@@ -146,10 +147,16 @@ def _models_on_base(adapters: Sequence[str], base: BaseReference, progress: Prog
         progress.say(f"note: {NO_TRAINED_HEAD}: only adapters fill the masks")
         adapters = [name for name in adapters if name != NONE]
     configs = {name: read_config(Path(name)) for name in adapters if name != NONE}
-    bottlenecks = {name: f"adapter{n}" for n, name in enumerate(configs) if isinstance(configs[name], BottleneckConfig)}
-    # PEFT cannot choose LoRA and (IA)³ by sample when they have trained heads, nor mix types in one model: a copy each
+    bottlenecks = {
+        name: f"adapter{n}"
+        for n, name in enumerate(configs)
+        if isinstance(configs[name], BottleneckConfig) and not has_new_pieces(Path(name))
+    }
+    # PEFT cannot choose LoRA and (IA)³ by sample when they have trained heads, nor mix types in one model: a copy each.
+    # So do adapters with pieces of their own, whose ids mean something else in each.
     for name in [name for name in configs if name not in bottlenecks]:
-        yield MaskModel(_ready(load_adapter(deepcopy(model), Path(name))), tokenizer, {name: None})
+        adapted = load_adapter(deepcopy(model), Path(name))
+        yield MaskModel(_ready(adapted), tokenizer_of(Path(name), tokenizer), {name: None})
     without_adapter = {NONE: NO_ADAPTER} if NONE in adapters else {}
     if bottlenecks:
         adapted = load_adapters(model, {peft_name: Path(name) for name, peft_name in bottlenecks.items()})

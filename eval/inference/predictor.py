@@ -16,6 +16,7 @@ from ...training.precision import use_device
 from ...training.task_adapter import load_task
 from ...training.task_model import ACTIVATIONS, TaskModel
 from ...training.tokens import special_tokens
+from ...training.vocabulary.files import tokenizer_of
 from ...workspace.errors import UserError
 from ...workspace.library_logs import quiet_libraries
 from ...workspace.text import Aligned, align
@@ -247,6 +248,7 @@ def load_predictor(adapter: TaskAdapter) -> Predictor:
     Raises UserError where one of them is missing, or they do not fit each other.
     """
     base, tokenizer = adapter.base.load()
+    tokenizer = tokenizer_of(adapter.language_adapter, tokenizer)
     positions = base.config.max_position_embeddings - family_of(base.config.model_type).first_position(base.config)
     try:
         model, labels = load_task(base, adapter.language_adapter, adapter.folder)

@@ -10,6 +10,7 @@ from ...eval.inference.find_adapters import TaskAdapter
 from ...training.adapters.build import load_adapter
 from ...training.base import load_masked_lm, load_tokenizer
 from ...training.model_card import CardBase
+from ...training.vocabulary.files import tokenizer_of
 from ...workspace.errors import UserError
 
 
@@ -48,7 +49,7 @@ class Request:
         """The tokenizer that the adapter was trained with. Raises UserError where it is missing."""
         if self.config is None:
             return load_tokenizer(str(self.source), None, "adapter")
-        return load_tokenizer(self._base_name, self.base.revision, "--base")
+        return tokenizer_of(self.source, load_tokenizer(self._base_name, self.base.revision, "--base"))
 
     @property
     def _base_name(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...eval.report.provenance import name_and_terms
 from ...eval.report.runs import manifest_of, parents_of
-from ...recipes.licences import CONCEPTNET, LOCAL_FILES, UNKNOWN, glotcc_terms
+from ...recipes.licences import CONCEPTNET, LOCAL_FILES, UNKNOWN, recorded_sources, source_terms
 from ...workspace.artifacts import file_hash
 from ...workspace.formatting import format_count, format_number, format_size
 from .subject import Subject
@@ -59,25 +59,29 @@ def _of_parents(manifest: Mapping[str, Any], workspace: Path) -> Iterator[Source
         if parent.get("kind") == "adapter":
             yield from _of_parents(parent, workspace)
         elif parent.get("kind") == "corpus":
-            yield _corpus(folder, parent)
+            yield from _corpus(folder, parent)
         elif parent.get("kind") == "graph":
             yield _graph(folder, parent)
         elif not parent:
             yield Source(f"{folder.name}, which was deleted", UNKNOWN)
 
 
-def _corpus(folder: Path, manifest: Mapping[str, Any]) -> Source:
+def _corpus(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Source]:
+    """The local files of a corpus, and each of its sources on the hub; counts and hashes are of the whole corpus."""
     facts = manifest["facts"]
-    source = facts["source"]
     counts = [format_count(facts[part]["train"], part.removesuffix("s")) for part in COUNTED if part in facts]
     size = [f"{format_size(facts['bytes']['train'])} of text in train"] if "bytes" in facts else []
     details = [", ".join([*counts, *size]), *_hashes(folder, manifest)]
-    if "glotcc" in source:
-        commit = source.get("commit") or source.get("revision")
-        details.insert(0, f"{_listed(source.get('files', []))}, commit {commit}")
-        return Source(f"GlotCC ({source['glotcc']})", glotcc_terms(source), source["glotcc"], details)
-    details = [*details, *(f"file sha256 {digest}" for digest in _file_hashes(manifest))]
-    return Source(f"text in {_listed(source.get('files', []))}", LOCAL_FILES, None, details)
+    for record in recorded_sources(facts):
+        files = _listed(record.get("files", []))
+        repository = record.get("repository")
+        if repository:
+            commit = record.get("commit") or record.get("revision")
+            name = f"{record.get('title', record['name'])} ({repository})"
+            yield Source(name, source_terms(record), repository, [f"{files}, commit {commit}", *details])
+        elif "lacks" not in record:
+            hashes = [f"file sha256 {digest}" for digest in _file_hashes(manifest)]
+            yield Source(f"text in {files}", source_terms(record), None, [*details, *hashes])
 
 
 def _graph(folder: Path, manifest: Mapping[str, Any]) -> Source:

@@ -18,6 +18,7 @@ from ...workspace.errors import UserError
 from ..compat import set_active_adapters
 from ..families import Family, block_number, family_of
 from ..tensors import first_line, refuse_pointers
+from ..vocabulary.files import add_new_pieces, has_new_pieces
 from ..weights import load_weights
 from .bottleneck import PRESETS, BottleneckConfig
 from .bottleneck.fusion import expert_key
@@ -87,12 +88,15 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedM
     """
     if (folder / "config.json").is_file() and not (folder / CONFIG).is_file():
         refuse_pointers(folder.iterdir())
+        add_new_pieces(base, folder)
         try:
             base.load_state_dict(load_weights(str(folder), None, "adapter", type(base)).state_dict())
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(f"{folder}: this model does not fit the base: {first_line(error)}") from error
         return base.requires_grad_(False)
-    model = add_adapter(base, read_config(folder))
+    config = read_config(folder)
+    add_new_pieces(base, folder)
+    model = add_adapter(base, config)
     load_adapter_weights(model, read_weights(folder), folder)
     return model.requires_grad_(False).eval()
 
@@ -104,6 +108,9 @@ def load_adapters(base: PreTrainedModel, folders: Mapping[str, Path]) -> PeftMod
     """
     model: Any = base
     for name, folder in folders.items():
+        if has_new_pieces(folder) and len(folders) > 1:
+            raise UserError(f"{folder} brings new pieces to the vocabulary, so it cannot share a base with others")
+        add_new_pieces(base, folder)
         model = add_adapter(model, read_config(folder), name)
         load_adapter_weights(model, read_weights(folder), folder, name=name)
     return model.requires_grad_(False).eval()
