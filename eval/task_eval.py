@@ -13,6 +13,7 @@ from ..training.head_only import train_head
 from ..training.masking import IGNORE_INDEX
 from ..training.task_adapter import Example, load_task, predict, save_task, train_task
 from ..workspace.progress import QUIET, Progress
+from .segmentation import words_as_in_text
 from .task_data import OUTSIDE, TaskData
 
 TASK_ADAPTER_FOLDER = "task-adapter"
@@ -107,12 +108,14 @@ def encode(
 ) -> Example:
     """Token ids and labels. For tagging, the first token of each word (or every token) carries the word's tag.
 
-    Words are tokenised one by one, so text without spaces keeps its word boundaries.
+    Words are tokenised one by one, so text without spaces keeps its word boundaries; see `words_as_in_text`.
     """
     if isinstance(item.label, str):
         encoded = tokenizer(item.text, truncation=True, max_length=max_length)
         return Example(encoded["input_ids"], labels.index(item.label), truncated=_is_truncated(encoded))
-    encoded = tokenizer(item.text, is_split_into_words=True, truncation=True, max_length=max_length)
+    assert isinstance(item.text, list)
+    words = words_as_in_text(item.text, tokenizer)
+    encoded = tokenizer(words, is_split_into_words=True, truncation=True, max_length=max_length)
     tags: list[int] = []
     labelled_words: list[int] = []
     previous_word = None
