@@ -91,10 +91,11 @@ def test_with_one_place_a_sequence_the_last_block_does_no_more_and_finds_the_sam
     model = MaskedLM(adapted)
     lengths = []
     for name, module in model.named_modules():
-        if re.search(r"encoder\.layer\.1\.intermediate$", name):
+        if re.search(r"(encoder\.layer\.1\.intermediate|layers\.1\.mlp\.(base_layer\.)?Wi)$", name):
             module.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
     torch.testing.assert_close(model.logits(**given, positions=asked), full[asked], atol=1e-5, rtol=1e-5)
-    assert lengths == ([1] if family in {"bert", "roberta", "xlm-roberta", "electra"} else [9] * len(lengths))
+    narrow = {"bert", "roberta", "xlm-roberta", "electra", "modernbert"}
+    assert lengths == ([1] if family in narrow else [9] * len(lengths))
     asked[0, 1] = True
     torch.testing.assert_close(model.logits(**given, positions=asked), full[asked], atol=1e-5, rtol=1e-5)
 
