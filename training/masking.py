@@ -31,8 +31,11 @@ class Masking:
     def from_tokenizer(cls, tokenizer: Any, mlm_probability: float, *, whole_word_mask: bool = False) -> "Masking":
         """The masking for a tokenizer of transformers."""
         special_ids = np.array(tokenizer.all_special_ids)
-        words = (_continuation_pieces(tokenizer), tuple(line_break(tokenizer))) if whole_word_mask else ()
-        return cls(tokenizer.mask_token_id, special_ids, len(tokenizer), mlm_probability, *words)
+        is_continuation = _continuation_pieces(tokenizer) if whole_word_mask else None
+        line_break_ids = tuple(line_break(tokenizer)) if whole_word_mask else ()
+        return cls(
+            tokenizer.mask_token_id, special_ids, len(tokenizer), mlm_probability, is_continuation, line_break_ids
+        )
 
     def apply(self, ids: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Ids (tokens,) of one or several sequences -> masked ids and labels, (tokens,): the true id or -100."""
