@@ -16,6 +16,7 @@ from ..training.task_model import Example
 from ..training.vocabulary.files import tokenizer_of
 from ..workspace.progress import QUIET, Progress
 from .kinds import TEXT_KINDS, TextKind
+from .segmentation import words_as_in_text
 from .task_data import OUTSIDE, TaskData
 
 TASK_ADAPTER_FOLDER = "task-adapter"
@@ -131,10 +132,12 @@ def encode(
 ) -> Example:
     """Token ids and labels of words: the first token of each word (or every token) carries the word's tag.
 
-    Words are tokenised one by one, so text without spaces keeps its word boundaries.
+    Words are tokenised one by one, so text without spaces keeps its word boundaries; see `words_as_in_text`.
     """
+    assert isinstance(item.text, list)
     assert isinstance(item.label, list)
-    encoded = tokenizer(item.text, is_split_into_words=True, truncation=True, max_length=max_length)
+    words = words_as_in_text(item.text, tokenizer)
+    encoded = tokenizer(words, is_split_into_words=True, truncation=True, max_length=max_length)
     tags: list[int] = []
     labelled_words: list[int] = []
     previous_word = None

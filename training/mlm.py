@@ -1,8 +1,8 @@
 """Masked language modelling with the LM head at the masked tokens alone."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
@@ -44,8 +44,7 @@ class MaskedLM(nn.Module):
     def logits(self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor) -> Tensor:
         """Logits (n, vocabulary) at the n positions where the boolean `positions` (batch, seq) is true, row by row."""
         one_each = not bool((positions.sum(1) != 1).any())
-        last_attention = self._last_attention_output() if one_each else None
-        with nullcontext() if last_attention is None else _narrow_to(last_attention, positions):
+        with _narrow_to(self._after_last_attention() if one_each else [], positions):
             hidden = encode(self.encoder, input_ids, attention_mask)
         narrowed = hidden.shape[:2] != positions.shape
         hidden = self._decoder_input(hidden[:, 0] if narrowed else hidden[positions])
@@ -90,25 +89,27 @@ class MaskedLM(nn.Module):
                 hidden = module(hidden)
         return hidden
 
-    def _last_attention_output(self) -> nn.Module | None:
-        """The last block's module that is called with (attention's output, residual); None in other architectures.
+    def _after_last_attention(self) -> list[nn.Module]:
+        """The modules of the last block that need one position of each sequence only; none in some architectures.
 
-        Searched at each call, for an adapter may have been wrapped around it since the last.
+        Searched at each call, for an adapter may have been wrapped around one since the last.
         """
-        if not self._family.supports_packing or self._family.attention.residual != "argument":
-            return None
         if getattr(
             self._config, "chunk_size_feed_forward", 0
         ):  # transformers refuses lengths that the size does not divide
-            return None
-        pattern = self._family.attention.modules
-        by_block = {block_number(name): module for name, module in self.named_modules() if re.fullmatch(pattern, name)}
-        return by_block.get(self._config.num_hidden_layers - 1)
+            return []
+        last_block = self._config.num_hidden_layers - 1
+        return [
+            module
+            for name, module in self.named_modules()
+            for pattern in self._family.after_attention
+            if re.fullmatch(pattern, name) and block_number(name) == last_block
+        ]
 
 
 @contextmanager
-def _narrow_to(last_attention: nn.Module, positions: Tensor) -> Iterator[None]:
-    """Inside `with`, what follows the last attention runs at one position of each sequence: (batch, 1, hidden).
+def _narrow_to(modules: Sequence[nn.Module], positions: Tensor) -> Iterator[None]:
+    """Inside `with`, these modules run at one position of each sequence: (batch, 1, hidden).
 
     Other positions matter to a token only through attention, so after the last one they are not needed.
     """
@@ -116,8 +117,9 @@ def _narrow_to(last_attention: nn.Module, positions: Tensor) -> Iterator[None]:
     def keep_positions(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return tuple(hidden[positions].unsqueeze(1) for hidden in inputs)
 
-    hook = last_attention.register_forward_pre_hook(keep_positions)
+    hooks = [module.register_forward_pre_hook(keep_positions) for module in modules]
     try:
         yield
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
