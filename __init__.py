@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .pipeline.sweep_merge import MergeSweep, sweep_merge
     from .recipes.python_api import load_recipe, load_recipes
     from .recipes.schema import Recipe
+    from .serving.limits import ServerLimits
+    from .serving.server import serve
     from .training.import_export import ExportedAdapter, export_adapter, import_adapter
     from .workspace.artifacts import Artifact
     from .workspace.errors import UserError
@@ -40,6 +42,8 @@ _MODULES = {
     ".pipeline.sweep_merge": ("MergeSweep", "sweep_merge"),
     ".recipes.python_api": ("load_recipe", "load_recipes"),
     ".recipes.schema": ("Recipe",),
+    ".serving.limits": ("ServerLimits",),
+    ".serving.server": ("serve",),
     ".training.import_export": ("ExportedAdapter", "export_adapter", "import_adapter"),
     ".workspace.artifacts": ("Artifact",),
     ".workspace.errors": ("UserError",),
@@ -61,6 +65,7 @@ __all__ = [
     "Progress",
     "Recipe",
     "Score",
+    "ServerLimits",
     "UserError",
     "evaluate",
     "export_adapter",
@@ -75,6 +80,7 @@ __all__ = [
     "prepare",
     "report",
     "run",
+    "serve",
     "sweep_merge",
     "train",
 ]

@@ -19,6 +19,7 @@ from . import (
     recipes,
     report,
     run,
+    serve,
     train,
 )
 from .console import escape_unprintable
@@ -54,6 +55,7 @@ for module in (
     run,
     predict,
     fill_mask,
+    serve,
     import_adapter,
     export_adapter,
     merge,
