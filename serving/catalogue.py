@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..eval.inference.choose_adapters import (
-    NONE,
     TASK_ADAPTER,
     holds_task,
     language_adapters,
@@ -116,7 +115,8 @@ def language_name(code: str | None) -> str | None:
 def _in_workspace(workspace: Path, language: str | None, progress: Progress) -> list[Entry]:
     """What can be served of a workspace; notes on what cannot."""
     folders = language_adapters(workspace, language)
-    full_models = {folder.resolve() for folder in folders if is_full_model(folder)}
+    # of any language, since a task adapter of another language may be on one
+    full_models = {folder.resolve() for folder in language_adapters(workspace) if is_full_model(folder)}
     scores = tasks_of_scores(workspace, language)
     entries: list[Entry] = []
     full = 0
@@ -138,8 +138,6 @@ def _named(adapters: Sequence[str | Path], base: str | None) -> list[Entry]:
     """The adapters in folders that the user named."""
     entries: list[Entry] = []
     for folder in dict.fromkeys(map(Path, adapters)):
-        if str(folder) == NONE:
-            raise UserError("the base is always served: name only folders of adapters")
         require_folder(folder)
         is_task = holds_task(folder) or holds_task(folder / TASK_ADAPTER)
         if not is_task and is_full_model(folder):

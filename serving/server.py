@@ -7,6 +7,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from ..eval.inference.choose_adapters import require_folder
 from ..recipes.languages import language_code
@@ -69,29 +70,35 @@ def serve(  # noqa: PLR0913
     for name in names or ():
         require_folder(Path(name))
     with _bound_socket(host, port) as listener:
-        import uvicorn
-
         from .app import create_app
         from .catalogue import make_catalogue  # imports torch, which takes long
         from .shared_base import SharedBase
 
         catalogue = make_catalogue(names, None if base is None else str(base), folder, code, progress)
         app = create_app(catalogue, SharedBase.load(catalogue.base), limits=limits, token=token, progress=progress)
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=SECONDS_TO_FINISH,
-        )
+        listener.listen()  # whoever reads the next line may connect
         languages, tasks = len(catalogue.languages), len(catalogue.tasks)
         adapter_counts = f"{format_count(languages, 'language adapter')}, {format_count(tasks, 'task adapter')}"
         progress.say(f"serving at {_address(listener)}: base {catalogue.base}, {adapter_counts}; Ctrl-C stops")
         if token is None and not _is_loopback(host):
             progress.say("note: whoever can reach this machine can use the server; a token restricts it")
-        with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has shut down
-            uvicorn.Server(config).run(sockets=[listener])
+        _run(app, listener)
     progress.say("stopped")
+
+
+def _run(app: Any, listener: socket.socket) -> None:
+    """Answer requests until the process is told to stop."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SECONDS_TO_FINISH,
+    )
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has shut down
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _check_extra() -> None:

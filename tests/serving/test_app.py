@@ -1,4 +1,4 @@
-"""The server's answers: equal to those of `predict` and `fill_mask`; limits, the token, and what is said of mistakes."""
+"""The server's answers, equal to those of `predict` and `fill_mask`; limits, the token, and messages for mistakes."""
 
 import json
 import random

@@ -40,7 +40,7 @@ def workspace(made: Path, tmp_path: Path) -> Path:
 def test_a_workspace_is_served_without_full_models_and_broken_adapters(workspace: Path) -> None:
     said = Said()
     catalogue = make_catalogue(None, None, workspace, None, said)
-    (adapter,) = (workspace / "adapters" / "swh_Latn").iterdir()
+    (adapter,) = (workspace / "adapters" / "swh_Latn").glob("scratch-*")
     (topic,) = (workspace / "scores" / "swh_Latn").glob("topic-*")
     assert list(catalogue.languages) == [f"swh_Latn/{adapter.name}"]
     assert list(catalogue.tasks) == [f"swh_Latn/{topic.name}"]
@@ -69,10 +69,10 @@ def test_a_server_holds_one_base(workspace: Path) -> None:
 
 
 def test_folders_are_named_by_themselves(workspace: Path, tmp_path: Path) -> None:
-    (adapter,) = (workspace / "adapters" / "swh_Latn").iterdir()
+    (adapter,) = (workspace / "adapters" / "swh_Latn").glob("scratch-*")
     (topic,) = (workspace / "scores" / "swh_Latn").glob("topic-*")
     mine = shutil.copytree(adapter, tmp_path / "my-swahili")
-    base = str(next((workspace / "bases" / "swh_Latn").iterdir()))
+    base = str(next((workspace / "bases" / "swh_Latn").glob("scratch-*")))
     catalogue = make_catalogue([mine, topic / "task-adapter"], base, workspace, None, QUIET)
     assert list(catalogue.languages) == ["my-swahili"]
     assert list(catalogue.tasks) == [topic.name]
@@ -95,7 +95,7 @@ def test_a_named_folder_that_cannot_be_served_is_an_error(pattern: str, message:
 
 
 def test_two_folders_with_one_name_are_an_error(workspace: Path, tmp_path: Path) -> None:
-    (adapter,) = (workspace / "adapters" / "swh_Latn").iterdir()
+    (adapter,) = (workspace / "adapters" / "swh_Latn").glob("scratch-*")
     copy = shutil.copytree(adapter, tmp_path / "other" / adapter.name)
     with pytest.raises(UserError, match="several adapters are called scratch-text-seq_bn-"):
         make_catalogue([adapter, copy], "base", workspace, None, QUIET)

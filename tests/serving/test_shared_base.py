@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from lrl_adapt.eval.inference.find_adapters import BaseReference
 from lrl_adapt.eval.inference.fill_mask import fill_mask
+from lrl_adapt.eval.inference.find_adapters import BaseReference
 from lrl_adapt.eval.inference.predict import predict
 from lrl_adapt.serving.catalogue import Catalogue, LanguageEntry, make_catalogue
 from lrl_adapt.serving.model_pool import Labelling, MaskFilling, ModelPool
@@ -63,7 +63,8 @@ def test_a_model_needs_memory_for_its_adapter_alone(made: Path) -> None:
         pool.answer(Labelling(name), TEXTS[:1])
         predictor: Any = pool._model(Labelling(name))
         more = sum(size for place, size in bytes_of(predictor.model).items() if place not in of_base)
-        assert 0 < more < 0.4 * sum(of_base.values()), name  # the head and the merged matrices of LoRA are its own
+        is_merged = "lora" in name or "ia3" in name  # into matrices of its own
+        assert 0 < more < (0.7 if is_merged else 0.3) * sum(of_base.values()), name
     decoder = base.copy().get_output_embeddings()
     assert decoder.weight.data_ptr() == base.model.get_input_embeddings().weight.data_ptr()
 
