@@ -155,5 +155,7 @@ def _add_errors(app: FastAPI) -> None:
     app.add_exception_handler(
         UnavailableError, answer(503, lambda error: f"{error} cannot be loaded; the server's log says why")
     )
-    app.add_exception_handler(TimeoutError, answer(504, lambda _: "the answer took too long: send less text"))
+    app.add_exception_handler(
+        TimeoutError, answer(504, lambda _: "the answer took too long: send less text, or try again later")
+    )
     app.add_exception_handler(Exception, answer(500, lambda _: "internal error; the server's log says more"))

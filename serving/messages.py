@@ -114,5 +114,5 @@ def validation_message(errors: Sequence[Any]) -> str:
 
 
 def printable(message: str) -> str:
-    r"""The message, cut to a readable length and encodable: half of a surrogate pair is written as \ud800."""
-    return message[:LONGEST_SHOWN].encode("utf-8", "backslashreplace").decode()
+    r"""The message on one line of readable length; half of a surrogate pair is written as \ud800."""
+    return " ".join(message[:LONGEST_SHOWN].split()).encode("utf-8", "backslashreplace").decode()

@@ -4,6 +4,7 @@ const CANDIDATES = 8;
 const KINDS = 6; // colours of entities in page.css
 const BASE = "none"; // the server's name for the base alone
 const GAP = "[MASK]";
+const TASKS = { topic: "Topic", sentiment: "Sentiment", ner: "Named entities", pos: "Parts of speech" }; // in this order
 const RIGHT_TO_LEFT = ["Adlm", "Arab", "Hebr", "Mand", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa"];
 
 let token = "";
@@ -74,6 +75,19 @@ function ofLanguage(kind) {
   return catalogue.adapters.filter((one) => one.kind === kind && (one.language ?? "") === byId("language").value);
 }
 
+/** The name of an adapter without its language, which the page shows already. */
+const shortName = (name) => name.slice(name.indexOf("/") + 1);
+const taskName = (task) => TASKS[task] ?? task;
+
+function taskOrder(task) {
+  const place = Object.keys(TASKS).indexOf(task);
+  return place < 0 ? Infinity : place;
+}
+
+function options(names) {
+  return names.map((name) => new Option(shortName(name), name));
+}
+
 /** The fields for adapters of the chosen language. */
 function showLanguage() {
   const tasks = new Map();
@@ -82,15 +96,17 @@ function showLanguage() {
     tasks.set(task, [...(tasks.get(task) ?? []), one.name]);
   }
   byId("task-choices").replaceChildren(
-    ...[...tasks].map(([task, names]) => {
-      const select = element("select", { id: `adapter-${task}` }, ...names.map((name) => new Option(name, name)));
+    ...[...tasks.keys()].sort((left, right) => taskOrder(left) - taskOrder(right)).map((task) => {
+      const names = tasks.get(task);
+      const select = element("select", { id: `adapter-${task}` }, ...options(names));
       select.dataset.task = task;
-      return element("div", { hidden: names.length < 2 }, element("label", { htmlFor: select.id }, `Adapter for ${task}`), select);
+      const caption = element("label", { htmlFor: select.id }, `${taskName(task)}: adapter`);
+      return element("div", { hidden: names.length < 2 }, caption, select);
     })
   );
   byId("sentence").hidden = !tasks.size;
   const fillers = ofLanguage("language").map((one) => one.name);
-  byId("gap-adapter").replaceChildren(...fillers.map((name) => new Option(name, name)));
+  byId("gap-adapter").replaceChildren(...options(fillers));
   byId("gap").hidden = !fillers.length && !catalogue.base_fills_masks;
   byId("gap-adapter").parentElement.parentElement.hidden = fillers.length < 2;
   for (const id of ["text", "gap-text"]) setLanguage(byId(id));
@@ -120,7 +136,7 @@ async function label() {
 }
 
 function card(task, prediction) {
-  const heading = element("h3", {}, task[0].toUpperCase() + task.slice(1));
+  const heading = element("h3", {}, taskName(task));
   return element("section", { className: "card" }, heading, ...shownPrediction(task, prediction));
 }
 
@@ -143,7 +159,7 @@ function probabilities(task, values) {
     shown.setAttribute("aria-hidden", "true");
     return element("tr", {}, header("row", name), element("td", { className: "number" }, percent(value)), shown);
   });
-  return element("table", {}, element("caption", {}, `Probabilities for ${task}`), element("tbody", {}, ...body));
+  return element("table", {}, element("caption", {}, `${taskName(task)}: probabilities`), element("tbody", {}, ...body));
 }
 
 /** The text with its labelled parts coloured and named. Offsets count characters, not the UTF-16 units of strings. */
@@ -179,7 +195,7 @@ async function fillGap() {
 
 /** A table with a column for the base and one for the adapter. */
 function candidates(mask, columns, count) {
-  const heads = columns.map((one) => header("col", one.adapter === BASE ? "Base alone" : `With ${one.adapter}`));
+  const heads = columns.map((one) => header("col", one.adapter === BASE ? "Base alone" : `With ${shortName(one.adapter)}`));
   const rows = columns[0].candidates.map((_, rank) =>
     element("tr", {}, ...columns.map((one) => element("td", {}, candidate(one.candidates[rank]))))
   );

@@ -12,7 +12,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-OPEN_PATHS = {"/", "/page.css", "/page.js", "/docs", "/docs.css", "/openapi.json", "/healthz"}
+OPEN_PATHS = {"/", "/page.css", "/page.js", "/docs", "/openapi.json", "/healthz"}
 """They hold nothing secret: the page asks for the token."""
 BODY_SECONDS = 30
 

@@ -73,18 +73,21 @@ class Scheduler:
     async def submit(self, questions: Sequence[Question], texts: Sequence[str]) -> list[list[Any]]:
         """The answers to each question, for each text.
 
-        Raises BusyError if the queue has no room for the questions, TimeoutError if the answers take too long, and what
+        Raises BusyError if the queue is full, TimeoutError if the answers take too long, and what
         `answer` raises.
         """
-        if self.waiting + len(questions) > self._max_waiting:
+        if self.waiting >= self._max_waiting:
             raise BusyError
         loop = asyncio.get_running_loop()
         jobs = [_Job(question, texts, loop.create_future()) for question in questions]
         self._jobs.extend(jobs)
         self._has_jobs.set()
-        async with asyncio.timeout(self._timeout):
-            # a time-out cancels the futures, so that no more is computed for them
-            return await asyncio.gather(*(job.answers for job in jobs))
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await asyncio.gather(*(job.answers for job in jobs))
+        finally:
+            for job in jobs:  # after a time-out, or where one question failed, the rest is not computed
+                job.answers.cancel()
 
     async def _run(self) -> None:
         while True:

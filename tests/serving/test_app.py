@@ -135,6 +135,7 @@ def test_the_adapters_and_the_base_are_named_without_paths(client: TestClient, w
         ("/predict", {"texts": ["a"] * 9, "task": "topic"}, "texts: 9 texts; at most 8 per request"),
         ("/predict", {"texts": ["a", "b" * 1001], "task": "topic"}, "texts.1: 1,001 characters; at most 1,000"),
         ("/predict", {"texts": ["\ud800"], "task": "topic"}, "texts.0: half of a surrogate pair"),
+        ("/predict", {"texts": ["a"], "a\nb": 1}, "a b: unknown field"),
         ("/predict", [], "send a JSON object"),
         ("/fill-mask", {"texts": ["x"]}, "there is no mask in 'x'"),
         ("/fill-mask", {"texts": ["[MASK]"], "adapters": ["/etc"]}, "no language adapter called '/etc'"),
@@ -282,7 +283,10 @@ def test_a_full_queue_refuses_and_a_slow_answer_is_given_up(workspace: Path, mon
     with client_of(workspace, limits=ServerLimits(timeout=0.2)) as client:
         response = client.post("/predict", json=body)
         proceed.set()
-    assert (response.status_code, response.json()) == (504, {"error": "the answer took too long: send less text"})
+    assert (response.status_code, response.json()) == (
+        504,
+        {"error": "the answer took too long: send less text, or try again later"},
+    )
 
 
 def test_what_fails_inside_is_logged_and_not_shown(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

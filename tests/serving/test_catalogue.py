@@ -37,7 +37,7 @@ def workspace(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made, tmp_path / "moved")
 
 
-def test_a_workspace_is_served_without_full_models_and_broken_adapters(workspace: Path) -> None:
+def test_a_workspace_is_served_without_full_models(workspace: Path) -> None:
     said = Said()
     catalogue = make_catalogue(None, None, workspace, None, said)
     (adapter,) = (workspace / "adapters" / "swh_Latn").glob("scratch-*")
@@ -46,11 +46,19 @@ def test_a_workspace_is_served_without_full_models_and_broken_adapters(workspace
     assert list(catalogue.tasks) == [f"swh_Latn/{topic.name}"]
     assert catalogue.tasks[f"swh_Latn/{topic.name}"].task == "topic"
     assert said.lines == ["left out: 2 fully fine-tuned models, which cannot share a base"]
-    shutil.rmtree(adapter)
+
+
+def test_a_task_adapter_without_its_language_adapter_is_left_out(tmp_path: Path) -> None:
+    base = make_base(tmp_path)
+    adapter = make_adapter(tmp_path, base, "seq_bn")
+    make_scores(tmp_path, base, adapter, "topic", TOPICS, per_token=False)
+    shutil.rmtree(adapter.folder)
     said = Said()
     with pytest.raises(UserError, match="contains no adapter that can be served"):
-        make_catalogue(None, None, workspace, None, said)
-    assert "which is missing: give it with --language-adapter" in said.lines[0]
+        make_catalogue(None, None, tmp_path, None, said)
+    (line,) = said.lines
+    assert line.startswith("left out: ")
+    assert line.endswith("which is missing: give it with --language-adapter")
 
 
 def test_a_server_holds_one_base(workspace: Path) -> None:
