@@ -173,11 +173,10 @@ def test_bodies_that_are_no_request(content: bytes, status: int, message: str, c
 
 def test_only_json_is_read_so_that_other_sites_cannot_post(client: TestClient) -> None:
     body = json.dumps({"texts": TEXTS, "task": "topic"})
-    response = client.post("/predict", content=body, headers={"content-type": "text/plain"})
-    assert (response.status_code, response.json()["error"]) == (
-        422,
-        "send a JSON object, with the header Content-Type: application/json",
-    )
+    for headers in ({"content-type": "text/plain"}, {}):
+        response = client.post("/predict", content=body, headers=headers)
+        assert response.status_code == 422
+        assert response.json()["error"] == "send a JSON object, with the header Content-Type: application/json"
 
 
 @pytest.mark.slow
