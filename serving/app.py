@@ -49,7 +49,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     503: {"model": Problem, "description": "The adapter cannot be loaded"},
     504: {"model": Problem, "description": "The answer took too long"},
 }
-REFUSED = {401: {"model": Problem, "description": "The token is missing or wrong"}}
+REFUSED: dict[int | str, dict[str, Any]] = {401: {"model": Problem, "description": "The token is missing or wrong"}}
 
 
 def create_app(

@@ -1,5 +1,6 @@
 """`serve`: the server as a function."""
 
+import errno
 import os
 import socket
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from ..workspace.progress import Progress
 from ..workspace.progress_bars import ProgressBars
 from .limits import ServerLimits
 
+MAX_PORT = 65_535
 SECONDS_TO_FINISH = 10  # for requests that are being answered when the server is stopped
 
 
@@ -124,21 +126,26 @@ def _is_loopback(host: str) -> bool:
 
 def _bound_socket(host: str, port: int) -> socket.socket:
     """A socket on the address, before anything is loaded. Raises UserError where that is impossible."""
+    if not 0 <= port <= MAX_PORT:
+        raise UserError(f"--port {port}: expected a number from 0 to {MAX_PORT}")
     try:
         (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         listener = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise UserError(f"--host {host}: not an address of this machine") from error
     try:
         if os.name == "posix":  # elsewhere it would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listener.close()
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot listen on {host}, port {port}: {reason}; choose another with --port") from error
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise UserError(f"--host {host}: not an address of this machine") from error
+        raise UserError(
+            f"cannot listen on {host}, port {port}: {error.strerror}; choose another with --port"
+        ) from error
     return listener
 
 
