@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .pipeline.sweep_merge import MergeSweep, sweep_merge
     from .recipes.python_api import load_recipe, load_recipes
     from .recipes.schema import Recipe
+    from .serving.limits import ServerLimits
+    from .serving.server import serve
     from .training.import_adapter import import_adapter
     from .workspace.artifacts import Artifact
     from .workspace.errors import UserError
@@ -44,6 +46,8 @@ _MODULES = {
     ".pipeline.sweep_merge": ("MergeSweep", "sweep_merge"),
     ".recipes.python_api": ("load_recipe", "load_recipes"),
     ".recipes.schema": ("Recipe",),
+    ".serving.limits": ("ServerLimits",),
+    ".serving.server": ("serve",),
     ".training.import_adapter": ("import_adapter",),
     ".workspace.artifacts": ("Artifact",),
     ".workspace.errors": ("UserError",),
@@ -66,6 +70,7 @@ __all__ = [
     "PushedAdapter",
     "Recipe",
     "Score",
+    "ServerLimits",
     "UserError",
     "evaluate",
     "export",
@@ -81,6 +86,7 @@ __all__ = [
     "push",
     "report",
     "run",
+    "serve",
     "sweep_merge",
     "train",
 ]

@@ -20,6 +20,7 @@ from . import (
     recipes,
     report,
     run,
+    serve,
     train,
 )
 from .console import escape_unprintable
@@ -55,6 +56,7 @@ for module in (
     run,
     predict,
     fill_mask,
+    serve,
     import_adapter,
     export,
     merge,

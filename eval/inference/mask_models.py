@@ -155,14 +155,22 @@ def _models_on_base(adapters: Sequence[str], base: BaseReference, progress: Prog
     # PEFT cannot choose LoRA and (IA)³ by sample when they have trained heads, nor mix types in one model: a copy each.
     # So do adapters with pieces of their own, whose ids mean something else in each.
     for name in [name for name in configs if name not in bottlenecks]:
-        adapted = load_adapter(deepcopy(model), Path(name))
-        yield MaskModel(_ready(adapted), tokenizer_of(Path(name), tokenizer), {name: None})
+        yield mask_model_on(deepcopy(model), tokenizer, name, Path(name))
     without_adapter = {NONE: NO_ADAPTER} if NONE in adapters else {}
     if bottlenecks:
         adapted = load_adapters(model, {peft_name: Path(name) for name, peft_name in bottlenecks.items()})
         yield MaskModel(_ready(adapted), tokenizer, without_adapter | bottlenecks)
     elif without_adapter:
-        yield MaskModel(_ready(model), tokenizer, {NONE: None})
+        yield mask_model_on(model, tokenizer, NONE, None)
+
+
+def mask_model_on(base: Any, tokenizer: Any, name: str, folder: Path | None) -> MaskModel:
+    """The model of the language adapter in `folder`, called `name`, or of the base alone; `base` is changed in place.
+
+    Raises UserError if the folder holds no adapter, or one for another base.
+    """
+    model = base if folder is None else load_adapter(base, folder)
+    return MaskModel(_ready(model), tokenizer_of(folder, tokenizer), {name: None})
 
 
 def _common_base(bases: Sequence[BaseReference | None]) -> BaseReference:

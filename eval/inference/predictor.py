@@ -247,7 +247,12 @@ def load_predictor(adapter: TaskAdapter) -> Predictor:
 
     Raises UserError where one of them is missing, or they do not fit each other.
     """
-    base, tokenizer = adapter.base.load()
+    return predictor_on(*adapter.base.load(), adapter)
+
+
+@quiet_libraries()
+def predictor_on(base: Any, tokenizer: Any, adapter: TaskAdapter) -> Predictor:
+    """The same on a base that is loaded already, with its tokenizer; the base is changed in place."""
     tokenizer = tokenizer_of(adapter.language_adapter, tokenizer)
     positions = base.config.max_position_embeddings - family_of(base.config.model_type).first_position(base.config)
     try:

@@ -43,7 +43,7 @@ def commands() -> list[tuple[str, str]]:
 def test_every_command_has_an_example_of_itself() -> None:
     names = {name for name, _ in commands()}
     expected = {"prepare", "train", "eval", "report", "run", "import-adapter", "export", "languages", "doctor"}
-    expected |= {"predict", "fill-mask", "merge", "push"}
+    expected |= {"predict", "fill-mask", "merge", "push", "serve"}
     assert names == expected | {f"recipes {name}" for name in ("list", "show", "copy", "schema", "check")}
     assert all(line.startswith(f"lrl-adapt {name}") for name, line in commands())
 
@@ -79,10 +79,13 @@ def test_examples_in_help_run(line: str, shared: Path, monkeypatch: pytest.Monke
         for seed, name in enumerate(("javanese", "sundanese", "formal", "informal")):
             assert invoke("train", "--set", f"training.seed={seed}").exit_code == 0
             shutil.copytree(newest_adapter(shared / "runs"), name)
-    if words[0] in ("train", "eval", "report", "predict", "fill-mask"):
+    if words[0] in ("train", "eval", "report", "predict", "fill-mask", "serve"):
         first = invoke("run", "recipe.yaml", "--task", "mlm") if words[0] == "report" else invoke("prepare")
         assert first.exit_code == 0, first.output
-    if words[0] in ("eval", "predict", "fill-mask"):
+    if words[0] == "serve":
+        monkeypatch.setattr("uvicorn.Server.run", lambda server, sockets: None)
+        words += ["--port", "0"]  # others may be taken
+    if words[0] in ("eval", "predict", "fill-mask", "serve"):
         assert invoke("train").exit_code == 0
     if words[0] == "predict":
         assert invoke("eval", "--task", words[words.index("--task") + 1]).exit_code == 0

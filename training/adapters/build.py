@@ -191,14 +191,18 @@ def stack_task_adapter(base: PreTrainedModel, folder: Path | None, reduction_fac
 def merge_adapter(model: PeftModel) -> PreTrainedModel:
     """The base with a LoRA or (IA)³ merged into its weights, and the trained LM head in the place of its own.
 
-    Raises NotImplementedError for bottlenecks, which have a non-linearity.
+    Raises NotImplementedError for bottlenecks, which have a non-linearity, and UserError for weights that are NaN.
     """
     base = cast(Any, model.get_base_model())
     for name, module in list(base.named_modules()):
         if isinstance(module, ModulesToSaveWrapper):  # with (IA)³ PEFT's own merging fails on modules of several layers
             parent, _, child = name.rpartition(".")
             setattr(base.get_submodule(parent), child, module.modules_to_save[LANGUAGE])
-    return cast(PreTrainedModel, model.merge_and_unload())
+    try:
+        # not in place: other models may share the base's weights
+        return cast(PreTrainedModel, model.merge_and_unload(safe_merge=True))
+    except ValueError as error:
+        raise UserError("this adapter cannot be merged: some of its weights are NaN or infinite") from error
 
 
 def activate_stack(model: PeftModel) -> None:
