@@ -51,7 +51,7 @@ def test_a_loaded_adapter_is_active_frozen_and_in_evaluation_mode(base: Artifact
 
 
 def test_an_adapter_is_loaded_onto_another_base_if_asked(workspace: Path, tmp_path: Path) -> None:
-    folder = next((workspace / "adapters").glob("*/*seq_bn*"))
+    folder = next((workspace / "adapters").glob("*/scratch-text-seq_bn*"))
     other = make_base(tmp_path, seed=9).folder
     embeddings = [load_adapter(folder, base=base)[0].get_input_embeddings().weight for base in (None, other)]
     assert not torch.equal(*embeddings)

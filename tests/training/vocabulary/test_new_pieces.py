@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
 from ...bases import TEXTS
-from ...eval.tokenizers import unigram, wordpiece
+from ...tiny_tokenizers import unigram, wordpiece
 
 TIBETAN = ["བོད་ཀྱི་སྐད་ཡིག་སྦྱོང་བ་ནི་གལ་ཆེན་པོ་ཡིན།", "དེ་རིང་ཆར་པ་བབས་པས་ལམ་ལ་ཆུ་མང་པོ་འདུག"]
 AMHARIC = ["ዛሬ ከባድ ዝናብ ዘንቧል", "ልጆቹ በሜዳው ላይ ኳስ ይጫወታሉ"]

@@ -52,7 +52,7 @@ def test_recipes_whose_pieces_could_not_be_trained_are_refused(tmp_path: Path) -
         vocabulary_artifact(missing, tmp_path, Prepared(None, None))
 
 
-@pytest.mark.parametrize("kind", ["wordpiece", "unigram"])
+@pytest.mark.parametrize("kind", ["WordPiece", "Unigram"])
 def test_a_run_on_a_script_that_the_base_cannot_read(kind: str, folder: Path) -> None:
     base = make_base(folder / "made", kind=kind).folder
     (folder / "text.txt").write_text(TEXT, encoding="utf-8")
