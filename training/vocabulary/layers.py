@@ -62,7 +62,7 @@ def split_vocabulary(model: PreTrainedModel, size: int, rows: Tensor, *, trained
     _cut(decoder, size)
     if is_tied:
         decoder.weight = embedding.weight
-    new_embedding = nn.Embedding(*rows.shape, _weight=rows.clone())
+    new_embedding = nn.Embedding.from_pretrained(rows.clone(), freeze=False)
     new_decoder = nn.Linear(rows.shape[1], len(rows), bias=decoder.bias is not None)
     with torch.no_grad():
         if is_tied:
@@ -70,7 +70,7 @@ def split_vocabulary(model: PreTrainedModel, size: int, rows: Tensor, *, trained
         else:
             new_decoder.weight.copy_(rows)
         if decoder.bias is not None:
-            new_decoder.bias.fill_(float(decoder.bias.mean()))
+            new_decoder.bias.fill_(float(decoder.bias.detach().mean()))
     for module in (new_embedding, new_decoder):
         module.to(embedding.weight.device).requires_grad_(trained)
     _replace(model, embedding, ExtendedEmbedding(embedding, new_embedding))
@@ -91,6 +91,8 @@ def new_rows(model: nn.Module) -> dict[str, Tensor]:
     They are in modules of their own (`split_vocabulary`), or at the end of the model's (`append_rows`).
     """
     size = getattr(model, "own_pieces", None)
+    embedding: Any
+    decoder: Any
     if size is None:
         embedding, decoder = (
             next((module.new for module in model.modules() if isinstance(module, kind)), None)
