@@ -118,7 +118,7 @@ def _write_model(module: nn.Module, folder: Path, *, int8: bool) -> None:
     target = folder / (f"fp32-{MODEL}" if int8 else MODEL)
     with torch.no_grad(), _quiet_exporter():
         torch.onnx.export(
-            module,
+            module.eval(),
             (ids, mask),
             str(target),
             input_names=list(INPUTS),
@@ -127,6 +127,7 @@ def _write_model(module: nn.Module, folder: Path, *, int8: bool) -> None:
             external_data=size > LARGEST_FILE,
             verbose=False,
         )
+    _remove_traces(target)
     if int8:
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -134,6 +135,20 @@ def _write_model(module: nn.Module, folder: Path, *, int8: bool) -> None:
             quantize_dynamic(str(target), str(folder / MODEL), weight_type=QuantType.QInt8)
         for file in folder.glob(f"{target.name}*"):
             file.unlink()
+
+
+def _remove_traces(file: Path) -> None:
+    """Remove what the exporter notes of every node: the lines of Python that it comes from, with their paths here."""
+    import onnx
+
+    model = onnx.load(str(file), load_external_data=False)
+    for graph in (model.graph, *model.functions):
+        for entry in (graph, *graph.node, *graph.value_info):
+            entry.ClearField("metadata_props")
+            entry.ClearField("doc_string")
+    for entry in (*model.graph.initializer, *model.graph.input, *model.graph.output, model):
+        entry.ClearField("metadata_props")
+    onnx.save(model, str(file))
 
 
 def _largest_difference(exported: _Exported, file: Path) -> float:

@@ -57,7 +57,9 @@ class Card:
         datasets = list(dict.fromkeys(source.dataset for source in self.sources if source.dataset))
         task = subject.section.get("task", "task") if subject.task_settings is not None else "mlm"
         per_token = bool((subject.task_settings or {}).get("per_token"))
-        named = {"license_name": LICENCE_NAME, "license_link": LICENCE_FILE} if self.licence.licence == OTHER else {}
+        more: dict[str, Any] = dict(subject.base.metadata("finetune" if whole else "adapter"))
+        if self.licence.licence == OTHER:
+            more |= {"license_name": LICENCE_NAME, "license_link": LICENCE_FILE}
         return ModelCardData(
             language=[hub_language(code) for code in subject.languages] or None,
             license=self.licence.licence,
@@ -68,8 +70,7 @@ class Card:
             tags=["lrl-adapt", subject.type, *subject.languages],
             model_name=self.repo.rpartition("/")[2] if self.index else None,
             eval_results=list(self.index) or None,
-            **named,
-            **subject.base.metadata("finetune" if whole else "adapter"),
+            **more,
         )
 
     @property

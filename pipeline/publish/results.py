@@ -119,7 +119,7 @@ def _entry(
         dataset_config=language,
         dataset_split="test",
         dataset_revision=commit or None,
-        metric_type=HUB_METRICS.get(metric, metric),
+        metric_type=str(HUB_METRICS.get(metric, metric)),
         metric_name=f"{metric_name(metric)} ({', '.join([*ends, *details])})",
         metric_value=round(about["value"], DIGITS),
     )
