@@ -33,9 +33,9 @@ class PredictAnswer(BaseModel):
     predictions: Annotated[
         list[dict[str, Any]],
         Field(
-            description="For each text, in order: its text with label, probability and probabilities; or with labels and "
-            "probabilities; or with score; or with entities (text, type, start, end, probability); or with words (text, "
-            "label, start, end, probability). start and end count Unicode characters."
+            description="For each text, in order: its text with label, probability and probabilities; with labels and "
+            "probabilities; with score; with entities (text, type, start, end, probability); or with words (text, label, "
+            "start, end, probability). start and end count Unicode characters."
         ),
     ]
 
