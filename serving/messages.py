@@ -16,7 +16,9 @@ class PredictRequest(BaseModel):
     """Texts to label, and the task adapter to use: by name, or the newest one for a task."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    texts: Annotated[list[str], Field(min_length=1, description="Texts to label.")]
+    texts: Annotated[
+        list[str], Field(min_length=1, description="Texts to label; pairs of texts with a tab between them.")
+    ]
     adapter: Annotated[str | None, Field(description="Name of a task adapter, from /adapters.")] = None
     task: Annotated[
         str | None, Field(description="Use the newest adapter for this task instead: topic, sentiment, ner.")
@@ -31,9 +33,9 @@ class PredictAnswer(BaseModel):
     predictions: Annotated[
         list[dict[str, Any]],
         Field(
-            description="For each text, in order: its text with label, probability and probabilities; or with entities "
-            "(text, type, start, end, probability); or with words (text, label, start, end, probability). start and "
-            "end count Unicode characters."
+            description="For each text, in order: its text with label, probability and probabilities; with labels and "
+            "probabilities; with score; with entities (text, type, start, end, probability); or with words (text, label, "
+            "start, end, probability). start and end count Unicode characters."
         ),
     ]
 

@@ -11,6 +11,7 @@ from ..eval.inference.fill_mask import MaskPrediction
 from ..eval.inference.mask_models import MaskModel, mask_model_on
 from ..eval.inference.predictor import Predictor, predictor_on
 from ..eval.inference.texts import MASK
+from ..training.vocabulary.files import has_new_pieces
 from ..workspace.errors import UserError
 from ..workspace.library_logs import quiet_libraries
 from ..workspace.progress import QUIET, Progress
@@ -94,7 +95,10 @@ class ModelPool:
 
     @quiet_libraries()
     def _load(self, question: Question) -> Predictor | MaskModel:
-        copy, tokenizer = self._base.copy(), self._base.tokenizer
         if isinstance(question, Labelling):
-            return predictor_on(copy, tokenizer, self._catalogue.tasks[question.adapter].adapter)
-        return mask_model_on(copy, tokenizer, question.adapter, self._catalogue.languages[question.adapter].folder)
+            adapter = self._catalogue.tasks[question.adapter].adapter
+            base = self._base.copy(own_vocabulary=has_new_pieces(adapter.language_adapter))
+            return predictor_on(base, self._base.tokenizer, adapter)
+        folder = self._catalogue.languages[question.adapter].folder
+        base = self._base.copy(own_vocabulary=has_new_pieces(folder))
+        return mask_model_on(base, self._base.tokenizer, question.adapter, folder)

@@ -8,14 +8,24 @@ import torch
 from lrl_adapt.eval.inference.fill_mask import fill_mask
 from lrl_adapt.eval.inference.find_adapters import BaseReference
 from lrl_adapt.eval.inference.predict import predict
+from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.serving.catalogue import Catalogue, LanguageEntry, make_catalogue
 from lrl_adapt.serving.model_pool import Labelling, MaskFilling, ModelPool
 from lrl_adapt.serving.shared_base import SharedBase
+from lrl_adapt.training.adapters import language_adapter
+from lrl_adapt.training.adapters.files import save_adapter
+from lrl_adapt.training.base import load_masked_lm, load_tokenizer
+from lrl_adapt.training.vocabulary.extend import count_words, read_state, with_pieces
+from lrl_adapt.training.vocabulary.files import save_new_pieces
+from lrl_adapt.training.vocabulary.layers import append_rows, split_vocabulary
+from lrl_adapt.training.vocabulary.pieces import learn_new_pieces
+from lrl_adapt.training.vocabulary.splitter import Splitter
 from lrl_adapt.workspace.progress import QUIET
 
 from ..eval.made import TEXTS, TOPICS, make_adapter, make_base, make_scores
 
 BASE_MINI = Path(__file__).parents[2] / "recipes" / "quickstart" / "base" / "base-mini"
+TIBETAN = ["བོད་ཀྱི་སྐད་ཡིག་སྦྱོང་བ་ནི་གལ་ཆེན་པོ་ཡིན།", "དེ་རིང་ཆར་པ་བབས་པས་ལམ་ལ་ཆུ་མང་པོ་འདུག"]
 TYPES = ["seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3"]
 
 
@@ -69,12 +79,34 @@ def test_a_model_needs_memory_for_its_adapter_alone(made: Path) -> None:
     assert decoder.weight.data_ptr() == base.model.get_input_embeddings().weight.data_ptr()
 
 
-def test_adapters_on_the_bundled_base(tmp_path: Path) -> None:
-    from lrl_adapt.recipes.schema import Adapter
-    from lrl_adapt.training.adapters import language_adapter
-    from lrl_adapt.training.adapters.files import save_adapter
-    from lrl_adapt.training.base import load_masked_lm
+def test_an_adapter_with_new_pieces_has_embeddings_of_its_own(tmp_path: Path) -> None:
+    base = make_base(tmp_path)
+    model: Any = load_masked_lm(str(base.folder), None, "base")
+    tokenizer = load_tokenizer(str(base.folder), None, "base")
+    words, state = count_words(tokenizer, TIBETAN), read_state(tokenizer)
+    pieces = learn_new_pieces(Splitter.of_tokenizer(state, words), tokenizer.get_vocab().keys(), words, 200)
+    split_vocabulary(model, model.config.vocab_size, 0.2 * torch.randn(len(pieces), 32), trained=True)
+    folder = tmp_path / "tibetan"
+    folder.mkdir()
+    adapted = language_adapter(model, Adapter(type="seq_bn", reduction_factor=4))
+    save_adapter(adapted, folder)
+    save_new_pieces(adapted, with_pieces(tokenizer, state, pieces), folder)
+    catalogue = make_catalogue([folder], str(base.folder), tmp_path, None, QUIET)
+    shared = SharedBase.load(catalogue.base)
+    before = {name: tensor.clone() for name, tensor in shared.model.state_dict().items()}
+    pool = ModelPool(catalogue, shared, max_loaded=1)
+    ((answer,),) = pool.answer(MaskFilling("tibetan", 3), ["བོད་[MASK]"])
+    (wanted,) = fill_mask("བོད་[MASK]", adapters=folder, base=base.folder, top=3, progress=QUIET)
+    assert answer.candidates == wanted.candidates
+    copy = shared.copy(own_vocabulary=True)
+    # as many rows as the base has: no longer matrix is made, and they are written into this one
+    append_rows(copy, model.config.vocab_size - len(pieces) - 2, {"rows": torch.ones(2, 32), "bias": torch.ones(2)})
+    assert all(torch.equal(before[name], tensor) for name, tensor in shared.model.state_dict().items())
+    encoders = [next(one.base_model.encoder.parameters()) for one in (copy, shared.model)]
+    assert encoders[0].data_ptr() == encoders[1].data_ptr()
 
+
+def test_adapters_on_the_bundled_base(tmp_path: Path) -> None:
     folder = tmp_path / "my-swahili"
     folder.mkdir()
     model: Any = language_adapter(load_masked_lm(str(BASE_MINI), None, "base"), Adapter(type="seq_bn"))
