@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,6 +23,8 @@ from .card import corpus_card
 from .clean import Cleaned, Tally, clean
 from .code_points import Array
 from .documents.extracted import describe_extraction
+from .identify import identify_inputs, make_identifier
+from .other_languages import describe_languages
 from .parallel import clean_all
 from .readers import CorpusFiles, Document, DocumentReader, find_files
 from .reasons import EMPTY, KEPT, NOT_SAMPLED, REASONS, Outcome, left_out
@@ -41,10 +44,14 @@ def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     """
     corpus = _section(recipe)
     unread = at_default(corpus, ("sampling", "sample_by", "encoding"))
-    section = corpus.model_dump(mode="json", exclude={"files", "glotcc", "revision"} | unread)
+    section = corpus.model_dump(mode="json", exclude={"files", "glotcc", "revision", "identify"} | unread)
     section |= {"language": recipe.language, "code": CACHE_VERSION}
     hub_source = {} if corpus.files else {"glotcc": corpus.glotcc, "revision": corpus.revision}
     inputs: dict[str, Callable[[], Any]] = {}
+    if (identify := corpus.identify) is not None:
+        section["identify"] = identify.settings()
+        if identify.uses_ngrams:
+            inputs["identify"] = lambda: identify_inputs(identify)
     if corpus.files:
         inputs["files"] = lambda: [f"{_format(path)} {file_hash(path)}" for path in corpus_files(corpus)]
     if corpus.drop_task_lines:
@@ -73,7 +80,10 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             for cleaned in _task_lines(recipe, workspace, skipped, progress):
                 lines.add_task_lines(cleaned)
         reader = DocumentReader(corpus, progress, script=language.script)
-        tally = _stage(recipe, files, reader, lines, progress, workers)
+        cache = workspace / "downloads"
+        identifier = corpus.identify and make_identifier(corpus.identify, corpus, language, cache, progress)
+        clean_batches = partial(clean_all, corpus=corpus, language=language, workers=workers, identifier=identifier)
+        tally = _stage(recipe, files, reader, lines, progress, clean_batches)
         outcome = lines.settle()
         _count_outcomes(tally, lines, outcome)
         _require_lines(tally, recipe.language)
@@ -97,6 +107,9 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
     if extraction := {change: count for change, count in reader.changes.items() if count}:
         draft.facts["extraction"] = extraction
         progress.say(f"text taken from files: {describe_extraction(extraction)}")
+    if identifier is not None:
+        draft.facts["languages"] = {"model": identifier.name, **tally.languages.facts()}
+        progress.say(describe_languages(draft.facts["languages"]))
     if tally.text:
         progress.say(f"text normalised: {describe_changes(tally.text)}")
     (draft.folder / "card.md").write_text(corpus_card(language, corpus, draft.facts), encoding="utf-8")
@@ -113,16 +126,20 @@ def _task_lines(recipe: Recipe, workspace: Path, skipped: Collection[str], progr
 
 
 def _stage(
-    recipe: Recipe, files: CorpusFiles, reader: DocumentReader, lines: StagedLines, progress: Progress, workers: int
+    recipe: Recipe,
+    files: CorpusFiles,
+    reader: DocumentReader,
+    lines: StagedLines,
+    progress: Progress,
+    clean_batches: Callable[[Iterator[list[Document]]], Iterator[Cleaned]],
 ) -> Tally:
     """Read and clean all documents that the sample may need, and add their lines to `lines`; what was counted."""
     corpus = _section(recipe)
     # Lazily: by the time a batch is cleaned, those before it may have narrowed the sample.
     batches = (lines.sample.select(batch) for batch in _batches(files, reader, corpus, progress))
-    cleaned_batches = clean_all(batches, corpus, find_language(recipe.language), workers)
     tally = Tally()
     for cleaned in progress.track(
-        cleaned_batches, f"clean text, blocks of {BATCH_CHARACTERS // 1_000_000} million characters"
+        clean_batches(batches), f"clean text, blocks of {BATCH_CHARACTERS // 1_000_000} million characters"
     ):
         tally.add(cleaned.tally)
         lines.add(cleaned)

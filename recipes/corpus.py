@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import ByteSize, Field, field_validator, model_validator
 
 from .field_types import Count, Locations, Section, Share, Text
+from .identify import Identify
 
 
 class Corpus(Section):
@@ -71,6 +72,9 @@ class Corpus(Section):
     )
     drop_task_lines: bool = Field(
         default=True, description="Drop lines that occur, exactly or nearly, in the recipe's task data."
+    )
+    identify: Identify | None = Field(
+        default=None, description="Check whether each line is in the language; null: no check."
     )
     repair: bool = Field(default=True, description="Repair broken encodings (mojibake, HTML entities) with ftfy.")
 
