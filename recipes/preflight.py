@@ -70,7 +70,7 @@ def check_sources(
         checks["corpus"] = (", ".join(text.files) or text.glotcc, lambda: _corpus(text, recipe.language))
         if (identify := text.identify) is not None and "corpus" not in finished:
             place = "trusted and neighbours" if identify.uses_ngrams else GLOTLID
-            checks[IDENTIFY] = (place, lambda: _identify(identify, place, downloads))
+            checks[IDENTIFY] = (place, lambda: _identify(identify, downloads))
     if graph is not None:
         place = public_address(graph.conceptnet)
         checks["graph"] = (place, lambda: _file("graph", graph.conceptnet, downloads))
@@ -184,14 +184,14 @@ def _corpus(corpus: Corpus, language: str) -> Source:
     return Source("corpus", place, "cached" if all(cached) else "found", size, listing.card.licence)
 
 
-def _identify(identify: Identify, place: str, downloads: Path) -> Source:
+def _identify(identify: Identify, downloads: Path) -> Source:
     """GlotLID, or the text that a model of n-grams is trained on."""
     if not identify.uses_ngrams:
         cached = cached_file(GLOTLID, GLOTLID_FILE, GLOTLID_COMMIT, "model") is not None
         if not cached:
             check_online(GLOTLID)
             check_access(GLOTLID, "model")
-        return Source(IDENTIFY, place, "cached" if cached else "found", GLOTLID_BYTES, "apache-2.0")
+        return Source(IDENTIFY, GLOTLID, "cached" if cached else "found", GLOTLID_BYTES, "apache-2.0")
     sources: list[Source] = []
     for entry in [*identify.trusted, *(entry for entries in identify.neighbours.values() for entry in entries)]:
         if "://" in entry:

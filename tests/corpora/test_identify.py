@@ -196,7 +196,7 @@ def test_examples_do_not_depend_on_the_order_of_batches() -> None:
     assert json.loads(json.dumps(whole.facts())) == whole.facts()
 
 
-def test_lines_in_both_files_and_another_script_do_not_train_the_model(texts: Path, tmp_path: Path) -> None:
+def test_the_model_is_not_trained_on_lines_that_the_corpus_would_drop(texts: Path, tmp_path: Path) -> None:
     with (texts / "ind_Latn.txt").open("a") as file:
         file.write("\nтекст на другом языке, который сюда не относится\n" * 3)
     section = recipe(texts).corpus
