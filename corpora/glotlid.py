@@ -16,7 +16,7 @@ from .ngrams import split_in_two
 
 PREFIX = "__label__"
 NO_LANGUAGE = ("und", "zxx")  # labels of GlotLID v3 for unknown scripts and for what is no language at all
-NGRAMS_INSTEAD = "or give corpus.identify.trusted and neighbours, which needs no download"
+NGRAMS_INSTEAD = "or give corpus.identify.neighbours, for which nothing is downloaded"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ def find_glotlid(language: Language, min_probability: float) -> GlotLid:
         raise UserError(f"corpus.identify: {error}; {NGRAMS_INSTEAD}") from error
     model = GlotLid(str(path), language.glotcc.replace("-", "_"), min_probability)
     if f"{PREFIX}{model.label}" not in _labels(model.path):
-        raise UserError(f"corpus.identify: GlotLID does not know {model.label}; give trusted and neighbours instead")
+        raise UserError(
+            f"corpus.identify: GlotLID does not know {model.label}; give corpus.identify.neighbours instead"
+        )
     return model
 
 

@@ -49,12 +49,15 @@ class NgramIdentifier:
         ]
 
 
-def identify_inputs(identify: Identify) -> dict[str, list[str]]:
+def identify_inputs(identify: Identify, corpus: Corpus) -> dict[str, list[str]]:
     """What decides the model of n-grams, by language: hashes of local files, addresses of others.
 
     Raises UserError for missing files.
     """
-    return {name: [_identity(entry, field) for entry in entries] for name, field, entries in _training_text(identify)}
+    return {
+        name: [_identity(entry, field) for entry in entries]
+        for name, field, entries in _training_text(identify, corpus)
+    }
 
 
 def make_identifier(
@@ -64,7 +67,7 @@ def make_identifier(
     if not identify.uses_ngrams:
         return find_glotlid(language, identify.min_probability)
     texts: dict[str, list[str]] = {}
-    for name, field, entries in _training_text(identify):
+    for name, field, entries in _training_text(identify, corpus):
         code = language.code if name == "trusted" else name
         texts[code] = _sample(_files(entries, field, cache, progress), corpus, find_language(code), progress)
         if len(texts[code]) < MIN_LINES:
@@ -78,9 +81,12 @@ def make_identifier(
     return NgramIdentifier(model, identify.min_probability, f"character n-grams, learned from {amounts}")
 
 
-def _training_text(identify: Identify) -> Iterator[tuple[str, str, list[str]]]:
-    """(name, field of the recipe, locations) of the trusted text, and of the neighbours', whose name is the code."""
-    yield "trusted", "corpus.identify.trusted", identify.trusted
+def _training_text(identify: Identify, corpus: Corpus) -> Iterator[tuple[str, str, list[str]]]:
+    """(name, field of the recipe, locations) of the text in the language, and of the neighbours', named by code."""
+    if identify.trusted:
+        yield "trusted", "corpus.identify.trusted", identify.trusted
+    else:
+        yield "trusted", "corpus.files", corpus.files
     for code in sorted(identify.neighbours):
         yield code, f"corpus.identify.neighbours.{code}", identify.neighbours[code]
 

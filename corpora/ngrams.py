@@ -8,7 +8,8 @@ that keep it from accusing lines of the language itself (measured by benchmarks/
 - Words that begin with a capital do not count: names say little of the language of a sentence.
 - A line is another language's only if both of its halves look like it, which spares lines that mix languages.
 
-The n-grams of a whole batch are counted with numpy: scikit-learn's `HashingVectorizer` takes several times as long.
+The n-grams of a whole batch are counted with numpy: scikit-learn's `HashingVectorizer` takes five times as long. Its
+logistic regression (SGD) finds about as many lines, but accuses up to ten times as many where there is little text.
 """
 
 from collections.abc import Mapping, Sequence

@@ -18,10 +18,15 @@ EXAMPLES = 5  # of each language
 class Identifier(Protocol):
     """A model that tells a language from others; it goes to the processes that clean text, so it must be picklable."""
 
-    name: str
-    """What it is, for the card of a corpus."""
-    most_processes: int | None
-    """In how many processes it may be used at once; None: in any number."""
+    @property
+    def name(self) -> str:
+        """What it is, for the card of a corpus."""
+        ...
+
+    @property
+    def most_processes(self) -> int | None:
+        """In how many processes it may be used at once; None: in any number."""
+        ...
 
     def other_languages(self, lines: Sequence[str]) -> list[str | None]:
         """For each line the code of the language that it is in; None if that is the language itself or uncertain."""

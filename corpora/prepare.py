@@ -51,7 +51,7 @@ def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     if (identify := corpus.identify) is not None:
         section["identify"] = identify.settings()
         if identify.uses_ngrams:
-            inputs["identify"] = lambda: identify_inputs(identify)
+            inputs["identify"] = lambda: identify_inputs(identify, corpus)
     if corpus.files:
         inputs["files"] = lambda: [f"{_format(path)} {file_hash(path)}" for path in corpus_files(corpus)]
     if corpus.drop_task_lines:

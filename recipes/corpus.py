@@ -98,6 +98,8 @@ class Corpus(Section):
             raise ValueError(
                 f"min_characters {self.min_characters} is more than max_characters {self.max_characters}: no line fits"
             )
+        if self.identify is not None and self.identify.uses_ngrams and not (self.identify.trusted or self.files):
+            raise ValueError("identify.trusted: name text in the language, since the corpus has no files")
         if self.sampling < 1 and not self.files:
             raise ValueError("sampling needs files, one per language")
         return self

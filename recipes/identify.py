@@ -27,8 +27,8 @@ class Identify(Section):
     )
     trusted: Locations = Field(
         default=[],
-        description="ngrams: text in the language, as files, folders, globs or addresses; it may be the corpus itself "
-        "if at most a tenth of that is in other languages.",
+        description="ngrams: text in the language, as files, folders, globs or addresses; empty: the corpus's files, "
+        "of which at most a tenth should be in other languages.",
     )
     neighbours: dict[Annotated[str, AfterValidator(_code)], Locations] = Field(
         default={},
@@ -41,18 +41,17 @@ class Identify(Section):
 
     @property
     def uses_ngrams(self) -> bool:
-        """Whether the model is one of character n-grams, which is trained on `trusted` and `neighbours`."""
+        """Whether the model is one of character n-grams, which is trained here."""
         return self.model == "ngrams" or (self.model == "auto" and bool(self.neighbours))
 
     def settings(self) -> dict[str, Any]:
         """What enters the key of a corpus besides the content of the files, JSON-ready."""
-        model = {"model": "ngrams"} if self.uses_ngrams else {"model": "glotlid", "commit": GLOTLID_COMMIT}
+        ngrams: dict[str, Any] = {"model": "ngrams", "neighbours": sorted(self.neighbours)}
+        model = ngrams if self.uses_ngrams else {"model": "glotlid", "commit": GLOTLID_COMMIT}
         return {**model, "min_probability": self.min_probability, "drop": self.drop}
 
     @model_validator(mode="after")
     def _has_text(self) -> "Identify":
         if self.uses_ngrams and not self.neighbours:
             raise ValueError("model: ngrams needs neighbours, such as {ind_Latn: texts/ind.txt}")
-        if self.uses_ngrams and not self.trusted:
-            raise ValueError("character n-grams need trusted, text in the language that is not in doubt")
         return self

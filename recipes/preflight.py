@@ -192,7 +192,7 @@ def _identify(identify: Identify, downloads: Path) -> Source:
             check_online(GLOTLID)
             check_access(GLOTLID, "model")
         return Source(IDENTIFY, GLOTLID, "cached" if cached else "found", GLOTLID_BYTES, "apache-2.0")
-    sources: list[Source] = []
+    sources: list[Source] = []  # without the corpus itself, which has its own row
     for entry in [*identify.trusted, *(entry for entries in identify.neighbours.values() for entry in entries)]:
         if "://" in entry:
             sources.append(_file(IDENTIFY, entry, downloads))

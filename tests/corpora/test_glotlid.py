@@ -47,7 +47,7 @@ def test_a_language_that_glotlid_lacks_is_refused(model: str, monkeypatch: pytes
     monkeypatch.setattr("lrl_adapt.corpora.glotlid.hub_file", hub_file)
     assert find_glotlid(find_language("swh"), 0.9).label == "swh_Latn"
     assert asked == [("cis-lmu/glotlid", "model_v3.bin", GLOTLID_COMMIT, "model")]
-    with pytest.raises(UserError, match="GlotLID does not know ekk_Latn; give trusted and neighbours"):
+    with pytest.raises(UserError, match=r"GlotLID does not know ekk_Latn; give corpus.identify.neighbours"):
         find_glotlid(find_language("est"), 0.9)
 
 
@@ -58,7 +58,7 @@ def test_a_hub_that_cannot_be_reached_is_no_dead_end(monkeypatch: pytest.MonkeyP
         raise UserError("cis-lmu/glotlid: offline")
 
     monkeypatch.setattr("lrl_adapt.corpora.glotlid.hub_file", hub_file)
-    with pytest.raises(UserError, match=r"offline; or give corpus.identify.trusted and neighbours"):
+    with pytest.raises(UserError, match=r"offline; or give corpus.identify.neighbours"):
         find_glotlid(find_language("swh"), 0.9)
 
 

@@ -99,7 +99,7 @@ def test_they_are_dropped_only_if_the_recipe_says_so(texts: Path, tmp_path: Path
 
 
 def test_the_corpus_itself_may_be_the_trusted_text(texts: Path, tmp_path: Path) -> None:
-    itself = recipe(texts, trusted=[str(texts / "corpus.txt")])
+    itself = recipe(texts, trusted=[])
     assert prepare_corpus(itself, tmp_path / "runs").manifest()["facts"]["languages"]["lines"] == {"ind_Latn": 12}
 
 
@@ -142,7 +142,6 @@ def test_missing_text_is_refused(texts: Path, tmp_path: Path) -> None:
     ("identify", "message"),
     [
         ({"model": "ngrams"}, "model: ngrams needs neighbours"),
-        ({"neighbours": {"ind": "a.txt"}}, "character n-grams need trusted"),
         ({"trusted": "a.txt", "neighbours": {"swh": "a.txt", "ind": "b.txt"}}, "swh_Latn is the recipe's language"),
         ({"trusted": "a.txt", "neighbours": {"Indonesain": "b.txt"}}, "did you mean ind_Latn"),
         ({"min_probability": 1.0}, "min_probability"),
@@ -153,6 +152,12 @@ def test_mistakes_in_the_recipe(identify: dict[str, Any], message: str) -> None:
     raw = {"language": "swh_Latn", "base": {"from_scratch": {}}, "corpus": {"files": "c.txt", "identify": identify}}
     with pytest.raises(ValueError, match=message):
         Recipe.model_validate(raw)
+
+
+def test_without_files_the_trusted_text_has_to_be_named() -> None:
+    with pytest.raises(ValueError, match=r"identify.trusted: name text in the language"):
+        Corpus.model_validate({"identify": {"neighbours": {"ind": "a.txt"}}})
+    assert Corpus.model_validate({"identify": {"neighbours": {"ind": "a.txt"}, "trusted": "b.txt"}}).files == []
 
 
 def test_paths_are_those_of_the_recipes_folder(texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
