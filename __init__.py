@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from .eval.inference.predictor import Prediction
     from .eval.scores import Score
     from .pipeline import evaluate, plan, prepare, report, run, train
+    from .pipeline.export.export import ExportedAdapter, export
     from .pipeline.merge import MergedAdapter, merge
     from .pipeline.outcome import Outcome, PlanFailedError
+    from .pipeline.publish.push import PushedAdapter, push
     from .pipeline.steps import Plan
     from .pipeline.sweep_merge import MergeSweep, sweep_merge
     from .recipes.python_api import load_recipe, load_recipes
     from .recipes.schema import Recipe
-    from .training.import_export import ExportedAdapter, export_adapter, import_adapter
+    from .serving.limits import ServerLimits
+    from .serving.server import serve
+    from .training.import_adapter import import_adapter
     from .workspace.artifacts import Artifact
     from .workspace.errors import UserError
     from .workspace.progress import QUIET, Progress
@@ -34,13 +38,17 @@ _MODULES = {
     ".eval.inference.predictor": ("Prediction",),
     ".eval.scores": ("Score",),
     ".pipeline": ("evaluate", "plan", "prepare", "report", "run", "train"),
+    ".pipeline.export.export": ("ExportedAdapter", "export"),
     ".pipeline.merge": ("MergedAdapter", "merge"),
     ".pipeline.outcome": ("Outcome", "PlanFailedError"),
+    ".pipeline.publish.push": ("PushedAdapter", "push"),
     ".pipeline.steps": ("Plan",),
     ".pipeline.sweep_merge": ("MergeSweep", "sweep_merge"),
     ".recipes.python_api": ("load_recipe", "load_recipes"),
     ".recipes.schema": ("Recipe",),
-    ".training.import_export": ("ExportedAdapter", "export_adapter", "import_adapter"),
+    ".serving.limits": ("ServerLimits",),
+    ".serving.server": ("serve",),
+    ".training.import_adapter": ("import_adapter",),
     ".workspace.artifacts": ("Artifact",),
     ".workspace.errors": ("UserError",),
     ".workspace.progress": ("QUIET", "Progress"),
@@ -59,11 +67,13 @@ __all__ = [
     "PlanFailedError",
     "Prediction",
     "Progress",
+    "PushedAdapter",
     "Recipe",
     "Score",
+    "ServerLimits",
     "UserError",
     "evaluate",
-    "export_adapter",
+    "export",
     "fill_mask",
     "import_adapter",
     "load_adapter",
@@ -73,8 +83,10 @@ __all__ = [
     "plan",
     "predict",
     "prepare",
+    "push",
     "report",
     "run",
+    "serve",
     "sweep_merge",
     "train",
 ]
@@ -82,6 +94,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used (PEP 562)."""
+    if name == "export_adapter":
+        raise AttributeError("lrl_adapt.export_adapter is now called lrl_adapt.export")
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_MODULE_OF[name], __name__), name)

@@ -98,12 +98,10 @@ def over_items(baseline: list[Metric], system: list[Metric]) -> Interval:
 def by_bootstrap(baseline: list[Metric], system: list[Metric]) -> Interval:
     """Percentiles of resampled differences: the same items for both systems, seeds of each system on their own."""
     rng = np.random.default_rng(1)
-    batches = list(resample_counts(len(system[0].statistics), RESAMPLES, seed=0))
+    batches = list(resample_counts(system[0].items, RESAMPLES, seed=0))
 
     def resampled(metrics: list[Metric]) -> np.ndarray:
-        values = np.stack(
-            [np.concatenate([metric.from_sums(batch @ metric.statistics) for batch in batches]) for metric in metrics]
-        )
+        values = np.stack([np.concatenate([metric.of_draws(batch) for batch in batches]) for metric in metrics])
         weights = rng.multinomial(len(metrics), np.full(len(metrics), 1 / len(metrics)), size=RESAMPLES).T
         return (values * weights / len(metrics)).sum(0)
 

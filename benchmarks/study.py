@@ -13,10 +13,12 @@ STUDY = Path(__file__).parent.parent / "docs" / "study"
 NAMES = {
     "amh_Ethi": "Amharic",
     "bod_Tibt": "Tibetan",
+    "ckb_Arab": "Central Kurdish",
     "cym_Latn": "Welsh",
     "eng_Latn": "English",
     "jav_Latn": "Javanese",
     "mlt_Latn": "Maltese",
+    "npi_Deva": "Nepali",
     "sun_Latn": "Sundanese",
     "swh_Latn": "Swahili",
     "uig_Arab": "Uyghur",
@@ -36,6 +38,7 @@ def tables() -> Iterator[list[str]]:
     base_mini = read("base-mini.csv")
     yield by_language(base_mini, "pseudo_perplexity", TEXT)
     yield by_task(base_mini, TEXT)
+    yield probes(read("probe.csv"))
 
 
 def read(name: str) -> list[Row]:
@@ -59,6 +62,19 @@ def by_task(rows: list[Row], systems: list[str]) -> list[str]:
         for language, results in grouped(row for row in rows if row["task"] == task):
             cells = [f1(results[system]) if system in results else "—" for system in systems]
             lines.append(f"| {name} | {NAMES[language]} | {baseline(results, '{:.1f}', 100)} | {' | '.join(cells)} |")
+    return lines
+
+
+def probes(rows: list[Row]) -> list[str]:
+    """Macro-F1 of a linear classifier on sentence vectors, test data; the encoders down, languages across."""
+    languages = list(dict.fromkeys(row["language"] for row in rows))
+    lines = header(["", *(NAMES[language] for language in languages)])
+    for encoder in dict.fromkeys((row["system"], row["trained_on"]) for row in rows):
+        system, trained_on = encoder
+        values = {row["language"]: row["test"] for row in rows if (row["system"], row["trained_on"]) == encoder}
+        cells = [f"{100 * float(values[language]):.1f}" if language in values else "—" for language in languages]
+        name = f"with {system}, {NAMES[trained_on]}" if trained_on else system
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 

@@ -28,8 +28,19 @@ class Terminal(ProgressBars):
         self._results = results
         self._out = Console(soft_wrap=not sys.stdout.isatty(), **LITERAL)
 
-    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], legend: str = "") -> None:
-        """A summary table on stdout with a legend under it; nothing under --json."""
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        legend: str = "",
+        *,
+        grouped: bool = False,
+    ) -> None:
+        """A summary table on stdout with a legend under it; nothing under --json.
+
+        In a `grouped` table, a rule is drawn above each row whose first cell is not empty.
+        """
         if self._as_json or not self._results:
             return
         table = Table(title=title, title_justify="left")
@@ -37,13 +48,20 @@ class Terminal(ProgressBars):
             # names of folders are kept whole for copying, on a terminal that is wide enough for them
             table.add_column(name, overflow="fold", no_wrap=name == "folder" and self._out.width >= WIDE)
         for row in rows:
+            if grouped and row[0]:
+                table.add_section()
             table.add_row(*row)
         self._out.print(table)
         if legend:
             self._out.print(legend, markup=False, highlight=False)
 
-    def result(self, value: dict[str, Any], path: Path | None = None) -> None:
-        """Print the result of a command: as JSON, or as the path of its output on the last line."""
+    def text(self, text: str) -> None:
+        """Text on stdout as it is; nothing under --json."""
+        if self._results and not self._as_json:
+            print(text)
+
+    def result(self, value: dict[str, Any], path: Path | str | None = None) -> None:
+        """Print the result of a command: as JSON, or as the path or address of its output on the last line."""
         if not self._results:
             return
         if self._as_json:

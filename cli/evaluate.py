@@ -20,6 +20,8 @@ EPILOG = examples(
     "lrl-adapt eval --task mlm,ner",
     "lrl-adapt eval --adapter none --task mlm --limit 50 --json",
     "lrl-adapt eval --task topic --dry-run",
+    "lrl-adapt eval my-recipe.yaml --adapter-dir imported-adapter",
+    "lrl-adapt eval my-recipe.yaml --task ner --transfer-from eng",
 )
 
 
@@ -140,35 +142,33 @@ def show_scores(terminal: Terminal, folders: Iterable[Path], results: Any) -> No
 
 
 def _show_language(terminal: Terminal, language: str, rows: Sequence[Any]) -> None:
-    """One language's results: tasks down, systems across, changes with their verdicts."""
-    from ..eval.display import format_change, format_value, format_value_interval, metric_name
+    """One language's results: tasks, and under each its systems with their scores, changes and verdicts."""
+    from ..eval.display import metric_name
     from ..eval.metrics import CONFIDENCE
-    from ..eval.report.comparison import change
-    from ..eval.report.controls import controls_note
-    from ..eval.report.tables import row_notes
+    from ..eval.report.tables import reference_scores
     from ..eval.report.task_results import systems_of
-    from ..eval.scores import BASE
 
     systems = systems_of(rows)
-    adapted = [system for system in systems if system != BASE]
     table = []
     for row in rows:
-        cells = [
-            f"{format_value(cell.mean, row.metric)}\n{format_value_interval(cell.interval, row.metric)}"
-            if cell
-            else "—"
-            for cell in map(row.systems.get, systems)
-        ]
-        changes = [
-            _lines(format_change(change(row, system), row.metric), cell.verdict, controls_note(cell)) if cell else ""
-            for system in adapted
-            for cell in [row.systems.get(system)]
-        ]
-        named = _lines(row.task, metric_name(row.metric), *row_notes(row))
-        table.append((named, *cells, *changes))
-    columns = ("task", *systems, *(f"change with {system}" for system in adapted))
+        name = _lines(row.task, metric_name(row.metric), row.note)
+        lines = [_system_cells(row, system) for system in systems if row.systems.get(system)]
+        lines += [(reference, value, "") for reference, value in reference_scores(row).items()]
+        table += [(name if index == 0 else "", *cells) for index, cells in enumerate(lines)]
     confidence = format_percent(CONFIDENCE, 0)
-    terminal.table(f"Scores in {language}, with {confidence}% intervals", columns, table)
+    columns = ("task", "system", "score", "change")
+    terminal.table(f"Scores in {language}, with {confidence}% intervals", columns, table, grouped=True)
+
+
+def _system_cells(row: Any, system: str) -> tuple[str, str, str]:
+    """A system's name, its score with the interval, and its change from the baseline with the verdict."""
+    from ..eval.display import format_change, format_value, format_value_interval
+    from ..eval.report.comparison import change
+    from ..eval.report.controls import controls_note
+
+    cell = row.systems[system]
+    score = _lines(format_value(cell.mean, row.metric), format_value_interval(cell.interval, row.metric))
+    return system, score, _lines(format_change(change(row, system), row.metric), cell.verdict, controls_note(cell))
 
 
 def _lines(*parts: str | None) -> str:

@@ -45,7 +45,7 @@ def import_cmd(
     require_single_process("import-adapter")
     check_import(source, out)
 
-    from ..training.import_export import import_adapter  # imports torch, which takes long
+    from ..training.import_adapter import import_adapter  # imports torch, which takes long
 
     terminal = Terminal(as_json=as_json)
     notes = import_adapter(source, base, out, invert_before_head=invert, coupling=coupling)

@@ -63,7 +63,7 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
     """Label texts with a trained task adapter. Prints one JSON object per line.
 
     Classes come with their probabilities, entities with their types and character offsets. Texts longer than the
-    maximum length of the model are split into windows.
+    maximum length of the model are split into windows. For a task with pairs of texts, put a tab between the two.
     """
     from ..eval.inference.choose_adapters import NONE, choose_scores, require_folder
     from .steps import require_single_process, use_cpu

@@ -1,11 +1,12 @@
 """The data card of a corpus, in Markdown: from the facts that `prepare` gathers to the text of card.md."""
 
 from collections import Counter
+from collections.abc import Iterator
 from textwrap import shorten
 from typing import Any
 
 from ..recipes.languages import Language, find_language
-from ..recipes.licences import glotcc_terms
+from ..recipes.licences import source_terms
 from ..recipes.schema import Corpus
 from ..recipes.splits import SPLITS
 from ..workspace.formatting import format_number, format_significant
@@ -28,7 +29,7 @@ def corpus_card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> st
         [
             f"# Text in {language.name} ({language.code})",
             "",
-            _source(facts["source"]),
+            *_sources(facts["sources"]),
             "",
             *([f"Note: {language.note}", ""] if language.note else []),
             "| split | documents | lines | bytes |",
@@ -51,13 +52,32 @@ def corpus_card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> st
     )
 
 
-def _source(source: dict[str, Any]) -> str:
-    if "glotcc" not in source:
-        return f"From local files: {', '.join(source['files'])}. The licence is that of the files."
+def _sources(records: list[dict[str, Any]]) -> Iterator[str]:
+    """What the text comes from, and of several sources how much of each."""
+    for record in records:
+        yield f"- {_source(record)}" if len(records) > 1 else _source(record)
+    if len(records) > 1:
+        yield ""
+        yield "| source | pages read | lines kept | MB kept |"
+        yield "|---|---|---|---|"
+        for record in records:
+            label = record.get("repository") or "local files"
+            yield f"| {label} | {record['pages']:,} | {record['lines']:,} | {_megabytes(record['bytes'])} |"
+        yield ""
+        yield "Where sources have nearly the same text, that of the first one is kept."
+
+
+def _source(record: dict[str, Any]) -> str:
+    """One line on a source: its files, its version and its terms."""
+    if "lacks" in record:
+        return f"{record['lacks']}: left out."
+    if "repository" not in record:
+        return f"From local files: {', '.join(record['files'])}. The licence is that of the files."
+    title = f"{record['title']}, " if "title" in record else ""
     return (
-        f"From {source['glotcc']} at revision {source['revision']} (commit {source['commit']}), "
-        f"{len(source['files'])} of {source['of']} shards: {', '.join(source['files'])}. "
-        f"Licence: {glotcc_terms(source)}."
+        f"From {title}{record['repository']} at revision {record['revision']} (commit {record['commit']}), "
+        f"{len(record['files'])} of {record['of']} files: {', '.join(record['files'])}. "
+        f"Licence: {source_terms(record)}."
     )
 
 

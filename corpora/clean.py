@@ -66,6 +66,8 @@ class Cleaned:
     """SHA-256 of each page's id, uint8 (pages, 32)."""
     files: Array
     """Number of each page's file, uint32."""
+    preferences: Array
+    """`Document.preference` of each page, uint8."""
     tally: Tally
 
 
@@ -110,6 +112,7 @@ def clean(
         signatures=signatures,
         digests=numpy.frombuffer(digests, dtype=numpy.uint8).reshape(len(pages), 32),
         files=numpy.array([page.file for page in pages], dtype=numpy.uint32),
+        preferences=numpy.array([page.preference for page in pages], dtype=numpy.uint8),
         tally=tally,
     )
 

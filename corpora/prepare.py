@@ -10,11 +10,11 @@ from typing import Any
 import numpy
 
 from ..recipes.availability import SKIPPED_TASKS, missing_data
-from ..recipes.corpus_files import corpus_files
+from ..recipes.corpus_files import hub_addresses, local_corpus_files
 from ..recipes.field_types import at_default
-from ..recipes.glotcc import FETCHED
 from ..recipes.languages import find_language
 from ..recipes.schema import Corpus, Recipe
+from ..recipes.text_sources import is_glotcc
 from ..workspace.artifacts import Artifact, Draft, file_hash, local_names, resolve_inputs
 from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress
@@ -24,9 +24,10 @@ from .clean import Cleaned, Tally, clean
 from .code_points import Array
 from .documents.extracted import describe_extraction
 from .identify import identify_inputs, make_identifier
+from .origins import OpenOrigin, open_origins
 from .other_languages import describe_languages
 from .parallel import clean_all
-from .readers import CorpusFiles, Document, DocumentReader, find_files
+from .readers import Document, DocumentReader
 from .reasons import EMPTY, KEPT, NOT_SAMPLED, REASONS, Outcome, left_out
 from .sampling import file_passes
 from .staged_lines import StagedLines
@@ -38,26 +39,40 @@ BATCH_CHARACTERS = 2_000_000  # cleaned together
 
 
 def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
-    """The recipe's corpus. Local files count by content; GlotCC by hub id, revision and language.
+    """The recipe's corpus. Local files count by content; files on the hub by address, revision and language.
 
     If local files are missing, a finished corpus is used instead: see `resolve_inputs`.
     """
     corpus = _section(recipe)
-    unread = at_default(corpus, ("sampling", "sample_by", "encoding"))
-    section = corpus.model_dump(mode="json", exclude={"files", "glotcc", "revision", "identify"} | unread)
+    unread = at_default(corpus, ("sampling", "sample_by", "encoding", "share"))
+    section = corpus.model_dump(mode="json", exclude={"files", "sources", "identify"} | unread)
     section |= {"language": recipe.language, "code": CACHE_VERSION}
-    hub_source = {} if corpus.files else {"glotcc": corpus.glotcc, "revision": corpus.revision}
     inputs: dict[str, Callable[[], Any]] = {}
     if (identify := corpus.identify) is not None:
         section["identify"] = identify.settings()
         if identify.uses_ngrams:
             inputs["identify"] = lambda: identify_inputs(identify, corpus)
     if corpus.files:
-        inputs["files"] = lambda: [f"{_format(path)} {file_hash(path)}" for path in corpus_files(corpus)]
+        inputs["files"] = lambda: [*_local_inputs(corpus), *hub_addresses(corpus)]
     if corpus.drop_task_lines:
         inputs["tasks"] = lambda: task_inputs(recipe.eval)
-    root, sources = workspace / "data" / recipe.language, local_names(corpus.files)
-    return resolve_inputs(Artifact(root, "corpus", "corpus", section, hub_source, sources=sources), inputs)
+    root, names = workspace / "data" / recipe.language, local_names(corpus.files)
+    return resolve_inputs(
+        Artifact(root, "corpus", "corpus", section, _source_inputs(corpus, recipe.language), sources=names), inputs
+    )
+
+
+def _local_inputs(corpus: Corpus) -> list[str]:
+    return [f"{_format(path)} {file_hash(path)}" for path in local_corpus_files(corpus)]
+
+
+def _source_inputs(corpus: Corpus, language: str) -> dict[str, Any]:
+    """What decides the text of the sources; GlotCC alone has the form that it had before there were others."""
+    sources = corpus.used_sources
+    if not corpus.files and len(sources) == 1 and is_glotcc(sources[0]):
+        return {"glotcc": sources[0].repository, "revision": sources[0].revision}
+    row = find_language(language)
+    return {"sources": [source.identity(row) for source in sources]} if sources else {}
 
 
 def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET, workers: int = 1) -> Artifact:
@@ -72,7 +87,7 @@ def prepare_corpus(recipe: Recipe, workspace: Path, progress: Progress = QUIET, 
 
 def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, workers: int) -> None:
     corpus, language = _section(recipe), find_language(recipe.language)
-    files = find_files(corpus, recipe.language, progress)
+    opened = open_origins(corpus, recipe.language, progress)
     with TemporaryDirectory(dir=draft.folder) as folder:
         lines = StagedLines(Path(folder), corpus)
         if corpus.drop_task_lines:
@@ -83,7 +98,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
         cache = workspace / "downloads"
         identifier = corpus.identify and make_identifier(corpus.identify, corpus, language, cache, progress)
         clean_batches = partial(clean_all, corpus=corpus, language=language, workers=workers, identifier=identifier)
-        tally = _stage(recipe, files, reader, lines, progress, clean_batches)
+        tally = _stage(opened, reader, lines, progress, clean_batches)
         outcome = lines.settle()
         _count_outcomes(tally, lines, outcome)
         _require_lines(tally, recipe.language)
@@ -93,12 +108,13 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             )
         times = (outcome == Outcome.KEPT).astype(numpy.uint16)
         if corpus.sampling < 1:
-            passes = file_passes(_kept_bytes_by_file(lines, outcome, len(files.read)), corpus.sampling)
+            passes = file_passes(_kept_by_file(lines, outcome, reader)[1], corpus.sampling)
             times *= passes[lines.file_numbers()]
-            draft.facts["passes"] = list(zip(files.read, passes.tolist(), strict=True))
+            names = [name for each in opened for name in each.read]
+            draft.facts["passes"] = list(zip(names, passes.tolist(), strict=True))
         draft.facts |= write_splits(lines, times, draft.folder)
+        draft.facts["sources"] = _source_facts(opened, reader, *_kept_by_file(lines, outcome, reader))
     draft.facts |= {
-        "source": files.facts(),
         "pages": _present(tally.pages),
         "counts": _present(tally.lines),
         "bytes_by_outcome": _present(tally.bytes),
@@ -126,17 +142,15 @@ def _task_lines(recipe: Recipe, workspace: Path, skipped: Collection[str], progr
 
 
 def _stage(
-    recipe: Recipe,
-    files: CorpusFiles,
+    opened: list[OpenOrigin],
     reader: DocumentReader,
     lines: StagedLines,
     progress: Progress,
     clean_batches: Callable[[Iterator[list[Document]]], Iterator[Cleaned]],
 ) -> Tally:
     """Read and clean all documents that the sample may need, and add their lines to `lines`; what was counted."""
-    corpus = _section(recipe)
     # Lazily: by the time a batch is cleaned, those before it may have narrowed the sample.
-    batches = (lines.sample.select(batch) for batch in _batches(files, reader, corpus, progress))
+    batches = (lines.sample.select(batch) for batch in _batches(opened, reader, progress))
     tally = Tally()
     for cleaned in progress.track(
         clean_batches(batches), f"clean text, blocks of {BATCH_CHARACTERS // 1_000_000} million characters"
@@ -147,26 +161,24 @@ def _stage(
     return tally
 
 
-def _batches(
-    files: CorpusFiles, reader: DocumentReader, corpus: Corpus, progress: Progress
-) -> Iterator[list[Document]]:
-    """Documents, some of about BATCH_CHARACTERS together; of GlotCC no more shards than the cap needs."""
-    batch: list[Document] = []
-    size = characters = documents = 0
-    for path in files.paths(progress):
-        for document in reader.read(path):
-            batch.append(document)
-            size += len(document.text)
-            documents += 1
-            if size >= BATCH_CHARACTERS:
-                yield batch
-                characters += size
-                batch, size = [], 0
-        caps = ((characters, corpus.max_bytes), (documents, corpus.max_documents))
-        if files.shards and any(cap is not None and amount >= FETCHED * cap for amount, cap in caps):
-            break
-    if batch:
-        yield batch
+def _batches(opened: list[OpenOrigin], reader: DocumentReader, progress: Progress) -> Iterator[list[Document]]:
+    """Documents of one origin, some of about BATCH_CHARACTERS together; no more downloads than the caps need."""
+    for each in opened:
+        batch: list[Document] = []
+        size = characters = documents = 0
+        for path in each.paths(progress):
+            for document in reader.read(path, each.origin.source, each.origin.preference):
+                batch.append(document)
+                size += len(document.text)
+                documents += 1
+                if size >= BATCH_CHARACTERS:
+                    yield batch
+                    characters += size
+                    batch, size = [], 0
+            if each.is_enough(characters, documents):
+                break
+        if batch:
+            yield batch
 
 
 def _count_outcomes(tally: Tally, lines: StagedLines, outcome: Array) -> None:
@@ -196,10 +208,22 @@ def _falls_short(tally: Tally) -> bool:
     return bool(tally.lines[NOT_SAMPLED] and not tally.lines[REASONS[Outcome.OVER_CAP]] and duplicates)
 
 
-def _kept_bytes_by_file(lines: StagedLines, outcome: Array, files: int) -> Array:
-    """Bytes of the kept lines of each file; float64 (files,)."""
-    kept = outcome == Outcome.KEPT
-    return numpy.bincount(lines.file_numbers()[kept], lines.sample.sizes.read()[kept], minlength=files)
+def _kept_by_file(lines: StagedLines, outcome: Array, reader: DocumentReader) -> tuple[Array, Array]:
+    """The kept lines of each file, int64 (files,), and their bytes, float64 (files,)."""
+    kept, files = outcome == Outcome.KEPT, len(reader.documents)
+    numbers, sizes = lines.file_numbers()[kept], lines.sample.sizes.read()[kept]
+    return numpy.bincount(numbers, minlength=files), numpy.bincount(numbers, sizes, minlength=files)
+
+
+def _source_facts(opened: list[OpenOrigin], reader: DocumentReader, lines: Array, sizes: Array) -> list[dict[str, Any]]:
+    """Where the text came from, and how much came from each: pages that were read, lines and bytes that were kept."""
+    facts, first = [], 0
+    for each in opened:
+        files = slice(first, first := first + len(each.read))
+        counts = {"pages": sum(reader.documents[files])}
+        counts |= {"lines": int(lines[files].sum()), "bytes": int(sizes[files].sum())}
+        facts.append(each.facts() | counts)
+    return facts
 
 
 def _section(recipe: Recipe) -> Corpus:

@@ -1,4 +1,4 @@
-"""From the recipe's files, local ones or GlotCC's shards, to documents, one after the other.
+"""From the files of a corpus, local ones or downloaded ones, to documents, one after the other.
 
 The extension of a file decides how it is read: text here, tables (csv, tsv, jsonl, json, parquet) by
 `workspace.tables`, documents (pdf, docx, …) by `documents`; `recipes.corpus_files` decides which files of a folder are
@@ -8,17 +8,16 @@ read. A new format of tables starts with its extension in `workspace/tables/__in
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..recipes.corpus_files import DOCUMENTS, corpus_files, is_document, unread_corpus_files
-from ..recipes.glotcc import glotcc_shards
+from ..recipes.corpus_files import DOCUMENTS, is_document
+from ..recipes.corpus_sources import layout_advice
 from ..recipes.schema import Corpus
+from ..recipes.text_sources import TextSource
 from ..workspace.errors import UserError
-from ..workspace.hub import COMMIT, HubFolder, hub_file
 from ..workspace.progress import QUIET, Progress
-from ..workspace.tables import is_table, is_text, open_table, open_text, text_in
+from ..workspace.tables import ColumnError, Table, is_table, is_text, open_table, open_text, text_in
 from ..workspace.text import to_nfc
 from .documents import read_document
 from .documents.decoding import find_encoding
@@ -40,62 +39,16 @@ class Document(NamedTuple):
     """Of the language, by GlotLID."""
     file: int = 0
     """Number of its file among those of the corpus."""
-
-
-@dataclass
-class CorpusFiles:
-    """The files of a corpus: local ones, or GlotCC's shards, each fetched when it is its turn."""
-
-    corpus: Corpus
-    local: list[Path] = field(default_factory=list)
-    shards: HubFolder | None = None
-    read: list[str] = field(default_factory=list)
-    """Names of the files handed out so far."""
-
-    def paths(self, progress: Progress = QUIET) -> Iterator[Path]:
-        """Local paths, one by one."""
-        for path in self.local:
-            self.read.append(path.name)
-            yield path
-        if self.shards is None:
-            return
-        for name in self.shards.files:
-            progress.say(f"shard {len(self.read) + 1} of {len(self.shards.files)}: {name}")
-            self.read.append(name)
-            yield hub_file(self.corpus.glotcc, name, self.shards.commit)
-
-    def facts(self) -> dict[str, Any]:
-        """Where the text came from, for the manifest: no paths of this machine."""
-        if self.shards is None:
-            return {"files": self.read}
-        return {
-            "glotcc": self.corpus.glotcc,
-            "revision": self.corpus.revision,
-            "commit": self.shards.commit,
-            "licence": self.shards.card.licence,
-            "files": self.read,
-            "of": len(self.shards.files),
-        }
-
-
-def find_files(corpus: Corpus, language: str, progress: Progress = QUIET) -> CorpusFiles:
-    """The files of a corpus, nothing fetched yet. Raises UserError where there are none."""
-    if corpus.files:
-        for folder, endings in unread_corpus_files(corpus).items():
-            counts = ", ".join(f"{count} {ending}" for ending, count in endings.items())
-            progress.say(f"{folder}: {endings.total()} files not read ({counts})")
-        return CorpusFiles(corpus, local=corpus_files(corpus))
-    shards = glotcc_shards(corpus, language)
-    if not COMMIT.fullmatch(corpus.revision):
-        progress.say(f"{corpus.glotcc}: {corpus.revision} is at {shards.commit}; set corpus.revision to pin it")
-    return CorpusFiles(corpus, shards=shards)
+    preference: int = 0
+    """Of what it comes from: 0 for the most preferred; see `recipes.corpus_sources`."""
 
 
 class DocumentReader:
     """Reads the documents of file after file, as `corpus` says.
 
-    `empty` counts documents without text, which are skipped, and `changes` what was removed and mended in the text of
-    files, by a description. Reports to `progress` how a file is read if its name does not show it.
+    `empty` counts documents without text, which are skipped, `documents` the others by file, and `changes` what was
+    removed and mended in the text of files, by a description. Reports to `progress` how a file is read if its name does
+    not show it.
     `script` is the ISO 15924 code of the language's script, which helps to find encodings.
     """
 
@@ -103,29 +56,30 @@ class DocumentReader:
         self._corpus = corpus
         self._progress = progress
         self._script = script
-        self._files = 0
+        self.documents: list[int] = []
         self.empty = 0
         self.changes: Counter[str] = Counter()
 
-    def read(self, path: Path) -> Iterator[Document]:
-        """Documents of a text file, a table or a document.
+    def read(self, path: Path, source: TextSource | None = None, preference: int = 0) -> Iterator[Document]:
+        """Documents of a text file, a table or a document; `source` says how the files of a text source are read.
 
-        A document's id is GlotCC's record id where there is one, else the text itself in normal form C: its hash
-        decides the split, which must not depend on how a keyboard writes accents. The text is as the file has it, since
-        the rules for all text (`workspace.text`) would hide broken encoding. Raises UserError for a file that cannot be
-        read, has no text column or an unknown format.
+        A document's id is that of its page (GlotCC's record id, the id column of the source) where there is one, else
+        the text itself in normal form C: its hash decides the split, which must not depend on how a keyboard writes
+        accents. The text is as the file has it, since the rules for all text (`workspace.text`) would hide broken
+        encoding. Raises UserError for a file that cannot be read, has no text column or an unknown format.
         """
-        number = self._files
-        self._files += 1
-        for document in self._documents(path, number):
+        number = len(self.documents)
+        self.documents.append(0)
+        for document in self._documents(path, source):
             if document.text and not document.text.isspace():
-                yield document
+                self.documents[number] += 1
+                yield document._replace(file=number, preference=preference)
             else:
                 self.empty += 1
 
-    def _documents(self, path: Path, number: int) -> Iterator[Document]:
+    def _documents(self, path: Path, source: TextSource | None) -> Iterator[Document]:
         if is_table(path):
-            return self._rows(path, number)
+            return self._own_rows(path) if source is None else self._source_rows(path, source)
         if is_text(path):
             texts = self._plain(path)
         elif is_document(path):
@@ -133,7 +87,7 @@ class DocumentReader:
         else:
             formats = ", ".join(ending[1:] for ending in DOCUMENTS)
             raise UserError(f"{path}: unknown format; expected txt, csv, tsv, jsonl, json or parquet, or {formats}")
-        return (Document(to_nfc(text), text, file=number) for text in texts)
+        return (Document(to_nfc(text), text) for text in texts)
 
     def _plain(self, path: Path) -> Iterator[str]:
         """The lines or paragraphs of a text file, or its whole text."""
@@ -155,27 +109,47 @@ class DocumentReader:
     def _sampled(self, paragraphs: Iterable[str]) -> Iterable[str]:
         return ["\n".join(paragraphs)] if self._corpus.sample_by == "document" else paragraphs
 
-    def _rows(self, path: Path, number: int) -> Iterator[Document]:
+    def _own_rows(self, path: Path) -> Iterator[Document]:
+        """The rows of a table of the user's own, which may have GlotCC's columns."""
         table = open_table(path)
         self._say(path, table.notes)
-        for row_number, row in table.rows:
+        for number, row in table.rows:
             column = self._corpus.text_column or next((name for name in TEXT_COLUMNS if name in row), TEXT_COLUMNS[-1])
-            text = table.value(row_number, row, column)
-            if not isinstance(text, str):  # the place of every row would take as long as reading it
-                text = text_in(text, column, table.place(row_number))
-            yield Document(
-                str(row.get(ID_COLUMN) or to_nfc(text)),
-                text,
-                _names(row.get("quality-warnings")),
-                _names(row.get("categories")),
-                _probability(row.get("identification-prob")),
-                number,
-            )
+            text = _text(table, number, row, column)
+            yield _page(text, str(row.get(ID_COLUMN) or to_nfc(text)), row)
+        self._say(path, table.late_notes)
+
+    def _source_rows(self, path: Path, source: TextSource) -> Iterator[Document]:
+        """The rows of a table of a text source. Raises ColumnError, naming the source, if a column is missing."""
+        table = open_table(path)
+        self._say(path, table.notes)
+        for number, row in table.rows:
+            try:
+                text = _text(table, number, row, source.text)
+                id_ = table.value(number, row, source.id) if source.id else None
+            except ColumnError as error:
+                raise ColumnError(f"{source.name}: {error}; {layout_advice(source)}") from error
+            if source.escaped_line_breaks:
+                text = text.replace("\\n", "\n")
+            yield _page(text, str(id_ or to_nfc(text)), row)
         self._say(path, table.late_notes)
 
     def _say(self, path: Path, notes: Iterable[str]) -> None:
         for note in notes:
             self._progress.say(f"read {path.name}: {note}")
+
+
+def _text(table: Table, number: int, row: dict[str, Any], column: str) -> str:
+    """The text in a row. Raises UserError if the column is missing or has something else."""
+    text = table.value(number, row, column)
+    # the place of every row would take as long as reading it
+    return text if isinstance(text, str) else text_in(text, column, table.place(number))
+
+
+def _page(text: str, id_: str, row: dict[str, Any]) -> Document:
+    """A document with GlotCC's annotations, where the row has them."""
+    warnings, categories = _names(row.get("quality-warnings")), _names(row.get("categories"))
+    return Document(id_, text, warnings, categories, _probability(row.get("identification-prob")))
 
 
 def _names(value: Any) -> frozenset[str]:

@@ -17,7 +17,7 @@ from ..recipes.splits import CORPUS_BOUNDS, SPLITS, split_of
 from .clean import Cleaned
 from .code_points import Array
 from .disk_array import DiskArray
-from .duplicates import DUPLICATE, TASK_DUPLICATE, DuplicateIndex
+from .duplicates import DUPLICATE, NEW, TASK_DUPLICATE, DuplicateIndex
 from .reasons import Outcome
 from .sampling import PageSample, page_ranks
 
@@ -36,12 +36,14 @@ class StagedLines:
     """Lines in `folder`, with what decides which of them stay.
 
     With a cap, of equal lines that of the page with the lowest rank stays, so the sample depends neither on what else
-    was staged nor on how many processes cleaned it; the counts of what was looked at and dropped do.
+    was staged nor on how many processes cleaned it; the counts of what was looked at and dropped do. Lines of a
+    preferred origin come before those of all others.
     """
 
     def __init__(self, folder: Path, corpus: Corpus) -> None:
         self._path = folder / "lines.arrow"
         self._corpus = corpus
+        self._origins = len(corpus.origin_names)
         self._index = DuplicateIndex(folder)
         self._files = DiskArray(folder / "files", numpy.uint32)
         options = pyarrow.ipc.IpcWriteOptions(compression="lz4")
@@ -61,26 +63,57 @@ class StagedLines:
         splits = SPLIT_OF_BYTE[cleaned.digests[:, 0]][cleaned.pages]
         columns = [pyarrow.array(values) for values in (splits, names, cleaned.lines, cleaned.sizes)]
         self._writer.write_batch(pyarrow.record_batch(columns, schema=SCHEMA))
-        ranks = page_ranks(cleaned)[cleaned.pages] if self.sample.capped else None
+        ranks = self._ranks(cleaned) if self.sample.capped else None
         self._index.add(cleaned.keys, cleaned.bands, cleaned.signatures, ranks=ranks)
         self._files.append(cleaned.files[cleaned.pages])
         self.sample.add(cleaned)
+
+    def _ranks(self, cleaned: Cleaned) -> Array:
+        """The rank of each line among its duplicates, uint64: preference in the highest bits, then the page's rank."""
+        ranks, bits = page_ranks(cleaned), numpy.uint64((self._origins - 1).bit_length())
+        if bits:
+            ranks = (ranks >> bits) | (cleaned.preferences.astype(numpy.uint64) << (numpy.uint64(64) - bits))
+        return ranks[cleaned.pages]
 
     def settle(self) -> Array:
         """The `Outcome` of every line in the order they were added, uint8 (lines,); nothing can be added after it."""
         self._writer.close()
         outcome = self.sample.outcome()
-        self._mark_duplicates(outcome, near=False)
-        if self._corpus.drop_near_duplicates:
-            self._mark_duplicates(outcome, near=True)
-        return self.sample.apply_caps(outcome)
+        if self._origins == 1 or not self.sample.capped:
+            self._mark_duplicates(outcome)
+            self.sample.apply_caps(outcome)
+            return outcome
+        uncapped = outcome.copy()
+        self._mark_duplicates(uncapped)
+        expected = self.sample.amounts(uncapped)
+        # One origin after the other, so that no line is dropped as the duplicate of one that is then over its cap.
+        preferences = self.sample.preferences.read()
+        for preference in range(self._origins):
+            known, own = preferences <= preference, preferences == preference
+            self._mark_duplicates(outcome, known, own)
+            self.sample.apply_caps(outcome, preference, expected)
+        return outcome
 
-    def _mark_duplicates(self, outcome: Array, *, near: bool) -> None:
+    def _mark_duplicates(self, outcome: Array, known: Array | None = None, own: Array | None = None) -> None:
+        """Mark the duplicates among the kept lines, and the near-duplicates unless the recipe keeps them.
+
+        Only the lines in `own`, bool (lines,), are marked, as duplicates of lines in `known`; by default all.
+        """
+        for near in (False, True) if self._corpus.drop_near_duplicates else (False,):
+            kept = outcome == Outcome.KEPT
+            alive = kept if known is None else kept & known
+            verdicts = self._verdicts(alive, near=near)
+            if own is not None:
+                verdicts[~own] = NEW
+            outcome[verdicts == DUPLICATE] = Outcome.NEAR_DUPLICATE if near else Outcome.DUPLICATE
+            outcome[verdicts == TASK_DUPLICATE] = Outcome.IN_TASK
+
+    def _verdicts(self, alive: Array, *, near: bool) -> Array:
+        """The verdict on each line, uint8 (lines,), by those that are `alive` and the lines of the tasks."""
         task_lines = self._index.task_lines
-        alive = numpy.concatenate((numpy.ones(task_lines, dtype=bool), outcome == Outcome.KEPT))
+        alive = numpy.concatenate((numpy.ones(task_lines, dtype=bool), alive))
         verdicts = self._index.near_duplicates(alive) if near else self._index.duplicates(alive)
-        outcome[verdicts[task_lines:] == DUPLICATE] = Outcome.NEAR_DUPLICATE if near else Outcome.DUPLICATE
-        outcome[verdicts[task_lines:] == TASK_DUPLICATE] = Outcome.IN_TASK
+        return verdicts[task_lines:]
 
     def bytes_by_outcome(self, outcome: Array) -> Array:
         """Bytes of the lines with each `Outcome`; float64 (outcomes,)."""

@@ -19,6 +19,7 @@ def task_inputs(evaluation: Eval) -> dict[str, str]:
     inputs = {}
     for name, task in evaluation.with_data.items():
         columns = f"{task.text} {sorted(task.where.items())}" if task.where else task.text
+        columns = columns if task.text_pair is None else f"{columns} {task.text_pair}"
         files = task_files.task_inputs(name, task, _splits(evaluation, task))
         inputs |= {f"{name}.{field}": f"{columns} {content}" for field, content in files.items()}
     sentences = task_files.sentence_inputs(evaluation.mlm)
@@ -59,7 +60,7 @@ def _texts_of(evaluation: Eval, name: str, split: str, cache: Path, progress: Pr
         if split != "test" and evaluation.transfer_from and isinstance(error.__cause__, NotOnHubError):
             return []
         raise
-    return [item.text if isinstance(item.text, str) else " ".join(item.text) for item in items]
+    return [text for item in items for text in item.texts]
 
 
 def _splits(evaluation: Eval, task: Task) -> Sequence[str]:

@@ -27,11 +27,11 @@ def page() -> str:
 
 
 def commands() -> Iterator[tuple[str, Any]]:
-    """Every command that does something, with the words that call it: ("recipes show", command)."""
+    """Every command that the help lists, with the words that call it: ("recipes show", command)."""
     for name, command in typer.main.get_command(app).commands.items():  # pyright: ignore[reportAttributeAccessIssue]
         for child, subcommand in getattr(command, "commands", {}).items():
             yield f"{name} {child}", subcommand
-        if not hasattr(command, "commands"):
+        if not hasattr(command, "commands") and not command.hidden:
             yield name, command
 
 

@@ -116,13 +116,15 @@ def _default(path: str, node: Node) -> str:
 
 
 def _definitions_in(node: Node, path: str) -> Iterator[tuple[str, str]]:
-    """Definitions that the value of a key refers to, with their places; a mapping holds them one level below."""
+    """Definitions that the value of a key refers to, with their places: in a mapping or list, one level below."""
     if node.get("$ref", "").startswith(DEFINITIONS):
         yield node["$ref"].removeprefix(DEFINITIONS), path
     for option in node.get("anyOf", []):
         yield from _definitions_in(option, path)
     if isinstance(node.get("additionalProperties"), dict):
         yield from _definitions_in(node["additionalProperties"], f"{path}.NAME")
+    if isinstance(node.get("items"), dict):
+        yield from _definitions_in(node["items"], f"{path}.NUMBER")
 
 
 def _limits(node: Node) -> str:

@@ -6,13 +6,17 @@ Plain numbers, percentages and p-values are written by workspace/formatting.py.
 import math
 
 from ..workspace.formatting import MISSING, format_interval, format_number, format_percent, format_signed
-from .metrics import SECONDARY_METRICS, lower_is_better
+from .metrics import CORRELATIONS, SECONDARY_METRICS, lower_is_better
 
 TASK_NAMES = {
     "mlm": "Masked language modelling",
     "topic": "Topic classification",
     "sentiment": "Sentiment analysis",
     "ner": "Named entities",
+}
+OTHER_TASK_NAMES = {  # usual names of users' own tasks that are no words
+    "pos": "Parts of speech",
+    "nli": "Natural language inference",
 }
 METRIC_NAMES = {
     "pseudo_perplexity": "pseudo-perplexity",
@@ -22,13 +26,23 @@ METRIC_NAMES = {
     "bits_per_character_l2r": "left-to-right bits per character",
     "unknown_share": "unknown tokens",
     "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
     "entity_f1": "entity F1",
+    "spearman": "Spearman correlation",
+    "pearson": "Pearson correlation",
+    "r2": "R squared",
+}
+
+CONSTANT_NOTES = {  # by the names of `kinds.Constant`
+    "majority class": "Majority class: the score of always predicting the most frequent class of the training data.",
+    "every label": "Every label: the score of giving each text all labels.",
+    "mean score": "Mean score: always predicting the mean of the training data, which correlates with nothing.",
 }
 
 
 def task_name(task: str) -> str:
     """A task's name for readers."""
-    return TASK_NAMES.get(task, task.replace("_", " ").capitalize())
+    return (TASK_NAMES | OTHER_TASK_NAMES).get(task, task.replace("_", " ").capitalize())
 
 
 def task_title(task: str, metric: str) -> str:
@@ -43,7 +57,14 @@ def metric_name(metric: str) -> str:
 
 def metric_with_direction(metric: str) -> str:
     """A metric with its unit or direction: "macro-F1, %", "pseudo-perplexity, lower is better"."""
-    return f"{metric_name(metric)}, {'lower is better' if lower_is_better(metric) else '%'}"
+    return f"{metric_name(metric)}, {metric_unit(metric) or 'lower is better'}"
+
+
+def metric_unit(metric: str) -> str:
+    """The unit of a metric's values as they are shown; correlations are multiplied by 100, as in GLUE."""
+    if lower_is_better(metric):
+        return ""
+    return "× 100" if metric in CORRELATIONS else "%"
 
 
 def task_order(task: str) -> tuple[int, str]:
@@ -52,7 +73,7 @@ def task_order(task: str) -> tuple[int, str]:
 
 
 def format_value(value: float | None, metric: str) -> str:
-    """A metric's value: shares, accuracy and F1 in percent (63.4), perplexity with one or two decimals."""
+    """A metric's value: shares, accuracy and F1 in percent (63.4), correlations times 100, perplexity as it is."""
     if value is None or not math.isfinite(value):
         return MISSING
     if metric.startswith("bits_per_"):

@@ -17,10 +17,12 @@ from ..training.base import load_base
 from ..training.mlm import MaskedLM
 from ..training.precision import use_device
 from ..training.tokens import read_texts
+from ..training.vocabulary.files import tokenizer_of
 from ..workspace.artifacts import Draft, write_json
 from ..workspace.errors import UserError
 from ..workspace.locations import hub_licences
 from ..workspace.progress import QUIET, Progress, say_once
+from .kinds import KINDS
 from .measurements import Measurement
 from .metrics import Metric
 from .perplexity import count_truncated, from_row, median_perplexity
@@ -28,9 +30,9 @@ from .predictions import (
     HEAD_ONLY,
     MAJORITY_CLASS,
     class_details,
-    majority_class,
     metrics_of,
     values_of,
+    values_of_constant,
     write_predictions,
 )
 from .pseudo_likelihood import score_sentences
@@ -72,7 +74,7 @@ class _Scoring:
         if skipped := self.measurement.skipped:
             draft.facts["skipped_tasks"] = {name: str(one) for name, one in skipped.items()}
         metrics = metrics_of(rows, labels)
-        if self.measurement.task != "mlm" and (primary := self.measurement.labelled.metric):
+        if self.measurement.task != "mlm" and (primary := self.measurement.labelled.main_metric):
             metrics.sort(key=lambda metric: metric.name != primary)
         scores = [self._score(metric) for metric in metrics]
         if self.measurement.task == "mlm":
@@ -91,7 +93,7 @@ class _Scoring:
             metric=metric.name,
             value=metric.value(),
             interval=metric.interval(),
-            n=len(metric.statistics),
+            n=metric.items,
             seed=self.measurement.seed,
             language=self.measurement.recipe.language,
             base=base_name(self.measurement.recipe.base),
@@ -110,6 +112,7 @@ class _Scoring:
             account.dropped[LIMITED] = len(sentences) - limit
             sentences = nsmallest(limit, sentences, key=_digest)
         base, tokenizer = self._load()
+        tokenizer = tokenizer_of(self.measurement.adapter_folder, tokenizer)
         device = use_device()
         model = MaskedLM(
             load_adapter(base, self.measurement.adapter_folder) if self.measurement.adapter_folder else base
@@ -188,10 +191,9 @@ class _Scoring:
         )
         label = f"{self.measurement.task} on {self.measurement.system}, seed {self.measurement.seed}"
         rows = train_and_predict(setup, data, draft.folder, self.progress, label)
-        if not data.tags:
-            draft.facts[MAJORITY_CLASS] = majority_class(
-                [str(item.label) for item in data.splits["train"]], rows, data.labels
-            )
+        kind = KINDS[data.kind]
+        if constant := kind.constant([item.label for item in data.splits["train"]], data.labels):
+            draft.facts[MAJORITY_CLASS] = values_of_constant(constant, rows, data.labels)
         if self.measurement.adapter is None:
             rows_of_head = head_only(setup, data, self.progress, f"{label}, head only")
             draft.facts[HEAD_ONLY] = values_of(rows_of_head, data.labels)
@@ -203,9 +205,7 @@ class _Scoring:
                 f"eval.training.max_length ({self.measurement.recipe.eval.training.max_length})"
             ):
                 self.progress.say(f"{self.measurement.task}: {split}: {loss}")
-        guesses, gold = ({str(row[key]) for row in rows} for key in ("guess", "gold"))
-        if len(guesses) < len(gold) and len(guesses) == 1 and not data.tags:
-            only = guesses.pop()
+        if only := kind.only_answer(rows):
             self.progress.say(
                 f"{label}: predicts {only} for every one of {len(rows)} items; try more epochs or another learning rate"
             )

@@ -48,11 +48,10 @@ def count_labels(splits: Mapping[str, Sequence[Item]], *, entities: bool) -> dic
     for split, items in splits.items():
         counter = counts[split] = Counter()
         for item in items:
-            labels = [item.label] if isinstance(item.label, str) else item.label
             if entities:
-                counter.update(tag[2:] for tag in labels if tag.startswith("B-"))
+                counter.update(tag[2:] for tag in item.names if tag.startswith("B-"))
             else:
-                counter.update(labels)
+                counter.update(item.names)
     return counts
 
 

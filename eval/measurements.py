@@ -14,6 +14,7 @@ from ..recipes.availability import Skipped, sentence_settings, skipped_tasks, ta
 from ..recipes.evaluation import PseudoPerplexity, Task
 from ..recipes.schema import Recipe
 from ..recipes.task_files import sentence_inputs, task_inputs
+from ..recipes.task_kinds import WORD_KINDS
 from ..training.artifacts import base_identity, base_name, scratch_artifact
 from ..workspace.artifacts import Artifact, Prepared, file_hash, local_names, resolve_inputs
 from ..workspace.errors import UserError
@@ -27,6 +28,7 @@ NO_TRAINED_HEAD = "the base has no trained LM head"
 # Raise it when the same adapter and data give other scores, or scores should get a new metric, so that those made
 # before are not reused.
 SCORES_CACHE_VERSION = 5
+LABELS_WORDS = {"topic": False, "sentiment": False, "ner": True}  # of the tasks with a name of their own
 ADAPTER_FILES = ("*.json", *WEIGHTS)
 
 
@@ -103,7 +105,7 @@ class Measurement:
                 parents += (self.corpus,)
         else:
             task = self.labelled
-            section = self.recipe.eval.training.settings(tags=self.task not in ("topic", "sentiment"))
+            section = self.recipe.eval.training.settings(tags=self._have_tags)
             section["precision"] = self.recipe.training.precision
             section |= task.artifact_settings(exclude=NOT_SCORED, exclude_defaults=True)
             files["data"] = lambda: task_inputs(self.task, task)
@@ -118,6 +120,14 @@ class Measurement:
         name = f"{self.task}-{base_name(self.recipe.base)}-{system}"
         root = self.workspace / "scores" / self.recipe.language
         return resolve_inputs(Artifact(root, name, "scores", section, inputs, parents, self._local_files), files)
+
+    @property
+    def _have_tags(self) -> bool | None:
+        """Whether words have labels, and not texts; None where that is known only once the files are read."""
+        if self.task in LABELS_WORDS:
+            return LABELS_WORDS[self.task]
+        kind = self.labelled.kind
+        return None if kind is None else kind in WORD_KINDS
 
     def _transfer(self, inputs: dict[str, Any]) -> dict[str, Any]:
         settings = self.recipe.eval

@@ -1,13 +1,15 @@
-"""Macro-F1, accuracy and entity F1, computed from sums over the test items.
+"""Macro-F1, accuracy and entity F1, and how a metric is computed on a part of the test items.
 
-Every metric here is a function of sums over the items: counts of (gold, predicted) pairs, of entities, of -ln p and of
-tokens. Each item contributes one row of numbers (its sufficient statistics), so a bootstrap resample of the items, or a
-permutation of two systems' predictions, is one matrix product (see significance.py).
+Nearly every metric is a function of sums over the items: counts of (gold, predicted) pairs, of entities, of -ln p and
+of tokens. Each item contributes one row of numbers (its sufficient statistics), so a bootstrap resample of the items,
+or a permutation of two systems' predictions, is one matrix product (see significance.py). Rank correlation is not, as
+every rank depends on all items (correlations.py).
 
-A new metric is a function here that returns a `Metric`, an entry in `classification_metrics` (or, for other kinds of
-tasks, in `predictions.metrics_of`), and a name in display.py.
+A new metric is a function that returns a `Metric`, a place in the `metrics` of its kind of task (kinds.py), its name in
+recipes/task_kinds.py, and one for readers in display.py.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +24,8 @@ SECONDARY_METRICS = {
     "mlm": "pseudo_perplexity_l2r"
 }  # has a row in tables, beside the primary one, where it is measured
 _LOWER_IS_BETTER = ("pseudo_perplexity", "bits_per_", "unknown_share")  # how such metrics' names begin
+CORRELATIONS = ("spearman", "pearson")
+_BOUNDS = {**dict.fromkeys(CORRELATIONS, (-1.0, 1.0)), "r2": (-np.inf, 1.0)}
 
 
 def lower_is_better(metric: str) -> bool:
@@ -29,22 +33,63 @@ def lower_is_better(metric: str) -> bool:
     return metric.startswith(_LOWER_IS_BETTER)
 
 
+def bounds(metric: str) -> tuple[float, float]:
+    """The smallest and the largest value that a metric of trained tasks can have."""
+    return _BOUNDS.get(metric, (0.0, 1.0))
+
+
+class Metric(ABC):
+    """A metric on test items."""
+
+    name: str
+
+    @property
+    @abstractmethod
+    def items(self) -> int:
+        """The number of test items."""
+
+    @abstractmethod
+    def value(self) -> float:
+        """The metric over all items."""
+
+    @abstractmethod
+    def of_draws(self, counts: np.ndarray) -> np.ndarray:
+        """The metric (samples,) of samples in which each item is drawn as often as `counts` (samples, items) say."""
+
+    @abstractmethod
+    def without_each_item(self) -> np.ndarray:
+        """The metric (items,) of all items but one, for the jackknife."""
+
+    def interval(self, seed: int = 0) -> tuple[float, float]:
+        """95% percentile bootstrap interval over the items (Efron 1979)."""
+        batches = resample_counts(self.items, RESAMPLES, seed)
+        return percentile_interval(np.concatenate([self.of_draws(counts) for counts in batches]))
+
+
 @dataclass(frozen=True)
-class Metric:
-    """A metric on test items: `from_sums` maps sums (..., k) of `statistics` (items, k) to values (...)."""
+class SumMetric(Metric):
+    """A function of sums over the items: `from_sums` maps sums (..., k) of `statistics` (items, k) to values (...)."""
 
     name: str
     statistics: np.ndarray
     from_sums: Callable[[np.ndarray], np.ndarray]
 
+    @property
+    def items(self) -> int:
+        """See `Metric`."""
+        return len(self.statistics)
+
     def value(self) -> float:
-        """The metric over all items."""
+        """See `Metric`."""
         return float(self.from_sums(self.statistics.sum(0)))
 
-    def interval(self, seed: int = 0) -> tuple[float, float]:
-        """95% percentile bootstrap interval over the items (Efron 1979)."""
-        batches = resample_counts(len(self.statistics), RESAMPLES, seed)
-        return percentile_interval(np.concatenate([self.from_sums(counts @ self.statistics) for counts in batches]))
+    def of_draws(self, counts: np.ndarray) -> np.ndarray:
+        """See `Metric`."""
+        return self.from_sums(counts @ self.statistics)
+
+    def without_each_item(self) -> np.ndarray:
+        """See `Metric`."""
+        return self.from_sums(self.statistics.sum(0) - self.statistics)
 
 
 def resample_counts(items: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
@@ -75,8 +120,24 @@ def classification_metrics(gold: np.ndarray, predicted: np.ndarray, classes: int
     indicators[:, 2] = indicators[:, 0] * indicators[:, 1]
     hits = np.stack([gold == predicted, np.ones(len(gold))], 1)
     return [
-        Metric("macro_f1", indicators.reshape(len(gold), 3 * classes), _macro_f1),
-        Metric("accuracy", hits, _accuracy),
+        SumMetric("macro_f1", indicators.reshape(len(gold), 3 * classes), _macro_f1),
+        SumMetric("accuracy", hits, _accuracy),
+    ]
+
+
+def multilabel_metrics(gold: np.ndarray, predicted: np.ndarray) -> list[Metric]:
+    """Macro-F1, micro-F1 and accuracy of labels (items, labels), 1 where an item has the label and 0 elsewhere.
+
+    As in scikit-learn, macro-F1 is the mean over all labels, with 0 for one that is neither in gold nor predicted, and
+    accuracy is the share of items of which every label is right.
+    """
+    labels = gold.shape[1]
+    counts = np.stack([gold * predicted, gold, predicted], -1).astype(float)  # (items, labels, 3)
+    hits = np.stack([(gold == predicted).all(1), np.ones(len(gold))], 1)
+    return [
+        SumMetric("macro_f1", counts.reshape(len(gold), -1), lambda sums: _f1_of_labels(sums, labels).mean(-1)),
+        SumMetric("micro_f1", counts.sum(1), f1),
+        SumMetric("accuracy", hits, _accuracy),
     ]
 
 
@@ -86,7 +147,7 @@ def word_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[st
     for gold_tags, predicted_tags in zip(gold, predicted, strict=True):
         correct = sum(tag == other for tag, other in zip(gold_tags, predicted_tags, strict=True))
         hits.append((correct, len(gold_tags)))
-    return Metric("accuracy", np.array(hits, dtype=float).reshape(-1, 2), _accuracy)
+    return SumMetric("accuracy", np.array(hits, dtype=float).reshape(-1, 2), _accuracy)
 
 
 def entity_f1(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Metric:
@@ -95,7 +156,7 @@ def entity_f1(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]])
     An entity is correct if its type and both ends agree. 0 where there are no entities.
     """
     counts = [entity_counts(*tags) for tags in zip(gold, predicted, strict=True)]
-    return Metric("entity_f1", np.array(counts, dtype=float).reshape(-1, 3), f1)
+    return SumMetric("entity_f1", np.array(counts, dtype=float).reshape(-1, 3), f1)
 
 
 def f1(counts: np.ndarray) -> np.ndarray:
@@ -134,6 +195,12 @@ def class_table(confusion: np.ndarray, labels: Sequence[str]) -> dict[str, dict[
     return {label: _precision_recall_f1(row) for label, row in zip(labels, counts, strict=True)}
 
 
+def label_table(gold: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and support of each label, from 1 and 0 for each item and label (items, labels)."""
+    counts = np.stack([(gold * predicted).sum(0), gold.sum(0), predicted.sum(0)], 1)
+    return {label: _precision_recall_f1(row) for label, row in zip(labels, counts, strict=True)}
+
+
 def entity_table(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, dict[str, float]]:
     """Precision, recall, F1 and support of each entity type."""
     counts: dict[str, np.ndarray] = {}
@@ -166,6 +233,11 @@ def _macro_f1(sums: np.ndarray) -> np.ndarray:
     in_gold, predicted, correct = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
     occurrences = in_gold + predicted
     return (2 * correct / np.maximum(1, occurrences)).sum(-1) / np.maximum(1, (occurrences > 0).sum(-1))
+
+
+def _f1_of_labels(sums: np.ndarray, labels: int) -> np.ndarray:
+    """F1 (..., labels) from sums (..., 3 * labels)."""
+    return f1(sums.reshape(*sums.shape[:-1], labels, 3))
 
 
 def _accuracy(sums: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .metrics import RESAMPLES, Metric, percentile_interval
+from .metrics import RESAMPLES, Metric, SumMetric, percentile_interval
 
 MAX_EXPONENT = 700  # exp(710) is beyond what a float can hold
 
@@ -106,7 +106,7 @@ def _ratio(
     transform: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> Metric:
     """`transform` of the ratio of two sums, from one numerator and one denominator per sentence, each (sentences,)."""
-    return Metric(
+    return SumMetric(
         name,
         np.stack([numerators, denominators], 1),
         lambda sums: transform(sums[..., 0] / np.maximum(1, sums[..., 1])),

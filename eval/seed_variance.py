@@ -75,7 +75,7 @@ def difference_over_seeds(baseline: Sequence[Metric], system: Sequence[Metric]) 
 
 def _estimate(systems: Sequence[tuple[int, Sequence[Metric]]]) -> Estimate:
     """The sum of the systems' mean scores with their signs. See the module's docstring for the method."""
-    items = len(systems[0][1][0].statistics)
+    items = systems[0][1][0].items
     if items < 2:
         raise ValueError("an interval needs two test items")
     value = 0.0
@@ -99,9 +99,7 @@ def _estimate(systems: Sequence[tuple[int, Sequence[Metric]]]) -> Estimate:
 
 def _pseudo_values(metric: Metric) -> np.ndarray:
     """Jackknife pseudo-values (items,): what each item contributes to the metric (Efron, Tibshirani 1993, ch. 11)."""
-    items, total = len(metric.statistics), metric.statistics.sum(0)
-    without_item = metric.from_sums(total - metric.statistics)
-    return items * metric.from_sums(total) - (items - 1) * without_item
+    return metric.items * metric.value() - (metric.items - 1) * metric.without_each_item()
 
 
 def _interaction(pseudo_values: np.ndarray) -> float:

@@ -8,9 +8,11 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from ..workspace.words import JOINERS, split_words
+from ..workspace.scripts import TIBETAN
+from ..workspace.words import JOINERS, PUNCTUATION, UNSPACED_RUN, kind_of, split_words
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,35 @@ class Unit:
     start: int
     end: int
     token: int
+
+
+def words_as_in_text(words: Sequence[str], tokenizer: Any) -> list[str]:
+    """The words in the form in which their tokens, word by word, are those of running text.
+
+    WordPiece and SentencePiece mark by themselves where a word begins. The byte-level BPE of RoBERTa and ModernBERT and
+    the byte-fallback BPE of mmBERT mark the space before a word instead, so for them each word but the first gets one.
+    No space stands beside a word of a script that puts none between words (Thai, Chinese, ...) or syllables (Tibetan).
+    Punctuation after such a word counts as part of that script.
+    """
+    if _marks_words(tokenizer):
+        return list(words)
+    in_text: list[str] = []
+    previous_unspaced: bool | None = None  # before the first word
+    for word in words:
+        if not word:  # nothing was left of it when the text was normalised
+            in_text.append(word)
+            continue
+        unspaced = _is_unspaced(word) or (previous_unspaced is True and kind_of(word) == PUNCTUATION)
+        in_text.append(f" {word}" if previous_unspaced is False and not unspaced else word)
+        previous_unspaced = unspaced
+    return in_text
+
+
+@lru_cache(maxsize=1)
+def _marks_words(tokenizer: Any) -> bool:
+    """Whether words given one by one have the tokens of running text."""
+    one_by_one = tokenizer(["a", "a"], is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    return one_by_one == tokenizer("a a", add_special_tokens=False)["input_ids"]
 
 
 def label_units(text: str, tokenizer: Any) -> tuple[list[int], list[Unit]]:
@@ -32,7 +63,7 @@ def label_units(text: str, tokenizer: Any) -> tuple[list[int], list[Unit]]:
     if not words:
         return [], []
     encoded = tokenizer(
-        [text[word.start : word.end] for word in words],
+        words_as_in_text([text[word.start : word.end] for word in words], tokenizer),
         is_split_into_words=True,
         add_special_tokens=False,
         return_offsets_mapping=True,
@@ -93,6 +124,11 @@ def window_of(token: int, starts: Sequence[int], margin: int) -> int:
     """The window that has the token at index `token` at least `margin` from its edges, except those of the text."""
     step = starts[1] if len(starts) > 1 else token + 1
     return min(max(0, token - margin) // step, len(starts) - 1)
+
+
+def _is_unspaced(word: str) -> bool:
+    """Whether a word is of a script that puts no spaces between words or syllables."""
+    return kind_of(word) == UNSPACED_RUN or ord(word[0]) in TIBETAN
 
 
 def _is_dependent(character: str) -> bool:

@@ -21,7 +21,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .metrics import BATCH, RESAMPLES, Metric, lower_is_better, percentile_interval, resample_counts
+from .metrics import (
+    BATCH,
+    RESAMPLES,
+    Metric,
+    SumMetric,
+    bounds,
+    lower_is_better,
+    percentile_interval,
+    resample_counts,
+)
 from .predictions import Predictions, label_names, metric_of, read_predictions, same_items
 from .scores import SCORES_FILE
 from .seed_variance import MIN_SEEDS, difference_over_seeds, mean_over_seeds
@@ -72,15 +81,16 @@ def compare_folders(task: str, metric: str, baseline: Sequence[Path], system: Se
 def interval_over_seeds(task: str, metric: str, folders: Sequence[Path]) -> tuple[float, float] | None:
     """95% interval over seeds and items of a system's mean.
 
-    None without predictions of several seeds on the same items. Metrics of trained tasks are shares, so the interval
-    is cut off at 0 and 1.
+    None without predictions of several seeds on the same items. The interval is cut off at the smallest and the largest
+    value that the metric can have.
     """
     metrics = _metrics_on_same_items(metric, [_by_seed(folders, task)])
     if metrics is None or len(metrics[0]) < MIN_SEEDS:
         return None
     (of_seeds,) = metrics
     low, high = mean_over_seeds(of_seeds).interval()
-    return max(0.0, low), min(1.0, high)
+    lowest, highest = bounds(metric)
+    return max(lowest, low), min(highest, high)
 
 
 def compare_on_items(
@@ -88,27 +98,32 @@ def compare_on_items(
 ) -> Comparison:
     """Compare the means of two systems' metrics on the same items, over the items alone.
 
-    `test` needs one metric of each. See the module's docstring for the methods.
+    `test` needs one metric of each, a `SumMetric`. See the module's docstring for the methods.
     """
+    p = None
+    if test:
+        assert isinstance(baseline[0], SumMetric)
+        assert isinstance(system[0], SumMetric)
+        p = _randomisation_p(baseline[0], system[0])
     # Both systems get the same resampled items: the interval is paired.
-    counts = resample_counts(len(system[0].statistics), RESAMPLES, seed=0)
+    counts = resample_counts(system[0].items, RESAMPLES, seed=0)
     values = [(_mean_of_resamples(baseline, batch), _mean_of_resamples(system, batch)) for batch in counts]
     baselines, systems = (np.concatenate(of_system) for of_system in zip(*values, strict=True))
     return Comparison(
         difference=float(np.mean([metric.value() for metric in system]))
         - float(np.mean([metric.value() for metric in baseline])),
         interval=percentile_interval(systems - baselines),
-        p=_randomisation_p(baseline[0], system[0]) if test else None,
+        p=p,
         relative=percentile_interval(systems / baselines - 1) if relative else None,
     )
 
 
 def _mean_of_resamples(metrics: Sequence[Metric], counts: np.ndarray) -> np.ndarray:
     """The mean of the metrics (samples,) over items drawn as often as `counts` (samples, items) say."""
-    return np.mean([metric.from_sums(counts @ metric.statistics) for metric in metrics], axis=0)
+    return np.mean([metric.of_draws(counts) for metric in metrics], axis=0)
 
 
-def _randomisation_p(baseline: Metric, system: Metric) -> float:
+def _randomisation_p(baseline: SumMetric, system: SumMetric) -> float:
     """Two-sided p of the difference if each item's two predictions are exchangeable.
 
     In each permutation every item's predictions are swapped between the systems with probability 1/2. Swapping moves

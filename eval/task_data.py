@@ -9,9 +9,11 @@ from ..recipes.evaluation import Task
 from ..recipes.examples import LIMITED, SAMPLED, Account, Item, reading_notes
 from ..recipes.splits import SPLITS
 from ..recipes.task_files import field_of, normal_text, read_split, sample
+from ..recipes.task_kinds import PROBLEM_TYPES, KindName, ProblemType
 from ..workspace.errors import UserError
 from ..workspace.formatting import format_count
 from ..workspace.progress import QUIET, Progress
+from .kinds import KINDS
 from .label_checks import MAX_LISTED, LabelCounts, count_labels, label_notes, refuse_mismatches, split_notes
 
 OUTSIDE = "O"
@@ -28,8 +30,8 @@ class TaskData:
 
     splits: dict[str, list[Item]]
     labels: list[str]
-    tags: bool
-    """Whether each word has a label, instead of each text."""
+    """Empty for scores."""
+    kind: KindName
     repaired: dict[str, int] = field(default_factory=dict)
     """Tags by split that were rewritten in IOB2 because they were in another scheme or malformed."""
     overlap: int = 0
@@ -38,6 +40,16 @@ class TaskData:
     """Sentences on labels that may be mistakes."""
     accounts: dict[str, Account] = field(default_factory=dict)
     """What became of the rows of each split's file."""
+
+    @property
+    def problem_type(self) -> ProblemType:
+        """What the head answers."""
+        return PROBLEM_TYPES[self.kind]
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the head gives for a text or a word."""
+        return 1 if self.kind == "regression" else len(self.labels)
 
     @property
     def notes(self) -> list[str]:
@@ -57,22 +69,24 @@ def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET, *,
     """
     accounts = {split: Account() for split in SPLITS}
     splits = {split: read_split(name, task, split, cache, progress, accounts[split]) for split in SPLITS}
-    tags = _have_tags(name, task, splits)
+    kind = _kind(name, task, splits)
     repaired: dict[str, int] = {}
-    if tags and task.metric != "accuracy":
+    if kind == "entities":
         for split, items in splits.items():
             _check_tags(name, split, items, named=task.labels is not None)
             splits[split], repaired[split] = _in_iob2(items)
-    labels = _label_names(splits, task, entities=bool(repaired))
-    if unlisted := _labels_in(splits) - set(labels):
-        raise UserError(f"{field_of(name)}.labels lacks {', '.join(sorted(unlisted))}, which the files contain")
-    kind = "entity type" if repaired else "tag" if tags else "label"
-    notes = _check_names(name, task, splits, kind)
+    if kind == "regression":
+        labels, notes = [], _check_scores(name, splits)
+    else:
+        labels = _label_names(splits, task, entities=kind == "entities")
+        if unlisted := _labels_in(splits) - set(labels):
+            raise UserError(f"{field_of(name)}.labels lacks {', '.join(sorted(unlisted))}, which the files contain")
+        notes = _check_names(name, task, splits, KINDS[kind].unit)
     for split, size, reason in (("train", task.max_train_samples, SAMPLED), ("test", limit, LIMITED)):
         kept = sample(splits[split], size)
         accounts[split].dropped[reason] += len(splits[split]) - len(kept)
         splits[split] = kept
-    return TaskData(splits, labels, tags, repaired, _overlap(splits), notes, accounts)
+    return TaskData(splits, labels, kind, repaired, _overlap(splits), notes, accounts)
 
 
 def to_iob2(tags: Sequence[str]) -> tuple[list[str], int]:
@@ -100,28 +114,42 @@ def _in_iob2(items: Sequence[Item]) -> tuple[list[Item], int]:
     """The items with their tags in IOB2, and how many tags changed."""
     converted, total = [], 0
     for item in items:
-        tags, changed = to_iob2(item.label)
+        tags, changed = to_iob2(item.names)
         converted.append(Item(item.text, tags))
         total += changed
     return converted, total
 
 
-def _have_tags(name: str, task: Task, splits: dict[str, list[Item]]) -> bool:
-    """Whether each word has a label, instead of each text. Raises UserError if that does not fit the task."""
-    kinds = {isinstance(item.label, list) for items in splits.values() for item in items}
-    if len(kinds) > 1:
-        raise UserError(f"{field_of(name)}: some splits have one label per text, others one per word")
-    tags = kinds == {True}
-    if not tags and (task.metric == "entity_f1" or name == "ner"):
+def _kind(name: str, task: Task, splits: dict[str, list[Item]]) -> KindName:
+    """The kind of the task: that of the recipe, or what the files show. Raises UserError if they do not agree."""
+    field = field_of(name)
+    have_words = {isinstance(item.text, list) for items in splits.values() for item in items}
+    if len(have_words) > 1:
+        raise UserError(f"{field}: some splits have one label per text, others one per word")
+    words = have_words == {True}
+    if words and task.labels_words is False:
+        if task.kind is not None:
+            raise UserError(f"{field}.kind: {task.kind} labels texts, but these files have tags of words")
         raise UserError(
-            f"{field_of(name)}: expected CoNLL files, rows with lists of tokens and tags, or marked entities"
+            f"{field}.metric: {task.metric} needs labels of texts, but these files have tags; use entity_f1 or accuracy"
         )
-    if tags and task.metric == "macro_f1":
-        raise UserError(
-            f"{field_of(name)}.metric: macro_f1 needs one label per text, but these files have tags; "
-            "use entity_f1 or accuracy"
-        )
-    return tags
+    if words and task.text_pair is not None:
+        raise UserError(f"{field}.text_pair: these files have tags of words, not pairs of texts")
+    if not words and (task.labels_words or name == "ner"):
+        raise UserError(f"{field}: expected CoNLL files, rows with lists of tokens and tags, or marked entities")
+    if task.stated_kind is not None:
+        return task.stated_kind
+    if not words:
+        return "classification"
+    return "tagging" if task.metric == "accuracy" else "entities"
+
+
+def _check_scores(name: str, splits: dict[str, list[Item]]) -> tuple[str, ...]:
+    """Notes on the scores. Raises UserError if all training scores are the same."""
+    constant = [split for split, items in splits.items() if len({item.label for item in items}) == 1]  # pyright: ignore[reportUnhashable]
+    if "train" in constant:
+        raise UserError(f"{field_of(name)}.train: every score is {splits['train'][0].label}: there is nothing to learn")
+    return tuple(f"every score of {split} is the same, so it has no correlation" for split in constant)
 
 
 def _check_names(name: str, task: Task, splits: dict[str, list[Item]], kind: str) -> tuple[str, ...]:
@@ -180,9 +208,9 @@ def _occurrences(label: str, counts: LabelCounts) -> str:
 
 def _check_tags(name: str, split: str, items: Sequence[Item], *, named: bool) -> None:
     """Raise a UserError for the first tag that is of no known scheme."""
-    tags = {tag for item in items for tag in item.label}
+    tags = {tag for item in items for tag in item.names}
     for item in items:
-        for word, tag in zip(item.text, item.label, strict=True):
+        for word, tag in zip(item.text, item.names, strict=True):
             if not TAG.fullmatch(tag):
                 raise UserError(
                     f"{field_of(name)}.{split}: {tag!r} is not an IOB or BIOES tag, at {word!r} in "
@@ -230,5 +258,5 @@ def _labels_in(splits: dict[str, list[Item]]) -> set[str]:
     labels: set[str] = set()
     for items in splits.values():
         for item in items:
-            labels.update([item.label] if isinstance(item.label, str) else item.label)
+            labels.update(item.names)
     return labels

@@ -11,8 +11,12 @@ from ..recipes.examples import CUT_OFF, Account, Item
 from ..recipes.training import Precision, TaskTraining
 from ..training.head_only import train_head
 from ..training.masking import IGNORE_INDEX
-from ..training.task_adapter import Example, load_task, predict, save_task, train_task
+from ..training.task_adapter import load_task, predict, save_task, train_task
+from ..training.task_model import Example
+from ..training.vocabulary.files import tokenizer_of
 from ..workspace.progress import QUIET, Progress
+from .kinds import TEXT_KINDS, TextKind
+from .segmentation import words_as_in_text
 from .task_data import OUTSIDE, TaskData
 
 TASK_ADAPTER_FOLDER = "task-adapter"
@@ -39,9 +43,13 @@ def train_and_predict(
     setup: TaskSetup, data: TaskData, folder: Path, progress: Progress = QUIET, label: str = "task"
 ) -> list[dict[str, Any]]:
     """The rows of `predictions.jsonl`, in the order of the test items; the task adapter is saved into `folder`."""
-    base, tokenizer = setup.load_base()
+    base, base_tokenizer = setup.load_base()
     settings = setup.settings
+    tokenizer = tokenizer_of(setup.train_adapter, base_tokenizer)
     encoded = _encode(data, settings, tokenizer)
+    if setup.test_adapter != setup.train_adapter:  # each reads with its own pieces, if it brings some
+        tokenizer = tokenizer_of(setup.test_adapter, base_tokenizer)
+        encoded["test"] = _encode(data, settings, tokenizer)["test"]
     for split, account in data.accounts.items():
         count_unread(data.splits[split], encoded[split], account)
     model = train_task(
@@ -49,8 +57,9 @@ def train_and_predict(
         setup.train_adapter,
         encoded["train"],
         encoded["validation"],
-        len(data.labels),
+        data.outputs,
         settings,
+        problem_type=data.problem_type,
         precision=setup.precision,
         seed=setup.seed,
         progress=progress,
@@ -74,8 +83,9 @@ def head_only(
         base,
         encoded["train"],
         encoded["validation"],
-        len(data.labels),
+        data.outputs,
         setup.settings,
+        problem_type=data.problem_type,
         precision=setup.precision,
         seed=setup.seed,
         progress=progress,
@@ -85,6 +95,11 @@ def head_only(
 
 
 def _encode(data: TaskData, settings: TaskTraining, tokenizer: Any) -> dict[str, list[Example]]:
+    if kind := TEXT_KINDS.get(data.kind):
+        return {
+            split: [encode_text(item, kind, data.labels, tokenizer, settings.max_length) for item in items]
+            for split, items in data.splits.items()
+        }
     return {
         split: [encode(item, data.labels, tokenizer, settings.max_length, settings.label_pieces) for item in items]
         for split, items in data.splits.items()
@@ -95,24 +110,34 @@ def _rows(
     data: TaskData, examples: Sequence[Example], predicted: Sequence[Any], settings: TaskTraining, tokenizer: Any
 ) -> list[dict[str, Any]]:
     rows = zip(data.splits["test"], examples, predicted, strict=True)
-    if not data.tags:
-        return [{"text": item.text, "gold": item.label, "guess": data.labels[label_id]} for item, _, label_id in rows]
+    if kind := TEXT_KINDS.get(data.kind):
+        return [_text_row(item, kind.answer(output, data.labels)) for item, _, output in rows]
     if settings.label_pieces == "all":
         return [_token_row(example, label_ids, data.labels, tokenizer) for _, example, label_ids in rows]
     return [_word_row(item, example, label_ids, data.labels) for item, example, label_ids in rows]
 
 
+def encode_text(item: Item, kind: TextKind, labels: Sequence[str], tokenizer: Any, max_length: int) -> Example:
+    """Token ids of a text, or of a pair of texts of which the longer is truncated, and what is to be learnt of it."""
+    label, targets = kind.target(item.label, labels)
+    encoded = tokenizer(
+        item.text, item.pair, truncation=True, max_length=max_length, return_token_type_ids=item.pair is not None
+    )
+    token_types = () if item.pair is None else tuple(encoded["token_type_ids"])
+    return Example(encoded["input_ids"], label, (), _is_truncated(encoded), targets, token_types)
+
+
 def encode(
     item: Item, labels: Sequence[str], tokenizer: Any, max_length: int, label_pieces: Literal["first", "all"] = "first"
 ) -> Example:
-    """Token ids and labels. For tagging, the first token of each word (or every token) carries the word's tag.
+    """Token ids and labels of words: the first token of each word (or every token) carries the word's tag.
 
-    Words are tokenised one by one, so text without spaces keeps its word boundaries.
+    Words are tokenised one by one, so text without spaces keeps its word boundaries; see `words_as_in_text`.
     """
-    if isinstance(item.label, str):
-        encoded = tokenizer(item.text, truncation=True, max_length=max_length)
-        return Example(encoded["input_ids"], labels.index(item.label), truncated=_is_truncated(encoded))
-    encoded = tokenizer(item.text, is_split_into_words=True, truncation=True, max_length=max_length)
+    assert isinstance(item.text, list)
+    assert isinstance(item.label, list)
+    words = words_as_in_text(item.text, tokenizer)
+    encoded = tokenizer(words, is_split_into_words=True, truncation=True, max_length=max_length)
     tags: list[int] = []
     labelled_words: list[int] = []
     previous_word = None
@@ -129,7 +154,7 @@ def encode(
 def count_unread(items: Sequence[Item], examples: Sequence[Example], account: Account) -> None:
     """Count in `account` what the model does not read: words without tokens, and what is beyond `max_length`."""
     for item, example in zip(items, examples, strict=True):
-        if isinstance(item.label, str):
+        if not isinstance(item.label, list) or isinstance(item.text, str):
             account.cut += example.truncated
             continue
         words_read = set(example.words)
@@ -145,8 +170,14 @@ def _is_truncated(encoded: Any) -> bool:
     return bool(encoded.encodings and encoded.encodings[0].overflowing)
 
 
+def _text_row(item: Item, answer: dict[str, Any]) -> dict[str, Any]:
+    pair = {} if item.pair is None else {"text_pair": item.pair}
+    return {"text": item.text, **pair, "gold": item.label, **answer}
+
+
 def _word_row(item: Item, example: Example, label_ids: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
     """One predicted tag for each word; words that were truncated or have no tokens are predicted as no entity."""
+    assert isinstance(item.label, list)
     by_word = dict(zip(example.words, label_ids, strict=True))
     unread = OUTSIDE if OUTSIDE in labels else ""  # without an O tag, as for parts of speech, it counts as wrong
     predicted = [labels[by_word[word]] if word in by_word else unread for word in range(len(item.label))]

@@ -16,6 +16,7 @@ from ..training.artifacts import (
     known_tokenizer_hash,
     scratch_artifact,
     token_artifacts,
+    vocabulary_artifact,
 )
 from ..workspace.artifacts import Artifact, Prepared
 from ..workspace.errors import UserError
@@ -24,7 +25,7 @@ from ..workspace.progress import Progress
 from .prepared import make_corpus, make_graph, prepared_data, trained_adapter, training_prepared
 from .sources import check_local_files
 from .steps import Plan, Step
-from .training import TrainOptions, make_adapter, make_base, make_tokens, require
+from .training import TrainOptions, make_adapter, make_base, make_tokens, make_vocabulary, require
 
 if TYPE_CHECKING:
     from ..eval.measurements import Measurement
@@ -168,6 +169,7 @@ class Builder:
         if unfinished and "prepare" not in self._parts:
             self._require(run, list(prepared.all), "prepare")
         self._add_base(run, needed=unfinished)
+        self._add_vocabulary(run, needed=unfinished)
         tokens = self._add_tokens(run, needed=unfinished)
         for each, adapter in zip(recipes, adapters, strict=True):
             make = partial(make_adapter, each, self._workspace, prepared, adapter, self._options)
@@ -181,18 +183,28 @@ class Builder:
             make = partial(_unless_finished, base, partial(make_base, run.recipe, self._workspace, run.prepared))
             self._add(run, base, f"{run.recipe.language}, random weights", make, made_by_training=True)
 
+    def _add_vocabulary(self, run: "_Run", *, needed: bool) -> None:
+        recipe, prepared = run.trained, run.training_prepared
+        vocabulary = vocabulary_artifact(recipe, self._workspace, prepared)
+        if vocabulary and (needed or vocabulary.exists):
+            make = partial(_unless_finished, vocabulary, partial(make_vocabulary, recipe, self._workspace, prepared))
+            details = f"{recipe.language}, up to {recipe.vocabulary.pieces} new pieces for {base_name(recipe.base)}"
+            self._add(run, vocabulary, details, make, made_by_training=True)
+
     def _add_tokens(self, run: "_Run", *, needed: bool) -> list[Step]:
         recipe, prepared = run.trained, run.training_prepared
         known = known_tokenizer_hash(recipe, self._workspace, prepared)
         # without a hash the base stands for its tokenizer, to tell the tokens of one base from those of another
-        key = known or recipe.base.model_dump_json()
+        pieces = recipe.vocabulary.model_dump_json() if recipe.vocabulary.pieces else ""
+        key = known or recipe.base.model_dump_json() + pieces
         steps = []
         for tokens in token_artifacts(recipe, self._workspace, prepared, key):
             if needed or (known and tokens.exists):
                 of_source = recipe.model_copy(update={"source": SOURCE_OF[tokens.name], "control": None})
                 make = partial(_unless_finished, tokens, partial(make_tokens, of_source, self._workspace, prepared))
                 base = scratch_artifact(recipe, self._workspace, prepared)
-                needs = [self._steps[base.key]] if base and base.key in self._steps else []
+                vocabulary = vocabulary_artifact(recipe, self._workspace, prepared)
+                needs = [self._steps[each.key] for each in (base, vocabulary) if each and each.key in self._steps]
                 details = f"{recipe.language}, {tokens.name} for {base_name(recipe.base)}"
                 self._add(run, tokens, details, make, needs=needs, made_by_training=True)
                 step = run.steps[-1]

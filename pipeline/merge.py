@@ -15,11 +15,11 @@ from ..training.adapters.average import normalised
 from ..training.adapters.files import CONFIG, WEIGHTS
 from ..training.base import load_tokenizer
 from ..training.conversion_checks import check_merge
-from ..training.import_export import new_folder
 from ..training.model_card import CardBase, merged_card
 from ..training.weights import load_weights
 from ..workspace.artifacts import MANIFEST, Artifact, write_json
 from ..workspace.library_logs import quiet_libraries
+from ..workspace.new_folder import new_folder
 from .merge_parents import Parents
 
 LORA_NOTE = (

@@ -30,7 +30,7 @@ class Step:
     """One artifact of the plan, or the report."""
 
     kind: str
-    """corpus, edges, graph, base, tokens, adapter, scores or report."""
+    """corpus, edges, graph, base, vocabulary, tokens, adapter, scores or report."""
     details: str
     artifact: Artifact | None
     """None for the report, and for tokens while the tokenizer is not known."""

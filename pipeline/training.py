@@ -39,12 +39,20 @@ def make_base(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Pro
 
 
 @quiet_libraries()
+def make_vocabulary(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress) -> None:
+    """Learn the recipe's new pieces unless that is finished."""
+    from ..training.vocabulary.make import training_tokenizer
+
+    training_tokenizer(recipe, workspace, prepared, progress)
+
+
+@quiet_libraries()
 def make_tokens(recipe: Recipe, workspace: Path, prepared: Prepared, progress: Progress) -> None:
     """Tokenise the recipe's text, graph or both with the base's tokenizer, unless that is finished."""
-    from ..training.base import load_base_tokenizer
     from ..training.setup import make_tokens
+    from ..training.vocabulary.make import training_tokenizer
 
-    make_tokens(recipe, workspace, prepared, load_base_tokenizer(recipe, workspace, prepared, progress), progress)
+    make_tokens(recipe, workspace, prepared, training_tokenizer(recipe, workspace, prepared, progress), progress)
 
 
 def make_adapter(
@@ -81,7 +89,9 @@ def estimate_training(
     artifact = adapter_artifact(recipe, workspace, prepared)
     if artifact.exists:
         return {}
-    missing = [parent.kind for parent in artifact.parents if parent.kind != "base" and not parent.exists]
+    missing = [
+        parent.kind for parent in artifact.parents if parent.kind not in ("base", "vocabulary") and not parent.exists
+    ]
     if missing:
         progress.say(f"time and memory can be estimated once this is finished: {', '.join(missing)}{suffix}")
         return {}

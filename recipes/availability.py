@@ -107,7 +107,8 @@ def _why_location_missing(location: str, dataset: str, language: Language) -> st
         find_hub_files(location)
     except NotOnHubError as error:
         # Any other missing part means that the layout of the data set is different: an error, reported later.
-        if error.missing in (language.code, language.glotcc, language.wikiann, language.conceptnet):
+        codes = (language.code, language.iso, language.macro, language.glotcc, language.wikiann, language.conceptnet)
+        if error.missing in codes:
             return f"{dataset or error.repo} has no {error.missing}"
     except UserError:  # the hub cannot be reached or refuses: reported where the file is read
         pass

@@ -1,24 +1,37 @@
 """The section of a recipe for text: `corpus`."""
 
 import codecs
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ByteSize, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
 
 from .field_types import Count, Locations, Section, Share, Text
 from .identify import Identify
+from .text_sources import OWN_FILES, SourceReference, TextSource, default_source
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str | dict) else value
 
 
 class Corpus(Section):
-    """Text of the language: local files, or GlotCC from the hub where no files are given."""
+    """Text of the language: files, and sources on the hub; GlotCC where neither is given."""
 
     files: Locations = Field(
         default=[],
-        description="Local files, folders or globs: txt, csv, tsv, jsonl, json, parquet, pdf, docx, odt, epub, html, "
-        "srt, vtt, usfm, usx; empty: use GlotCC.",
+        description="Files, folders or globs: txt, csv, tsv, jsonl, json, parquet, pdf, docx, odt, epub, html, srt, "
+        "vtt, usfm, usx; or hf://datasets/OWNER/NAME/PATH, which may be a glob. They take precedence over sources.",
     )
-    glotcc: str = Field(default="cis-lmu/GlotCC-V1", description="Hub id of GlotCC; used if files is empty.")
-    revision: str = Field(default="main", description="Branch, tag or commit of GlotCC.")
+    sources: Annotated[list[SourceReference], BeforeValidator(_as_list)] = Field(
+        default=[],
+        description="Sources on the hub, the preferred one first: glotcc, fineweb2, wikipedia, finepdfs, hplt, madlad; "
+        "NAME@REVISION; or the path of a YAML file. Empty: glotcc if there are no files.",
+    )
+    share: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
+        default={},
+        description="Largest share of max_bytes and max_documents by source, {wikipedia: 0.3}; files stands for the "
+        "files. The others divide the rest equally; what one of them lacks goes to the others.",
+    )
     text_column: Text | None = Field(
         default=None, description="Column with the text in csv, tsv, jsonl and parquet files; null: content, else text."
     )
@@ -100,6 +113,29 @@ class Corpus(Section):
             )
         if self.identify is not None and self.identify.uses_ngrams and not (self.identify.trusted or self.files):
             raise ValueError("identify.trusted: name text in the language, since the corpus has no files")
-        if self.sampling < 1 and not self.files:
-            raise ValueError("sampling needs files, one per language")
+        if self.sampling < 1 and (self.sources or not self.files):
+            raise ValueError("sampling needs files, one per language, and no sources")
         return self
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> "Corpus":
+        names = self.origin_names
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"sources: {repeated} is named twice")
+        if unknown := next((name for name in self.share if name not in names), None):
+            raise ValueError(f"share: {unknown} is not a source of this corpus; expected {', '.join(names)}")
+        if self.share and self.max_bytes is None and self.max_documents is None:
+            raise ValueError("share divides max_bytes or max_documents: set one of them")
+        if sum(self.share.values()) > 1 + 1e-9:
+            raise ValueError(f"share: the shares add up to {sum(self.share.values()):g}, which is more than 1")
+        return self
+
+    @property
+    def used_sources(self) -> list[TextSource]:
+        """The sources on the hub, the preferred one first."""
+        return self.sources or ([] if self.files else [default_source()])
+
+    @property
+    def origin_names(self) -> list[str]:
+        """What the text comes from, the preferred one first: `files` for the files, and the names of the sources."""
+        return [*([OWN_FILES] if self.files else []), *(source.name for source in self.used_sources)]

@@ -3,11 +3,13 @@
 from collections import Counter
 from pathlib import Path
 
+from ..workspace.errors import UserError
 from ..workspace.locations import expand_files, unread_files
 from .corpus import Corpus
 
 WEB_PAGES = (".html", ".htm", ".xhtml")
 DOCUMENTS = (".pdf", ".docx", ".odt", ".epub", *WEB_PAGES, ".srt", ".vtt", ".usfm", ".sfm", ".usx")
+HUB = "hf://"
 
 
 def is_document(path: Path) -> bool:
@@ -15,11 +17,26 @@ def is_document(path: Path) -> bool:
     return path.suffix.lower() in DOCUMENTS
 
 
-def corpus_files(corpus: Corpus) -> list[Path]:
-    """The files of `corpus.files`, in order and without repeats. Raises UserError if an entry has none."""
-    return expand_files(corpus.files, "corpus.files", also=DOCUMENTS)
+def local_corpus_files(corpus: Corpus) -> list[Path]:
+    """The local files of `corpus.files`, in order and without repeats. Raises UserError if an entry has none."""
+    return expand_files(_local_entries(corpus), "corpus.files", also=DOCUMENTS)
+
+
+def hub_addresses(corpus: Corpus) -> list[str]:
+    """The `hf://` addresses of `corpus.files`, in order and without repeats."""
+    return list(dict.fromkeys(entry for entry in corpus.files if entry.startswith(HUB)))
 
 
 def unread_corpus_files(corpus: Corpus) -> dict[Path, Counter[str]]:
     """For each folder of `corpus.files`, the extensions of the files that are not read, with their numbers."""
-    return unread_files(corpus.files, also=DOCUMENTS)
+    return unread_files(_local_entries(corpus), also=DOCUMENTS)
+
+
+def _local_entries(corpus: Corpus) -> list[str]:
+    entries = [entry for entry in corpus.files if not entry.startswith(HUB)]
+    if address := next((entry for entry in entries if "://" in entry), None):
+        scheme = address.partition("://")[0]
+        raise UserError(
+            f"corpus.files: {scheme}:// is not read; download the file, or use hf://datasets/OWNER/NAME/PATH"
+        )
+    return entries

@@ -9,6 +9,7 @@ from ..workspace.errors import nearest
 from .field_types import Alternatives, ColumnName, Count, Location, Locations, Section, Seed, Text
 from .languages import find_language
 from .splits import SPLITS
+from .task_kinds import METRICS, WORD_KINDS, KindName, MetricName, kind_of_metric
 from .training import TaskTraining
 
 TASKS = ("topic", "sentiment", "ner")
@@ -88,6 +89,12 @@ class Task(Section):
     file: Alternatives | None = Field(
         default=None, description="One file instead of three, split 70/10/20% by a hash of each text."
     )
+    kind: KindName | None = Field(
+        default=None,
+        description="classification: one label per text; multilabel: any number of labels per text; regression: a "
+        "score per text; entities: IOB tags of words; tagging: other tags of words, such as parts of speech. null: "
+        "what the metric or the files show.",
+    )
     where: dict[Text, Text] = Field(
         default={}, description="Keep only rows with these values in these columns: {Maltese: '1'}."
     )
@@ -95,21 +102,36 @@ class Task(Section):
         default=DEFAULT_TEXT,
         description="Column with the text or the list of words; from a list, the first that the file has.",
     )
+    text_pair: ColumnName | None = Field(
+        default=None,
+        description="Column with the second text of each row, for pairs of texts such as premise and hypothesis.",
+    )
     label: ColumnName = Field(
         default=DEFAULT_LABEL,
         description="Column with the label or the list of tags; from a list, the first that the file has. For CoNLL "
         "its number, for CoNLL-U its name (upos), for exports of annotation tools the name of the control or layer.",
     )
+    label_columns: list[Text] = Field(
+        default=[],
+        description="multilabel: columns named like the labels, with 1 for texts that have the label and 0 for others, "
+        "instead of one column `label`. Columns that a file lacks or leaves empty are left out.",
+    )
     labels: list[Text] | None = Field(
         default=None,
         description="Names of the labels; if the files have numbers, in the order of the numbers.",
+    )
+    drop_duplicates: bool = Field(
+        default=False, description="true: of rows of a split with the same text and label, keep one."
     )
     max_train_samples: Count | None = Field(
         default=None,
         description="Train on a fixed sample of at most this many items, for few labels or less time; null: all.",
     )
-    metric: Literal["macro_f1", "entity_f1", "accuracy"] | None = Field(
-        default=None, description="Main metric of the task; null: macro_f1 for texts, entity_f1 for tags."
+    metric: MetricName | None = Field(
+        default=None,
+        description="Main metric of the task; null: "
+        + ", ".join(f"{metrics[0]} for {kind}" for kind, metrics in METRICS.items())
+        + ".",
     )
 
     @model_validator(mode="after")
@@ -124,6 +146,34 @@ class Task(Section):
         if self.file is not None and len(lacking) < 3:
             raise ValueError("give either file, or train, validation and test, and set the others to null")
         return self
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> "Task":
+        kind = self.stated_kind
+        if kind is not None and self.metric is not None and self.metric not in METRICS[kind]:
+            raise ValueError(f"metric: {kind} is scored by {' or '.join(METRICS[kind])}, not by {self.metric}")
+        if self.label_columns and kind != "multilabel":
+            raise ValueError(f"label_columns is for kind: multilabel, not for {kind}")
+        if self.text_pair is not None and kind in WORD_KINDS:
+            raise ValueError(f"text_pair is for labels of texts, not for kind: {kind}")
+        return self
+
+    @property
+    def stated_kind(self) -> KindName | None:
+        """The kind that the recipe says or implies; None where the files decide."""
+        return self.kind or ("multilabel" if self.label_columns else kind_of_metric(self.metric))
+
+    @property
+    def main_metric(self) -> MetricName | None:
+        """The main metric that the recipe says or implies."""
+        return self.metric or (METRICS[self.stated_kind][0] if self.stated_kind else None)
+
+    @property
+    def labels_words(self) -> bool | None:
+        """Whether words have labels, and not texts; None where the files decide."""
+        if self.stated_kind is not None:
+            return self.stated_kind in WORD_KINDS
+        return False if self.metric == "macro_f1" else None
 
     @property
     def text_column(self) -> str:

@@ -3,20 +3,21 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from ..workspace.errors import UserError
-from ..workspace.tables import Table, describe, is_conll, is_table, is_text, open_table, open_text, read_conll, text_in
+from ..workspace.tables import Table, is_conll, is_table, is_text, open_table, open_text, read_conll, text_in
 from .annotations import CHARACTERS, MISPLACED, Alignment, Annotations, align_records, annotation_reader
 from .annotations.records import OTHER_ROWS
 from .evaluation import DEFAULT_LABEL, DEFAULT_TEXT, Task
+from .item_labels import filled_columns, label_in_columns, label_of_text, tags_of_words
 from .labels import LabelReader, is_same_label, label_name
 
 EMPTY, OTHER_SPLITS, SAMPLED, LIMITED = "empty text", "other splits", "max_train_samples", "limit"
+DUPLICATES = "drop_duplicates"
 CUT_OFF = "cut off by max_length"  # words
-EXPECTED = {OTHER_ROWS, OTHER_SPLITS, SAMPLED, LIMITED}  # reasons that the recipe asks for
+EXPECTED = {OTHER_ROWS, OTHER_SPLITS, SAMPLED, LIMITED, DUPLICATES}  # reasons that the recipe asks for
 MUCH = 0.01  # share of the rows from which a loss is reported
 LONG_FILE, LONG_SENTENCE = 200, 1000  # words in one sentence: of the whole file, of one among others
 MOST_MISPLACED = 0.5  # share of entities outside their text, from which the offsets must be wrong
@@ -26,10 +27,23 @@ MAX_NAMES = 5  # of files in a note
 
 @dataclass(frozen=True)
 class Item:
-    """A text and its label, or words and their tags."""
+    """A text or a pair of texts with its label, its list of labels or its score, or words and their tags."""
 
     text: str | list[str]
-    label: str | list[str]
+    label: str | list[str] | float
+    pair: str | None = None
+    """The second text of a pair."""
+
+    @property
+    def names(self) -> list[str]:
+        """The labels of the text, or the tag of each word; none for a score."""
+        return [self.label] if isinstance(self.label, str) else self.label if isinstance(self.label, list) else []
+
+    @property
+    def texts(self) -> list[str]:
+        """The text, both texts of a pair, or the words joined by spaces."""
+        text = self.text if isinstance(self.text, str) else " ".join(self.text)
+        return [text] if self.pair is None else [text, self.pair]
 
 
 @dataclass
@@ -142,14 +156,16 @@ def read_items(path: Path, task: Task, account: Account | None = None) -> list[I
 def _annotated(
     path: Path, annotations: Annotations, task: Task, labels: LabelReader, account: Account
 ) -> Iterator[Item]:
-    """The texts of an export with their class, or their sentences with tags."""
+    """The texts of an export with their classes, or their sentences with tags."""
+    if task.text_pair is not None:
+        raise UserError(f"{path}: an export of {annotations.tool}; pairs of texts are read from tables only")
     account.dropped.update(annotations.dropped)
     account.rows += annotations.dropped.total()
     classified = [record for record in annotations.records if record.spans is None]
     account.rows += len(classified)
     named = task.model_copy(update={"label": annotations.label_column})
     for record in classified:
-        yield Item(record.text, _one_label(record.label, named, labels, record.place))
+        yield Item(record.text, label_of_text(record.label, named, labels, record.place))
     marked = [record for record in annotations.records if record.spans is not None]
     alignment = align_records(marked, annotations.units)
     alignment.counts.update(annotations.lost_spans)
@@ -227,67 +243,27 @@ def _named(names: str | list[str]) -> str | None:
 
 def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> Iterator[Item]:
     wanted = [(name, label_name(value)) for name, value in task.where.items()]
+    columns: list[str] = []  # of label_columns, those that the file has
     for number, row in table.rows:
         account.rows += 1
         if any(not is_same_label(table.value(number, row, name), value) for name, value in wanted):
             account.dropped[OTHER_ROWS] += 1
             continue
-        text, label = (table.value(number, row, name) for name in (task.text_column, task.label_column))
         place = table.place(number)
+        text = table.value(number, row, task.text_column)
         if isinstance(text, list) and text:
-            yield Item(*_tagged(text, label, task, labels, place))
-        elif text == [] or not (text := text_in(text, task.text_column, place)).strip():
+            tags = table.value(number, row, task.label_column)
+            yield Item(*tags_of_words(text, tags, task, labels, place))
+            continue
+        texts = ["" if text == [] else text_in(text, task.text_column, place)]
+        if isinstance(task.text_pair, str):
+            texts.append(text_in(table.value(number, row, task.text_pair), task.text_pair, place))
+        if not all(map(str.strip, texts)):
             account.dropped[EMPTY] += 1
+            continue
+        if task.label_columns:
+            columns = columns or filled_columns(row, task, place)
+            label = label_in_columns({name: row.get(name) for name in task.label_columns}, columns, place)
         else:
-            yield Item(text, _one_label(label, task, labels, place))
-
-
-def _tagged(words: list[Any], tags: Any, task: Task, labels: LabelReader, place: str) -> tuple[list[str], list[str]]:
-    """The words of a row and their tags. Raises UserError if their numbers differ."""
-    words = [text_in(word, task.text_column, place) for word in words]
-    if not isinstance(tags, list):
-        raise UserError(
-            f"{place}, column {task.label_column!r}: expected a tag for each of the {len(words)} words in column "
-            f"{task.text_column!r}, got {describe(tags)}"
-        )
-    if any(isinstance(tag, list | dict) for tag in tags):
-        raise UserError(_spans(task, place))
-    if len(tags) != len(words):
-        raise UserError(
-            f"{place}: {len(words)} words but {len(tags)} tags ({task.text_column!r}, {task.label_column!r})"
-        )
-    return words, [_name(tag, task, labels, place) for tag in tags]
-
-
-def _one_label(label: Any, task: Task, labels: LabelReader, place: str) -> str:
-    """The label of a text, which may be in a list of length one."""
-    if isinstance(label, dict) or (isinstance(label, list) and any(isinstance(part, list | dict) for part in label)):
-        raise UserError(_spans(task, place))
-    if isinstance(label, list):
-        if len(label) != 1:
-            what = f"{len(label)} labels in a list" if label else "an empty list"
-            raise UserError(
-                f"{place}, column {task.label_column!r}: expected one label for the text, got {what}; tags for "
-                "words need a column with lists of words"
-            )
-        label = label[0]
-    return _name(label, task, labels, place)
-
-
-def _spans(task: Task, place: str) -> str:
-    return (
-        f"{place}, column {task.label_column!r}: labels of spans (start, end, type) are read from JSON in the form of "
-        "doccano, Label Studio or Prodigy only; convert them to one of these, or to CoNLL (a word and its tag per line)"
-    )
-
-
-def _name(value: Any, task: Task, labels: LabelReader, place: str) -> str:
-    """The name of a label. Raises UserError for a missing label, and for one that the recipe does not list."""
-    if value is not None and not isinstance(value, str | int | float | Decimal):
-        raise UserError(f"{place}, column {task.label_column!r}: expected a label, got {describe(value)}")
-    name = labels.read(value)
-    if name:
-        return name
-    if name is None:
-        raise UserError(f"{place}: label {label_name(value)!r} is not among {', '.join(task.labels or ())}")
-    raise UserError(f"{place}, column {task.label_column!r}: the row has no label; add one, or remove the row")
+            label = label_of_text(table.value(number, row, task.label_column), task, labels, place)
+        yield Item(texts[0], label, *texts[1:])

@@ -42,8 +42,9 @@ def label_names(path: Path, column_name: str, labels: list[str] | None, location
 
 
 def _holds_numbers(path: Path, column_name: str, labels: list[str] | None) -> bool:
-    """Whether the label (or first tag) of the first row is a number, and not the name of a label."""
-    label = next(read_rows(path), {}).get(column_name)
+    """Whether the first label or tag of the file is a number, and not the name of a label."""
+    values = (row.get(column_name) for row in read_rows(path))
+    label = next((value for value in values if value != []), None)
     while isinstance(label, list) and label:
         label = label[0]
     name = label_name(label)

@@ -62,7 +62,7 @@ _MACRO_LANGUAGES = {
 }
 
 # ISO 639-1 codes that neither ConceptNet nor WikiANN uses.
-_TWO_LETTER_CODES = {
+TWO_LETTER_CODES = {
     "dz": "dzo",
     "kr": "knc",
     "ks": "kas",
@@ -125,6 +125,11 @@ class Language:
     def iso(self) -> str:
         """ISO 639-3 code: `swh`."""
         return self.code[:3]
+
+    @property
+    def macro(self) -> str:
+        """ISO 639-3 code of its macro-language, by which some data sets call it, `swa`; without one its own."""
+        return next((macro for macro, members in _MACRO_LANGUAGES.items() if self.iso in members.split()), self.iso)
 
     @property
     def script(self) -> str:
@@ -264,7 +269,7 @@ def _full_keys(language: Language) -> set[str]:
 
 def _short_keys(language: Language) -> set[str]:
     """The short codes of a language except its ISO code, which takes precedence."""
-    two_letter = [short for short, iso in _TWO_LETTER_CODES.items() if iso == language.iso]
+    two_letter = [short for short, iso in TWO_LETTER_CODES.items() if iso == language.iso]
     keys = (language.conceptnet, language.wikiann, language.glotcc[:3], *two_letter)
     return {_normalise(key) for key in keys if key}
 

@@ -19,12 +19,14 @@ from ..workspace.locations import glob_files
 from .control import LanguageControl
 from .evaluation import TASKS, Task
 from .grid import FIELD, grid_cells, language_sections, leaves, open_fields
+from .override_values import expand_home, override_value
 from .overrides import Override, Setting, origin_of, report_problems
 from .placeholders import BUNDLED, TRANSFERRED, codes, each_string, fill_placeholders, location_fields
 from .schema import RESOLVED, Recipe
 from .splits import SPLITS
+from .text_sources import is_source_file
 from .validation_messages import explain
-from .yaml_files import expand_home, override_value, read_yaml
+from .yaml_files import read_yaml
 
 DEFAULT_FILE = Path("recipe.yaml")
 DEFAULT_NAME = "quickstart"
@@ -286,6 +288,7 @@ def _anchor(raw: dict[str, Any], folder: Path, *, whole_tasks: bool = True) -> N
     """
     if isinstance(raw.get("base"), str):
         raw["base"] = {"model": raw["base"], "from_scratch": None}
+    _anchor_sources(raw.get("corpus"), folder)
     evaluation = raw.get("eval")
     if isinstance(evaluation, dict):
         others = evaluation.get("others")
@@ -299,6 +302,14 @@ def _anchor(raw: dict[str, Any], folder: Path, *, whole_tasks: bool = True) -> N
             section.setdefault("skip_missing", False)  # files that the user names must exist
         hub = dotted == "base.model"
         section[key] = each_string(section[key], lambda text, hub=hub: _absolute(text, folder, hub=hub))
+
+
+def _anchor_sources(corpus: Any, folder: Path) -> None:
+    """Make the relative paths of text sources absolute, in place; bundled names stay."""
+    if isinstance(corpus, dict) and "sources" in corpus:
+        corpus["sources"] = each_string(
+            corpus["sources"], lambda text: _absolute(text, folder, hub=False) if is_source_file(text) else text
+        )
 
 
 def _put_task_files(tasks: dict[str, Any], names: Iterable[str], folder: Path) -> None:

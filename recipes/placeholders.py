@@ -101,6 +101,7 @@ def codes(language: str) -> dict[str, str]:
     except UnknownLanguageError:  # reported by the schema
         return values
     values |= {"language": entry.code, "glotcc": entry.glotcc, "conceptnet": entry.conceptnet}
+    values |= {"iso": entry.iso, "macro": entry.macro}
     return values | {"wikiann": entry.wikiann, "sentiment": entry.sentiment}
 
 

@@ -6,22 +6,24 @@ unreachable, with its size and the licence on its card.
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from ..workspace.artifacts import Artifact
 from ..workspace.downloads import UnreachableError, download_path, public_address, remote_size
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_count
 from ..workspace.hub import Model, cached_file, check_access, check_online, describe_model, is_offline
 from ..workspace.hub_errors import is_gated, is_unreachable
 from ..workspace.hub_files import HubFiles, find_hub_files
 from ..workspace.locations import NoSuchFileError, alternatives, expand_files, first_that_exists, folder_files
 from .availability import skipped_tasks
-from .corpus_files import DOCUMENTS, corpus_files
+from .corpus_files import DOCUMENTS
+from .corpus_sources import NoTextError, Origin, no_text, origins
 from .evaluation import PseudoPerplexity, Task
-from .glotcc import glotcc_shards
 from .identify import GLOTLID, GLOTLID_BYTES, GLOTLID_COMMIT, GLOTLID_FILE, Identify
+from .languages import find_language
 from .schema import Base, Corpus, Recipe
 from .splits import SPLITS
 from .task_files import field_of, sentence_files
@@ -36,7 +38,7 @@ class Source:
     """One thing that a recipe needs."""
 
     part: str
-    """Field of the recipe: base, corpus, graph, eval.mlm, eval.topic."""
+    """Field of the recipe: base, corpus, graph, eval.mlm, eval.topic; of several sources of text, corpus fineweb2."""
     place: str
     """Address, repository or folder."""
     state: State
@@ -62,23 +64,25 @@ def check_sources(
     """
     downloads = workspace / "downloads"
     checks: dict[str, tuple[str, Callable[[], Source]]] = {}  # part -> place, check
-    base, text, graph = recipe.base, recipe.corpus, recipe.graph
+    base, graph = recipe.base, recipe.graph
     if base.model is not None:
         name = base.model
         checks["base"] = (name, lambda: _base(base, name))
-    if text is not None:
-        checks["corpus"] = (", ".join(text.files) or text.glotcc, lambda: _corpus(text, recipe.language))
-        if (identify := text.identify) is not None and "corpus" not in finished:
-            place = "trusted and neighbours" if identify.uses_ngrams else GLOTLID
-            checks[IDENTIFY] = (place, lambda: _identify(identify, downloads))
+    identify = recipe.corpus.identify if recipe.corpus else None
+    if identify is not None and "corpus" not in finished:
+        place = "trusted and neighbours" if identify.uses_ngrams else GLOTLID
+        checks[IDENTIFY] = (place, lambda: _identify(identify, downloads))
     if graph is not None:
         place = public_address(graph.conceptnet)
         checks["graph"] = (place, lambda: _file("graph", graph.conceptnet, downloads))
     checks |= _task_checks(recipe, corpus, downloads)
-    return [
-        Source(_field(part), place, "finished") if part in finished else _checked(part, place, check)
+    rows = {
+        part: Source(_field(part), place, "finished") if part in finished else _checked(part, place, check)
         for part, (place, check) in checks.items()
-    ]
+    }
+    text = _corpus(recipe.corpus, recipe.language, finished="corpus" in finished) if recipe.corpus else []
+    base_row = [rows.pop("base")] if "base" in rows else []
+    return [*base_row, *text, *rows.values()]
 
 
 def _task_checks(
@@ -131,9 +135,11 @@ def unusable_sources(sources: Iterable[Source]) -> str:
 
 
 def _checked(part: str, place: str, check: Callable[[], Source]) -> Source:
-    """The row of a check, or of the error that it raises."""
+    """The row of a check, or of the error that it raises, except for a NoTextError."""
     try:
         return check()
+    except NoTextError:
+        raise
     except UserError as error:
         state: State = "missing"
         if isinstance(error, UnreachableError) or is_unreachable(error):
@@ -144,7 +150,7 @@ def _checked(part: str, place: str, check: Callable[[], Source]) -> Source:
 
 
 def _field(part: str) -> str:
-    return part if part in ("base", "corpus", IDENTIFY, "graph", "tasks") else field_of(part)
+    return part if part in ("base", "graph", "tasks") or part.startswith("corpus") else field_of(part)
 
 
 def _base(base: Base, name: str) -> Source:
@@ -165,23 +171,44 @@ def _base(base: Base, name: str) -> Source:
     return Source("base", place, "cached" if model.cached else "found", model.size, model.licence)
 
 
-def _corpus(corpus: Corpus, language: str) -> Source:
-    if corpus.files:
-        files = corpus_files(corpus)
-        place = ", ".join(corpus.files)
-        return Source("corpus", place, "local", sum(file.stat().st_size for file in files))
-    listing = glotcc_shards(corpus, language)
+def _corpus(corpus: Corpus, language: str, *, finished: bool) -> list[Source]:
+    """A row for each thing that the text comes from. A source without the language is skipped if others have it."""
+    rows: list[Source] = []
+    lacking: dict[int, str] = {}  # number of the row -> reason
+    found = origins(corpus, language)
+    for number, origin in enumerate(found):
+        part = "corpus" if len(found) == 1 else f"corpus {origin.name}"
+        if finished:
+            rows.append(Source(part, origin.place, "finished"))
+            continue
+        try:
+            rows.append(_checked(part, origin.place, lambda part=part, origin=origin: _origin(part, origin)))
+        except NoTextError as error:
+            lacking[number] = str(error)
+            rows.append(Source(part, origin.place, "skipped", note=str(error)))
+    if rows and len(lacking) == len(rows):
+        advice = no_text(lacking.values(), find_language(language))
+        rows = [replace(row, state="missing", note=advice) for row in rows]
+    return rows
+
+
+def _origin(part: str, origin: Origin) -> Source:
+    """One thing that the text of a corpus comes from. Raises UserError if it is not available."""
+    found, corpus = origin.find(), origin.corpus
+    if found.hub is None:
+        return Source(part, origin.place, "local", sum(file.stat().st_size for file in found.local))
+    files = found.hub
     capped = corpus.max_bytes is not None or corpus.max_documents is not None
-    cached = [cached_file(corpus.glotcc, path, listing.commit) is not None for path in listing.files]
-    enough = cached[0] if capped else all(cached)  # with a cap, the first shards may be all that is read
-    if not all(cached):
-        _check_may_download(corpus.glotcc, listing.card.gated, listing.fresh, cached=enough)
-    count = "1 file" if len(listing.files) == 1 else f"{len(listing.files)} files"
-    most = ", enough for the cap" if capped and len(listing.files) > 1 else ""
-    folder = next(iter(listing.files)).rpartition("/")[0]
-    place = f"{corpus.glotcc} at {listing.commit[:8]}, {folder} ({count}{most})"
-    size = sum(listing.files.values())
-    return Source("corpus", place, "cached" if all(cached) else "found", size, listing.card.licence)
+    first, *others = files.paths
+    enough = first in files.cached_paths if capped else files.cached  # with a cap, the first may be all that is read
+    if not files.cached:
+        check_may_download(files.repo, files.card.gated, files.fresh, cached=enough)
+    count = f"{format_count(len(files.paths), 'file')}{', enough for the cap' if capped and others else ''}"
+    version = f" at {files.commit[:8]}" if files.commit else ""
+    place = f"{files.repo}{version}, {first.rpartition('/')[0] or first} ({count})"
+    size = sum(files.sizes) if files.sizes else None
+    licence = files.card.licence or (origin.source.licence if origin.source else "")
+    return Source(part, place, "cached" if files.cached else "found", size, licence)
 
 
 def _identify(identify: Identify, downloads: Path) -> Source:
@@ -202,7 +229,7 @@ def _identify(identify: Identify, downloads: Path) -> Source:
     return _together(IDENTIFY, sources)
 
 
-def _check_may_download(repo: str, gated: bool, fresh: bool, *, cached: bool) -> None:
+def check_may_download(repo: str, gated: bool, fresh: bool, *, cached: bool) -> None:
     """Raise a UserError if files of a repository that are not cached cannot be downloaded.
 
     A stored listing does not show this, so the hub is asked; offline, the cached files must be enough.
@@ -245,7 +272,7 @@ def _file(part: str, location: str, downloads: Path) -> Source:
     if location.startswith("hf://"):
         files: HubFiles = find_hub_files(location)
         if not files.cached:
-            _check_may_download(files.repo, files.card.gated, files.fresh, cached=False)
+            check_may_download(files.repo, files.card.gated, files.fresh, cached=False)
         place = f"{files.repo}{f' at {files.commit[:8]}' if files.commit else ''}, {files.paths[0]}"
         size = sum(files.sizes) if files.sizes else None
         return Source(part, place, "cached" if files.cached else "found", size, files.card.licence)

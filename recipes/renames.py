@@ -30,6 +30,12 @@ FORMER_FIELDS = {
 """Former names of fields by their present ones, in any section."""
 FORMER_VALUES = {"constant_with_warmup": "constant"}
 """The same for values."""
+REPLACED_FIELDS = {
+    "corpus.glotcc": "gone: describe the copy of GlotCC in a YAML file like recipes/sources/glotcc.yaml, and name the "
+    "file in corpus.sources",
+    "corpus.revision": "gone: write corpus.sources: [glotcc@REVISION]",
+}
+"""Fields that are gone, with what to do instead."""
 PRESENT_FIELDS = {former: present for present, former in FORMER_FIELDS.items()}
 PRESENT_VALUES = {former: present for present, former in FORMER_VALUES.items()}
 

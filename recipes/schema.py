@@ -17,7 +17,7 @@ from .corpus import Corpus
 from .evaluation import TASKS, Eval
 from .field_types import Count, Location, Section, Seed
 from .languages import find_language
-from .training import Training
+from .training import Training, Vocabulary
 
 Source = Literal["text", "graph", "both", "fusion"]
 AdapterType = Literal["seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3", "full", "none"]
@@ -215,6 +215,9 @@ class Recipe(Section):
         default="text",
         description="Train the adapter on text, graph, both mixed, or fusion: attention over an adapter for each.",
     )
+    vocabulary: Vocabulary = Field(
+        default=Vocabulary(), description="New pieces for a script that the base cannot read."
+    )
     adapter: Adapter = Field(default=Adapter(), description="The language adapter.")
     control: Control = Field(
         default=None,
@@ -290,6 +293,16 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _new_pieces_are_trained(self) -> "Recipe":
+        if not self.vocabulary.pieces:
+            return self
+        if self.base.model is None:
+            raise ValueError("vocabulary.pieces: base.from_scratch makes its vocabulary from the text: set pieces to 0")
+        if self.adapter.type == "full" and "embeddings" in self.adapter.freeze:
+            raise ValueError("vocabulary.pieces: new pieces have to be trained: remove embeddings from adapter.freeze")
+        return self
+
+    @model_validator(mode="after")
     def _control_fits(self) -> "Recipe":
         kind, from_scratch = self.adapter.type, self.base.model is None
         check_control(self.control, self.language, kind, self.source, from_scratch=from_scratch)
@@ -333,6 +346,8 @@ def json_schema() -> str:
     schema["properties"]["base"] = {"anyOf": [{"type": "string"}, schema["properties"]["base"]]}
     for field in ("corpus", "graph"):
         schema["properties"][field]["anyOf"].append({"const": "none"})
+    sources = schema["$defs"]["Corpus"]["properties"]["sources"]
+    sources["items"] = {"anyOf": [{"type": "string"}, sources["items"]]}
     evaluation = schema["$defs"]["Eval"]["properties"]
     for task in TASKS:
         evaluation[task]["anyOf"].append({"type": "string"})

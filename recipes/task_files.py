@@ -13,7 +13,7 @@ from ..workspace.tables import ColumnError, choose_column, is_conll
 from ..workspace.text import clean_field, clean_line, describe_changes
 from .annotations import annotation_reader
 from .evaluation import TASKS, PseudoPerplexity, Task
-from .examples import EMPTY, OTHER_SPLITS, Account, Item, read_items, read_texts
+from .examples import DUPLICATES, EMPTY, OTHER_SPLITS, Account, Item, read_items, read_texts
 from .label_names import label_names
 from .splits import SPLITS, TASK_BOUNDS, Split, split_of
 
@@ -36,6 +36,10 @@ def read_split(
         items = clean_items(items, f"{field_of(name)}.{field}", account, progress)
         if not items:
             raise UserError(f"{paths[0]} has no examples" + (f" with {task.where}" if task.where else ""))
+        if task.drop_duplicates:
+            distinct = {(normal_text(item), str(item.label)): item for item in items}
+            account.dropped[DUPLICATES] += len(items) - len(distinct)
+            items = list(distinct.values())
         if field == "file":
             total = len(items)
             items = [item for item in items if _split_of(item) == split]
@@ -50,7 +54,7 @@ def label_origin(name: str, task: Task, cache: Path) -> str:
     field, location = _location(task, "test")
     with _naming(name, field):
         source, paths = find_files(location, cache)
-        if is_conll(paths[0]) or annotation_reader(paths[0], task):
+        if is_conll(paths[0]) or annotation_reader(paths[0], task) or _has_no_names(task):
             return "names"
         return label_names(paths[0], choose_column(task.label, paths[0]), task.labels, source).origin
 
@@ -61,12 +65,18 @@ def clean_items(items: Sequence[Item], origin: str, account: Account, progress: 
     `account` counts the empty ones.
     """
     counts: Counter[str] = Counter()
-    cleaned = [Item(clean_field(item.text, counts), clean_field(item.label, counts)) for item in items]
+    cleaned = [_cleaned_item(item, counts) for item in items]
     if counts:
         say_once(progress, f"{origin}: text normalised: {describe_changes(counts)}")
-    kept = [item for item in cleaned if any(item.text)]
+    kept = [item for item in cleaned if any(item.text) and item.pair != ""]
     account.dropped[EMPTY] += len(items) - len(kept)
     return kept
+
+
+def _cleaned_item(item: Item, counts: Counter[str]) -> Item:
+    label = clean_field(item.label, counts) if isinstance(item.label, str | list) else item.label
+    pair = None if item.pair is None else clean_line(item.pair, counts)
+    return Item(clean_field(item.text, counts), label, pair)
 
 
 def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[str, str]:
@@ -144,8 +154,8 @@ def field_of(name: str) -> str:
 
 
 def normal_text(item: Item) -> str:
-    """The text, or the words joined, with single spaces."""
-    return " ".join((item.text if isinstance(item.text, str) else " ".join(item.text)).split())
+    """The text, both texts of a pair, or the words, with single spaces."""
+    return " ".join(" ".join(item.texts).split())
 
 
 def sample(items: list[Item], size: int | None) -> list[Item]:
@@ -182,6 +192,13 @@ def _resolve_columns(path: Path, task: Task, location: str) -> Task:
     """The task with the columns that this file has, and its labels in the order of the numbers in the file."""
     if is_conll(path) or annotation_reader(path, task):
         return task
-    text, label = choose_column(task.text, path), choose_column(task.label, path)
-    names = label_names(path, label, task.labels, location).names
-    return task.model_copy(update={"text": text, "label": label, "labels": names})
+    columns = {"text": choose_column(task.text, path), "label": choose_column(task.label, path)}
+    if task.text_pair is not None:
+        columns["text_pair"] = choose_column(task.text_pair, path)
+    names = task.labels if _has_no_names(task) else label_names(path, columns["label"], task.labels, location).names
+    return task.model_copy(update={**columns, "labels": names})
+
+
+def _has_no_names(task: Task) -> bool:
+    """Whether the file's values are no labels: they are scores, or its columns are named like the labels."""
+    return task.stated_kind == "regression" or bool(task.label_columns)

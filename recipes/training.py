@@ -4,10 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from .field_types import Count, Rate, Section, Seed, at_default
+from .field_types import Count, Location, Rate, Section, Seed, at_default
 
 Precision = Literal["auto", "fp32", "bf16"]
 Pooling = Literal["first", "mean"]
+Initialisation = Literal["decompose", "script_mean", "random"]
 LrSchedulerType = Literal["linear", "cosine", "constant_with_warmup"]  # names of transformers' SchedulerType
 CPU_DEVICE_TOKENS = 4096  # a CPU is no faster with more, and out-of-memory cannot be caught there
 
@@ -106,6 +107,28 @@ class Training(Section):
         return self.artifact_settings(exclude={*_MACHINE, *at_default(self, _NEWER)})
 
 
+class Vocabulary(Section):
+    """New pieces for text that the base's vocabulary splits badly or cannot read."""
+
+    pieces: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Maximum number of new pieces, learnt on the prepared text; 0: none."
+    )
+    initialisation: Initialisation = Field(
+        default="decompose",
+        description="First embedding of a new piece. decompose: the mean of the pieces that the base splits it into, "
+        "or script_mean where it cannot read it; script_mean: random, as the base's pieces of the same script are "
+        "spread; random: as all its pieces are.",
+    )
+    train: Literal["new", "none"] = Field(
+        default="new", description="new: train the new rows with the adapter; none: keep them as initialised."
+    )
+    reference: Location | None = Field(
+        default=None,
+        description="Text file in languages that the base reads well; new pieces that would change how it is split are "
+        "left out. null: English, from Python's documentation.",
+    )
+
+
 class TaskTraining(Section):
     """Training of a task adapter and its head on the frozen language adapter."""
 
@@ -139,7 +162,10 @@ class TaskTraining(Section):
         "subword, as the paper did.",
     )
 
-    def settings(self, *, tags: bool) -> dict[str, Any]:
-        """The fields that shape a task adapter, JSON-ready; label_pieces for `tags` only, pooling for others only."""
-        unread = at_default(self, _NEWER_OF_TASKS) | ({"pooling"} if tags else {"label_pieces"})
-        return self.artifact_settings(exclude=unread)
+    def settings(self, *, tags: bool | None) -> dict[str, Any]:
+        """The fields that shape a task adapter, JSON-ready, without those that its kind does not read.
+
+        That is `pooling` where words have `tags`, `label_pieces` where texts have labels; None: not known yet.
+        """
+        unread = {True: {"pooling"}, False: {"label_pieces"}, None: set()}[tags]
+        return self.artifact_settings(exclude=at_default(self, _NEWER_OF_TASKS) | unread)

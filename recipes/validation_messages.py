@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from ..workspace.errors import nearest
-from .renames import PRESENT_FIELDS, PRESENT_VALUES
+from .renames import PRESENT_FIELDS, PRESENT_VALUES, REPLACED_FIELDS
 from .schema import RESOLVED, Recipe
 
 LIKELY = 0.8  # difflib's cutoff for a typing error
@@ -19,11 +19,7 @@ def explain(detail: Mapping[str, Any]) -> str:
     *above, last = loc = [str(part) for part in detail["loc"]] or ["recipe"]
     dotted = ".".join(loc)
     if detail["type"] == "extra_forbidden":
-        present = PRESENT_FIELDS.get(last, last)
-        if present != last and present in _fields(above):
-            return f"{dotted}: renamed to {'.'.join([*above, present])}"
-        near = _meant(present, above)
-        return f"{dotted}: unknown key; " + (f"did you mean {near}?" if near else f"known: {', '.join(_fields(above))}")
+        return f"{dotted}: {_unknown(above, last)}"
     if detail["type"] == "missing":
         return f"{dotted}: is required"
     if detail["type"] == "value_error":
@@ -36,6 +32,17 @@ def explain(detail: Mapping[str, Any]) -> str:
     else:
         wrong = f"{_expected(detail, loc)}, got {detail['input']!r}{_hint(detail)}"
     return f"{dotted}: {wrong}"
+
+
+def _unknown(above: Sequence[str], key: str) -> str:
+    """What to do about a key that the section at `above` does not have."""
+    if replacement := REPLACED_FIELDS.get(".".join([*above, key])):
+        return replacement
+    present = PRESENT_FIELDS.get(key, key)
+    if present != key and present in _fields(above):
+        return f"renamed to {'.'.join([*above, present])}"
+    near = _meant(present, above)
+    return "unknown key; " + (f"did you mean {near}?" if near else f"known: {', '.join(_fields(above))}")
 
 
 def _expected(detail: Mapping[str, Any], loc: Sequence[str]) -> str:

@@ -1,10 +1,9 @@
-"""Read the YAML of recipe files and of `--set` values, leaving paths as the user wrote them.
+"""Read the YAML of recipes, tasks and text sources, leaving paths as the user wrote them.
 
 YAML 1.1 reads 2024-05-01 as a date and yes, no, on and off as booleans. Here dates stay text, and only true and false
 are booleans, as in YAML 1.2 (`no` is the code of Norwegian).
 """
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,7 @@ from typing import Any
 import yaml
 
 from ..workspace.errors import UserError
-from .evaluation import TASKS
-from .placeholders import location_fields
-from .schema import Recipe
 
-NULLS = ("", "~", "null", "Null", "NULL")
-NAMED_FILES = re.compile(rf"base|eval\.({'|'.join(TASKS)}|others\.\w+)")
-"""Sections that may be given as a name or a path instead of a mapping."""
 BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
 OTHER_RESOLVERS = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool")
 
@@ -62,36 +55,3 @@ def _yaml_message(path: Path, error: yaml.YAMLError) -> str:
     if "'\\t'" in problem:
         problem = "indent with spaces, not with tabs"
     return f"{path}, line {error.problem_mark.line + 1}: not valid YAML: {problem}"
-
-
-def override_value(field: str, text: str) -> Any:
-    """The value of `--set FIELD=TEXT`: YAML, except that a path is taken literally.
-
-    For a field that holds paths, an existing file or folder of that name comes first; then null, a list in brackets and
-    text in quotes are read as YAML. Raises YAMLError for invalid YAML.
-    """
-    word = text.strip()
-    is_section = NAMED_FILES.fullmatch(field) is not None
-    if not is_section and not _holds_paths(field):
-        return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
-    if word in NULLS:
-        return None
-    if os.path.exists(expand_home(word)):  # noqa: PTH110 - Path.exists raises where a list is long
-        return word
-    if is_section and word.startswith("{"):
-        return yaml.load(word, Loader)  # noqa: S506 - a SafeLoader
-    if word.startswith("[") or (word[0] in "\"'" and word[0] == word[-1]):
-        return yaml.load(word, yaml.BaseLoader)  # noqa: S506 - reads every scalar as text: [2024-05-01, yes]
-    return word
-
-
-def expand_home(path: str) -> str:
-    """A path with ~ expanded. Unlike pathlib, os.path leaves ~x as it is where there is no user x."""
-    return os.path.expanduser(path)  # noqa: PTH111
-
-
-def _holds_paths(field: str) -> bool:
-    nested: Any = ""
-    for part in reversed(field.split(".")):
-        nested = {part: nested}
-    return any(dotted == field for dotted, _, _ in location_fields(nested, Recipe))

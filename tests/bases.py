@@ -6,8 +6,9 @@ from pathlib import Path
 
 import sentencepiece
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import ModernBertConfig, ModernBertForMaskedLM, XLMRobertaConfig, XLMRobertaForMaskedLM
+
+from .tiny_tokenizers import train_byte_fallback
 
 TEXTS = [
     "watoto wanacheza mpira uwanjani na mwalimu anaandika ubaoni kila siku asubuhi",
@@ -61,7 +62,7 @@ def write_mmbert(folder: Path) -> None:
     The decoder's weight is tied and saved, its bias is a parameter of its own.
     """
     folder.mkdir(parents=True)
-    tokenizer = _train_byte_fallback_bpe()
+    tokenizer = train_byte_fallback(TEXTS)
     tokenizer.save(str(folder / "tokenizer.json"))
     names = {"bos": "<bos>", "cls": "<bos>", "eos": "<eos>", "sep": "<eos>", "pad": "<pad>", "unk": "<unk>"}
     _write_json(
@@ -104,26 +105,6 @@ def _xlmr(vocab_size: int) -> XLMRobertaForMaskedLM:
         **XLMR_SIZES, vocab_size=vocab_size, pad_token_id=1, bos_token_id=0, eos_token_id=2, layer_norm_eps=1e-5
     )
     return XLMRobertaForMaskedLM(config)
-
-
-def _train_byte_fallback_bpe() -> Tokenizer:
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
-    tokenizer.normalizer = normalizers.Replace(" ", "▁")
-    tokenizer.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")  # so that training learns words
-    special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
-    every_byte = [f"<0x{number:02X}>" for number in range(256)]
-    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=[*special, *every_byte], show_progress=False)
-    tokenizer.train_from_iterator(TEXTS, trainer)
-    state = json.loads(tokenizer.to_str())
-    state["added_tokens"] = [token for token in state["added_tokens"] if token["content"] in special]
-    tokenizer = Tokenizer.from_str(json.dumps(state))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
-    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
-    ends = [(name, tokenizer.token_to_id(name)) for name in ("<bos>", "<eos>")]
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<bos> $A <eos>", pair="<bos> $A <eos> $B <eos>", special_tokens=ends
-    )
-    return tokenizer
 
 
 def _write_json(file: Path, content: dict) -> None:

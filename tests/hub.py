@@ -4,7 +4,6 @@ Repositories are folders of files. What the real hub knows of one besides its fi
 a `Repository`. Ordinary downloads (ConceptNet's dump) are files under `web/`, served with Range and a strong ETag.
 """
 
-import base64
 import hashlib
 import json
 import sys
@@ -19,8 +18,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 import yaml
 
+from .hub_uploads import COMMIT, Uploads
+
 MIB = 1 << 20
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE = MIB  # bytes from which a file counts as kept in LFS, as safetensors and parquet files of some size are
 JSON = {"Content-Type": "application/json"}
 KINDS = ("datasets", "models")
@@ -84,11 +84,15 @@ class Hub:
             def do_POST(self) -> None:
                 hub.receive(self)
 
+            def do_PUT(self) -> None:
+                hub.receive(self)
+
             def log_message(self, *_: object) -> None:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.address = f"http://127.0.0.1:{self.server.server_port}"
+        self.uploads = Uploads(folder, self.address, LARGE)
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
@@ -124,32 +128,19 @@ class Hub:
         self._send(request, answer, body=body)
 
     def receive(self, request: BaseHTTPRequestHandler) -> None:
-        """Make a repository, ask for every file as base64 in the commit, and take the commit."""
+        """Answer a POST or a PUT: see `Uploads`."""
         path = unquote(urlsplit(request.path).path)
-        self.requests.append(f"POST {path}")
-        lines = request.rfile.read(int(request.headers["Content-Length"] or 0)).decode().splitlines()
-        given = [json.loads(line) for line in lines]
-        if path == "/api/repos/create":
-            name = f"{given[0]['organization']}/{given[0]['name']}"
-            (self.folder / "models" / name).mkdir(parents=True)
-            answer: dict = {"url": f"{self.address}/{name}"}
-        elif "/preupload/" in path:
-            entries = [{"path": file["path"], "uploadMode": "regular"} for file in given[0]["files"]]
-            answer = {"files": [{**entry, "shouldIgnore": False} for entry in entries]}
-        elif path.endswith("/validate-yaml"):
-            answer = {"errors": [], "warnings": []}
+        self.requests.append(f"{request.command} {path}")
+        self.logins += request.headers.get_all("Authorization") or []
+        body = request.rfile.read(int(request.headers["Content-Length"] or 0))
+        token = (request.headers["Authorization"] or "").removeprefix("Bearer ")
+        if self.status is not None:
+            status, content = self.status, {}
+        elif request.command == "PUT":
+            status, content = self.uploads.put(path, body), {}
         else:
-            _, _, kind, owner, name, *_ = path.split("/")
-            for value in (line["value"] for line in given if line["key"] == "file"):
-                file = self.folder / kind / owner / name / value["path"]
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(base64.b64decode(value["content"]))
-            answer = {
-                "success": True,
-                "commitOid": COMMIT,
-                "commitUrl": f"{self.address}/{owner}/{name}/commit/{COMMIT}",
-            }
-        self._send(request, Answer(200, json.dumps(answer).encode()), body=True)
+            status, content = self.uploads.post(path, body, token)
+        self._send(request, Answer(status, json.dumps(content).encode()), body=True)
 
     def _file(self, request: BaseHTTPRequestHandler, path: str) -> Answer:
         """The content of `[/datasets]/OWNER/NAME/resolve/REVISION/FILE`, of a file under `web/`, or the front page."""

@@ -8,6 +8,7 @@ from typing import Any
 from ..recipes.control import control_name
 from ..recipes.schema import Base, Recipe
 from ..workspace.artifacts import MANIFEST, Artifact, Prepared, file_hash, read_manifest
+from ..workspace.errors import UserError
 
 FUSED_SOURCES = ("text", "graph")
 BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "merges*", "*tokens*.json", "*.model")
@@ -20,6 +21,7 @@ BASE_FACT = "tokenizer_of"
 TOKENS_CACHE_VERSION = 2
 SCRATCH_CACHE_VERSION = 3
 ADAPTER_CACHE_VERSION = 3
+VOCABULARY_CACHE_VERSION = 1
 
 
 def base_name(base: Base) -> str:
@@ -53,6 +55,29 @@ def scratch_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
     )
 
 
+def vocabulary_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Artifact | None:
+    """The base's tokenizer with the recipe's new pieces, learnt on its corpus, or else its graph; None without any.
+
+    Raises UserError if the reference text is missing.
+    """
+    settings = recipe.vocabulary
+    if not settings.pieces:
+        return None
+    reference = {}
+    if settings.reference is not None:
+        if not Path(settings.reference).is_file():
+            raise UserError(f"vocabulary.reference: no such file: {settings.reference}")
+        reference["reference"] = file_hash(Path(settings.reference))
+    return Artifact(
+        workspace / "vocabularies" / recipe.language,
+        base_name(recipe.base),
+        "vocabulary",
+        {"pieces": settings.pieces, "code": VOCABULARY_CACHE_VERSION},
+        {"base": base_identity(recipe.base), **reference},
+        parents=prepared.all[:1],
+    )
+
+
 def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Artifact:
     """The recipe's language adapter, or the control in its place; for that of another language, pass its recipe."""
     scratch = scratch_artifact(recipe, workspace, prepared)
@@ -68,6 +93,9 @@ def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
     }
     if fused_recipes(recipe):
         section["adapter"]["fusion_coupling"] = recipe.adapter.fusion_coupling
+    vocabulary = vocabulary_artifact(recipe, workspace, prepared)
+    if vocabulary:
+        section["vocabulary"] = recipe.vocabulary.artifact_settings(include={"initialisation", "train"})
     kind = [] if recipe.control == "head" else [recipe.adapter.type]
     return Artifact(
         workspace / "adapters" / recipe.language,
@@ -77,6 +105,7 @@ def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
         {"base": base_identity(recipe.base)},
         training_data(recipe, prepared)
         + ((scratch,) if scratch else ())
+        + ((vocabulary,) if vocabulary else ())
         + tuple(fused_artifacts(recipe, workspace, prepared).values()),
     )
 
@@ -130,9 +159,11 @@ def token_artifacts(recipe: Recipe, workspace: Path, prepared: Prepared, tokeniz
 
 
 def tokenizer_owner(recipe: Recipe, workspace: Path, prepared: Prepared) -> dict[str, Any]:
-    """The base whose tokenizer is used, as the manifest of its tokens records it."""
+    """The base whose tokenizer is used, and the new pieces, as the manifest of its tokens records them."""
     scratch = scratch_artifact(recipe, workspace, prepared)
-    return {"scratch": scratch.key} if scratch else base_identity(recipe.base)
+    vocabulary = vocabulary_artifact(recipe, workspace, prepared)
+    owner = {"scratch": scratch.key} if scratch else base_identity(recipe.base)
+    return owner | ({"vocabulary": vocabulary.key} if vocabulary else {})
 
 
 def known_tokenizer_hash(recipe: Recipe, workspace: Path, prepared: Prepared) -> str | None:

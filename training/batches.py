@@ -53,22 +53,35 @@ class Layout:
     packed: bool
     first_position: int = 0
     """Position id of a sequence's first token."""
+    token_types: bool = False
+    """Whether the model tells the two texts of a pair apart by token types."""
 
-    def batch(self, ids: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> Batch:
-        """A batch of sequences of token ids and their labels, each (length,).
+    def batch(
+        self, ids: Sequence[np.ndarray], labels: Sequence[np.ndarray], token_types: Sequence[np.ndarray] = ()
+    ) -> Batch:
+        """A batch of sequences of token ids, their labels and perhaps token types, each (length,).
 
         Packed: `input_ids`, `position_ids` and `labels`, (1, tokens), and `packing`. Padded: `input_ids`,
-        `attention_mask` and `labels`, (batch, longest).
+        `attention_mask` and `labels`, (batch, longest). Where the model reads them also `token_type_ids`.
         """
-        if not self.packed:
-            return {**collate(ids, self.pad_id), "labels": collate(labels, IGNORE_INDEX)["input_ids"]}
-        return {
-            "input_ids": torch.from_numpy(np.concatenate(ids))[None],
-            "position_ids": torch.from_numpy(np.concatenate([np.arange(len(row)) for row in ids]))[None]
-            + self.first_position,
-            "labels": torch.from_numpy(np.concatenate(labels))[None],
-            "packing": Packing.from_lengths([len(row) for row in ids]),
-        }
+        batch: Batch
+        if self.packed:
+            batch = {
+                "input_ids": _in_a_row(ids),
+                "position_ids": _in_a_row([np.arange(len(row)) for row in ids]) + self.first_position,
+                "labels": _in_a_row(labels),
+                "packing": Packing.from_lengths([len(row) for row in ids]),
+            }
+        else:
+            batch = {**collate(ids, self.pad_id), "labels": collate(labels, IGNORE_INDEX)["input_ids"]}
+        if token_types and self.token_types:
+            batch["token_type_ids"] = _in_a_row(token_types) if self.packed else collate(token_types, 0)["input_ids"]
+        return batch
+
+
+def _in_a_row(sequences: Sequence[np.ndarray]) -> Tensor:
+    """Sequences side by side, (1, tokens)."""
+    return torch.from_numpy(np.concatenate(sequences))[None]
 
 
 def use_layout(model: Any) -> Layout:
@@ -76,7 +89,9 @@ def use_layout(model: Any) -> Layout:
     family = family_of(model.config.model_type)
     if family.supports_packing:
         model.set_attn_implementation(ATTENTION)
-    return Layout(model.config.pad_token_id or 0, family.supports_packing, family.first_position(model.config))
+    token_types = (getattr(model.config, "type_vocab_size", None) or 0) > 1
+    first_position = family.first_position(model.config)
+    return Layout(model.config.pad_token_id or 0, family.supports_packing, first_position, token_types)
 
 
 @dataclass

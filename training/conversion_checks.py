@@ -1,4 +1,4 @@
-"""Checks of the arguments of `import_adapter`, `export_adapter` and `merge` that need no model.
+"""Checks of the arguments of `import_adapter`, `merge` and `push` that need no model.
 
 torch is not imported.
 """
@@ -8,28 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..workspace.errors import UserError
+from ..workspace.hub_upload import check_repository
+from ..workspace.new_folder import check_new
 
-FORMATS = ("adapterhub", "merged", "peft")
 BITS = (8, 4, 1)  # any divisor of 8 works: codes are packed into whole bytes
 
 
 def check_import(source: Path, out: Path) -> None:
     """Raise a UserError if there is no folder `source`, or if `out` exists."""
-    if not source.is_dir():
-        raise UserError(f"{source}: no such folder")
-    check_new(out)
-
-
-def check_export(source: Path, out: Path, *, format: str, bits: int | None, name: str) -> None:
-    """Raise a UserError if there is no such format, number of bits or folder `source`, or if `out` exists."""
-    if format not in FORMATS:
-        raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}")
-    if bits is not None and (format != "peft" or bits not in BITS):
-        raise UserError(
-            f"--bits {bits}: choose one of {', '.join(map(str, BITS))}, with --format peft; got --format {format}"
-        )
-    if format == "adapterhub" and (not name or not name.replace("-", "").replace("_", "").isalnum()):
-        raise UserError(f"--name {name!r}: use letters, digits, - and _ only")
     if not source.is_dir():
         raise UserError(f"{source}: no such folder")
     check_new(out)
@@ -62,15 +48,16 @@ def check_sweep(adapters: Sequence[Path], weights: Sequence[float], out: Path | 
         )
 
 
+def check_push(adapter: Path, repo: str) -> None:
+    """Raise a UserError if there is no folder `adapter`, or if `repo` cannot be the name of a repository."""
+    if not adapter.is_dir():
+        raise UserError(f"{adapter}: no such folder")
+    check_repository(repo)
+
+
 def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
         return False
     return True
-
-
-def check_new(out: Path) -> None:
-    """Raise a UserError if `out` exists."""
-    if out.exists():
-        raise UserError(f"--out {out} already exists: choose a new folder")

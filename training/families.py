@@ -44,6 +44,9 @@ class Family:
     supports_packing: bool = True
     """Whether sequences may be packed into one row: attention goes through transformers' interface, and positions are
     taken from `position_ids`."""
+    after_attention: tuple[str, ...] = ()
+    """Regular expressions of the modules of a block that run after its attention and can be given one position of each
+    sequence: with that, the block's output is right at this position. Empty: they cannot."""
     positions_after_pad: bool = False
     """RoBERTa counts positions from `pad_token_id` + 1."""
 
@@ -57,12 +60,23 @@ _OUTPUT = InsertionPoint(rf"{_LAYER}\.output", "argument")
 _ATTENTION = InsertionPoint(rf"{_LAYER}\.attention\.output", "argument")
 _LINEARS = {"query": "query", "key": "key", "value": "value", "intermediate": "intermediate.dense"}
 
+# called with (attention's output, residual); the rest of the block has the length of its output
+_AFTER_ATTENTION = (_ATTENTION.modules,)
+
 _ROBERTA = Family(
-    _OUTPUT, _ATTENTION, ("lm_head",), ("lm_head.dense", "lm_head.layer_norm"), _LINEARS, positions_after_pad=True
+    _OUTPUT,
+    _ATTENTION,
+    ("lm_head",),
+    ("lm_head.dense", "lm_head.layer_norm"),
+    _LINEARS,
+    after_attention=_AFTER_ATTENTION,
+    positions_after_pad=True,
 )
 
 FAMILIES = {
-    "bert": Family(_OUTPUT, _ATTENTION, ("cls",), ("cls.predictions.transform",), _LINEARS),
+    "bert": Family(
+        _OUTPUT, _ATTENTION, ("cls",), ("cls.predictions.transform",), _LINEARS, after_attention=_AFTER_ATTENTION
+    ),
     "roberta": _ROBERTA,
     "xlm-roberta": _ROBERTA,
     "distilbert": Family(
@@ -79,6 +93,7 @@ FAMILIES = {
         ("generator_predictions",),
         _LINEARS,
         embedding_size="embedding_size",
+        after_attention=_AFTER_ATTENTION,
     ),
     "deberta-v2": Family(
         _OUTPUT,
@@ -96,7 +111,8 @@ FAMILIES = {
         ("head", "decoder"),
         ("head",),
         {"query": "attn.Wqkv", "value": "attn.Wqkv"},
-        supports_packing=False,  # two blocks in three attend to a window only
+        # What these give for one position is added to a residual of every position: right at this one.
+        after_attention=(r".*layers\.\d+\.attn\.Wo", r".*layers\.\d+\.mlp_norm"),
     ),
 }
 

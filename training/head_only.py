@@ -14,21 +14,24 @@ from accelerate.utils import set_seed
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from ..recipes.task_kinds import ProblemType
 from ..recipes.training import Precision, TaskTraining
 from ..workspace.progress import QUIET, Progress
 from .batches import Batch, Position, Step, to_device
 from .masking import IGNORE_INDEX
 from .precision import make_accelerator
-from .task_adapter import Example, TaskModel, fit_task, in_batches, make_batch
+from .task_adapter import ScoreScale, fit_task, in_batches, task_model
+from .task_model import LOSSES, Example, TaskModel, batch_targets, make_batch
 
 
 def train_head(  # noqa: PLR0913
     base: PreTrainedModel,
     train: Sequence[Example],
     validation: Sequence[Example],
-    classes: int,
+    outputs: int,
     settings: TaskTraining,
     *,
+    problem_type: ProblemType = "single_label_classification",
     precision: Precision,
     seed: int,
     progress: Progress = QUIET,
@@ -40,15 +43,15 @@ def train_head(  # noqa: PLR0913
     """
     set_seed(seed)
     accelerator, _ = make_accelerator(precision)
-    per_token = isinstance(train[0].label, list)
-    frozen = base.requires_grad_(False)
-    model = TaskModel(frozen, classes, per_token=per_token, dropout=settings.dropout, pooling=settings.pooling)
+    model = task_model(base.requires_grad_(False), outputs, train, settings, problem_type)
     model.to(accelerator.device).adapted.eval()
+    scale = ScoreScale.of(train, problem_type)
+    train, validation = scale.standardise(train), scale.standardise(validation)
     inputs = [_head_inputs(model, examples, settings.batch_size, accelerator) for examples in (train, validation)]
     feed = _ShuffledInputs(inputs[0], settings.batch_size, seed)
     validation_batches = [_batch(rows) for rows in in_batches(inputs[1], settings.batch_size)]
     fit_task(
-        _Head(model.head),
+        _Head(model.head, problem_type),
         feed,
         len(train),
         validation_batches,
@@ -58,23 +61,26 @@ def train_head(  # noqa: PLR0913
         progress=progress,
         label=label,
     )
+    scale.restore(model)
     return model
 
 
 class _Head(nn.Module):
     """The head as a model of its own, for the training loop."""
 
-    def __init__(self, head: nn.Module) -> None:
+    def __init__(self, head: nn.Module, problem_type: ProblemType) -> None:
         super().__init__()
         self.head = head
+        self.problem_type: ProblemType = problem_type
 
-    def forward(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        """(n, hidden), (n,) -> the sum of the cross-entropies: a scalar in fp32."""
-        return nn.functional.cross_entropy(self.head(inputs).float(), labels, reduction="sum")
+    def forward(self, inputs: Tensor, labels: Tensor, targets: Tensor | None = None) -> Tensor:
+        """(n, hidden), labels (n,) and perhaps targets (n, outputs) -> the sum of the losses: a scalar in fp32."""
+        return LOSSES[self.problem_type](self.head(inputs).float(), batch_targets(labels, targets))
 
 
-LabelledInputs = tuple[Tensor, Tensor]
-"""Of one example, on the CPU: what the head reads of its labelled tokens, (n, hidden), and their labels, (n,)."""
+LabelledInputs = dict[str, Tensor]
+"""Of one example, on the CPU: what the head reads of its labelled tokens, `inputs` (n, hidden), their `labels` (n,),
+and their `targets` (n, outputs) if they are to learn numbers."""
 
 
 def _head_inputs(
@@ -87,15 +93,19 @@ def _head_inputs(
         batch = to_device(make_batch([examples[number] for number in numbers], model.layout), accelerator.device)
         with torch.no_grad(), accelerator.autocast():
             hidden = model.head_inputs(**batch).float().cpu()
-        labels = batch["labels"][batch["labels"] != IGNORE_INDEX].cpu()
+        columns = {"inputs": hidden, "labels": batch["labels"][batch["labels"] != IGNORE_INDEX].cpu()}
+        if "targets" in batch:
+            columns["targets"] = batch["targets"].cpu()
         counts = [np.count_nonzero(np.atleast_1d(examples[number].label) != IGNORE_INDEX) for number in numbers]
-        by_number |= dict(zip(numbers, zip(hidden.split(counts), labels.split(counts), strict=True), strict=True))
+        parts = {name: column.split(counts) for name, column in columns.items()}
+        by_number |= {
+            number: {name: part[place] for name, part in parts.items()} for place, number in enumerate(numbers)
+        }
     return [by_number[number] for number in range(len(examples))]
 
 
 def _batch(rows: Sequence[LabelledInputs]) -> Batch:
-    inputs, labels = zip(*rows, strict=True)
-    return {"inputs": torch.cat(inputs), "labels": torch.cat(labels)}
+    return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from .optimizer import AVERAGES
 from .plot_loss import plot_loss
 from .precision import autocast_dtype, make_accelerator, matmul_peak
 from .setup import Ready, set_up
+from .vocabulary.files import save_new_pieces
 
 PROBE_STEPS = 6
 KEPT_PER_WEIGHT = 2 + AVERAGES  # checkpoints hold weights, the best weights and the optimizer's averages
@@ -196,9 +197,11 @@ class _Training:
         if not whole:  # of a whole model one copy is enough
             (draft.folder / "last").mkdir()
             save_adapter(ready.adapted, draft.folder / "last")
+            save_new_pieces(ready.adapted, ready.tokenizer, draft.folder / "last")
         outcome.restore_best()
         self._record_drift(draft, outcome.best_step, drift.facts())
         save_adapter(ready.adapted, draft.folder)
+        save_new_pieces(ready.adapted, ready.tokenizer, draft.folder)
         if whole:
             ready.tokenizer.save_pretrained(draft.folder)
         where = str(ready.tokenizer.name_or_path)

@@ -1,10 +1,11 @@
 """Masked language modelling with the LM head at the masked tokens alone."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
+import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -17,6 +18,7 @@ from .fast.fused_cross_entropy import identity_forward, linear_cross_entropy
 from .fast.linear import linear
 from .fast.packing import Packing, encode
 from .masking import IGNORE_INDEX
+from .vocabulary.layers import decoder_parts
 
 
 class MaskedLM(nn.Module):
@@ -42,12 +44,12 @@ class MaskedLM(nn.Module):
     def logits(self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor) -> Tensor:
         """Logits (n, vocabulary) at the n positions where the boolean `positions` (batch, seq) is true, row by row."""
         one_each = not bool((positions.sum(1) != 1).any())
-        last_attention = self._last_attention_output() if one_each else None
-        with nullcontext() if last_attention is None else _narrow_to(last_attention, positions):
+        with _narrow_to(self._after_last_attention() if one_each else [], positions):
             hidden = encode(self.encoder, input_ids, attention_mask)
         narrowed = hidden.shape[:2] != positions.shape
         hidden = self._decoder_input(hidden[:, 0] if narrowed else hidden[positions])
-        return linear(hidden, self._decoder[0].weight, self._decoder[0].bias)
+        parts = [linear(hidden, part.weight, part.bias) for part in decoder_parts(self._decoder[0])]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
     def forward(
         self,
@@ -71,7 +73,9 @@ class MaskedLM(nn.Module):
     def loss(self, hidden: Tensor, labels: Tensor) -> Tensor:
         """The loss of `forward` from the encoder's last hidden states, (batch, seq, hidden)."""
         labelled = labels != IGNORE_INDEX
-        return linear_cross_entropy(self._decoder_input(hidden[labelled]), self._decoder[0], labels[labelled])
+        return linear_cross_entropy(
+            self._decoder_input(hidden[labelled]), decoder_parts(self._decoder[0]), labels[labelled]
+        )
 
     def penalty(self) -> Tensor | None:
         """The penalty of fusion layers in training, which is added to a step's mean loss; None without such layers."""
@@ -85,25 +89,27 @@ class MaskedLM(nn.Module):
                 hidden = module(hidden)
         return hidden
 
-    def _last_attention_output(self) -> nn.Module | None:
-        """The last block's module that is called with (attention's output, residual); None in other architectures.
+    def _after_last_attention(self) -> list[nn.Module]:
+        """The modules of the last block that need one position of each sequence only; none in some architectures.
 
-        Searched at each call, for an adapter may have been wrapped around it since the last.
+        Searched at each call, for an adapter may have been wrapped around one since the last.
         """
-        if not self._family.supports_packing or self._family.attention.residual != "argument":
-            return None
         if getattr(
             self._config, "chunk_size_feed_forward", 0
         ):  # transformers refuses lengths that the size does not divide
-            return None
-        pattern = self._family.attention.modules
-        by_block = {block_number(name): module for name, module in self.named_modules() if re.fullmatch(pattern, name)}
-        return by_block.get(self._config.num_hidden_layers - 1)
+            return []
+        last_block = self._config.num_hidden_layers - 1
+        return [
+            module
+            for name, module in self.named_modules()
+            for pattern in self._family.after_attention
+            if re.fullmatch(pattern, name) and block_number(name) == last_block
+        ]
 
 
 @contextmanager
-def _narrow_to(last_attention: nn.Module, positions: Tensor) -> Iterator[None]:
-    """Inside `with`, what follows the last attention runs at one position of each sequence: (batch, 1, hidden).
+def _narrow_to(modules: Sequence[nn.Module], positions: Tensor) -> Iterator[None]:
+    """Inside `with`, these modules run at one position of each sequence: (batch, 1, hidden).
 
     Other positions matter to a token only through attention, so after the last one they are not needed.
     """
@@ -111,8 +117,9 @@ def _narrow_to(last_attention: nn.Module, positions: Tensor) -> Iterator[None]:
     def keep_positions(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return tuple(hidden[positions].unsqueeze(1) for hidden in inputs)
 
-    hook = last_attention.register_forward_pre_hook(keep_positions)
+    hooks = [module.register_forward_pre_hook(keep_positions) for module in modules]
     try:
         yield
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()

@@ -1,6 +1,7 @@
 """Model cards: what an adapter is, what it was made from, and how to load it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import yaml
 from peft import PeftConfig
 
+from ..recipes.hub_language import hub_language
 from ..recipes.languages import find_language
-from ..recipes.licences import glotcc_terms
+from ..recipes.licences import recorded_sources, source_terms
 from ..recipes.schema import Recipe
 from ..workspace.artifacts import Artifact
 from .adapters.bottleneck import BottleneckConfig
@@ -26,11 +28,15 @@ REGISTRATION = "import lrl_adapt.training.adapters  # registers the adapter's ty
 FULL_CODE = """\
 from transformers import AutoModelForMaskedLM
 model = AutoModelForMaskedLM.from_pretrained(".")  # this folder, or the model's hub id"""
+PEFTS = ("lora", "ia3")  # types that PEFT has itself
 CONTROLS = {
     "untrained": "untrained, the adapter with its random initial weights; not meant for use",
     "head": "head, the LM head trained without an adapter, to show what the adapter adds",
     "text-fusion": "text-fusion, two adapters on the same text, to show what fusing text and graph adds",
 }
+NEW_PIECES_CODE = """\
+import lrl_adapt
+model, tokenizer = lrl_adapt.load_adapter("."{base})  # this folder: the base with new pieces, and their tokenizer"""
 QUANTISED_CODE = """\
 from pathlib import Path
 from transformers import AutoModelForMaskedLM
@@ -111,7 +117,7 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         "- versions, settings and hashes: manifest.json; loss curve: metrics.jsonl",
     ]
     language_name = f"{language.name} ({language.code})"
-    metadata = {"language": language.code[:3]}
+    metadata = {"language": hub_language(language.code)}
     if kind == "full":
         metadata = {"library_name": "transformers", **card_base.metadata("finetune"), **metadata}
         return card(f"Model fine-tuned on {language_name}", metadata, lines, FULL_CODE)
@@ -122,21 +128,29 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         else f"Control {recipe.control} for {language_name}",
         metadata,
         lines,
-        _peft_code(card_base, own_type=kind not in ("lora", "ia3")),
+        _new_pieces_code(card_base) if recipe.vocabulary.pieces else _peft_code(card_base, own_type=kind not in PEFTS),
     )
 
 
-def convert_card(title: str, lines: list[str], base: CardBase, config: PeftConfig, *, quantised: bool = False) -> str:
-    """The card of an adapter that was imported, exported or quantised."""
+def convert_card(
+    title: str,
+    lines: list[str],
+    base: CardBase,
+    config: PeftConfig,
+    *,
+    quantised: bool = False,
+    new_pieces: bool = False,
+) -> str:
+    """The card of an adapter that was imported, exported or quantised, or brings new pieces to the vocabulary."""
     metadata = {"library_name": "peft", **base.metadata("adapter")}
     own_type = isinstance(config, BottleneckConfig)
     code = QUANTISED_CODE.format(base=base.argument) if quantised else _peft_code(base, own_type=own_type)
-    return card(title, metadata, [f"- base: {base}", *lines], code)
+    return card(title, metadata, [f"- base: {base}", *lines], _new_pieces_code(base) if new_pieces else code)
 
 
 def merged_card(title: str, lines: list[str], base: CardBase, config: PeftConfig | None, languages: list[str]) -> str:
     """The card of merged adapters for `languages` (`swh_Latn`), or of merged models where there is no `config`."""
-    codes = list(dict.fromkeys(code[:3] for code in languages))
+    codes = list(dict.fromkeys(map(hub_language, languages)))
     of_languages = {"language": codes} if codes else {}
     lines = [f"- base: {base}", *lines]
     if config is None:
@@ -158,6 +172,11 @@ def _peft_code(base: CardBase, *, own_type: bool) -> str:
     return PEFT_CODE.format(registration=REGISTRATION if own_type else "", base=base.argument)
 
 
+def _new_pieces_code(base: CardBase) -> str:
+    """Code that loads an adapter with pieces of its own, which PEFT alone would leave out."""
+    return NEW_PIECES_CODE.format(base="" if base.hub_id else ', base="path/to/the/base"')
+
+
 def _drift_lines(facts: dict[str, Any]) -> list[str]:
     """The line on the drift; none for an adapter that was trained before drift was measured."""
     if "drift" not in facts:
@@ -177,8 +196,13 @@ def _data_lines(parent: Artifact) -> list[str]:
     if parent.kind == "graph":
         return [line, f"  - licences: {', '.join(facts['licenses']) or 'not stated'}"]
     if parent.kind == "corpus":
-        source = facts["source"]
-        origin = source.get("glotcc") or ", ".join(source.get("files", ()))
-        licence = glotcc_terms(source) if "glotcc" in source else "those of the files"
-        return [line, f"  - source: {origin}; licences: {licence}"]
+        return [line, *(_source_line(record) for record in recorded_sources(facts) if record.get("files"))]
     return [line]
+
+
+def _source_line(record: Mapping[str, Any]) -> str:
+    """A line on one of the sources of a corpus: the hub id or the names of the files, how much text, and its terms."""
+    origin = record.get("repository") or ", ".join(record["files"])
+    amount = f", {record['lines']:,} lines" if "lines" in record else ""
+    licence = source_terms(record) if "repository" in record else "those of the files"
+    return f"  - source: {origin}{amount}; licences: {licence}"

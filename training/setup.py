@@ -29,6 +29,9 @@ from .masking import IGNORE_INDEX, Masking, random_for
 from .mlm import MaskedLM
 from .precision import autocast_dtype
 from .tokens import Sequences, tokenise
+from .vocabulary.files import has_new_pieces, read_new_rows
+from .vocabulary.layers import set_new_rows, train_new_rows
+from .vocabulary.make import extended_tokenizer, put_new_pieces, reading_without
 
 VALIDATION_SEED = 0  # the same masks at every validation, whatever the run's seed
 MOST_ATTEMPTS = 20  # to find a mask that selects a token
@@ -71,11 +74,16 @@ def set_up(
     processes = processes or accelerator.num_processes
     with accelerator.main_process_first():  # which makes what does not exist yet, and reports it
         base, tokenizer = load_base(recipe, workspace, prepared, progress)
+        own_tokenizer, tokenizer = tokenizer, extended_tokenizer(recipe, workspace, prepared, tokenizer, progress)
         tokens = make_tokens(recipe, workspace, prepared, tokenizer, progress)
+    put_new_pieces(base, own_tokenizer, tokenizer, recipe)
     parameters, of_base = base.num_parameters(), list(base.parameters())
-    reading = _tell_reading(tokens, progress)
+    called = {"name": "the tokenizer with new pieces"} if recipe.vocabulary.pieces else {}
+    reading = _tell_reading(tokens, progress, **called)
     set_seed(settings.seed)
     adapted = _adapted(base, recipe, parts)
+    if recipe.vocabulary.train == "new":
+        train_new_rows(adapted)
     freeze_in(of_base, autocast_dtype(accelerator))
     if settings.gradient_checkpointing:
         checkpoint_activations(base)
@@ -106,6 +114,7 @@ def set_up(
         "device_batch_tokens": feed.device_tokens,
         "training_tokens": sum(int(data.lengths.sum()) for data in train),
         **reading,
+        **reading_without(recipe, workspace, prepared),
     }
     progress.say(f"training {trainable:,} of {parameters:,} parameters on {devices}")
     fixed = validation_batches(validation, masking, masked_lm, settings)
@@ -145,12 +154,10 @@ def _adapted(base: PreTrainedModel, recipe: Recipe, parts: dict[str, Artifact]) 
     coupling = None
     if settings.type == "seq_bn_inv" and settings.fusion_coupling != "none":
         coupling = list(parts)[FUSED_SOURCES.index(settings.fusion_coupling)]
-    return fuse_adapters(
-        base,
-        {name: part.folder for name, part in parts.items()},
-        coupling=coupling,
-        train_head=settings.train_head,
-    )
+    folders = {name: part.folder for name, part in parts.items()}
+    if has_new_pieces(first := next(iter(folders.values()))):  # as the head, the new rows start as the first adapter's
+        set_new_rows(base, read_new_rows(first)[1])
+    return fuse_adapters(base, folders, coupling=coupling, train_head=settings.train_head)
 
 
 def checkpoint_activations(base: PreTrainedModel) -> None:
@@ -183,16 +190,17 @@ def make_tokens(
     return artifacts
 
 
-def _tell_reading(tokens: list[Artifact], progress: Progress) -> dict[str, float]:
-    """How well the base's tokenizer reads the language; warns where it does not."""
+def _tell_reading(tokens: list[Artifact], progress: Progress, name: str = "the base's tokenizer") -> dict[str, float]:
+    """How well the tokenizer, called `name`, reads the language; warns where it does not."""
     facts = [artifact.manifest()["facts"]["train"] for artifact in tokens]
     words, pieces, unknown = (sum(f[name] for f in facts) for name in ("words", "pieces", "unknown_pieces"))
     per_word, share = pieces / max(1, words), unknown / max(1, pieces)
-    progress.say(f"the base's tokenizer: {per_word:.2f} tokens per word, {share:.1%} of them unknown")
+    progress.say(f"{name}: {per_word:.2f} tokens per word, {share:.1%} of them unknown")
     if share > MOST_UNKNOWN:
         progress.say(
             f"WARNING: {share:.0%} of the text is [UNK] to this base: its vocabulary lacks the script. An adapter "
-            "cannot fix this, and its pseudo-perplexity is meaningless; choose another base (XLM-R has more than mBERT)"
+            "alone cannot fix this, and its pseudo-perplexity is meaningless; add new pieces to the vocabulary "
+            "(vocabulary.pieces: 4000), or choose another base (XLM-R has more than mBERT)"
         )
     return {"tokens_per_word": round(per_word, 4), "unknown_share": round(share, 4)}
 

@@ -6,9 +6,9 @@ The set-up of MAD-X (Pfeiffer et al. 2020, https://arxiv.org/abs/2005.00052).
 import itertools
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,100 +16,26 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 from transformers import PreTrainedModel
 
-from ..recipes.training import Pooling, Precision, TaskTraining
+from ..recipes.task_kinds import ProblemType
+from ..recipes.training import Precision, TaskTraining
 from ..workspace.progress import QUIET, Progress
 from .adapters import load_adapter, stack_task_adapter
 from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, merge_adapter
 from .adapters.files import save_adapter
-from .batches import Batch, Feed, Layout, Position, Step, to_device, use_layout
-from .fast.fast_layers import use_fast_layers
-from .fast.packing import encode, sequence_means
+from .batches import Batch, Feed, Layout, Position, Step, to_device
 from .loop import LoopSettings, fit, mean_loss
 from .masking import IGNORE_INDEX
 from .memory import peak_memory
 from .metrics_logger import MetricsLogger
 from .precision import make_accelerator
+from .task_model import ACTIVATIONS, Example, TaskModel, make_batch
 from .tensors import refuse_pointers
 
 T = TypeVar("T")
-INIT_STD = 0.02  # of the head's weights: BERT's and XLM-R's `initializer_range`
 HEAD_FILE, LABELS_FILE = "head.safetensors", "task.json"
-
-
-@dataclass(frozen=True)
-class Example:
-    """Tokenised input and its gold label: one class id, or one id per token (-100 for tokens without a label)."""
-
-    input_ids: list[int]
-    label: int | list[int]
-    words: tuple[int, ...] = ()
-    """For tags: the number of the word that each labelled token begins."""
-    truncated: bool = False
-    """Whether the text was longer than the maximum length, and its end was cut off."""
-
-
-class TaskModel(nn.Module):
-    """An adapted encoder with a head over the text (classes) or over every token (tags).
-
-    The class head is AdapterHub's: dropout, dense, tanh, dropout, dense; the tag head is dropout, dense. `pooling` says
-    which vector of a text the class head reads: its first token's, or the mean over its tokens, special ones included.
-    """
-
-    def __init__(
-        self, adapted: Any, classes: int, *, per_token: bool, dropout: float = 0.0, pooling: Pooling = "first"
-    ) -> None:
-        """`adapted` is a PeftModel, or the base itself for a head without an adapter."""
-        super().__init__()
-        self.adapted = adapted
-        bare: Any = adapted.get_base_model() if isinstance(adapted, PeftModel) else adapted
-        # in a list, so that it is not registered as a child: `adapted` holds its parameters
-        self._encoder = [cast(nn.Module, bare.base_model)]
-        self.layout = use_layout(bare)
-        self.per_token = per_token
-        self.pooling: Pooling = "first" if per_token else pooling
-        hidden_size = bare.config.hidden_size
-        if per_token:
-            self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden_size, classes))
-        else:
-            self.head = nn.Sequential(
-                nn.Dropout(dropout),
-                nn.Linear(hidden_size, hidden_size),
-                nn.Tanh(),
-                nn.Dropout(dropout),
-                nn.Linear(hidden_size, classes),
-            )
-        for module in self.head:
-            if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=INIT_STD)
-                nn.init.zeros_(module.bias)
-        # an invertible adapter has a hook on the decoder, which a replaced layer would lose
-        use_fast_layers(self, keep=(bare.get_output_embeddings(),))
-
-    def logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """(batch, seq) ids -> (batch, classes), or (batch, seq, classes) per token."""
-        hidden = encode(self._encoder[0], input_ids, attention_mask)
-        if self.pooling == "mean":
-            return self.head(sequence_means(hidden, attention_mask))
-        return self.head(hidden if self.per_token else hidden[:, 0])
-
-    def labelled_logits(self, input_ids: Tensor, labels: Tensor, **layout: Any) -> Tensor:
-        """Logits (n, classes) of the n labelled tokens of a batch that `layout` made, row by row. A text has one."""
-        return self.head(self.head_inputs(input_ids, labels, **layout))
-
-    def head_inputs(self, input_ids: Tensor, labels: Tensor, **layout: Any) -> Tensor:
-        """What the head reads of the n labelled tokens of a batch: (n, hidden)."""
-        hidden = encode(self._encoder[0], input_ids, **layout)
-        if self.pooling == "mean":
-            return sequence_means(hidden, layout.get("attention_mask"), layout.get("packing"))
-        return hidden[labels != IGNORE_INDEX]
-
-    def forward(self, input_ids: Tensor, labels: Tensor, **layout: Any) -> Tensor:
-        """Sum of the cross-entropies over the labelled tokens (for classes each text's first): a scalar in fp32."""
-        logits = self.labelled_logits(input_ids, labels, **layout).float()
-        return nn.functional.cross_entropy(logits, labels[labels != IGNORE_INDEX], reduction="sum")
 
 
 def train_task(  # noqa: PLR0913
@@ -117,9 +43,10 @@ def train_task(  # noqa: PLR0913
     language_adapter: Path | None,
     train: Sequence[Example],
     validation: Sequence[Example],
-    classes: int,
+    outputs: int,
     settings: TaskTraining,
     *,
+    problem_type: ProblemType = "single_label_classification",
     precision: Precision,
     seed: int,
     progress: Progress = QUIET,
@@ -127,15 +54,15 @@ def train_task(  # noqa: PLR0913
 ) -> TaskModel:
     """A task adapter and head trained on `base` (changed in place), from the epoch with the lowest validation loss.
 
-    The seed decides initialisation, data order and dropout.
+    The head has `outputs` outputs: classes, labels, or one for a score. The seed decides initialisation, data order and
+    dropout.
     """
     set_seed(seed)
     accelerator, _ = make_accelerator(precision)
     adapted = stack_task_adapter(base, language_adapter, settings.reduction_factor)
-    per_token = isinstance(train[0].label, list)
-    model = TaskModel(adapted, classes, per_token=per_token, dropout=settings.dropout, pooling=settings.pooling).to(
-        accelerator.device
-    )
+    model = task_model(adapted, outputs, train, settings, problem_type).to(accelerator.device)
+    scale = ScoreScale.of(train, problem_type)
+    train, validation = scale.standardise(train), scale.standardise(validation)
     validation_batches = [
         make_batch(examples, model.layout) for examples in in_batches(_by_length(validation), settings.batch_size)
     ]
@@ -143,7 +70,53 @@ def train_task(  # noqa: PLR0913
     fit_task(
         model, feed, len(train), validation_batches, settings, accelerator, seed=seed, progress=progress, label=label
     )
+    scale.restore(model)
     return model
+
+
+def task_model(
+    adapted: Any, outputs: int, train: Sequence[Example], settings: TaskTraining, problem_type: ProblemType
+) -> TaskModel:
+    """The model for such examples, with a new head."""
+    return TaskModel(
+        adapted,
+        outputs,
+        per_token=isinstance(train[0].label, list),
+        dropout=settings.dropout,
+        pooling=settings.pooling,
+        problem_type=problem_type,
+        pairs=bool(train[0].token_types),
+    )
+
+
+@dataclass(frozen=True)
+class ScoreScale:
+    """Mean and standard deviation of the training scores, with which a head learns them on a scale of 1."""
+
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    @classmethod
+    def of(cls, train: Sequence[Example], problem_type: ProblemType) -> "ScoreScale":
+        """The scale of the training scores; of other targets none."""
+        if problem_type != "regression":
+            return cls()
+        scores = np.array([example.targets[0] for example in train])
+        return cls(float(scores.mean()), float(scores.std()) or 1.0)
+
+    def standardise(self, examples: Sequence[Example]) -> Sequence[Example]:
+        """The examples with their scores on a scale of 1."""
+        if self == ScoreScale():
+            return examples
+        return [replace(example, targets=((example.targets[0] - self.mean) / self.deviation,)) for example in examples]
+
+    @torch.no_grad()
+    def restore(self, model: TaskModel) -> None:
+        """Let the trained head give scores as they are in the files, by its last layer."""
+        last: Any = model.head[-1]
+        if self != ScoreScale():
+            last.weight.mul_(self.deviation)
+            last.bias.mul_(self.deviation).add_(self.mean)
 
 
 def fit_task(  # noqa: PLR0913
@@ -197,6 +170,7 @@ def save_task(model: TaskModel, labels: Sequence[str], folder: Path) -> None:
     save_adapter(model.adapted, folder, TASK)
     save_file(model.head.state_dict(), folder / HEAD_FILE)
     content = {"labels": list(labels), "per_token": model.per_token, "pooling": model.pooling}
+    content |= {"problem_type": model.problem_type, "pairs": model.pairs}
     (folder / LABELS_FILE).write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -212,14 +186,18 @@ def load_task(base: PreTrainedModel, language_adapter: Path | None, folder: Path
     else:
         merged: Any = merge_adapter(model) if isinstance(model, PeftModel) else model
         adapted = PeftModel.from_pretrained(merged, folder, adapter_name=TASK)
-    pooling = content.get("pooling", "first")  # not recorded by earlier versions
-    task_model = TaskModel(adapted, len(content["labels"]), per_token=content["per_token"], pooling=pooling)
-    task_model.head.load_state_dict(load_file(folder / HEAD_FILE))
-    return task_model.requires_grad_(False).eval(), content["labels"]
+    recorded = {key: content[key] for key in ("pooling", "problem_type", "pairs") if key in content}  # by this version
+    outputs = len(content["labels"]) or 1
+    loaded = TaskModel(adapted, outputs, per_token=content["per_token"], **recorded)
+    loaded.head.load_state_dict(load_file(folder / HEAD_FILE))
+    return loaded.requires_grad_(False).eval(), content["labels"]
 
 
 def predict(model: TaskModel, examples: Sequence[Example], *, batch_size: int = 32) -> list[Any]:
-    """The most likely class of each example, or the list of classes of its labelled tokens, in order."""
+    """The most likely class of each example, or the list of classes of its labelled tokens, in order.
+
+    For labels their probabilities, for scores the score: lists of numbers, one for each output.
+    """
     model.eval()
     device = next(model.parameters()).device
     predictions: dict[int, Any] = {}
@@ -227,16 +205,22 @@ def predict(model: TaskModel, examples: Sequence[Example], *, batch_size: int = 
     for numbers in in_batches(shortest_first, batch_size):
         batch = to_device(make_batch([examples[number] for number in numbers], model.layout), device)
         with torch.no_grad():
-            # one class for each labelled token of the batch, in the order of its examples
-            classes = iter(model.labelled_logits(**batch).argmax(-1).tolist())
+            # one answer for each labelled token of the batch, in the order of its examples
+            answers = iter(_answers(model, model.labelled_logits(**batch)))
         for number in numbers:
             label = examples[number].label
             if isinstance(label, int):
-                predictions[number] = next(classes)
+                predictions[number] = next(answers)
             else:
                 labelled = sum(tag != IGNORE_INDEX for tag in label)
-                predictions[number] = list(itertools.islice(classes, labelled))
+                predictions[number] = list(itertools.islice(answers, labelled))
     return [predictions[number] for number in range(len(examples))]
+
+
+def _answers(model: TaskModel, logits: torch.Tensor) -> list[Any]:
+    if model.problem_type == "single_label_classification":
+        return logits.argmax(-1).tolist()
+    return ACTIVATIONS[model.problem_type](logits.float()).tolist()
 
 
 @dataclass(frozen=True)
@@ -267,16 +251,3 @@ def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 def _by_length(examples: Sequence[Example]) -> list[Example]:
     """Shortest first: packing makes the fewest groups, and padding is least."""
     return sorted(examples, key=lambda example: len(example.input_ids))
-
-
-def make_batch(examples: Sequence[Example], layout: Layout) -> Batch:
-    """A batch whose `labels` hold each example's tags, or its class at the first token."""
-    labels = []
-    for example in examples:
-        row = np.full(len(example.input_ids), IGNORE_INDEX)
-        if isinstance(example.label, int):
-            row[0] = example.label
-        else:
-            row[:] = example.label
-        labels.append(row)
-    return layout.batch([np.asarray(example.input_ids) for example in examples], labels)

@@ -18,6 +18,7 @@ from .mlm import MaskedLM
 from .precision import autocast_dtype, make_accelerator
 from .setup import freeze_in, make_tokens, validation_batches
 from .tokens import Sequences
+from .vocabulary.files import tokenizer_of
 
 
 def validation_loss(
@@ -31,6 +32,7 @@ def validation_loss(
     settings = recipe.training
     accelerator, _ = make_accelerator(settings.precision)
     base, tokenizer = load_base(recipe, workspace, prepared, progress)
+    tokenizer = tokenizer_of(folder, tokenizer)
     tokens = make_tokens(recipe, workspace, prepared, tokenizer, progress)
     base_parameters = list(base.parameters())
     adapted = load_adapter(base, folder)

@@ -8,6 +8,7 @@ from typing import Any
 from .downloads import public_address
 from .errors import UserError
 
+CACHE_HINT = "; HF_HUB_OFFLINE=1 uses cached files"
 OFFLINE = "not in the local cache, and HF_HUB_OFFLINE is set"
 
 
@@ -18,7 +19,7 @@ def is_gated(error: BaseException) -> bool:
     cause = error.__cause__
     if isinstance(cause, RepositoryNotFoundError) and not isinstance(cause, GatedRepoError):
         return False  # the hub also answers 401 for a repository that does not exist
-    return isinstance(cause, GatedRepoError) or _status(cause) in (401, 403)
+    return isinstance(cause, GatedRepoError) or http_status(cause) in (401, 403)
 
 
 def is_unreachable(error: BaseException) -> bool:
@@ -54,7 +55,7 @@ def _advice(error: Exception) -> str:
     for cause in _causes(error):  # transformers wraps the client's errors
         if advice := next((by_class[cls] for cls in type(cause).__mro__ if cls in by_class), ""):
             return advice
-    if status := _status(error):
+    if status := http_status(error):
         return f"{STATUS.get(status, 'the hub refuses')} ({status})"
     if isinstance(error, errors.LocalEntryNotFoundError):
         return "not in the local cache and the hub cannot be reached (offline?)"
@@ -75,7 +76,7 @@ def _trouble(error: Exception) -> str:
     if isinstance(error, OSError | HFValidationError):
         return message
     if type(error).__module__.startswith("http"):  # httpx, or another HTTP library of the hub client
-        return f"the hub cannot be reached ({message}); HF_HUB_OFFLINE=1 uses cached files"
+        return f"the hub cannot be reached ({message}){CACHE_HINT}"
     return ""
 
 
@@ -97,7 +98,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _status(error: BaseException | None) -> int:
+def http_status(error: BaseException | None) -> int:
     """The HTTP status of an error, which the client may have wrapped; 0 without one."""
     responses: Iterator[Any] = (getattr(cause, "response", None) for cause in _causes(error))
     return next((int(response.status_code) for response in responses if response is not None), 0)
@@ -107,6 +108,6 @@ def may_pass(error: BaseException | None) -> bool:
     """Whether a later request may succeed: the hub cannot be reached or is busy."""
     from huggingface_hub.errors import OfflineModeIsEnabled
 
-    status = _status(error)
+    status = http_status(error)
     unreachable = status == 0 and type(error).__module__.startswith("http")
     return unreachable or status in (408, 429, 500, 502, 503, 504) or isinstance(error, OfflineModeIsEnabled)

@@ -1,15 +1,16 @@
 """Resolve an `hf://` address, which may be a pattern, to files of a data set on the hub.
 
-In `hf://datasets/OWNER/NAME@REVISION/PATH`, PATH may contain `*`, `?`, `[...]` and `{validation,dev}`. It must match
-one file, or all shards of one.
+In `hf://datasets/OWNER/NAME@REVISION/PATH`, PATH may contain `*`, `?`, `[...]` and `{validation,dev}`. For a task it
+must match one file, or all shards of one; for a corpus, any number of files.
 """
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from .errors import UserError
 from .hub import Card, HubFolder, cached_file, hub_file, list_folder
@@ -34,7 +35,7 @@ class NotOnHubError(UserError):
 
 @dataclass(frozen=True)
 class HubFiles:
-    """The file at an address, or its shards in order; paths start at the root of the repository."""
+    """The files at an address, in order; paths start at the root of the repository."""
 
     repo: str
     revision: str
@@ -49,7 +50,17 @@ class HubFiles:
 
     def download(self) -> list[Path]:
         """Download the files that are not cached; returns local paths. Raises UserError if one is not available."""
-        return [hub_file(self.repo, path, self.commit or self.revision) for path in self.paths]
+        return [self.fetch(path) for path in self.paths]
+
+    def sorted_by(self, key: Callable[[str], Any]) -> "HubFiles":
+        """The same files sorted by a key of their paths."""
+        order = sorted(range(len(self.paths)), key=lambda number: key(self.paths[number]))
+        sizes = tuple(self.sizes[number] for number in order) if self.sizes else ()
+        return replace(self, paths=tuple(self.paths[number] for number in order), sizes=sizes)
+
+    def fetch(self, path: str) -> Path:
+        """The local path of one of the files, downloaded unless it is cached. Raises UserError if that fails."""
+        return hub_file(self.repo, path, self.commit or self.revision)
 
     def addresses(self) -> list[str]:
         """The files as `hf://` addresses with the commit."""
@@ -57,24 +68,29 @@ class HubFiles:
         return [f"hf://datasets/{self.repo}{at}/{path}" for path in self.paths]
 
     @property
+    def cached_paths(self) -> list[str]:
+        """Those of the files that are in the local cache."""
+        revision = self.commit or self.revision
+        return [path for path in self.paths if cached_file(self.repo, path, revision)]
+
+    @property
     def cached(self) -> bool:
         """Whether all files are in the local cache."""
-        revision = self.commit or self.revision
-        return all(cached_file(self.repo, path, revision) for path in self.paths)
+        return len(self.cached_paths) == len(self.paths)
 
 
-def find_hub_files(address: str) -> HubFiles:
+def find_hub_files(address: str, *, several: bool = False) -> HubFiles:
     """The files that an `hf://datasets/` address matches; nothing is downloaded.
 
-    Raises NotOnHubError if there are none, and UserError if there are several that are not the shards of one file, or
-    if the repository cannot be listed.
+    Raises NotOnHubError if there are none, and UserError if the repository cannot be listed, or if there are several
+    that are not the shards of one file, unless `several` is true.
     """
     match = ADDRESS.fullmatch(address)
     if match is None:
         raise UserError(f"{address}: expected hf://datasets/OWNER/NAME/FILE")
     repo, revision, pattern = match["repo"], match["revision"] or "main", match["path"]
     try:
-        return _find(repo, revision, pattern)
+        return _find(repo, revision, pattern, several=several)
     except NotOnHubError:
         raise
     except UserError:
@@ -84,7 +100,7 @@ def find_hub_files(address: str) -> HubFiles:
         raise
 
 
-def _find(repo: str, revision: str, pattern: str) -> HubFiles:
+def _find(repo: str, revision: str, pattern: str, *, several: bool) -> HubFiles:
     if WILDCARD.search(pattern.rpartition("/")[0]):
         raise UserError(
             f"{repo}: {pattern}: *, ? and [...] are allowed in the name of the file only, not in its folders"
@@ -98,7 +114,7 @@ def _find(repo: str, revision: str, pattern: str) -> HubFiles:
     if not matches:
         raise _not_on_hub(repo, revision, pattern)
     paths = tuple(sorted(matches, key=_natural))
-    if (len(paths) > 1 or _is_pattern(pattern)) and not _is_whole(paths):
+    if not several and (len(paths) > 1 or _is_pattern(pattern)) and not _is_whole(paths):
         what = (
             "is one of several shards, and the others are missing" if len(paths) == 1 else "are not shards of one file"
         )

@@ -22,7 +22,7 @@ from .scripts import TIBETAN, is_unspaced
 TSHEG = "\u0f0b\u0f0c"  # ends a syllable in Tibetan
 JOINERS = "\u200c\u200d"  # zero width, inside words of Persian, Sinhala and others
 TURNED_COMMA, LOW_COMMA = "\u2018", "\u201a"
-# Kinds of segments between two word boundaries
+# Kinds of words, and of segments between two word boundaries
 SPACE, WORD, PUNCTUATION, UNSPACED_RUN = "space", "word", "punctuation", "unspaced run"
 WORD_BOUNDARY = regex.compile(r"(?V1w)\b")  # w: the boundaries of UAX 29
 
@@ -41,13 +41,24 @@ def split_words(text: str) -> list[Word]:
     words: list[Word] = []
     previous_kind = SPACE
     for start, end in _segments(text):
-        kind = _kind(text[start:end])
+        kind = kind_of(text[start:end])
         if _continues_word(text, start, kind, previous_kind):
             words[-1] = Word(words[-1].start, end, words[-1].unspaced)
         elif kind != SPACE:
             words.append(Word(start, end, kind == UNSPACED_RUN))
         previous_kind = PUNCTUATION if text[start] in TSHEG else kind  # a tsheg ends its syllable
     return words
+
+
+def kind_of(segment: str) -> str:
+    """WORD, UNSPACED_RUN, PUNCTUATION or SPACE: what a word, which is not empty, consists of."""
+    for character in segment:
+        if unicodedata.category(character)[0] in "LN":
+            return UNSPACED_RUN if is_unspaced(character) else WORD
+    categories = [unicodedata.category(character)[0] for character in segment]
+    if categories[0] == "M":
+        return WORD
+    return PUNCTUATION if "P" in categories or "S" in categories else SPACE
 
 
 def _segments(text: str) -> Iterator[tuple[int, int]]:
@@ -65,13 +76,3 @@ def _continues_word(text: str, start: int, kind: str, previous_kind: str) -> boo
     if first in TSHEG:
         return ord(previous) in TIBETAN
     return first == TURNED_COMMA and previous in "oOgG" and LOW_COMMA not in text
-
-
-def _kind(segment: str) -> str:
-    for character in segment:
-        if unicodedata.category(character)[0] in "LN":
-            return UNSPACED_RUN if is_unspaced(character) else WORD
-    categories = [unicodedata.category(character)[0] for character in segment]
-    if categories[0] == "M":
-        return WORD
-    return PUNCTUATION if "P" in categories or "S" in categories else SPACE

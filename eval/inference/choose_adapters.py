@@ -70,17 +70,17 @@ def newest_scores(workspace: Path, task: str, language: str | None = None) -> Pa
     """
     if task == "mlm":
         raise UserError("mlm has no task adapter; use lrl-adapt fill-mask")
-    tasks = {folder: _task_of(folder) for folder in _artifacts(workspace, "scores", language)}
+    tasks = tasks_of_scores(workspace, language)
     matches = [folder for folder, name in tasks.items() if name == task]
     if not matches:
         where = f" in {language}" if language else ""
-        others = sorted({name for name in tasks.values() if name})
+        others = sorted(set(tasks.values()))
         hint = f" (available: {', '.join(others)})" if others else ""
         raise UserError(
             f"{workspace} contains no task adapter for {task}{where}{hint}: run `lrl-adapt eval --task {task}` first, "
             "or name a folder with --adapter"
         )
-    return max(matches, key=_made_at)
+    return max(matches, key=made_at)
 
 
 def newest_adapter(workspace: Path, language: str | None = None) -> Path:
@@ -88,14 +88,30 @@ def newest_adapter(workspace: Path, language: str | None = None) -> Path:
 
     Raises UserError where there is none.
     """
-    artifacts = _artifacts(workspace, "adapters", language)
-    adapters = [folder for folder in artifacts if "control" not in read_manifest(folder)["section"]]
+    adapters = language_adapters(workspace, language)
     if not adapters:
         where = f" for {language}" if language else ""
         raise UserError(
             f"{workspace} contains no language adapter{where}: run `lrl-adapt train` first, or name one with --adapter"
         )
-    return max(adapters, key=_made_at)
+    return max(adapters, key=made_at)
+
+
+def tasks_of_scores(workspace: Path, language: str | None = None) -> dict[Path, str]:
+    """The score folders with a task adapter, in this language (`swh_Latn`) if given, and its task; without controls."""
+    tasks = {folder: _task_of(folder) for folder in _artifacts(workspace, "scores", language)}
+    return {folder: task for folder, task in tasks.items() if task is not None}
+
+
+def language_adapters(workspace: Path, language: str | None = None) -> list[Path]:
+    """The language adapters, of this language (`swh_Latn`) if given; without controls."""
+    artifacts = _artifacts(workspace, "adapters", language)
+    return [folder for folder in artifacts if "control" not in read_manifest(folder)["section"]]
+
+
+def made_at(artifact: Path) -> tuple[str, int]:
+    """When it was made: the manifest's time in seconds, and the file's to order those made in one second."""
+    return read_manifest(artifact)["created"], (artifact / MANIFEST).stat().st_mtime_ns
 
 
 def holds_task(folder: Path) -> bool:
@@ -114,8 +130,3 @@ def _task_of(scores: Path) -> str | None:
     section = read_manifest(scores)["section"]
     is_used = holds_task(scores / TASK_ADAPTER) and not is_control(section["system"])
     return section["task"] if is_used else None
-
-
-def _made_at(artifact: Path) -> tuple[str, int]:
-    """When it was made: the manifest's time in seconds, and the file's to order those made in one second."""
-    return read_manifest(artifact)["created"], (artifact / MANIFEST).stat().st_mtime_ns

@@ -1,6 +1,8 @@
 """Trained adapters in a workspace or in their folders, and the base that each was trained on."""
 
+import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,11 @@ from ...training.base import load_masked_lm, load_tokenizer
 from ...workspace.artifacts import MANIFEST, read_manifest
 from ...workspace.errors import UserError
 from ..scores import BASE
-from .choose_adapters import NONE, TASK_ADAPTER, holds_task
+from .choose_adapters import NONE, TASK_ADAPTER, TASK_FILE, holds_task
 
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+LANGUAGE_ADAPTER = "language-adapter"
+"""Folder within a task adapter that was published, with the language adapter that it is stacked on."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ def find_task_adapter(
                 f"{task_folder} was trained on the base {task_base}, the language adapter {below} on {adapter_base}; "
                 f"adapters fit their own base only. If the two are the same model, add --base {adapter_base}"
             )
-    return TaskAdapter(task_folder, task_base, below, section.get("max_length", TaskTraining().max_length))
+    max_length = section.get("max_length") or _published_max_length(task_folder) or TaskTraining().max_length
+    return TaskAdapter(task_folder, task_base, below, max_length)
 
 
 def base_of_adapter(folder: Path) -> BaseReference:
@@ -186,6 +191,9 @@ def _language_adapter_of(task_folder: Path, scores: _Artifact, replacement: str 
             return None
         base_of_adapter(Path(replacement))  # raises UserError unless it is a language adapter
         return Path(replacement)
+    published = task_folder / LANGUAGE_ADAPTER
+    if not scores.manifest and published.is_dir():
+        return published
     if not scores.manifest:
         raise UserError(
             f"{task_folder} was copied out of its score folder, whose manifest names the language adapter that it is "
@@ -196,6 +204,13 @@ def _language_adapter_of(task_folder: Path, scores: _Artifact, replacement: str 
     if system != BASE and (adapter is None or not adapter.is_dir()):
         raise UserError(f"{task_folder} needs {adapter or system}, which is missing: give it with --language-adapter")
     return adapter
+
+
+def _published_max_length(task_folder: Path) -> int | None:
+    """The maximum length that `push` writes beside the labels; None in a folder that was not published."""
+    with suppress(ValueError, AttributeError):  # damaged: the labels will be missed when the adapter is loaded
+        return json.loads((task_folder / TASK_FILE).read_text(encoding="utf-8")).get("max_length")
+    return None
 
 
 def _base(folder: Path, artifact: _Artifact) -> BaseReference:

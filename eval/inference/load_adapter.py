@@ -6,8 +6,9 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ...training.adapters import load_adapter as put_adapter_on
+from ...training.vocabulary.files import tokenizer_of
 from ...workspace.library_logs import quiet_libraries
-from .find_adapters import BaseReference, base_of_adapter, is_full_model
+from .find_adapters import BaseReference, base_of_adapter, is_full_model, require_language_adapter
 
 
 @quiet_libraries()
@@ -35,9 +36,9 @@ def load_adapter(
         UserError: The folder holds no language adapter, or its base cannot be found or does not fit it.
     """
     folder = Path(folder)
-    reference = base_of_adapter(folder)
+    require_language_adapter(folder)
     if is_full_model(folder):
-        model, tokenizer = reference.load()
+        model, tokenizer = base_of_adapter(folder).load()
         return model.requires_grad_(False).eval(), tokenizer
-    model, tokenizer = (BaseReference(str(base)) if base else reference).load()
-    return put_adapter_on(model, folder), tokenizer
+    model, tokenizer = (BaseReference(str(base)) if base else base_of_adapter(folder)).load()
+    return put_adapter_on(model, folder), tokenizer_of(folder, tokenizer)

@@ -19,6 +19,7 @@ from ...training.families import family_of
 from ...training.mlm import MaskedLM
 from ...training.precision import use_device
 from ...training.tokens import special_tokens
+from ...training.vocabulary.files import has_new_pieces, tokenizer_of
 from ...workspace.errors import UserError
 from ...workspace.progress import Progress
 from ...workspace.text import clean_line
@@ -146,16 +147,30 @@ def _models_on_base(adapters: Sequence[str], base: BaseReference, progress: Prog
         progress.say(f"note: {NO_TRAINED_HEAD}: only adapters fill the masks")
         adapters = [name for name in adapters if name != NONE]
     configs = {name: read_config(Path(name)) for name in adapters if name != NONE}
-    bottlenecks = {name: f"adapter{n}" for n, name in enumerate(configs) if isinstance(configs[name], BottleneckConfig)}
-    # PEFT cannot choose LoRA and (IA)³ by sample when they have trained heads, nor mix types in one model: a copy each
+    bottlenecks = {
+        name: f"adapter{n}"
+        for n, name in enumerate(configs)
+        if isinstance(configs[name], BottleneckConfig) and not has_new_pieces(Path(name))
+    }
+    # PEFT cannot choose LoRA and (IA)³ by sample when they have trained heads, nor mix types in one model: a copy each.
+    # So do adapters with pieces of their own, whose ids mean something else in each.
     for name in [name for name in configs if name not in bottlenecks]:
-        yield MaskModel(_ready(load_adapter(deepcopy(model), Path(name))), tokenizer, {name: None})
+        yield mask_model_on(deepcopy(model), tokenizer, name, Path(name))
     without_adapter = {NONE: NO_ADAPTER} if NONE in adapters else {}
     if bottlenecks:
         adapted = load_adapters(model, {peft_name: Path(name) for name, peft_name in bottlenecks.items()})
         yield MaskModel(_ready(adapted), tokenizer, without_adapter | bottlenecks)
     elif without_adapter:
-        yield MaskModel(_ready(model), tokenizer, {NONE: None})
+        yield mask_model_on(model, tokenizer, NONE, None)
+
+
+def mask_model_on(base: Any, tokenizer: Any, name: str, folder: Path | None) -> MaskModel:
+    """The model of the language adapter in `folder`, called `name`, or of the base alone; `base` is changed in place.
+
+    Raises UserError if the folder holds no adapter, or one for another base.
+    """
+    model = base if folder is None else load_adapter(base, folder)
+    return MaskModel(_ready(model), tokenizer_of(folder, tokenizer), {name: None})
 
 
 def _common_base(bases: Sequence[BaseReference | None]) -> BaseReference:

@@ -8,12 +8,12 @@ from ...workspace.progress import Progress
 from ...workspace.progress_bars import ProgressBars
 from .choose_adapters import choose_scores
 from .find_adapters import TaskAdapter, find_task_adapter
-from .predictor import Prediction, load_predictor
+from .predictor import Prediction, TextOrPair, load_predictor
 from .texts import as_list, say_changes
 
 
 def predict(
-    texts: str | Iterable[str],
+    texts: str | Iterable[TextOrPair],
     *,
     task: str | None = None,
     adapter: str | Path | None = None,
@@ -34,7 +34,8 @@ def predict(
         ```
 
     Args:
-        texts: Texts to label, or one text.
+        texts: Texts to label, or one text. For a task with pairs of texts, tuples of two, or texts with a tab between
+            the two.
         task: Task to label them for: `topic`, `sentiment`, `ner` or one of your own. Uses the newest task adapter for
             it in the workspace.
         adapter: Folder that `evaluate` wrote under `scores/`, or the `task-adapter` folder in it, instead.
@@ -46,9 +47,11 @@ def predict(
         progress: Shows how the work goes; by default bars or lines on stderr. `QUIET` shows nothing.
 
     Returns:
-        A dict for each text, in order, with the text as `text` and
+        A dict for each text, in order, with the text as `text` (a pair as `text` and `text_pair`) and
 
         - for classes `label`, `probability` and `probabilities` (by label); the label of a blank text is None;
+        - for any number of labels per text `labels`, those with a probability of at least 0.5, and `probabilities`;
+        - for scores `score`, on the scale of the training data; None for a blank text;
         - for entities `entities`, a list of dicts with `text`, `type`, `start`, `end` and `probability`, which is the
           mean over the entity's words. `start` and `end` count characters: `text[start:end]` is the entity;
         - for other tags `words`, a list of dicts with `text`, `label`, `start`, `end` and `probability`.
@@ -79,7 +82,7 @@ def choose_task_adapter(
     )
 
 
-def label_texts(texts: Iterable[str], task_adapter: TaskAdapter, progress: Progress) -> Iterator[Prediction]:
+def label_texts(texts: Iterable[TextOrPair], task_adapter: TaskAdapter, progress: Progress) -> Iterator[Prediction]:
     """Load the task adapter's model and label the texts as they come, saying what was loaded."""
     below = task_adapter.language_adapter or "none"
     progress.say(f"task adapter {task_adapter.folder}, language adapter {below}, base {task_adapter.base}")

@@ -3,15 +3,17 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from typing import TypeVar
 
 from ...workspace.errors import UserError
 from ...workspace.progress import Progress
 from ...workspace.text import describe_changes
 
+T = TypeVar("T")
 MASK = re.compile(r"<mask>|\[MASK\]|\{mask\}")
 
 
-def as_list(texts: str | Iterable[str]) -> list[str]:
+def as_list(texts: str | Iterable[T]) -> list[str] | list[T]:
     """A list of the texts; a string is one text, not many of one letter."""
     return [texts] if isinstance(texts, str) else list(texts)
 

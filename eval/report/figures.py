@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ...workspace.formatting import MISSING, format_count, format_signed
-from ..display import format_value, metric_name, task_name, task_title
+from ..display import format_value, metric_name, metric_unit, task_name, task_title
 from ..metrics import SECONDARY_METRICS, lower_is_better
 from ..scores import BASE
 from .comparison import gain
@@ -90,7 +90,7 @@ def score_panel(result: TaskResult, systems: Sequence[str]) -> Panel:
             _draw_score(axes, result, name, position)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, result.metric)))
         lower = lower_is_better(result.metric)
-        unit, direction = ("", "lower") if lower else (", %", "higher")
+        unit, direction = ("", "lower") if lower else (f", {metric_unit(result.metric)}", "higher")
         add_x_label(figure, f"{metric_name(result.metric)}{unit} ({direction} is better)")
         add_title(figure, task_name(result.task))
         if result.note:

@@ -21,6 +21,7 @@ from ...workspace.formatting import (
     format_signed,
 )
 from ..display import (
+    CONSTANT_NOTES,
     format_change,
     format_change_interval,
     format_value,
@@ -109,7 +110,7 @@ def render(content: Content, created: str) -> str:
         languages=[(code, language_name(code)) for code in content.languages],
         several=several,
         interval_notes=interval_notes(content.results),
-        with_majority=any(result.majority_class is not None for result in content.results),
+        constant_notes=[note for name, note in CONSTANT_NOTES.items() if name in _constants(content.results)],
         with_head_only=any(result.head_only is not None for result in content.results),
         with_controls=any(is_control(name) for result in content.results for name in result.systems),
         wide=several or any(len(table.systems) > MANY_SYSTEMS for table in content.tables),
@@ -200,6 +201,10 @@ def _base_view(base: str, content: Content) -> dict[str, Any]:
         "scores_figure": _inline(content.score_panels.get(base, [])),
         "loss_figure": _inline(content.loss_panels.get(base, [])),
     }
+
+
+def _constants(results: Sequence[TaskResult]) -> set[str]:
+    return {result.constant_name for result in results if result.majority_class is not None}
 
 
 def _inline(panels: Sequence[Panel]) -> Markup:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...recipes.licences import CONCEPTNET, LOCAL_FILES, UNKNOWN, glotcc_terms, task_data_terms
+from ...recipes.licences import CONCEPTNET, LOCAL_FILES, UNKNOWN, recorded_sources, source_terms, task_data_terms
 from ...recipes.renames import present_names
 from ...workspace.formatting import MISSING, format_duration, format_number
 from ..scores import sort_systems
@@ -120,12 +120,12 @@ def _data_of(run: Run) -> Iterator[tuple[str, str, str]]:
     scoring = f"scoring of {run.about.task}"
     files_on_hub = run.manifest.get("facts", {}).get("files_on_hub", {})
     for address, licence in files_on_hub.items():
-        name, terms = _name_and_terms(address)
+        name, terms = name_and_terms(address)
         repository = _repository(address)
         yield name if name == repository else f"{name} ({repository})", licence or terms, scoring
     for location in _locations(run.manifest.get("inputs", {})):
         if not (files_on_hub and location.startswith("hf://")):  # earlier versions recorded no files
-            yield *_name_and_terms(location), scoring
+            yield *name_and_terms(location), scoring
     for folder in run.data:
         yield from _prepared_data(folder, scoring)
     for adapter in run.adapters:
@@ -153,18 +153,25 @@ def _prepared_data(folder: Path, use: str) -> Iterator[tuple[str, str, str]]:
     manifest = manifest_of(folder)
     kind, facts = manifest.get("kind"), manifest.get("facts", {})
     if kind == "corpus":
-        source = facts.get("source", {})
-        if "glotcc" in source:
-            commit = source.get("commit") or source.get("revision")
-            yield f"GlotCC ({source['glotcc']}, {commit})", glotcc_terms(source), use
-        else:
-            files = source.get("files", [])
-            more = f" and {len(files) - MAX_FILES_SHOWN} more" if len(files) > MAX_FILES_SHOWN else ""
-            yield ", ".join(files[:MAX_FILES_SHOWN]) + more, LOCAL_FILES, use
+        yield from (
+            (_source_name(record), source_terms(record), use)
+            for record in recorded_sources(facts)
+            if "lacks" not in record
+        )
     elif kind == "graph":
         edges = ", ".join(facts.get("licenses", {}))
         terms = f"{CONCEPTNET}; its edges: {edges}" if edges else CONCEPTNET
         yield f"ConceptNet ({facts.get('dump', 'dump')})", terms, use
+
+
+def _source_name(record: Mapping[str, Any]) -> str:
+    """A source of a corpus: its title, hub id and commit, or the names of its files."""
+    if repository := record.get("repository"):
+        version = f"{repository}, {record.get('commit') or record['revision']}"
+        return f"{record['title']} ({version})" if "title" in record else version
+    files = record.get("files", [])
+    more = f" and {len(files) - MAX_FILES_SHOWN} more" if len(files) > MAX_FILES_SHOWN else ""
+    return ", ".join(files[:MAX_FILES_SHOWN]) + more
 
 
 def _repository(address: str) -> str:
@@ -174,7 +181,7 @@ def _repository(address: str) -> str:
     return f"{owner}/{repository}" + (f" at {commit[:8]}" if commit else "")
 
 
-def _name_and_terms(location: str) -> tuple[str, str]:
+def name_and_terms(location: str) -> tuple[str, str]:
     """(name, terms) of task data by their address; a hash without a scheme stands for a local file."""
     if "://" not in location:
         return "Task data in local files", LOCAL_FILES

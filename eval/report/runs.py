@@ -65,8 +65,17 @@ class Run:
         return str(self.manifest.get("section", {}).get("transfer_from") or "")
 
     def majority_class(self, metric: str) -> float | None:
-        """The metric if every prediction were the most frequent class of the training data; None if not recorded."""
-        return self.manifest.get("facts", {}).get(MAJORITY_CLASS, {}).get(metric)
+        """The metric of the constant answer, such as the most frequent class; None if not recorded."""
+        return self._constant.get(metric)
+
+    @property
+    def constant_name(self) -> str:
+        """What the constant answer is: the majority class, every label, the mean score."""
+        return self._constant.get("name", "majority class")  # not recorded by earlier versions, which had no other
+
+    @property
+    def _constant(self) -> Mapping[str, Any]:
+        return self.manifest.get("facts", {}).get(MAJORITY_CLASS, {})
 
     def head_only(self, metric: str) -> float | None:
         """The metric of a head trained alone on the bare base; None if not recorded, as in runs with an adapter."""

@@ -75,9 +75,14 @@ def languages_of_means(table: Table) -> str:
 
 def row_notes(row: TaskResult) -> list[str]:
     """What is said beside a row's name: how it differs from others of its task, and the task's reference scores."""
-    references = {"majority class": row.majority_class, "head only": row.head_only}
-    values = [f"{name} {format_value(value, row.metric)}" for name, value in references.items() if value is not None]
-    return [*([row.note] if row.note else []), *values]
+    references = [f"{name} {value}" for name, value in reference_scores(row).items()]
+    return [*([row.note] if row.note else []), *references]
+
+
+def reference_scores(row: TaskResult) -> dict[str, str]:
+    """What a task's scores are compared with, where it is known: a constant answer, a head on the frozen base."""
+    values = {row.constant_name: row.majority_class, "head only": row.head_only}
+    return {name: format_value(value, row.metric) for name, value in values.items() if value is not None}
 
 
 def interval_notes(results: Sequence[TaskResult]) -> list[str]:

@@ -50,7 +50,8 @@ class TaskResult:
     `transfer` is the language that the task was trained on, if it is not `language`; `limit` is that of `eval.limit`,
     if it left out test items. `note` names both, and the settings or data in which this result differs from others of
     the same task. `baseline` is the system that the others are compared with. `majority_class` is the metric's value
-    if every answer is the class that is the most frequent in the training data; None if not recorded, or of tags.
+    if every answer is the same, as `constant_name` says: the most frequent class of the training data, every label, or
+    the mean score; None if not recorded, or for entities.
     `head_only` is the mean over the base's seeds for a task head without any adapter; None if one was not recorded.
     """
 
@@ -64,6 +65,7 @@ class TaskResult:
     note: str = ""
     baseline: str = BASE
     majority_class: float | None = None
+    constant_name: str = "majority class"
     head_only: float | None = None
 
 
@@ -88,8 +90,9 @@ def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
             constant = [value for run in variant if (value := run.majority_class(metric)) is not None]
             heads = [run.head_only(metric) for run in variant if run.system == BASE]
             result = TaskResult(language, base, task, metric, _by_system(variant, metric), transfer, limit, note)
-            references = {
+            references: dict[str, Any] = {
                 "majority_class": constant[0] if constant else None,
+                "constant_name": variant[0].constant_name,
                 "head_only": _mean_if_all(heads),  # beside a mean over the same seeds
             }
             results.append(replace(result, **references))

@@ -65,7 +65,7 @@ def choose_source(path: Path, task: Task, sources: Mapping[str, Kind]) -> str:
 
     Raises UserError that lists them if there are several.
     """
-    fitting = [name for name, kind in sources.items() if task.metric not in _OTHER_METRIC[kind]]
+    fitting = [name for name, kind in sources.items() if task.labels_words in (None, kind == "entities")]
     names = [task.label] if isinstance(task.label, str) else task.label
     for name in names:
         if name in sources:
@@ -79,11 +79,9 @@ def choose_source(path: Path, task: Task, sources: Mapping[str, Kind]) -> str:
     if fitting:
         raise UserError(f"{path} has several kinds of labels; choose one: {_listed({n: sources[n] for n in fitting})}")
     if sources:
-        raise UserError(f"{path} has {_listed(sources)}, which does not fit metric: {task.metric}")
+        wanted = f"metric: {task.metric}" if task.kind is None else f"kind: {task.kind}"
+        raise UserError(f"{path} has {_listed(sources)}, which does not fit {wanted}")
     raise UserError(f"{path} has no labels: no text in it was annotated")
-
-
-_OTHER_METRIC: Mapping[Kind, tuple[str, ...]] = {"entities": ("macro_f1",), "classes": ("entity_f1",)}
 
 
 def _listed(sources: Mapping[str, Kind]) -> str:

@@ -16,7 +16,7 @@ import typer
 from lrl_adapt import __version__
 from lrl_adapt.cli.app import app
 from lrl_adapt.eval.inference.choose_adapters import newest_adapter
-from lrl_adapt.training.import_export import import_adapter
+from lrl_adapt.training.import_adapter import import_adapter
 
 from .. import tiny
 from .small import SMALL, TEXT, invoke
@@ -42,8 +42,8 @@ def commands() -> list[tuple[str, str]]:
 
 def test_every_command_has_an_example_of_itself() -> None:
     names = {name for name, _ in commands()}
-    expected = {"prepare", "train", "eval", "report", "run", "import-adapter", "export-adapter", "languages", "doctor"}
-    expected |= {"predict", "fill-mask", "merge"}
+    expected = {"prepare", "train", "eval", "report", "run", "import-adapter", "export", "languages", "doctor"}
+    expected |= {"predict", "fill-mask", "merge", "push", "serve"}
     assert names == expected | {f"recipes {name}" for name in ("list", "show", "copy", "schema", "check")}
     assert all(line.startswith(f"lrl-adapt {name}") for name, line in commands())
 
@@ -79,10 +79,13 @@ def test_examples_in_help_run(line: str, shared: Path, monkeypatch: pytest.Monke
         for seed, name in enumerate(("javanese", "sundanese", "formal", "informal")):
             assert invoke("train", "--set", f"training.seed={seed}").exit_code == 0
             shutil.copytree(newest_adapter(shared / "runs"), name)
-    if words[0] in ("train", "eval", "report", "predict", "fill-mask"):
+    if words[0] in ("train", "eval", "report", "predict", "fill-mask", "serve"):
         first = invoke("run", "recipe.yaml", "--task", "mlm") if words[0] == "report" else invoke("prepare")
         assert first.exit_code == 0, first.output
-    if words[0] in ("eval", "predict", "fill-mask"):
+    if words[0] == "serve":
+        monkeypatch.setattr("uvicorn.Server.run", lambda server, sockets: None)
+        words += ["--port", "0"]  # others may be taken
+    if words[0] in ("eval", "predict", "fill-mask", "serve"):
         assert invoke("train").exit_code == 0
     if words[0] == "predict":
         assert invoke("eval", "--task", words[words.index("--task") + 1]).exit_code == 0
@@ -95,6 +98,16 @@ def test_examples_in_help_run(line: str, shared: Path, monkeypatch: pytest.Monke
         return
     assert result.exit_code == 0, result.output
     assert result.output.strip()
+
+
+def test_a_former_name_of_a_command_says_its_present_one() -> None:
+    refused = invoke("export-adapter", "my-adapter", "--bits", "4", "--out", "small")
+    assert refused.exit_code == 2
+    assert (
+        refused.stderr
+        == "error: export-adapter is now called export: lrl-adapt export my-adapter --bits 4 --out small\n"
+    )
+    assert "export-adapter" not in invoke("--help").stdout
 
 
 def test_help_is_instant_and_heavy_imports_stay_out() -> None:

@@ -17,7 +17,7 @@ from ..eval.report.made_results import ADAPTER, add_topic, add_topic_seeds
 def test_the_table_has_what_was_asked_for_and_nothing_with_the_same_figures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "80")
     learnt_here = add_topic(tmp_path, "base", 0.5)
     transferred = add_topic(tmp_path, "base", 0.5, transfer_from="eng_Latn")
     asked = {transferred: read_scores(transferred / "scores.json")}
@@ -40,7 +40,7 @@ def test_the_table_has_the_verdicts_of_the_report_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A difference that is clear alone need not be after Holm's correction over the workspace's other adapters."""
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "80")
     folders = [*add_topic_seeds(tmp_path, "base", 0.5), *add_topic_seeds(tmp_path, ADAPTER, 0.58)]
     scores = [score for folder in folders for score in read_scores(folder / "scores.json")]
     assert verdict_on_page(tmp_path, ADAPTER) == "better"
@@ -57,7 +57,7 @@ def test_the_table_has_the_verdicts_of_the_report_page(
 def test_one_seed_is_said_and_explained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "80")
     folders = [add_topic(tmp_path, "base", 0.3), add_topic(tmp_path, ADAPTER, 0.9)]
     show_scores(Terminal(), folders, compare_runs(gather_runs([tmp_path])))
     captured = capsys.readouterr()
@@ -79,3 +79,18 @@ def test_means_over_more_seeds_than_were_asked_for_are_announced(
     assert "means are over all seeds in the workspace" in captured.err
     means = [row.systems["base"].mean for row in compare_runs(gather_runs([tmp_path])).results]
     assert f"{means[0] * 100:.1f}" in captured.out
+
+
+def test_the_table_fits_a_terminal_of_80_columns_with_controls(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    folders = [*add_topic_seeds(tmp_path, "base", 0.5), *add_topic_seeds(tmp_path, ADAPTER, 0.8)]
+    folders += add_topic_seeds(tmp_path, f"control:untrained {ADAPTER}", 0.5)
+    show_scores(Terminal(), folders, compare_runs(gather_runs([tmp_path])))
+    table = capsys.readouterr().out
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in table.splitlines() if line.startswith("│")]
+    assert " ".join(row[1] for row in rows).split() == ["base", ADAPTER, "control:untrained", ADAPTER]
+    assert [row[0] for row in rows if row[0]] == ["topic", "macro-F1"]
+    assert "better" in [row[3] for row in rows]
+    assert max(map(len, table.splitlines())) <= 80

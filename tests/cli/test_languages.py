@@ -2,7 +2,10 @@ import json
 
 import pytest
 from lrl_adapt.cli.app import app
+from lrl_adapt.recipes.text_sources import bundled_sources
 from typer.testing import CliRunner, Result
+
+from ..hub import Hub, Repository
 
 
 def invoke(*words: str) -> Result:
@@ -51,9 +54,37 @@ def test_an_ambiguous_code_names_its_languages_and_mismatches() -> None:
     assert not invoke("--search", "urdu").stderr
 
 
+def test_one_language_by_its_code() -> None:
+    (found,) = json.loads(invoke("mt", "--json").stdout)["languages"]
+    assert found["code"] == "mlt_Latn"
+
+
+def test_what_the_sources_have_for_a_language(hub: Hub) -> None:
+    hub.put("datasets/HPLT/HPLT2.0_cleaned/mlt_Latn/train-00000-of-00001.parquet")
+    hub.put("datasets/HPLT/HPLT2.0_cleaned/README.md", "---\nlicense: cc0-1.0\n---\n")
+    hub.known["datasets/HPLT/HPLT2.0_cleaned"] = Repository(commit=bundled_sources()["hplt"].revision)
+    hub.put("datasets/cis-lmu/GlotCC-V1/v1.0/swh-Latn/swh-Latn_0.parquet")
+    result = invoke("Maltese", "--sources")
+    assert result.exit_code == 0
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.stdout.splitlines() if "│" in line]
+    by_source = {row[0]: row[1:5] for row in rows if row[0]}
+    assert by_source["hplt"] == ["found", "1", "100 B", "cc0-1.0"]
+    assert by_source["glotcc"][0] == "missing"
+    assert "wikipedia: Edited prose without markup" in result.stderr
+    offers = {offer["name"]: offer for offer in json.loads(invoke("mlt", "--sources", "--json").stdout)["sources"]}
+    assert (offers["hplt"]["files"], offers["hplt"]["size"], offers["hplt"]["state"]) == (1, 100, "found")
+    assert offers["glotcc"]["note"] == "GlotCC has no text for mlt-Latn"
+    assert offers["madlad"]["repository"] == "allenai/MADLAD-400"
+    assert not hub.fetched()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--sources"], "--sources needs a language: lrl-adapt languages mlt --sources"),
+        (["mlt", "--search", "mlt"], "give LANGUAGE or --search, not both"),
+        (["Malteze", "--sources"], "language: unknown language 'Malteze'; did you mean mlt_Latn (Maltese)?"),
+        (["msa"], "language: 'msa' is a macro-language; use bjn_Latn (Banjar)"),
         (["--search", "swh_Ltan"], "no language matches 'swh_Ltan'; did you mean swh_Latn (Swahili)?"),
         (["--search", "Malteze"], "no language matches 'Malteze'; did you mean mlt_Latn (Maltese)?"),
         (

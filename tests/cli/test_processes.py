@@ -21,7 +21,8 @@ SINGLE = [
     ["predict", "--task", "ner", "text"],
     ["fill-mask", "a [MASK]"],
     ["import-adapter", "here", "--base", "base", "--out", "there"],
-    ["export-adapter", "here", "--out", "there"],
+    ["export", "here", "--out", "there"],
+    ["push", "here", "me/there"],
     ["merge", "here", "here", "--out", "there"],
 ]
 SRUN = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0"}

@@ -218,10 +218,11 @@ def test_glotcc_is_prepared_once_and_then_needs_no_hub(hub: Hub, tmp_path: Path)
     artifact = prepare_corpus(glotcc, tmp_path / "runs")
     assert sum(artifact.manifest()["facts"]["documents"].values()) == 100
     assert artifact.manifest()["inputs"] == {"glotcc": "cis-lmu/GlotCC-V1", "revision": "main", "tasks": {}}
-    source = artifact.manifest()["facts"]["source"]
+    (source,) = artifact.manifest()["facts"]["sources"]
     assert (source["commit"], source["of"], len(source["files"])) == (COMMIT, 2, 2)
+    assert (source["pages"], source["lines"]) == (100, 300)
     card = (artifact.folder / "card.md").read_text()
-    assert f"cis-lmu/GlotCC-V1 at revision main (commit {COMMIT})" in card
+    assert f"From GlotCC, cis-lmu/GlotCC-V1 at revision main (commit {COMMIT}), 2 of 2 files" in card
     assert source["licence"] == "cc0-1.0"
     assert "Licence: packaging cc0-1.0, the text under Common Crawl's terms of use." in card
     hub.close()
@@ -446,7 +447,7 @@ def test_a_column_that_is_not_there_is_to_be_named_not_gone_without(tmp_path: Pa
 
 def test_new_settings_at_their_defaults_leave_the_keys_of_corpora_as_they_were(tmp_path: Path, pages: Path) -> None:
     settings = corpus_artifact(recipe(pages), tmp_path / "runs").section
-    assert not {"sampling", "sample_by", "encoding"} & set(settings)
+    assert not {"sampling", "sample_by", "encoding", "sources", "share"} & set(settings)
     by_paragraph = corpus_artifact(recipe(pages, sample_by="paragraph"), tmp_path / "runs").section
     assert by_paragraph == {**settings, "sample_by": "paragraph"}
 

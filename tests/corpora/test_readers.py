@@ -8,7 +8,8 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
-from lrl_adapt.corpora.readers import Document, DocumentReader, find_files
+from lrl_adapt.corpora.origins import open_origins
+from lrl_adapt.corpora.readers import Document, DocumentReader
 from lrl_adapt.recipes.schema import Corpus
 from lrl_adapt.workspace.errors import UserError
 from lrl_adapt.workspace.progress import Quiet
@@ -33,7 +34,11 @@ GLOTCC = "datasets/cis-lmu/GlotCC-V1"
 
 @pytest.fixture
 def corpus_files() -> Files:
-    return lambda corpus, language: list(find_files(corpus, language).paths())
+    return paths_of
+
+
+def paths_of(corpus: Corpus, language: str) -> list[Path]:
+    return [path for opened in open_origins(corpus, language) for path in opened.paths()]
 
 
 def test_every_shard_of_a_language_is_fetched_and_read(corpus_files: Files, hub: Hub) -> None:
@@ -56,16 +61,16 @@ def test_a_language_that_glotcc_lacks(corpus_files: Files, hub: Hub) -> None:
 
 @pytest.mark.usefixtures("hub")
 def test_a_repository_that_is_not_there_is_no_language_without_text(corpus_files: Files) -> None:
-    with pytest.raises(UserError, match=r"^owner/other: no such repository on the hub"):
-        corpus_files(Corpus(glotcc="owner/other"), "mlt_Latn")
-    with pytest.raises(UserError, match=r"^/data/glotcc: Repo id must be"):
-        corpus_files(Corpus(glotcc="/data/glotcc"), "mlt_Latn")
+    with pytest.raises(UserError, match=r"^cis-lmu/GlotCC-V1: no such repository on the hub"):
+        corpus_files(Corpus(), "mlt_Latn")
 
 
 def test_a_folder_without_parquet_files(corpus_files: Files, hub: Hub) -> None:
     (hub.folder / GLOTCC / "v1.0/mlt-Latn").mkdir(parents=True)
     (hub.folder / GLOTCC / "v1.0/mlt-Latn/README.md").touch()
-    with pytest.raises(UserError, match=r"GlotCC has no text for mlt-Latn: name local files in corpus\.files"):
+    with pytest.raises(
+        UserError, match=r"^glotcc: cis-lmu/GlotCC-V1/v1.0/mlt-Latn has no \*\.parquet; it holds README"
+    ):
         corpus_files(Corpus(), "mlt_Latn")
 
 
@@ -74,11 +79,25 @@ def test_glotcc_knows_a_language_by_its_own_label(corpus_files: Files, hub: Hub)
     assert [path.name for path in corpus_files(Corpus(), "est_Latn")] == ["ekk-Latn_0.parquet"]
 
 
+def test_how_to_pin_a_branch_is_told(hub: Hub) -> None:
+    write_pages(hub.folder / GLOTCC / "v1.0/mlt-Latn/mlt-Latn_0.parquet", range(3))
+    hub.put("datasets/me/texts/mlt_Latn.txt", "Moja.\n")
+    said = Said()
+    mine = {"name": "mine", "repository": "me/texts", "files": "{code}.txt"}
+    files = ["hf://datasets/me/texts/*.txt"]
+    open_origins(Corpus.model_validate({"files": files, "sources": ["glotcc", mine]}), "mlt_Latn", said)
+    assert said.lines == [
+        f"me/texts: main is at {COMMIT}; to pin it, write hf://datasets/me/texts@{COMMIT}/… in corpus.files",
+        f"cis-lmu/GlotCC-V1: main is at {COMMIT}; to pin it, write glotcc@{COMMIT} in corpus.sources",
+        f"me/texts: main is at {COMMIT}; to pin it, write revision: {COMMIT} in the source's YAML",
+    ]
+
+
 def test_the_revision_is_the_recipes(corpus_files: Files, hub: Hub) -> None:
     write_pages(hub.folder / GLOTCC / "v1.0/mlt-Latn/mlt-Latn_0.parquet", range(3))
-    assert len(corpus_files(Corpus(revision=COMMIT), "mlt_Latn")) == 1
+    assert len(corpus_files(Corpus(sources=[f"glotcc@{COMMIT}"]), "mlt_Latn")) == 1
     with pytest.raises(UserError, match="no such revision"):
-        corpus_files(Corpus(revision="v9"), "mlt_Latn")
+        corpus_files(Corpus(sources=["glotcc@v9"]), "mlt_Latn")
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 503])
@@ -135,9 +154,9 @@ def test_a_folder_is_read_whatever_the_case_of_its_endings_and_what_is_left_is_t
         (folder / name).write_text(content, encoding="utf-8")
     (folder / "data.Tsv.GZ").write_bytes(gzip.compress(b"text\nsita\n"))
     said = Said()
-    files = find_files(Corpus(files=[str(folder)]), "swh_Latn", said)
+    (opened,) = open_origins(Corpus(files=[str(folder)]), "swh_Latn", said)
     reader = DocumentReader(Corpus(), said)
-    texts = [document.text for path in files.paths() for document in reader.read(path)]
+    texts = [document.text for path in opened.paths() for document in reader.read(path)]
     assert sorted(texts) == ["mbili", "moja", "nne", "sita", "tano", "tatu"]
     assert said.lines == [
         f"{folder}: 5 files not read (1 LICENSE, 2 .md, 1 .parquet.gz, 1 .conllu)",
@@ -235,6 +254,6 @@ def test_documents_of_a_folder_are_read(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("Moja.\n")
     (tmp_path / "c.doc").touch()
     said = Said()
-    files = find_files(Corpus(files=[str(tmp_path)]), "swh_Latn", said)
-    assert [text for path in files.paths() for text in texts_of(path)] == ["Habari.", "Moja."]
+    (opened,) = open_origins(Corpus(files=[str(tmp_path)]), "swh_Latn", said)
+    assert [text for path in opened.paths() for text in texts_of(path)] == ["Habari.", "Moja."]
     assert said.lines == [f"{tmp_path}: 1 files not read (1 .doc)"]

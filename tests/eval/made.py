@@ -9,11 +9,12 @@ from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import language_adapter, stack_task_adapter
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.base import load_masked_lm
-from lrl_adapt.training.task_adapter import TaskModel, save_task
+from lrl_adapt.training.task_adapter import save_task
+from lrl_adapt.training.task_model import TaskModel
 from lrl_adapt.workspace.artifacts import Artifact, Draft
 from transformers import BertConfig, BertForMaskedLM
 
-from .tokenizers import unigram, wordpiece
+from ..tiny_tokenizers import FAMILIES
 
 TEXTS = ["Amina anaishi Nairobi na Juma anasoma Mombasa", "mvua kubwa inatarajiwa kesho mjini"]
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
@@ -22,11 +23,11 @@ TOPICS = ["afya", "michezo", "siasa"]
 TAGS = ["O", "B-LOC", "B-PER", "I-LOC", "I-PER"]
 
 
-def make_base(workspace: Path, seed: int = 0, kind: str = "wordpiece") -> Artifact:
+def make_base(workspace: Path, seed: int = 0, kind: str = "WordPiece") -> Artifact:
     """A random BERT and its tokenizer."""
 
     def make(draft: Draft) -> None:
-        tokenizer = {"wordpiece": wordpiece, "unigram": unigram}[kind](TEXTS)
+        tokenizer = FAMILIES[kind](TEXTS)
         torch.manual_seed(seed)
         sizes = {**SIZES, "max_position_embeddings": POSITIONS, "pad_token_id": tokenizer.pad_token_id}
         model = BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **sizes))

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lrl_adapt.eval.kinds import kind_of
 from lrl_adapt.eval.metrics import (
-    Metric,
+    SumMetric,
     class_table,
     classification_metrics,
     confusion_matrix,
@@ -15,7 +16,7 @@ from lrl_adapt.eval.metrics import (
     lower_is_better,
     word_accuracy,
 )
-from lrl_adapt.eval.predictions import class_details, majority_class, metrics_of
+from lrl_adapt.eval.predictions import class_details, metrics_of, values_of_constant
 from seqeval.metrics import f1_score as seqeval_f1
 from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as seqeval_table
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
@@ -83,7 +84,7 @@ def test_no_entity_at_all_is_zero_and_no_division() -> None:
 
 def test_the_bootstrap_interval_covers_a_known_mean_and_is_the_same_each_time() -> None:
     values = np.random.default_rng(0).normal(3.0, 1.0, 400)
-    metric = Metric("mean", np.stack([values, np.ones(400)], 1), lambda sums: sums[..., 0] / sums[..., 1])
+    metric = SumMetric("mean", np.stack([values, np.ones(400)], 1), lambda sums: sums[..., 0] / sums[..., 1])
     low, high = metric.interval()
     error = values.std(ddof=1) / 20
     assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.02)
@@ -107,8 +108,10 @@ def test_lower_is_better_for_perplexities_and_bits() -> None:
 
 def test_the_majority_class_is_that_of_the_training_labels() -> None:
     rows = [{"text": str(n), "gold": gold, "guess": "c"} for n, gold in enumerate("aaabbbbbcc")]
-    found = majority_class(["b", "a", "a", "b", "c"], rows, ["a", "b", "c"])  # a and b alike: the first by name
-    assert found == {
+    constant = kind_of(rows).constant(["b", "a", "a", "b", "c"], ["a", "b", "c"])  # a and b alike: the first by name
+    assert constant is not None
+    assert values_of_constant(constant, rows, ["a", "b", "c"]) == {
+        "name": "majority class",
         "label": "a",
         "macro_f1": pytest.approx(f1_score(list("aaabbbbbcc"), ["a"] * 10, average="macro")),
         "accuracy": 0.3,

@@ -12,7 +12,7 @@ from lrl_adapt.training.mlm import MaskedLM
 from lrl_adapt.training.wordpiece import train_tokenizer
 from transformers import BertConfig, BertForMaskedLM
 
-from .tokenizers import unigram
+from ..tiny_tokenizers import unigram
 
 SENTENCES = ["Paka wanalala.", "Mbwa anabweka usiku kucha karibu na nyumba yetu ya zamani.", "Ndege huruka juu."]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from lrl_adapt.benchmarks.coverage import coverage, simulate
-from lrl_adapt.eval.metrics import Metric
+from lrl_adapt.eval.metrics import Metric, SumMetric
 from lrl_adapt.eval.seed_variance import MIN_P, difference_over_seeds, mean_over_seeds
 from scipy.stats import ttest_1samp, ttest_ind
 
@@ -11,7 +11,7 @@ from scipy.stats import ttest_1samp, ttest_ind
 def means(scores: np.ndarray) -> list[Metric]:
     """A metric for each row of scores (seeds, items): the mean over the items."""
     ones = np.ones(scores.shape[1])
-    return [Metric("mean", np.stack([row, ones], 1), lambda sums: sums[..., 0] / sums[..., 1]) for row in scores]
+    return [SumMetric("mean", np.stack([row, ones], 1), lambda sums: sums[..., 0] / sums[..., 1]) for row in scores]
 
 
 def test_without_variation_over_items_it_is_the_t_test_over_seeds() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lrl_adapt.eval.segmentation import label_units, split_words, window_of, window_starts, word_ends
 from lrl_adapt.workspace.text import clean_line
 
-from .tokenizers import unigram, wordpiece
+from ..tiny_tokenizers import unigram, wordpiece
 
 TEXTS = {
     "latin": "Amina anaishi Nairobi, ng'ombe 'wawili' (3).",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lrl_adapt.eval.metrics import Metric
+from lrl_adapt.eval.metrics import Metric, SumMetric
 from lrl_adapt.eval.predictions import write_predictions
 from lrl_adapt.eval.scores import Score, write_scores
 from lrl_adapt.eval.significance import (
@@ -21,7 +21,7 @@ from scipy.stats import bootstrap, permutation_test
 
 
 def mean_of(values: np.ndarray) -> Metric:
-    return Metric("mean", np.stack([values, np.ones(len(values))], 1), lambda sums: sums[..., 0] / sums[..., 1])
+    return SumMetric("mean", np.stack([values, np.ones(len(values))], 1), lambda sums: sums[..., 0] / sums[..., 1])
 
 
 @pytest.mark.parametrize("seed", range(5))

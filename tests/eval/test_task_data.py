@@ -220,7 +220,7 @@ def test_tags_of_every_scheme_come_out_as_iob2(tags: str, want: str, changed: in
 def test_tags_that_are_no_entities_stay_as_they_are_with_accuracy(tmp_path: Path) -> None:
     task = write(tmp_path, ".txt", "Asha NOUN\nanaishi VERB\n").model_copy(update={"metric": "accuracy"})
     data = read_task("pos", task, tmp_path)
-    assert (data.labels, data.tags, data.repaired) == (["NOUN", "VERB"], True, {})
+    assert (data.labels, data.kind, data.repaired) == (["NOUN", "VERB"], "tagging", {})
 
 
 def test_a_list_of_labels_in_another_scheme_gets_the_tags_that_it_becomes(tmp_path: Path) -> None:

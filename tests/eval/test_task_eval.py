@@ -60,7 +60,7 @@ def setup(tokenizer, folder: Path | None, tested: Path | None, **changes) -> Tas
 
 def test_words_cut_off_are_outside_and_pieces_are_told_on_demand(tokenizer, tmp_path: Path) -> None:
     long = Item(["Asha", "anaishi", "Juma", "Moshi", "Arusha", "Asha", "Juma"], ["B-PER", "O", *["B-LOC"] * 5])
-    data = TaskData({split: [long, long] for split in ("train", "validation", "test")}, LABELS, tags=True)
+    data = TaskData({split: [long, long] for split in ("train", "validation", "test")}, LABELS, "entities")
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     rows = train_and_predict(setup(tokenizer, None, None), data, tmp_path / "a")
@@ -82,7 +82,7 @@ def test_a_task_adapter_answers_on_any_language_adapter(tokenizer, trained, test
         folders[kind].mkdir()
         save_adapter(language_adapter(base(tokenizer), Adapter(type=kind)), folders[kind])
     items = [Item("Asha anaishi", "a"), Item("Juma Moshi", "b")]
-    data = TaskData(dict.fromkeys(("train", "validation", "test"), items), ["a", "b"], tags=False)
+    data = TaskData(dict.fromkeys(("train", "validation", "test"), items), ["a", "b"], "classification")
     rows = train_and_predict(setup(tokenizer, folders[trained], folders[tested]), data, tmp_path)
     assert [(row["text"], row["gold"]) for row in rows] == [("Asha anaishi", "a"), ("Juma Moshi", "b")]
     assert {row["guess"] for row in rows} <= {"a", "b"}

@@ -24,7 +24,7 @@ from lrl_adapt.recipes.schema import Corpus
 from lrl_adapt.recipes.task_files import read_sentences
 from typer.testing import CliRunner
 
-from .tokenizers import unigram, wordpiece
+from ..tiny_tokenizers import unigram, wordpiece
 
 VIETNAMESE = [
     "Tôi học tiếng Việt ở trường đại học.",

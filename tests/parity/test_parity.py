@@ -8,7 +8,7 @@ from lrl_adapt.pipeline.merge import merge
 from lrl_adapt.training.adapters.adapterhub import import_adapterhub
 from lrl_adapt.training.adapters.adapterhub.names import peft_name
 from lrl_adapt.training.adapters.build import LANGUAGE
-from lrl_adapt.training.import_export import import_adapter
+from lrl_adapt.training.import_adapter import import_adapter
 from lrl_adapt.training.masking import IGNORE_INDEX
 from lrl_adapt.training.mlm import MaskedLM
 from peft import PeftModel

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from lrl_adapt.pipeline.export.export import export
 from lrl_adapt.pipeline.merge import merge
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import fuse_adapters, language_adapter, load_adapter
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.base import load_masked_lm
-from lrl_adapt.training.import_export import export_adapter
 from lrl_adapt.workspace.artifacts import read_manifest
 from lrl_adapt.workspace.errors import UserError
 from safetensors.torch import load_file
@@ -128,13 +128,13 @@ def test_weights_of_0_are_the_base(base: Path) -> None:
 
 def test_quantised_and_merged_adapters_can_be_merged_again(base: Path) -> None:
     first, second = made(base, "first", "seq_bn", 1), made(base, "second", "seq_bn", 2)
-    export_adapter(first, base.parent / "small", bits=8)
+    export(first, base.parent / "small", bits=8)
     once = merge([base.parent / "small", second], base.parent / "once")
     twice = merge([once.folder, second], base.parent / "twice")
     parts = weights_of(once.folder), weights_of(second)
     for name, weight in weights_of(twice.folder).items():
         torch.testing.assert_close(weight, (parts[0][name] + parts[1][name]) / 2, **CLOSE)
-    exported = export_adapter(twice.folder, base.parent / "hub", format="adapterhub")
+    exported = export(twice.folder, base.parent / "hub", format="adapterhub")
     assert exported.bytes > 0
 
 

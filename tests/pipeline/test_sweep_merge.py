@@ -58,7 +58,7 @@ def test_a_merged_adapter_is_one_like_any_other(trained: dict[str, Path], folder
     assert manifest["inputs"]["base"] == read_manifest(trained["swh"])["inputs"]["base"]
     card = (folder / "merged" / "README.md").read_text(encoding="utf-8")
     assert f"- 0.7 × {trained['swh'].name}, Swahili (swh_Latn): " in card
-    assert "language:\n- swh\n- hau\n" in card
+    assert "language:\n- sw\n- ha\n" in card
     scored = invoke("eval", "--adapter-dir", "merged", "--json")
     assert scored.exit_code == 0, scored.output
     scores = json.loads(scored.stdout)["scores"]
@@ -69,8 +69,8 @@ def test_a_merged_adapter_is_one_like_any_other(trained: dict[str, Path], folder
     for words in (
         ["fill-mask", "shule [MASK]", "--adapter", "merged", "--adapter", str(trained["swh"])],
         ["predict", "shule", "--adapter", str(topic), "--language-adapter", "merged"],
-        ["export-adapter", "merged", "--bits", "8", "--out", "small"],
-        ["export-adapter", "merged", "--format", "adapterhub", "--out", "for-adapterhub"],
+        ["export", "merged", "--bits", "8", "--out", "small"],
+        ["export", "merged", "--format", "adapterhub", "--out", "for-adapterhub"],
         ["merge", "merged", str(trained["hau"]), "--out", "again"],
     ):
         done = invoke(*words)

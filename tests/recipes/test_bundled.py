@@ -20,7 +20,7 @@ FILES = [*bundled_recipes().values(), *sorted((ROOT / "benchmarks").rglob("*.yam
 
 
 def test_no_recipe_is_overlooked() -> None:
-    others = ("data", "tasks", "templates")
+    others = ("data", "tasks", "templates", "sources")
     found = {file for file in BUNDLED.rglob("*.yaml") if not set(others) & set(file.relative_to(BUNDLED).parts)}
     assert found == set(bundled_recipes().values())
     assert {"quickstart", "mbert", "xlmr", "mmbert", "afroxlmr", "glot500", "conceptnet"} <= set(bundled_recipes())
@@ -82,6 +82,25 @@ def test_the_lines_to_copy_name_a_recipe_that_is_there(file: Path, monkeypatch: 
         fields = {"--language": "language", "--adapter": "adapter.type", "--source": "source"}
         overrides += [f"{fields[option]}={value}" for option, value in options.items() if option in fields]
         load_runs(arguments[0], overrides)
+
+
+@pytest.mark.parametrize("file", sorted((BUNDLED / "tasks").glob("*.yaml")), ids=lambda file: file.stem)
+def test_bundled_task_files_are_valid_pinned_and_say_what_they_are(file: Path, tmp_path: Path) -> None:
+    place = {"topic": "topic", "sib200": "topic", "sentiment": "sentiment", "wikiann": "ner"}.get(file.stem)
+    section = f"{place}: {file.stem}" if place else f"others: {{mine: {file.stem}}}"
+    transfer = "\n  transfer_from: eng" if file.stem == "afrixnli" else ""
+    (tmp_path / "r.yaml").write_text(
+        f"language: swh\nbase: {{model: a/b}}\ncorpus: {{files: text.txt}}\neval:\n  {section}{transfer}\n",
+        encoding="utf-8",
+    )
+    (task,) = load_recipe(str(tmp_path / "r.yaml")).eval.with_data.values()
+    assert task.dataset
+    assert file.read_text(encoding="utf-8").startswith("# ")
+    for place in (task.train, task.validation, task.test):
+        for address in [place] if isinstance(place, str) else place or []:
+            assert "{" not in address.replace("{dev,validation,valid}", "")
+            if file.stem not in ("wikiann", "sentiment"):
+                assert re.search(r"[@/][0-9a-f]{40}/", address), "a pinned commit"
 
 
 def test_the_bundled_schema_is_the_codes() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from lrl_adapt.recipes.corpus import Corpus
-from lrl_adapt.recipes.corpus_files import DOCUMENTS, corpus_files
+from lrl_adapt.recipes.corpus_files import DOCUMENTS, local_corpus_files
 from pydantic import ValidationError
 
 
@@ -22,5 +22,5 @@ def test_encodings_that_python_does_not_know(encoding: str) -> None:
 def test_documents_of_a_folder_are_files_of_the_corpus(tmp_path: Path) -> None:
     for ending in [*DOCUMENTS, ".md", ".txt"]:
         (tmp_path / f"a{ending.upper()}").touch()
-    names = {path.name for path in corpus_files(Corpus(files=[str(tmp_path)]))}
+    names = {path.name for path in local_corpus_files(Corpus(files=[str(tmp_path)]))}
     assert names == {f"a{ending.upper()}" for ending in [*DOCUMENTS, ".txt"]}

@@ -73,6 +73,16 @@ def spellings(code: str) -> set[str]:
     }
 
 
+def test_data_sets_may_name_a_language_by_its_macro_language() -> None:
+    assert [find_language(code).macro for code in ("swh", "gaz", "kmr", "hau", "xyz_Latn")] == [
+        "swa",
+        "orm",
+        "kur",
+        "hau",
+        "xyz",
+    ]
+
+
 def test_the_papers_languages_are_there_and_complete():
     paper = [language for language in all_languages() if language.paper]
     assert len(paper) == 30

@@ -7,12 +7,14 @@ import pytest
 from lrl_adapt.recipes.loading import load_recipe
 from lrl_adapt.recipes.preflight import Source, check_sources, unusable_sources
 from lrl_adapt.recipes.schema import Recipe
+from lrl_adapt.recipes.text_sources import bundled_sources
 from lrl_adapt.workspace.hub import forget_answers
 
 from ..hub import COMMIT, Hub, Repository
 from .hub_data_sets import SIB200, SIB200_COMMIT, put_sib200, put_wikiann
 
 MBERT = "models/google-bert/bert-base-multilingual-cased"
+OWN_SOURCE = "[{name: mine, repository: me/nothing, files: '{code}.txt'}]"
 CARD = "---\nlicense: cc-by-sa-4.0\n---\n"
 
 
@@ -42,7 +44,7 @@ def test_everything_is_there(full: Hub, tmp_path: Path) -> None:
     sources = by_part(maltese(), tmp_path)
     assert {part: (source.state, source.size, source.licence) for part, source in sources.items()} == {
         "base": ("found", 200, "apache-2.0"),
-        "corpus": ("found", 200, ""),
+        "corpus": ("found", 200, "cc0-1.0"),  # as recipes/sources/glotcc.yaml says, since the card is missing
         "eval.mlm": ("found", 100, "cc-by-sa-4.0"),
         "eval.topic": ("found", 300, "cc-by-sa-4.0"),
         "eval.ner": ("found", 300, ""),
@@ -88,7 +90,7 @@ def test_what_the_user_must_do_for_a_gated_data_set(full: Hub, tmp_path: Path) -
     ("change", "part", "note"),
     [
         ("base=me/nothing", "base", "no such repository"),
-        ("corpus.glotcc=me/nothing", "corpus", "no such repository"),
+        (f"corpus.sources={OWN_SOURCE}", "corpus", "no such repository"),
         (
             "eval.mlm.files=hf://datasets/Davlan/sib200/data/mlt_Latn/tset.tsv",
             "eval.mlm",
@@ -139,8 +141,45 @@ def test_a_language_without_text_is_told_before_the_download(full: Hub, tmp_path
     corpus = by_part(load_recipe("mbert", ["language=kab"]), tmp_path)["corpus"]
     assert (corpus.state, corpus.note) == (
         "missing",
-        "GlotCC has no text for kab-Latn: name local files in corpus.files",
+        "GlotCC has no text for kab-Latn: name local files in corpus.files, or sources that have it "
+        "(lrl-adapt languages kab_Latn --sources)",
     )
+
+
+def test_every_source_of_text_has_a_row(full: Hub, tmp_path: Path) -> None:
+    """A source without the language is skipped, files on the hub may be globs, and a missing one is an error."""
+    for number in range(2):
+        full.put(f"datasets/HPLT/HPLT2.0_cleaned/mlt_Latn/train-0000{number}-of-00002.parquet")
+    full.put("datasets/wikimedia/wikipedia/20231101.sw/train-00000-of-00001.parquet")
+    for name in ("hplt", "wikipedia"):
+        source = bundled_sources()[name]
+        full.known[f"datasets/{source.repository}"] = Repository(commit=source.revision)
+    full.put("datasets/me/books/a.txt")
+    full.put("datasets/me/books/b.pdf")
+    (tmp_path / "own.txt").write_text("Moja.\n")
+    recipe = maltese(
+        f"corpus.files=[{tmp_path}/own.txt, hf://datasets/me/books/*]",
+        "corpus.sources=[hplt, wikipedia, finepdfs]",
+        "corpus.share={wikipedia: 0.3}",
+    )
+    rows = [source for source in check_sources(recipe, tmp_path) if source.part.startswith("corpus")]
+    assert [(row.part, row.state, row.size, row.licence) for row in rows] == [
+        ("corpus files", "local", 6, ""),
+        ("corpus files", "found", 200, ""),
+        ("corpus hplt", "found", 200, "cc0-1.0"),
+        ("corpus wikipedia", "skipped", None, ""),
+        ("corpus finepdfs", "missing", None, ""),
+    ]
+    assert rows[1].place == f"me/books at {COMMIT[:8]}, a.txt (2 files, enough for the cap)"
+    assert rows[2].place == "HPLT/HPLT2.0_cleaned at d1324a52, mlt_Latn (2 files, enough for the cap)"
+    assert rows[3].note == "Wikipedia has no text for mt"
+    assert (
+        unusable_sources(rows) == "corpus finepdfs: HuggingFaceFW/finepdfs: no such repository on the hub, or it is "
+        "private: set HF_TOKEN"
+    )
+    assert not full.fetched()
+    finished = check_sources(recipe, tmp_path, None, ("corpus",))
+    assert [row.state for row in finished if row.part.startswith("corpus")] == ["finished"] * 5
 
 
 def test_a_dump_over_http(full: Hub, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from lrl_adapt.workspace.errors import UserError
 
 from ..hub import Hub, point_client_at
 from .facts import Facts, all_facts, load_facts
-from .items import SHARDS, edges, labelled, pages, tagged
+from .items import SHARDS, edges, labelled, pages, source_pages, tagged
 from .standin import start
 from .words import sentences
 
@@ -30,7 +30,7 @@ TOKEN = "hf_accepted"
 
 def disagreements(facts: Facts) -> list[str]:
     """What the bundled recipes and the code say otherwise than the table."""
-    return [*_of_tasks(facts), *_of_addresses(facts), *_of_languages(facts)]
+    return [*_of_tasks(facts), *_of_sources(facts), *_of_addresses(facts), *_of_languages(facts)]
 
 
 def _of_tasks(facts: Facts) -> Iterator[str]:
@@ -61,12 +61,36 @@ def _of_location(location: str, about: Facts, file: str, where: str) -> Iterator
         yield f"{where}: {match['path']} is not {file}"
 
 
+def _of_sources(facts: Facts) -> Iterator[str]:
+    from lrl_adapt.recipes.languages import find_language
+    from lrl_adapt.recipes.text_sources import bundled_sources
+
+    for name, source in bundled_sources().items():
+        about = facts[name]
+        columns = {"text": source.text} | ({"id": source.id} if source.id else {})
+        yield from _unequal(f"datasets/{source.repository}", about["repository"], name)
+        yield from _unequal(source.revision, about.get("revision", "main"), f"{name}: revision")
+        yield from _unequal(source.licence, _licence(about), f"{name}: licence")
+        yield from _unequal(columns, {key: about["columns"].get(key) for key in columns}, f"{name}: columns")
+        escaped = about.get("escaped_line_breaks", False)
+        yield from _unequal(source.escaped_line_breaks, escaped, f"{name}: line breaks")
+        for language, code in about["languages"].items():
+            path = source.address(find_language(language)).split("/", 5)[-1]
+            file = about["files"].format(language=code, number=0, count=SHARDS)
+            if not fnmatchcase(file, path):
+                yield f"{name}, {language}: {path} is not {file}"
+
+
+def _licence(about: Facts) -> str:
+    """The licence as `Card.licence` has it."""
+    licence = about["licence"]
+    return licence if isinstance(licence, str) else ", ".join(licence)
+
+
 def _of_addresses(facts: Facts) -> Iterator[str]:
     from lrl_adapt.recipes.loading import bundled_recipes, load_recipe
-    from lrl_adapt.recipes.schema import Corpus
     from lrl_adapt.workspace.checksums import CONCEPTNET_DUMP, SHA256
 
-    yield from _unequal(f"datasets/{Corpus().glotcc}", facts["glotcc"]["repository"], "GlotCC")
     yield from _unequal(CONCEPTNET_DUMP, facts["conceptnet"]["address"], "ConceptNet")
     yield from _unequal(SHA256[CONCEPTNET_DUMP], facts["conceptnet"]["sha256"], "ConceptNet's SHA-256")
     told = bundled_recipes()["conceptnet"].read_text(encoding="utf-8")
@@ -112,24 +136,20 @@ def check_reading(name: str, facts: Facts, cache: Path) -> None:
     """
     special = {"glotcc": _check_glotcc, "wikiann": _check_wikiann, "conceptnet": _check_conceptnet}
     special |= {"sib200": _check_labelled, "sentiment": _check_labelled, "mteb_sib200": _check_mteb}
-    special |= {"flores": _check_texts, "fineweb2": _check_texts}
+    special |= {"flores": _check_texts, "fineweb2": _check_source, "wikipedia": _check_source}
+    special |= {"finepdfs": _check_source, "hplt": _check_source, "madlad": _check_source}
     special.get(name, _check_model)(name, facts, cache)
     if name in special and name != "conceptnet":
         from lrl_adapt.workspace.hub import list_folder
 
         card = list_folder(facts[name]["repository"].removeprefix("datasets/"), "", "main").card
-        assert (card.licence, card.gated) == (facts[name]["licence"], facts[name]["gated"])
+        assert (card.licence, card.gated) == (_licence(facts[name]), facts[name]["gated"])
 
 
 def _check_glotcc(name: str, facts: Facts, cache: Path) -> None:
-    from lrl_adapt.corpora.readers import DocumentReader, find_files
-
     for language in facts[name]["languages"]:
-        corpus = recipe_for(language).corpus
-        files = find_files(corpus, language)
         expected = [page for number in range(SHARDS) for page in pages(language, number)]
-        documents = [document for path in files.paths() for document in DocumentReader(corpus).read(path)]
-        found = {document.id: document for document in documents}
+        found = {document.id: document for document in _documents(name, language)}
         assert len(found) == len(expected)
         for page in expected:
             assert page["id"] in found
@@ -187,8 +207,29 @@ def _check_wikiann(name: str, facts: Facts, cache: Path) -> None:
             assert items == tagged(facts, language, split)
 
 
+def _check_source(name: str, facts: Facts, cache: Path) -> None:
+    for language in facts[name]["languages"]:
+        read = _documents(name, language)
+        expected = [page for number in range(SHARDS) for page in source_pages(name, language, number)]
+        assert [document.text for document in read] == [page["text"] for page in expected]
+        key = "id" if "id" in facts[name]["columns"] else "text"
+        assert [document.id for document in read] == [page[key] for page in expected]
+
+
+def _documents(name: str, language: str) -> list[Any]:
+    """All documents that a corpus of one text source is made from."""
+    from lrl_adapt.corpora.origins import open_origins
+    from lrl_adapt.corpora.readers import DocumentReader
+    from lrl_adapt.recipes.schema import Corpus
+
+    corpus = Corpus.model_validate({"sources": [name]})
+    (opened,) = open_origins(corpus, language)
+    reader = DocumentReader(corpus)
+    return [document for path in opened.paths() for document in reader.read(path, opened.origin.source)]
+
+
 def _check_texts(name: str, facts: Facts, cache: Path) -> None:
-    """No recipe reads these either: as text for pseudo-perplexity."""
+    """As text for pseudo-perplexity."""
     from lrl_adapt.recipes.evaluation import PseudoPerplexity
     from lrl_adapt.recipes.task_files import read_sentences
 

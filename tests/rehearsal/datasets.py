@@ -13,7 +13,7 @@ import pyarrow.parquet
 import yaml
 
 from .facts import Facts
-from .items import SHARDS, edges, labelled, pages, tagged
+from .items import SHARDS, edges, labelled, pages, source_pages, tagged
 from .words import sentences
 
 SENTENCES = 40  # in a file of plain text
@@ -102,6 +102,25 @@ def write_texts(folder: Path, facts: Facts, name: str) -> None:
             write_rows(folder / about["files"].format(language=code, split=own_name, number=0), rows)
 
 
+def write_source(folder: Path, facts: Facts, name: str) -> None:
+    """The pages of a text source, in two files a language."""
+    about = facts[name]
+    columns = about["columns"]
+    for language, code in about["languages"].items():
+        for number in range(SHARDS):
+            rows = [
+                {
+                    **dict.fromkeys(about.get("unread", []), f"{code} {page['id']}"),
+                    **({columns["id"]: page["id"]} if "id" in columns else {}),
+                    columns["text"]: page["text"].replace("\n", "\\n")
+                    if "escaped_line_breaks" in about
+                    else page["text"],
+                }
+                for page in source_pages(name, language, number)
+            ]
+            write_rows(folder / about["files"].format(language=code, number=number, count=SHARDS), rows)
+
+
 def write_conceptnet(folder: Path, facts: Facts) -> Path:
     """ConceptNet's dump under the path that it has on its server: edges of a few languages, and some of none."""
     about = facts["conceptnet"]
@@ -146,9 +165,9 @@ def write_rows(file: Path, rows: list[dict[str, Any]]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.suffix == ".parquet":
         write_parquet(file, pyarrow.Table.from_pylist(rows))
-    elif file.suffix == ".jsonl":
-        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
-        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    elif ".jsonl" in file.suffixes:
+        text = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows).encode()
+        file.write_bytes(gzip.compress(text, mtime=0) if file.suffix == ".gz" else text)
     else:
         tab = file.suffix == ".tsv"
         quoting = csv.QUOTE_NONE if tab else csv.QUOTE_MINIMAL
@@ -185,6 +204,10 @@ WRITERS: dict[str, Callable[[Path, Facts], None]] = {
     "wikiann": write_wikiann,
     "sentiment": lambda folder, facts: write_labelled(folder, facts, "sentiment"),
     "flores": lambda folder, facts: write_texts(folder, facts, "flores"),
-    "fineweb2": lambda folder, facts: write_texts(folder, facts, "fineweb2"),
     "mteb_sib200": lambda folder, facts: write_labelled(folder, facts, "mteb_sib200"),
+    "fineweb2": lambda folder, facts: write_source(folder, facts, "fineweb2"),
+    "wikipedia": lambda folder, facts: write_source(folder, facts, "wikipedia"),
+    "finepdfs": lambda folder, facts: write_source(folder, facts, "finepdfs"),
+    "hplt": lambda folder, facts: write_source(folder, facts, "hplt"),
+    "madlad": lambda folder, facts: write_source(folder, facts, "madlad"),
 }

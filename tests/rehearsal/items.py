@@ -60,6 +60,15 @@ def pages(language: str, shard: int) -> list[dict[str, Any]]:
     return found
 
 
+def source_pages(name: str, language: str, shard: int) -> list[dict[str, str]]:
+    """Pages of a text source besides GlotCC, each with an id."""
+    lines = sentences(language, PAGES * LINES, f"{name} {shard}")
+    return [
+        {"id": f"{name}-{shard}-{number}", "text": "\n".join(lines[number * LINES : (number + 1) * LINES])}
+        for number in range(PAGES)
+    ]
+
+
 def edges(language: str, count: int = 600) -> list[tuple[str, str, str]]:
     """Relation, start and end of ConceptNet's edges, as terms: `qattus/n` may have a part of speech behind it."""
     own, english = vocabulary(language), vocabulary("eng_Latn")

@@ -7,7 +7,8 @@ import pytest
 from .agreement import check_reading, disagreements, notices, reading_from
 from .facts import all_facts, load_facts
 
-QUICK = ("sib200", "wikiann", "sentiment", "flores", "fineweb2", "mteb_sib200", "conceptnet", "glotcc", "glot500")
+SOURCES = ("glotcc", "fineweb2", "wikipedia", "finepdfs", "hplt", "madlad")
+QUICK = ("sib200", "wikiann", "sentiment", "flores", "mteb_sib200", "conceptnet", "glot500", *SOURCES)
 """Written and read in a second; the others are changed by `python -m lrl_adapt.tests.rehearsal.agreement`."""
 
 

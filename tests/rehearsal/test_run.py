@@ -10,7 +10,7 @@ NOT_REHEARSED = {
     "lrl-adapt languages --search maltese": "asks nobody",
     "lrl-adapt run quickstart --source fusion": "asks nobody; make demo runs the quickstart",
     "lrl-adapt import-adapter FOLDER --base google-bert/bert-base-multilingual-cased --out my-adapter": "no FOLDER",
-    "lrl-adapt export-adapter my-adapter --format adapterhub --out for-adapterhub": "asks nobody",
+    "lrl-adapt export my-adapter --format adapterhub --out for-adapterhub": "asks nobody",
     "lrl-adapt train --dry-run": "in a sentence",
     "lrl-adapt recipes list": "asks nobody",
 }

@@ -15,7 +15,7 @@ FAMILIES = {
     "distilbert": DISTILBERT,
     "electra": SIZES | SMALL_EMBEDDINGS,
     "deberta-v2": SIZES | RELATIVE,
-    "modernbert": SIZES | EDGES,
+    "modernbert": SIZES | EDGES | {"local_attention": 4},  # the second block's tokens see two on either side
 }
 
 

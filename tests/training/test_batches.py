@@ -7,7 +7,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from lrl_adapt.training.artifacts import tokens_artifact
-from lrl_adapt.training.base import load_tokenizer, tokenizer_hash
+from lrl_adapt.training.base import tokenizer_hash
 from lrl_adapt.training.batches import (
     Layout,
     MaskedSteps,
@@ -23,7 +23,7 @@ from lrl_adapt.training.tokens import Sequences, line_break, tokenise
 from lrl_adapt.training.wordpiece import train_tokenizer
 from lrl_adapt.workspace.artifacts import Artifact
 
-from ..bases import write_afroxlmr, write_mmbert
+from ..tiny_tokenizers import FAMILIES
 
 TEXTS = ["Paka wanalala.", "Mbwa anabweka usiku kucha karibu na nyumba yetu.", "Ndege huruka."] * 20
 DOCUMENTS = [f"page {number // 4}" for number in range(len(TEXTS))]
@@ -52,16 +52,17 @@ def rows_of(artifact: Artifact) -> list[list[int]]:
     return [row.tolist() for row in data.rows(np.arange(len(data)))]
 
 
-def test_lines_are_kept_apart_where_a_tokenizer_marks_only_spaces(tmp_path: Path) -> None:
-    write_mmbert(tmp_path / "mmbert")
-    write_afroxlmr(tmp_path / "xlmr")
-    mmbert, xlmr = (load_tokenizer(str(tmp_path / name), None, "base") for name in ("mmbert", "xlmr"))
-    assert line_break(train_tokenizer(TEXTS, 200)) == line_break(xlmr) == []
-    assert mmbert.decode(line_break(mmbert)).isspace()
-    rows = rows_of(tokens_of(tmp_path, mmbert, 10_000))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_joined_lines_have_the_pieces_of_one_text(family: str, tmp_path: Path) -> None:
+    tokenizer = FAMILIES[family](TEXTS)
+    separator = tokenizer.decode(line_break(tokenizer))
+    marks_words = family in ("WordPiece", "Unigram", "byte-level BPE with a prefix space")
+    assert separator == ("" if marks_words else "\n")
     pages = itertools.groupby(zip(DOCUMENTS, TEXTS, strict=True), lambda line: line[0])
-    documents = [" ".join(text for _, text in lines) for _, lines in pages]
-    assert [mmbert.decode(row, skip_special_tokens=True).split() for row in rows] == [
+    documents = [(separator or " ").join(text for _, text in lines) for _, lines in pages]
+    rows = rows_of(tokens_of(tmp_path, tokenizer, 10_000))
+    assert rows == [tokenizer(document)["input_ids"] for document in documents]
+    assert [tokenizer.decode(row, skip_special_tokens=True).split() for row in rows] == [
         text.split() for text in documents
     ]
 

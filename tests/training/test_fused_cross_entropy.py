@@ -28,6 +28,10 @@ def loss_and_gradients(loss: Callable[..., Tensor], hidden: Tensor, layer: nn.Li
     return [value.detach(), *torch.autograd.grad(value, [hidden, *trained])]
 
 
+def ours_of(hidden: Tensor, layer: nn.Linear, targets: Tensor) -> Tensor:
+    return linear_cross_entropy(hidden, [layer], targets)
+
+
 def plain(hidden: Tensor, layer: nn.Linear, targets: Tensor) -> Tensor:
     return nn.functional.cross_entropy(layer(hidden), targets, reduction="sum")
 
@@ -42,7 +46,7 @@ def test_loss_and_gradients_are_pytorchs(
     hidden, layer, targets = inputs(sureness)
     layer.weight.requires_grad_(trained in ("weight", "both"))
     layer.bias.requires_grad_(trained in ("bias", "both"))
-    ours = loss_and_gradients(linear_cross_entropy, hidden, layer, targets)
+    ours = loss_and_gradients(ours_of, hidden, layer, targets)
     exact = loss_and_gradients(plain, hidden.double(), layer.double(), targets)
     torch.testing.assert_close(ours, [value.float() for value in exact], atol=1e-5, rtol=1e-5)
 
@@ -51,7 +55,7 @@ def test_loss_and_gradients_are_pytorchs(
 def test_bf16_keeps_the_small_losses_and_gradients_of_rows_the_model_is_sure_of(sureness: float) -> None:
     hidden, layer, targets = inputs(sureness)
     hidden, layer = hidden.bfloat16(), layer.bfloat16()
-    ours = loss_and_gradients(linear_cross_entropy, hidden, layer, targets)
+    ours = loss_and_gradients(ours_of, hidden, layer, targets)
     exact = loss_and_gradients(plain, hidden.double(), layer.double(), targets)
     for value, right in zip(ours, exact, strict=True):
         assert (value.double() - right).norm() / right.norm() < 0.02
@@ -63,13 +67,38 @@ def test_classes_whose_logits_are_minus_infinity_have_no_probability(monkeypatch
     targets = targets.clamp(min=30)
     with torch.no_grad():
         layer.bias[:25] = -torch.inf
-    ours = loss_and_gradients(linear_cross_entropy, hidden, layer, targets)
+    ours = loss_and_gradients(ours_of, hidden, layer, targets)
     exact = loss_and_gradients(plain, hidden.double(), layer.double(), targets)
     torch.testing.assert_close(ours, [value.float() for value in exact], atol=1e-5, rtol=1e-5)
 
 
 def test_no_rows_have_no_loss() -> None:
     hidden, layer, targets = inputs(0.5)
-    value, *gradients = loss_and_gradients(linear_cross_entropy, hidden[:0], layer, targets[:0])
+    value, *gradients = loss_and_gradients(ours_of, hidden[:0], layer, targets[:0])
     assert value == 0
     assert all(gradient.count_nonzero() == 0 for gradient in gradients)
+
+
+@pytest.mark.parametrize("sizes", [(7, 10), (ROWS, CLASSES)], ids=["blocks", "whole layers"])
+@pytest.mark.parametrize("trained", [(False, True), (True, True), (True, False)])
+def test_classes_divided_between_layers_are_those_of_one(
+    sizes: tuple[int, int], trained: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fused_cross_entropy, "_chunk_sizes", lambda *_, **__: sizes)
+    hidden, whole, targets = inputs(0.5)
+    layers = [nn.Linear(WIDTH, 61), nn.Linear(WIDTH, CLASSES - 61)]
+    for layer, rows, requires_grad in zip(layers, (slice(0, 61), slice(61, None)), trained, strict=True):
+        layer.weight.data, layer.bias.data = whole.weight.data[rows], whole.bias.data[rows]
+        layer.requires_grad_(requires_grad)
+    hidden.requires_grad_()
+    loss, exact = linear_cross_entropy(hidden, layers, targets), plain(hidden.double(), whole.double(), targets)
+    torch.testing.assert_close(loss, exact.float())
+    exact_hidden, weight, bias = torch.autograd.grad(exact, [hidden, whole.weight, whole.bias])
+    loss.backward()
+    torch.testing.assert_close(hidden.grad, exact_hidden, atol=1e-5, rtol=1e-5)
+    for layer, rows, requires_grad in zip(layers, (slice(0, 61), slice(61, None)), trained, strict=True):
+        if not requires_grad:
+            assert layer.weight.grad is None
+            continue
+        torch.testing.assert_close(layer.weight.grad, weight[rows].float(), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(layer.bias.grad, bias[rows].float(), atol=1e-5, rtol=1e-5)

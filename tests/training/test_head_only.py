@@ -5,7 +5,8 @@ import torch
 from lrl_adapt.training.head_only import _head_inputs, train_head
 from lrl_adapt.training.masking import IGNORE_INDEX
 from lrl_adapt.training.precision import make_accelerator
-from lrl_adapt.training.task_adapter import TaskModel, make_batch, predict
+from lrl_adapt.training.task_adapter import predict
+from lrl_adapt.training.task_model import TaskModel, make_batch
 
 from .models import FAMILIES, tiny
 from .test_task_adapter import FAST, examples
@@ -19,11 +20,11 @@ def test_what_is_computed_once_is_what_the_head_reads_of_each_example(
 ) -> None:
     data = examples(per_token, 7)
     model = TaskModel(tiny(family), 2, per_token=per_token, pooling="mean" if pooling == "mean" else "first").eval()
-    for example, (inputs, labels) in zip(data, _head_inputs(model, data, 3, make_accelerator("fp32")[0]), strict=True):
+    for example, row in zip(data, _head_inputs(model, data, 3, make_accelerator("fp32")[0]), strict=True):
         alone = model.labelled_logits(**make_batch([example], model.layout))
-        torch.testing.assert_close(model.head(inputs), alone, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(model.head(row["inputs"]), alone, atol=1e-5, rtol=1e-5)
         tags = example.label if isinstance(example.label, list) else [example.label]
-        assert labels.tolist() == [tag for tag in tags if tag != IGNORE_INDEX]
+        assert row["labels"].tolist() == [tag for tag in tags if tag != IGNORE_INDEX]
 
 
 def test_the_head_learns_and_the_base_stays() -> None:

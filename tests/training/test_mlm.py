@@ -14,6 +14,7 @@ from lrl_adapt.training.masking import IGNORE_INDEX, Masking, random_for
 from lrl_adapt.training.mlm import MaskedLM
 from lrl_adapt.training.wordpiece import train_tokenizer
 
+from ..tiny_tokenizers import FAMILIES as TOKENIZERS
 from .models import FAMILIES, batch, shake, tiny
 
 
@@ -90,10 +91,11 @@ def test_with_one_place_a_sequence_the_last_block_does_no_more_and_finds_the_sam
     model = MaskedLM(adapted)
     lengths = []
     for name, module in model.named_modules():
-        if re.search(r"encoder\.layer\.1\.intermediate$", name):
+        if re.search(r"(encoder\.layer\.1\.intermediate|layers\.1\.mlp\.(base_layer\.)?Wi)$", name):
             module.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
     torch.testing.assert_close(model.logits(**given, positions=asked), full[asked], atol=1e-5, rtol=1e-5)
-    assert lengths == ([1] if family in {"bert", "roberta", "xlm-roberta", "electra"} else [9] * len(lengths))
+    narrow = {"bert", "roberta", "xlm-roberta", "electra", "modernbert"}
+    assert lengths == ([1] if family in narrow else [9] * len(lengths))
     asked[0, 1] = True
     torch.testing.assert_close(model.logits(**given, positions=asked), full[asked], atol=1e-5, rtol=1e-5)
 
@@ -165,3 +167,14 @@ def test_whole_words_are_masked_with_all_their_pieces_or_not_at_all() -> None:
     starts = ~goes_on & ~np.isin(ids, tokenizer.all_special_ids)
     assert chosen[starts].mean() == pytest.approx(0.3, abs=0.1)
     assert not chosen[np.isin(ids, tokenizer.all_special_ids)].any()
+
+
+@pytest.mark.parametrize("family", ["byte-level BPE", "byte-fallback BPE"])
+def test_the_first_word_of_a_line_is_masked_apart_from_the_line_before(family: str) -> None:
+    tokenizer = TOKENIZERS[family](["leo mvua kesho jua"] * 20)
+    ids = np.tile(tokenizer("leo\nmvua", add_special_tokens=False)["input_ids"], 2000)
+    masking = Masking.from_tokenizer(tokenizer, 0.5, whole_word_mask=True)
+    _, labels = masking.apply(ids, random_for(0))
+    chosen = (labels != IGNORE_INDEX).reshape(2000, -1)
+    before, after = chosen[:, 0], chosen[:, -1]
+    assert (before == after).mean() == pytest.approx(0.5, abs=0.05)  # by chance only

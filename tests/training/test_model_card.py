@@ -7,11 +7,12 @@ import pytest
 import torch
 import yaml
 from huggingface_hub import ModelCard
+from lrl_adapt.pipeline.export.export import export
 from lrl_adapt.recipes.schema import Adapter, Recipe
 from lrl_adapt.training.adapters import language_adapter, load_adapter
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.base import load_masked_lm
-from lrl_adapt.training.import_export import export_adapter, import_adapter
+from lrl_adapt.training.import_adapter import import_adapter
 from lrl_adapt.training.model_card import CardBase, trained_card
 from lrl_adapt.workspace.artifacts import Artifact
 
@@ -54,7 +55,7 @@ def test_an_adapter_for_a_hub_model() -> None:
         "library_name": "peft",
         "base_model": HUB_ID,
         "base_model_relation": "adapter",
-        "language": "swh",
+        "language": "sw",
         "tags": ["lrl-adapt"],
     }
     assert f"- base: {HUB_ID}, commit {COMMIT}\n" in card
@@ -113,7 +114,7 @@ def test_an_exported_adapters_lines_load_it(hub: Hub, kind: str, bits: int | Non
     shake(model)
     (tmp_path / "trained").mkdir()
     save_adapter(model, tmp_path / "trained")
-    export_adapter(tmp_path / "trained", tmp_path / "out", format="peft", bits=bits)
+    export(tmp_path / "trained", tmp_path / "out", format="peft", bits=bits)
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert front_matter(card) == {
         "library_name": "peft",
@@ -134,7 +135,7 @@ def test_an_unknown_base_is_to_be_filled_in(tmp_path: Path) -> None:
     )
     (tmp_path / "trained").mkdir()
     save_adapter(model, tmp_path / "trained")  # on a base that came from nowhere
-    export_adapter(tmp_path / "trained", tmp_path / "out", format="peft")
+    export(tmp_path / "trained", tmp_path / "out", format="peft")
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "base_model" not in front_matter(card)
     assert "- base: unknown\n" in card

@@ -13,7 +13,8 @@ from lrl_adapt.training.families import FAMILIES as KNOWN
 from lrl_adapt.training.loop import LoopSettings, fit
 from lrl_adapt.training.masking import IGNORE_INDEX
 from lrl_adapt.training.memory import peak_memory
-from lrl_adapt.training.task_adapter import Example, TaskModel, load_task, make_batch, predict, save_task, train_task
+from lrl_adapt.training.task_adapter import load_task, predict, save_task, train_task
+from lrl_adapt.training.task_model import Example, TaskModel, make_batch
 from lrl_adapt.workspace.progress import Quiet
 
 from .models import FAMILIES, batch, shake, tiny

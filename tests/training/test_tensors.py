@@ -13,11 +13,12 @@ from lrl_adapt.eval.inference.choose_adapters import newest_scores
 from lrl_adapt.eval.inference.find_adapters import find_task_adapter
 from lrl_adapt.eval.inference.predictor import load_predictor
 from lrl_adapt.eval.measurements import folder_hashes
+from lrl_adapt.pipeline.export.export import export
 from lrl_adapt.training.adapters import load_adapter
 from lrl_adapt.training.adapters.files import CONFIG, PICKLE, WEIGHTS
 from lrl_adapt.training.adapters.quantise import QUANTISED
 from lrl_adapt.training.base import load_masked_lm, load_tokenizer
-from lrl_adapt.training.import_export import export_adapter, import_adapter
+from lrl_adapt.training.import_adapter import import_adapter
 from lrl_adapt.training.tensors import read_tensors
 from lrl_adapt.workspace.errors import UserError
 from safetensors.torch import load_file
@@ -67,7 +68,7 @@ def test_an_adapter_in_peft_s_older_form_is_the_same_adapter(workspace: Path, la
     (adapter / WEIGHTS).unlink()
     assert torch.equal(logits(workspace, adapter), want)
     assert set(folder_hashes(adapter)) == {*hashes, PICKLE} - {WEIGHTS}
-    export_adapter(adapter, workspace / "out", format="peft")
+    export(adapter, workspace / "out", format="peft")
     assert torch.equal(logits(workspace, workspace / "out"), want)
     assert (workspace / "out" / WEIGHTS).is_file()
 

@@ -18,6 +18,7 @@ from ...workspace.errors import UserError
 from ..compat import set_active_adapters
 from ..families import Family, block_number, family_of
 from ..tensors import first_line, refuse_pointers
+from ..vocabulary.files import add_new_pieces, has_new_pieces
 from ..weights import load_weights
 from .bottleneck import PRESETS, BottleneckConfig
 from .bottleneck.fusion import expert_key
@@ -87,12 +88,15 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedM
     """
     if (folder / "config.json").is_file() and not (folder / CONFIG).is_file():
         refuse_pointers(folder.iterdir())
+        add_new_pieces(base, folder)
         try:
             base.load_state_dict(load_weights(str(folder), None, "adapter", type(base)).state_dict())
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(f"{folder}: this model does not fit the base: {first_line(error)}") from error
         return base.requires_grad_(False)
-    model = add_adapter(base, read_config(folder))
+    config = read_config(folder)
+    add_new_pieces(base, folder)
+    model = add_adapter(base, config)
     load_adapter_weights(model, read_weights(folder), folder)
     return model.requires_grad_(False).eval()
 
@@ -104,6 +108,9 @@ def load_adapters(base: PreTrainedModel, folders: Mapping[str, Path]) -> PeftMod
     """
     model: Any = base
     for name, folder in folders.items():
+        if has_new_pieces(folder) and len(folders) > 1:
+            raise UserError(f"{folder} brings new pieces to the vocabulary, so it cannot share a base with others")
+        add_new_pieces(base, folder)
         model = add_adapter(model, read_config(folder), name)
         load_adapter_weights(model, read_weights(folder), folder, name=name)
     return model.requires_grad_(False).eval()
@@ -184,14 +191,18 @@ def stack_task_adapter(base: PreTrainedModel, folder: Path | None, reduction_fac
 def merge_adapter(model: PeftModel) -> PreTrainedModel:
     """The base with a LoRA or (IA)³ merged into its weights, and the trained LM head in the place of its own.
 
-    Raises NotImplementedError for bottlenecks, which have a non-linearity.
+    Raises NotImplementedError for bottlenecks, which have a non-linearity, and UserError for weights that are NaN.
     """
     base = cast(Any, model.get_base_model())
     for name, module in list(base.named_modules()):
         if isinstance(module, ModulesToSaveWrapper):  # with (IA)³ PEFT's own merging fails on modules of several layers
             parent, _, child = name.rpartition(".")
             setattr(base.get_submodule(parent), child, module.modules_to_save[LANGUAGE])
-    return cast(PreTrainedModel, model.merge_and_unload())
+    try:
+        # not in place: other models may share the base's weights
+        return cast(PreTrainedModel, model.merge_and_unload(safe_merge=True))
+    except ValueError as error:
+        raise UserError("this adapter cannot be merged: some of its weights are NaN or infinite") from error
 
 
 def activate_stack(model: PeftModel) -> None:

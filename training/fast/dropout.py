@@ -35,7 +35,8 @@ def attention(
 ) -> Tensor:
     """Scaled dot-product attention with dropout on the weights.
 
-    (rows, heads, length, size) each -> the same; `mask`, (rows, 1, 1, length), is true where a key may be attended to.
+    (rows, heads, length, size) each -> the same; `mask`, (rows, 1, 1 or length, length), is true where a query may
+    attend to a key.
     """
     if query.device.type != "cpu" or probability == 0.0:
         return nn.functional.scaled_dot_product_attention(

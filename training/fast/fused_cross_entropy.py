@@ -8,9 +8,10 @@ https://arxiv.org/abs/2411.09009): the softmax's sum is built up block by block,
 (Milakov and Gimelshein 2018, https://arxiv.org/abs/1805.02867).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from itertools import pairwise
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,23 +25,42 @@ LOGITS_BYTES = 2**28
 CPU_ROWS, CPU_LOGITS_BYTES = 512, 2**22
 
 
+class _Block(NamedTuple):
+    """Classes whose logits are computed at once: some rows of one of the layers."""
+
+    weight: Tensor
+    bias: Tensor | None
+    first: int
+    """The number of its first class."""
+    layer: int
+    rows: slice
+    """Its rows within the layer."""
+    is_trained: bool
+
+
 class _LinearCrossEntropy(torch.autograd.Function):
-    """Sum over rows of the cross-entropy of `hidden @ weight.T + bias`."""
+    """Sum over rows of the cross-entropy of `hidden @ weight.T + bias`, for layers whose classes follow each other."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
-        """(rows, hidden), (classes, hidden), (classes,), (rows,) -> a scalar in fp32."""
-        needs_hidden, needs_weight, needs_bias, _ = ctx.needs_input_grad
+    def forward(ctx: Any, hidden: Tensor, targets: Tensor, *layers: Tensor | None) -> Tensor:
+        """(rows, hidden), (rows,), and of each layer (classes, hidden) and (classes,) or None -> a scalar in fp32."""
+        needs_hidden, _, *needs = ctx.needs_input_grad
+        weights, biases = cast(list[Tensor], list(layers[::2])), list(layers[1::2])
         grad_hidden = torch.empty_like(hidden) if needs_hidden else None
-        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if needs_weight else None
-        grad_bias = torch.zeros_like(bias, dtype=torch.float32) if bias is not None and needs_bias else None
+        grads = [
+            torch.zeros_like(tensor, dtype=torch.float32) if tensor is not None and needed else None
+            for tensor, needed in zip(layers, needs, strict=True)
+        ]
         total = hidden.new_zeros((), dtype=torch.float32)
-        trains_layer = needs_weight or needs_bias
-        chunk_rows, block_classes = _chunk_sizes(hidden, weight, keep=trains_layer)
+        trained = [any(needs[2 * number : 2 * number + 2]) for number in range(len(weights))]
+        classes = sum(map(len, weights))
+        # a new vocabulary's rows are few, and may be read again for each chunk; the base's may not
+        chunk_rows, block_classes = _chunk_sizes(hidden, classes, keep=trained[0])
+        blocks = list(_blocks(weights, biases, trained, block_classes))
         for start in range(0, len(hidden), chunk_rows):
             rows = hidden[start : start + chunk_rows]
             target = targets[start : start + chunk_rows, None]
-            others = _OtherClasses(rows, weight, bias, target, block_classes, mean=needs_hidden, keep=trains_layer)
+            others = _OtherClasses(rows, blocks, target, mean=needs_hidden)
             # Cross-entropy is log(sum(exp(z))) - z[target] = softplus(log(sum of the others' exp(z)) - z[target]). Its
             # gradient with respect to z is softmax(z), minus 1 at the target: there it is -sigmoid of the same.
             margin = others.log_sum - others.target_logits
@@ -48,19 +68,21 @@ class _LinearCrossEntropy(torch.autograd.Function):
             log_normalizer, at_target = others.target_logits + nn.functional.softplus(margin), -margin.sigmoid()
             if grad_hidden is not None:
                 mean_weight = others.sum_of_weights * (others.largest - log_normalizer).exp_()
-                grad_hidden[start : start + chunk_rows] = mean_weight + at_target * weight[target[:, 0]]
+                grad_hidden[start : start + chunk_rows] = mean_weight + at_target * _take(weights, target[:, 0])
             for block, gradient in others.gradients(log_normalizer, at_target):
+                grad_weight, grad_bias = grads[2 * block.layer : 2 * block.layer + 2]
                 if grad_bias is not None:
-                    grad_bias[block] += gradient.sum(0)
+                    grad_bias[block.rows] += gradient.sum(0)
                 if grad_weight is not None:
-                    grad_weight[block] += fast_linear(gradient.to(weight.dtype).T, rows.T)
-        ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
+                    grad_weight[block.rows] += fast_linear(gradient.to(block.weight.dtype).T, rows.T)
+        ctx.save_for_backward(grad_hidden, *grads)
         return total
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> tuple[Any, ...]:
         """The gradients computed in forward, times the gradient of the sum."""
-        return (*(saved if saved is None else saved * grad_outputs[0] for saved in ctx.saved_tensors), None)
+        hidden, *layers = (saved if saved is None else saved * grad_outputs[0] for saved in ctx.saved_tensors)
+        return (hidden, None, *layers)
 
 
 class _OtherClasses:
@@ -71,20 +93,10 @@ class _OtherClasses:
     has grown, what was summed up is scaled down to it.
     """
 
-    def __init__(
-        self,
-        hidden: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        target: Tensor,
-        block_classes: int,
-        *,
-        mean: bool,
-        keep: bool,
-    ) -> None:
-        """`target` is (rows, 1). `mean` asks for `sum_of_weights`, `keep` for `gradients`."""
+    def __init__(self, hidden: Tensor, blocks: Sequence[_Block], target: Tensor, *, mean: bool) -> None:
+        """`target` is (rows, 1). `mean` asks for `sum_of_weights`; `gradients` has the blocks that are trained."""
         self._target = target
-        self._kept: list[tuple[slice, Tensor, Tensor]] = []
+        self._kept: list[tuple[_Block, Tensor, Tensor]] = []
         """Blocks with their exponentials, in the weights' precision, and `largest` at that time."""
         column = torch.zeros_like(target, dtype=torch.float32)
         self.target_logits = torch.full_like(column, -torch.inf)
@@ -93,9 +105,8 @@ class _OtherClasses:
         self.sum_of_weights = torch.zeros_like(hidden, dtype=torch.float32)
         """Sum over the other classes of exp(z - largest) times the class's weights, (rows, hidden)."""
         total = torch.zeros_like(column)
-        for start in range(0, len(weight), block_classes):
-            block = slice(start, start + block_classes)
-            logits = fast_linear(hidden, weight[block], None if bias is None else bias[block]).float()
+        for block in blocks:
+            logits = fast_linear(hidden, block.weight, block.bias).float()
             places, is_here = self._places(block, logits)
             at_places = logits.gather(-1, places)
             self.target_logits = torch.where(is_here, at_places, self.target_logits)
@@ -104,50 +115,73 @@ class _OtherClasses:
             scale = (previous - self.largest).exp_()
             exponentials = logits.sub_(self.largest).exp_()
             total = total * scale + exponentials.sum(-1, keepdim=True)
-            exponentials = exponentials.to(weight.dtype)
+            exponentials = exponentials.to(block.weight.dtype)
             if mean:
-                self.sum_of_weights.mul_(scale).add_(fast_linear(exponentials, weight[block].T))
-            if keep:
+                self.sum_of_weights.mul_(scale).add_(fast_linear(exponentials, block.weight.T))
+            if block.is_trained:
                 self._kept.append((block, exponentials, self.largest))
         self.log_sum = self.largest + total.log()
         """log of the sum of the other classes' exp(z), (rows, 1)."""
 
-    def gradients(self, log_normalizer: Tensor, at_target: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Each block of classes with the loss's gradient with respect to its logits, (rows, block); once."""
+    def gradients(self, log_normalizer: Tensor, at_target: Tensor) -> Iterator[tuple[_Block, Tensor]]:
+        """Each trained block with the loss's gradient with respect to its logits, (rows, block); once."""
         while self._kept:
             block, exponentials, largest = self._kept.pop()
             gradient = exponentials * (largest - log_normalizer).exp_()
             places, is_here = self._places(block, gradient)
             yield block, gradient.scatter_(-1, places, torch.where(is_here, at_target, gradient.gather(-1, places)))
 
-    def _places(self, block: slice, logits: Tensor) -> tuple[Tensor, Tensor]:
+    def _places(self, block: _Block, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Each target's column in a block, any if it is in another one, and whether it is in this block; (rows, 1)."""
-        places = self._target - block.start
+        places = self._target - block.first
         return places.clamp(0, logits.shape[-1] - 1), (places >= 0) & (places < logits.shape[-1])
 
 
-def _chunk_sizes(hidden: Tensor, weight: Tensor, *, keep: bool) -> tuple[int, int]:
+def _blocks(
+    weights: Sequence[Tensor], biases: Sequence[Tensor | None], trained: Sequence[bool], block_classes: int
+) -> Iterator[_Block]:
+    """The classes of all layers, at most `block_classes` at a time."""
+    first = 0
+    for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        for start in range(0, len(weight), block_classes):
+            rows = slice(start, min(start + block_classes, len(weight)))
+            block_bias = None if bias is None else bias[rows]
+            yield _Block(weight[rows], block_bias, first + start, layer, rows, trained[layer])
+        first += len(weight)
+
+
+def _take(weights: Sequence[Tensor], classes: Tensor) -> Tensor:
+    """The rows (n, hidden) of the classes (n,), which are numbered through all layers."""
+    first, rows = 0, weights[0][classes.clamp(max=len(weights[0]) - 1)]
+    for weight, following in pairwise(weights):
+        first += len(weight)
+        of_following = following[(classes - first).clamp(0, len(following) - 1)]
+        rows = torch.where((classes >= first)[:, None], of_following, rows)
+    return rows
+
+
+def _chunk_sizes(hidden: Tensor, classes: int, *, keep: bool) -> tuple[int, int]:
     """How many rows, and how many classes of them, have their logits computed at once."""
-    most_rows = max(1, LOGITS_BYTES // (4 * len(weight)))
+    most_rows = max(1, LOGITS_BYTES // (4 * classes))
     if hidden.device.type != "cpu":
-        return most_rows, len(weight)
+        return most_rows, classes
     rows = max(1, min(len(hidden), most_rows if keep else CPU_ROWS))
     return rows, max(1, CPU_LOGITS_BYTES // (4 * rows))
 
 
-def linear_cross_entropy(hidden: Tensor, layer: nn.Linear, targets: Tensor) -> Tensor:
-    """Sum over rows of the cross-entropy of `layer(hidden)` with the class ids `targets`.
+def linear_cross_entropy(hidden: Tensor, layers: Sequence[nn.Linear], targets: Tensor) -> Tensor:
+    """Sum over rows of the cross-entropy of the layers' outputs side by side with the class ids `targets`.
 
     (rows, width), (rows,) -> a scalar in fp32. At most `LOGITS_BYTES` of logits are held at a time. Under autocast the
-    matrix products have its precision.
+    matrix products have its precision. Of layers that are frozen no gradient is computed.
     """
-    weight, bias, device = layer.weight, layer.bias, hidden.device.type
+    device = hidden.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else layers[0].weight.dtype
+    tensors = [tensor if tensor is None else tensor.to(dtype) for each in layers for tensor in (each.weight, each.bias)]
     if not torch.is_grad_enabled():  # a Function's needs_input_grad is true even under no_grad
-        weight, bias = weight.detach(), bias if bias is None else bias.detach()
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
-    bias = None if bias is None else bias.to(dtype)
+        tensors = [tensor if tensor is None else tensor.detach() for tensor in tensors]
     with torch.autocast(device, enabled=False):
-        return cast(Tensor, _LinearCrossEntropy.apply(hidden.to(dtype), weight.to(dtype), bias, targets))
+        return cast(Tensor, _LinearCrossEntropy.apply(hidden.to(dtype), targets, *tensors))
 
 
 @contextmanager

@@ -54,7 +54,10 @@ class Linear(nn.Linear):
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight.T + bias: (..., in), (out, in), (out,) -> (..., out)."""
-    if not IS_FASTER or torch.is_autocast_enabled("cpu") or not _kernel_takes(input, weight, bias):
+    # a graph that is exported, to ONNX say, must not hold the kernel
+    if not IS_FASTER or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+        return nn.functional.linear(input, weight, bias)
+    if not _kernel_takes(input, weight, bias):
         return nn.functional.linear(input, weight, bias)
     if torch.is_grad_enabled():
         return cast(Tensor, _Linear.apply(input, weight, bias))

@@ -63,6 +63,22 @@ class Group:
             return torch.full((self.sequences,), self.longest, device=device)
         return self.mask.sum((1, 2, 3))
 
+    def attention_mask(self, window: int | None, device: torch.device) -> Tensor | None:
+        """Where a token may attend to another of its sequence; None where it may to all of the padded form.
+
+        (sequences, 1, 1, longest), or (sequences, 1, longest, longest) where `window` keeps it to positions nearer than
+        that.
+        """
+        if window is None or window >= self.longest:
+            return self.mask
+        positions = torch.arange(self.longest, device=device)
+        is_near = ((positions[:, None] - positions).abs() < window)[None, None]
+        if self.mask is None:
+            return is_near.expand(self.sequences, -1, -1, -1)
+        # Padding attends to every token: with none in its window it would be NaN, and so would the tokens' gradients.
+        is_padding = ~self.mask.transpose(-1, -2)
+        return self.mask & (is_near | is_padding)
+
     def to(self, device: torch.device) -> "Group":
         """The same on another device."""
         tensors = (self.pad_index, self.unpad_index, self.mask)
@@ -106,17 +122,23 @@ class Packing:
 
 
 def encode(
-    encoder: nn.Module,
+    encoder: Any,
     input_ids: Tensor,
     attention_mask: Tensor | None = None,
     position_ids: Tensor | None = None,
     packing: Packing | None = None,
+    token_type_ids: Tensor | None = None,
 ) -> Tensor:
     """Last hidden states, (batch, seq, hidden): of padded sequences with a mask, or of a packed row, (1, tokens)."""
+    inputs = {"input_ids": input_ids} | ({} if token_type_ids is None else {"token_type_ids": token_type_ids})
     if packing is None:
-        return encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return encoder(**inputs, attention_mask=attention_mask).last_hidden_state
+    # A row needs no mask. ModernBERT makes one of (tokens, tokens) for its windows, unless it is given a mask for each
+    # type of layer: None.
+    layer_types = getattr(encoder.config, "layer_types", None)
+    no_mask = dict.fromkeys(layer_types) if layer_types else None
     # transformers passes keyword arguments that it does not know on to the attention function
-    return encoder(input_ids=input_ids, position_ids=position_ids, packing=packing).last_hidden_state
+    return encoder(**inputs, attention_mask=no_mask, position_ids=position_ids, packing=packing).last_hidden_state
 
 
 def sequence_means(hidden: Tensor, attention_mask: Tensor | None = None, packing: Packing | None = None) -> Tensor:
@@ -133,20 +155,24 @@ def sequence_means(hidden: Tensor, attention_mask: Tensor | None = None, packing
     return sums / lengths.unsqueeze(-1)
 
 
-def packed_attention(
+def packed_attention(  # noqa: PLR0913
     module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
+    *,
     dropout: float = 0.0,
     scaling: float | None = None,
     packing: Packing | None = None,
+    sliding_window: int | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Attention within each sequence of a packed row: (1, heads, tokens, size) each -> (1, tokens, heads, size).
 
-    An attention function of transformers; without `packing` it is "sdpa".
+    An attention function of transformers; without `packing` it is "sdpa". ModernBERT's layers with a window set
+    `sliding_window`: a token attends to those less than this many positions before and after it. (Padded batches have
+    that in their `attention_mask`.)
     """
     if packing is None:
         return sdpa_attention(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
@@ -155,7 +181,16 @@ def packed_attention(
     queries, keys, values = (tensor[0].transpose(0, 1).split(sizes) for tensor in (query, key, value))
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     outputs = [
-        group.unpad(attention(group.pad(q), group.pad(k), group.pad(v), group.mask, dropout, scale))
+        group.unpad(
+            attention(
+                group.pad(q),
+                group.pad(k),
+                group.pad(v),
+                group.attention_mask(sliding_window, query.device),
+                dropout,
+                scale,
+            )
+        )
         for q, k, v, group in zip(queries, keys, values, packing.groups, strict=True)
     ]
     return torch.cat(outputs)[None], None

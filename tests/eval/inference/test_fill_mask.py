@@ -20,7 +20,7 @@ KINDS = ("seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3", "full
 MASKED = ["Amina anaishi [MASK]", "mvua <mask> inatarajiwa {mask} mjini"]
 
 
-@pytest.fixture(scope="module", params=["wordpiece", "unigram"])
+@pytest.fixture(scope="module", params=["WordPiece", "Unigram"])
 def base(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return make_base(tmp_path_factory.mktemp("workspace"), kind=request.param)
 

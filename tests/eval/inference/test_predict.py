@@ -4,6 +4,7 @@ import json
 import shutil
 import unicodedata
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ import torch
 from lrl_adapt.eval.inference.choose_adapters import newest_adapter, newest_scores
 from lrl_adapt.eval.inference.find_adapters import BaseReference, _Artifact, find_task_adapter, other_base
 from lrl_adapt.eval.inference.predictor import Predictor, load_predictor
-from lrl_adapt.training.task_adapter import Example, load_task, predict
+from lrl_adapt.eval.task_eval import encode
+from lrl_adapt.recipes.task_files import Item
+from lrl_adapt.training.task_adapter import load_task, predict
+from lrl_adapt.training.task_model import Example
 from lrl_adapt.workspace.errors import UserError
 
+from ...tiny_tokenizers import FAMILIES
 from ..made import POSITIONS, TAGS, TEXTS, TOPICS, change_manifest, make_adapter, make_base, make_scores
 
 LONG = " ".join(TEXTS * 12)
@@ -107,6 +112,20 @@ def test_tags_that_are_no_iob_tags_are_told_word_by_word(made: Path) -> None:
     (row,) = predictor(newest_scores(made, "pos")).predict([TEXTS[0]])
     assert [word["text"] for word in row["words"]] == TEXTS[0].split()
     assert {word["label"] for word in row["words"]} <= {"ADJ", "NOUN", "VERB"}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_words_of_a_new_text_get_the_labels_that_eval_gives_them(family: str, tmp_path: Path) -> None:
+    base = make_base(tmp_path, kind=family)
+    make_scores(tmp_path, base, None, "pos", ["ADJ", "NOUN", "VERB"], per_token=True)
+    found = find_task_adapter(newest_scores(tmp_path, "pos"))
+    text = "Amina anaishi (Nairobi), na Juma!"
+    words = ["Amina", "anaishi", "(", "Nairobi", ")", ",", "na", "Juma", "!"]
+    model, labels = load_task(found.base.load()[0], None, found.folder)
+    example = encode(Item(words, ["NOUN"] * len(words)), labels, found.base.load()[1], 40)
+    (row,) = load_predictor(replace(found, max_length=40)).predict([text])
+    assert [word["text"] for word in row["words"]] == words
+    assert [word["label"] for word in row["words"]] == [labels[label] for label in predict(model, [example])[0]]
 
 
 @pytest.mark.parametrize("task", ["topic", "ner", "pos"])
@@ -214,7 +233,7 @@ def test_bases_that_are_lost_or_do_not_fit_are_told(workspace: Path, tmp_path: P
         find_task_adapter(scores, language_adapter=str(foreign.folder))
     with pytest.raises(UserError, match="give its folder or hub id with --base"):
         predictor(scores, base="./nowhere")
-    unlike = make_base(tmp_path / "unlike", kind="unigram")
+    unlike = make_base(tmp_path / "unlike", kind="Unigram")
     _narrow(unlike.folder)
     with pytest.raises(UserError, match="does not fit the base"):
         predictor(newest_scores(workspace, "sentiment"), base=str(unlike.folder))

@@ -54,7 +54,7 @@ def _adapter(base: PreTrainedModel, folder: Path, invert: bool) -> tuple[PeftCon
     if "peft_type" in about:
         raise UserError(
             f"{folder} is already in PEFT's format: use it as it is, or convert it to safetensors with "
-            "`lrl-adapt export-adapter --format peft`"
+            "`lrl-adapt export --format peft`"
         )
     if not isinstance(theirs, dict) or not isinstance(name, str):
         raise UserError(f"{folder}/adapter_config.json is not AdapterHub's: it lacks `config` or `name`")

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 from lrl_adapt.eval.inference.find_adapters import BaseReference, base_of_adapter
+from lrl_adapt.pipeline.export.export import export
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import fuse_adapters, language_adapter, load_adapter
 from lrl_adapt.training.adapters.adapterhub import import_adapterhub
 from lrl_adapt.training.adapters.files import LANGUAGE, WEIGHTS, save_adapter
 from lrl_adapt.training.adapters.quantise import QUANTISED, code_book, dequantise, quantise, read_quantised
 from lrl_adapt.training.base import load_masked_lm
-from lrl_adapt.training.import_export import export_adapter, import_adapter
+from lrl_adapt.training.import_adapter import import_adapter
 from lrl_adapt.workspace.errors import UserError
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -27,7 +28,7 @@ from transformers import PreTrainedTokenizerFast
 
 from .. import bases
 from ..hub import COMMIT, Hub, Repository
-from .models import batch, shake, tiny
+from ..training.models import batch, shake, tiny
 
 FIXTURES = Path(__file__).parents[1] / "parity" / "fixtures"
 KINDS = ("seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn", "lora", "ia3")
@@ -60,7 +61,7 @@ def logits(base: Path, folder: Path) -> torch.Tensor:
 @pytest.mark.slow
 def test_to_adapterhub_and_back(base: Path, kind: str, tmp_path: Path) -> None:
     want = trained(base, tmp_path / "own", kind)
-    exported = export_adapter(tmp_path / "own", tmp_path / "hub", format="adapterhub", name="sw")
+    exported = export(tmp_path / "own", tmp_path / "hub", format="adapterhub", name="sw")
     assert ("coupling" in "".join(exported.notes)) == (kind == "seq_bn_inv")
     assert json.loads((tmp_path / "hub" / "adapter_config.json").read_text())["name"] == "sw"
     assert import_adapter(tmp_path / "hub", str(base), tmp_path / "again") == []
@@ -77,7 +78,7 @@ def test_a_fusion_to_adapterhub_and_back(base: Path, coupling: str | None, tmp_p
     shake(model)
     (tmp_path / "own").mkdir()
     save_adapter(model, tmp_path / "own")
-    export_adapter(tmp_path / "own", tmp_path / "hub", format="adapterhub")
+    export(tmp_path / "own", tmp_path / "hub", format="adapterhub")
     notes = import_adapter(tmp_path / "hub" / "fusion", str(base), tmp_path / "again", coupling=coupling)
     assert notes == []
     assert torch.equal(logits(base, tmp_path / "again"), model(**batch()).logits)
@@ -116,7 +117,7 @@ def test_merged(base: Path, kind: str, tmp_path: Path) -> None:
     want = trained(base, tmp_path / "own", kind)
     words = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
     PreTrainedTokenizerFast(tokenizer_object=words).save_pretrained(base)
-    export_adapter(tmp_path / "own", tmp_path / "merged", format="merged")
+    export(tmp_path / "own", tmp_path / "merged", format="merged")
     torch.testing.assert_close(
         base_model(str(tmp_path / "merged")).eval()(**batch()).logits, want, atol=1e-4, rtol=1e-4
     )
@@ -137,11 +138,11 @@ def test_an_adapter_notes_the_revision_of_its_base(hub: Hub, revision: str | Non
     config = json.loads((tmp_path / "own" / "adapter_config.json").read_text(encoding="utf-8"))
     assert (config["base_model_name_or_path"], config["revision"]) == ("owner/base", pinned)
     assert base_of_adapter(tmp_path / "own") == BaseReference("owner/base", pinned)
-    export_adapter(tmp_path / "own", tmp_path / "small", format="peft", bits=8)
+    export(tmp_path / "own", tmp_path / "small", format="peft", bits=8)
     card = (tmp_path / "small" / "README.md").read_text(encoding="utf-8")
     assert (f'"owner/base", revision="{COMMIT}")' in card) == (pinned is not None)
     hub.requests.clear()
-    export_adapter(tmp_path / "own", tmp_path / "merged", format="merged")
+    export(tmp_path / "own", tmp_path / "merged", format="merged")
     assert {path.split("/")[4] for path in hub.fetched()} <= {pinned or "main", COMMIT}
 
 
@@ -151,9 +152,9 @@ def test_an_adapter_is_merged_into_the_revision_that_it_was_trained_on_or_not_at
     hub.known["models/owner/base"] = Repository(commit="f" * 40)  # main has moved, and the old commit is not there
     shutil.rmtree(tmp_path / "cache")
     with pytest.raises(UserError, match=r"^--base owner/base: no such revision"):
-        export_adapter(tmp_path / "own", tmp_path / "merged", format="merged")
+        export(tmp_path / "own", tmp_path / "merged", format="merged")
     assert not (tmp_path / "merged").exists()
-    export_adapter(tmp_path / "own", tmp_path / "merged", format="merged", base=str(hub.folder / "models/owner/base"))
+    export(tmp_path / "own", tmp_path / "merged", format="merged", base=str(hub.folder / "models/owner/base"))
 
 
 def test_the_manifest_tells_the_revision_where_an_earlier_version_saved_the_adapter(hub: Hub, tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_the_manifest_tells_the_revision_where_an_earlier_version_saved_the_adap
     manifest = {"kind": "adapter", "inputs": {"base": {"model": "owner/base", "revision": "refs/pr/3"}}}
     (tmp_path / "own" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(UserError, match=r"^--base owner/base: no such revision"):
-        export_adapter(tmp_path / "own", tmp_path / "merged", format="merged")
+        export(tmp_path / "own", tmp_path / "merged", format="merged")
 
 
 @pytest.mark.parametrize("bits", [8, 4, 1])
@@ -171,20 +172,20 @@ def test_the_manifest_tells_the_revision_where_an_earlier_version_saved_the_adap
 def test_few_bits(kind: str, bits: int, tmp_path: Path) -> None:
     tiny("bert").save_pretrained(tmp_path / "base")
     trained(tmp_path / "base", tmp_path / "own", kind)
-    exported = export_adapter(tmp_path / "own", tmp_path / "small", format="peft", bits=bits)
+    exported = export(tmp_path / "own", tmp_path / "small", format="peft", bits=bits)
     assert exported.relative_error is not None
     assert 0 < exported.relative_error < {8: 0.02, 4: 0.2, 1: 0.8}[bits]
     assert exported.bytes < exported.bytes_before
     few = load_adapter(base_model(str(tmp_path / "base")), tmp_path / "small").eval()
     assert not any(parameter.requires_grad for parameter in few.parameters())
-    export_adapter(tmp_path / "small", tmp_path / "plain", format="peft")
+    export(tmp_path / "small", tmp_path / "plain", format="peft")
     assert torch.equal(few(**batch()).logits, logits(tmp_path / "base", tmp_path / "plain"))
 
 
 def test_fewer_bits_are_smaller_and_worse(tmp_path: Path) -> None:
     tiny("bert").save_pretrained(tmp_path / "base")
     want = trained(tmp_path / "base", tmp_path / "own", "seq_bn")
-    sizes = [export_adapter(tmp_path / "own", tmp_path / str(n), format="peft", bits=n).bytes for n in (8, 4, 1)]
+    sizes = [export(tmp_path / "own", tmp_path / str(n), format="peft", bits=n).bytes for n in (8, 4, 1)]
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) == 3
     wrong = [float((logits(tmp_path / "base", tmp_path / str(n)) - want).abs().mean()) for n in (8, 4, 1)]
@@ -243,16 +244,16 @@ def test_mistakes_are_told_and_leave_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="already exists"):
         import_adapter(source, where, out)
     for words, message in (
-        ({"format": "onnx"}, "choose one of adapterhub, merged, peft"),
+        ({"format": "pickle"}, "choose one of peft, adapterhub, transformers, onnx, merged"),
         ({"format": "peft", "bits": 3}, "8, 4, 1"),
         ({"format": "adapterhub", "bits": 8}, "with --format peft"),
         ({"format": "merged"}, "non-linearity"),
         ({"format": "adapterhub", "name": "../up"}, "letters, digits"),
     ):
         with pytest.raises(UserError, match=re.escape(message)):
-            export_adapter(out, tmp_path / "export", base=where, **words)
+            export(out, tmp_path / "export", base=where, **words)
     with pytest.raises(UserError, match="import-adapter"):
-        export_adapter(source, tmp_path / "export", format="peft")
+        export(source, tmp_path / "export", format="peft")
     assert not (tmp_path / "export").exists()
 
 
@@ -342,7 +343,7 @@ def test_adapters_that_are_not_whole_or_not_for_the_base_are_refused(tmp_path: P
             load_adapter(base_model(str(tmp_path / "base")), own)
         (own / WEIGHTS).write_bytes(b"nonsense")
         with pytest.raises(UserError, match="cannot read"):
-            export_adapter(own, tmp_path / "out", format="peft")
+            export(own, tmp_path / "out", format="peft")
         (own / WEIGHTS).unlink()
         with pytest.raises(UserError, match="contains no weights"):
             load_adapter(base_model(str(tmp_path / "base")), own)
@@ -351,7 +352,7 @@ def test_adapters_that_are_not_whole_or_not_for_the_base_are_refused(tmp_path: P
 def test_a_damaged_quantised_file_is_refused(tmp_path: Path) -> None:
     tiny("bert").save_pretrained(tmp_path / "base")
     trained(tmp_path / "base", tmp_path / "own", "seq_bn")
-    export_adapter(tmp_path / "own", tmp_path / "small", format="peft", bits=4)
+    export(tmp_path / "own", tmp_path / "small", format="peft", bits=4)
     file = tmp_path / "small" / QUANTISED
     with safe_open(str(file), framework="pt") as stored:
         about, tensors = stored.metadata(), {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118

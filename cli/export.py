@@ -1,0 +1,77 @@
+"""`lrl-adapt export`: an adapter in another format, or with fewer bits."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..pipeline.export.formats import FORMATS, check_export
+from ..workspace.errors import UserError
+from . import options
+from .console import Terminal
+from .guard import guarded
+from .options import Out, examples
+
+EPILOG = examples(
+    "lrl-adapt export my-adapter --format adapterhub --out for-adapterhub",
+    "lrl-adapt export my-adapter --bits 4 --out small-adapter",
+    "lrl-adapt export small-adapter --format peft --out plain-adapter",
+)
+FORMATS_HELP = "; ".join(f"{name}: {about.description}" for name, about in FORMATS.items())
+FORMER_NAME = "export-adapter"
+
+
+def export_cmd(  # noqa: PLR0913, PLR0917
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER", help="Folder of a language adapter or whole model; onnx: or of a task adapter."
+        ),
+    ],
+    out: Out,
+    format: Annotated[str, typer.Option("--format", help=f"{FORMATS_HELP}.")] = "peft",
+    bits: Annotated[
+        int | None, typer.Option(help="peft: bits per value of a matrix, 8, 4 or 1; default: 32.", show_default=False)
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(help="Hub id or folder of the base; default: the one that the adapter names.", show_default=False),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="adapterhub: name of the adapter; default: mlm.", show_default=False)
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="onnx: store weights as 8-bit integers (onnxruntime's dynamic quantisation).")
+    ] = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Write an adapter in another format, or with fewer bits."""
+    from .steps import require_single_process
+
+    require_single_process("export")
+    check_export(source, out, format=format, bits=bits, name=name, int8=int8)
+
+    from ..pipeline.export.export import export  # imports torch, which takes long
+
+    terminal = Terminal(as_json=as_json)
+    exported = export(source, out, format=format, bits=bits, base=base, name=name, int8=int8)
+    for note in exported.notes:
+        terminal.say(f"note: {note}")
+    facts = {key: value for key, value in asdict(exported).items() if value is not None}
+    rows = [(key, str(value)) for key, value in facts.items() if key not in ("folder", "notes")]
+    terminal.table(f"Written to {out}", ("", "value"), rows)
+    terminal.result(facts, out)
+
+
+def former_cmd(context: typer.Context) -> None:
+    """Refuse the former name of the command."""
+    raise UserError(f"{FORMER_NAME} is now called export: lrl-adapt export {' '.join(context.args)}".rstrip())
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app, and its former name, which is an error."""
+    app.command("export", epilog=EPILOG)(guarded(export_cmd))
+    any_arguments = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(FORMER_NAME, hidden=True, context_settings=any_arguments)(guarded(former_cmd))

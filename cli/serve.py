@@ -1,0 +1,90 @@
+"""`lrl-adapt serve`: adapters over HTTP, and a page to try them."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..workspace.home import DEFAULT_WORKSPACE
+from . import options
+from .console import Terminal
+from .guard import guarded
+from .options import examples
+
+TOKEN_VARIABLE = "LRL_ADAPT_SERVE_TOKEN"  # noqa: S105 - the name of a variable
+EPILOG = examples(
+    "lrl-adapt serve",
+    "lrl-adapt serve --adapter my-swahili --port 8080",
+    "lrl-adapt serve --language swh --host 0.0.0.0 --max-loaded 4",
+)
+
+
+def serve_cmd(  # noqa: PLR0913, PLR0917
+    adapters: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--adapter",
+            "-a",
+            help="Folder of a language adapter or of a task adapter; may be repeated. Default: all in the workspace.",
+            show_default=False,
+        ),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="Hub id or folder of the base; default: the one that all adapters were trained on.",
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 accepts connections from other machines.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 chooses a free one.")] = 8000,
+    max_loaded: Annotated[
+        int, typer.Option(min=1, help="Adapters in memory; the least recently used one is dropped for another.")
+    ] = 16,
+    max_texts: Annotated[int, typer.Option(min=1, help="Texts per request.")] = 32,
+    max_characters: Annotated[int, typer.Option(min=1, help="Characters per text.")] = 5000,
+    max_waiting: Annotated[
+        int, typer.Option(min=1, help="Requests in the queue; further ones are refused with status 429.")
+    ] = 64,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to answer a request, or status 504.")] = 30.0,
+    workspace: options.Workspace = DEFAULT_WORKSPACE,
+    language: options.Language = None,
+    cpu: options.Cpu = False,
+    debug: options.Debug = False,
+) -> None:
+    """Serve adapters over HTTP, with a page to try them, until Ctrl-C.
+
+    All adapters share one base in memory. Clients need the token in the environment variable LRL_ADAPT_SERVE_TOKEN, if
+    it is set. Needs `pip install 'lrl-adapt[serve]'`.
+    """
+    from ..serving.limits import ServerLimits
+    from ..serving.server import serve
+    from .steps import require_single_process, use_cpu
+
+    require_single_process("serve")
+    use_cpu(cpu)
+    serve(
+        adapters,
+        base=base,
+        workspace=workspace,
+        language=options.language_code(language),
+        host=host,
+        port=port,
+        token=os.environ.get(TOKEN_VARIABLE),
+        limits=ServerLimits(
+            max_loaded=max_loaded,
+            max_texts=max_texts,
+            max_characters=max_characters,
+            max_waiting=max_waiting,
+            timeout=timeout,
+        ),
+        progress=Terminal(),
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command("serve", epilog=EPILOG)(guarded(serve_cmd))

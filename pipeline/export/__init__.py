@@ -1,0 +1,1 @@
+"""Adapters in other formats: one module for each, and `formats` with the table of them."""

@@ -1,0 +1,26 @@
+"""A folder that transformers loads without this package or PEFT: a merged LoRA or (IA)³, or a whole model."""
+
+from pathlib import Path
+
+from ...training.adapters.bottleneck import BottleneckConfig
+from ...training.adapters.build import merge_adapter
+from ...training.model_card import merged_card
+from ...workspace.errors import UserError
+from .request import Request, Written
+
+
+def write(request: Request, folder: Path) -> Written:
+    """Write the model, its tokenizer and a card into `folder`. Raises UserError for bottlenecks."""
+    if isinstance(request.config, BottleneckConfig):
+        raise UserError(
+            f"{request.source} is a bottleneck, whose non-linearity the weights of transformers' classes cannot hold; "
+            "code of its own beside them would need trust_remote_code. Use --format onnx, peft or adapterhub"
+        )
+    model = request.load()
+    (model if request.config is None else merge_adapter(model)).save_pretrained(str(folder))
+    request.load_tokenizer().save_pretrained(str(folder))
+    title = request.source.resolve().name
+    if request.config is not None:
+        title += ", merged into its base"
+    (folder / "README.md").write_text(merged_card(title, [], request.base, None, []), encoding="utf-8")
+    return Written()

@@ -1,0 +1,207 @@
+"""Which adapters a server offers: those of a workspace, or named folders, that belong to one base."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..eval.inference.choose_adapters import (
+    TASK_ADAPTER,
+    holds_task,
+    language_adapters,
+    made_at,
+    require_folder,
+    tasks_of_scores,
+)
+from ..eval.inference.find_adapters import (
+    BaseReference,
+    TaskAdapter,
+    base_of_adapter,
+    find_task_adapter,
+    is_full_model,
+)
+from ..recipes.languages import UnknownLanguageError, find_language
+from ..training.adapters.files import read_config
+from ..workspace.artifacts import MANIFEST, read_manifest
+from ..workspace.errors import UserError
+from ..workspace.formatting import format_count
+from ..workspace.progress import Progress
+
+
+@dataclass(frozen=True)
+class LanguageEntry:
+    """A language adapter that fills masks."""
+
+    name: str
+    folder: Path
+    base: BaseReference
+    language: str | None
+    """Code, `swh_Latn`; None for a folder that does not tell."""
+
+
+@dataclass(frozen=True)
+class TaskEntry:
+    """A task adapter that labels texts."""
+
+    name: str
+    adapter: TaskAdapter
+    language: str | None
+    """Code, `swh_Latn`; None for a folder that does not tell."""
+    task: str | None
+    """`topic`, `ner`; None for a folder that does not tell."""
+
+    @property
+    def base(self) -> BaseReference:
+        """The base that it was trained on."""
+        return self.adapter.base
+
+
+Entry = LanguageEntry | TaskEntry
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The adapters that a server offers, by their names; the newest first."""
+
+    base: BaseReference
+    languages: dict[str, LanguageEntry] = field(default_factory=dict)
+    tasks: dict[str, TaskEntry] = field(default_factory=dict)
+
+    @property
+    def base_name(self) -> str:
+        """Hub id of the base, or the name of its folder: paths of the machine are not shown to clients."""
+        folder = Path(self.base.name)
+        return folder.resolve().name if folder.is_dir() else str(self.base)
+
+
+def make_catalogue(
+    adapters: Sequence[str | Path] | None,
+    base: str | None,
+    workspace: Path,
+    language: str | None,
+    progress: Progress,
+) -> Catalogue:
+    """The adapters in the folders, or else every one in the workspace, in this language (`swh_Latn`) if given.
+
+    `base` (hub id or folder) chooses those of a workspace that belong to it, and replaces the one that named folders
+    were trained on. What a workspace has besides is left out, and `progress` says why. Raises UserError where nothing
+    is left, where adapters belong to several bases, and for a named folder that cannot be served.
+    """
+    if adapters:
+        entries = _named(adapters, base)
+    else:
+        entries = _in_workspace(workspace, language, progress)
+        if base is not None:
+            entries = _of_base(entries, BaseReference(base), progress)
+    if not entries:
+        where = f" for {language}" if language else ""
+        raise UserError(
+            f"{workspace} contains no adapter{where} that can be served: run `lrl-adapt train` and `lrl-adapt eval` "
+            "first, or name folders with --adapter"
+        )
+    chosen = BaseReference(base) if base is not None else _only_base(entries)
+    languages = {entry.name: entry for entry in entries if isinstance(entry, LanguageEntry)}
+    return Catalogue(chosen, languages, {entry.name: entry for entry in entries if isinstance(entry, TaskEntry)})
+
+
+def language_name(code: str | None) -> str | None:
+    """The English name of a language, or its code where the table lacks it."""
+    try:
+        return find_language(code).name if code else None
+    except UnknownLanguageError:
+        return code
+
+
+def _in_workspace(workspace: Path, language: str | None, progress: Progress) -> list[Entry]:
+    """What can be served of a workspace; notes on what cannot."""
+    folders = language_adapters(workspace, language)
+    # of any language, since a task adapter of another language may be on one
+    full_models = {folder.resolve() for folder in language_adapters(workspace) if is_full_model(folder)}
+    scores = tasks_of_scores(workspace, language)
+    entries: list[Entry] = []
+    full = 0
+    for folder in sorted([*folders, *scores], key=made_at, reverse=True):
+        try:
+            entry = _task_entry(folder, _name_in_workspace(folder), None) if folder in scores else None
+            if folder.resolve() in full_models or (entry and Path(entry.base.name).resolve() in full_models):
+                full += 1
+                continue
+            entries.append(entry or _language_entry(folder, _name_in_workspace(folder), None))
+        except UserError as error:
+            progress.say(f"left out: {error}")
+    if full:
+        progress.say(f"left out: {format_count(full, 'fully fine-tuned model')}, which cannot share a base")
+    return entries
+
+
+def _named(adapters: Sequence[str | Path], base: str | None) -> list[Entry]:
+    """The adapters in folders that the user named."""
+    entries: list[Entry] = []
+    for folder in dict.fromkeys(map(Path, adapters)):
+        require_folder(folder)
+        is_task = holds_task(folder) or holds_task(folder / TASK_ADAPTER)
+        if not is_task and is_full_model(folder):
+            raise UserError(
+                f"{folder} is a fully fine-tuned model, which cannot share a base: use `lrl-adapt fill-mask`"
+            )
+        name = folder.resolve().name
+        name = folder.resolve().parent.name if name == TASK_ADAPTER else name
+        entries.append(_task_entry(folder, name, base) if is_task else _language_entry(folder, name, base))
+    repeated = [name for name, count in Counter(entry.name for entry in entries).items() if count > 1]
+    if repeated:
+        raise UserError(f"several adapters are called {repeated[0]}: copy or rename one of the folders")
+    return entries
+
+
+def _language_entry(folder: Path, name: str, base: str | None) -> LanguageEntry:
+    read_config(folder)  # raises UserError unless the folder holds an adapter
+    return LanguageEntry(name, folder, BaseReference(base) if base else base_of_adapter(folder), _language_of(folder))
+
+
+def _task_entry(folder: Path, name: str, base: str | None) -> TaskEntry:
+    adapter = find_task_adapter(folder, base=base)
+    scores = adapter.folder.parent if adapter.folder.name == TASK_ADAPTER else adapter.folder
+    task = read_manifest(scores)["section"].get("task") if (scores / MANIFEST).is_file() else None
+    return TaskEntry(name, adapter, _language_of(scores), task)
+
+
+def _name_in_workspace(folder: Path) -> str:
+    return f"{folder.parent.name}/{folder.name}"
+
+
+def _language_of(folder: Path) -> str | None:
+    """The language of an artifact, whose parent folder is called by its code."""
+    code = folder.resolve().parent.name
+    if not (folder / MANIFEST).is_file():
+        return None
+    try:
+        return find_language(code).code
+    except UnknownLanguageError:
+        return None
+
+
+def _of_base(entries: Iterable[Entry], base: BaseReference, progress: Progress) -> list[Entry]:
+    """The entries that belong to the base."""
+    matches, others = [], 0
+    for entry in entries:
+        if entry.base.is_same_as(base):
+            matches.append(entry)
+        else:
+            others += 1
+    if others:
+        progress.say(f"left out: {format_count(others, 'adapter')} of another base than {base}")
+    return matches
+
+
+def _only_base(entries: Sequence[Entry]) -> BaseReference:
+    """The one base of all entries. Raises UserError for several."""
+    bases: list[BaseReference] = []
+    for entry in entries:
+        if not any(entry.base.is_same_as(base) for base in bases):
+            bases.append(entry.base)
+    if len(bases) > 1:
+        names = ", ".join(str(base) for base in bases)
+        raise UserError(
+            f"the adapters belong to several bases, and a server holds one: choose with --base from {names}"
+        )
+    return bases[0]

@@ -1,0 +1,122 @@
+"""Models for onnxruntime: the logits of PyTorch, on batches of any size, and an example that runs without PyTorch."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lrl_adapt.eval.inference.find_adapters import find_task_adapter
+from lrl_adapt.eval.inference.load_adapter import load_adapter
+from lrl_adapt.eval.inference.predictor import load_predictor
+from lrl_adapt.pipeline.export import onnx_format
+from lrl_adapt.pipeline.export.export import export
+from lrl_adapt.workspace.errors import UserError
+from tokenizers import Tokenizer
+
+from ..eval.made import POSITIONS, TAGS, TEXTS, TOPICS, make_adapter, make_base, make_scores
+
+SENTENCES = [" ".join(TEXTS[number % 2].split()[: 1 + number % 8]) for number in range(200)]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    return tmp_path / "runs"
+
+
+def onnx_logits(folder: Path, texts: list[str]) -> tuple[np.ndarray, dict[str, torch.Tensor]]:
+    """Logits by onnxruntime and what it was given, with the exported tokenizer."""
+    from onnxruntime import InferenceSession
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_padding()
+    encoded = tokenizer.encode_batch(texts)
+    inputs = {
+        "input_ids": np.array([one.ids for one in encoded], dtype=np.int64),
+        "attention_mask": np.array([one.attention_mask for one in encoded], dtype=np.int64),
+    }
+    logits = InferenceSession(str(folder / "model.onnx")).run(None, inputs)[0]
+    return logits, {name: torch.as_tensor(value) for name, value in inputs.items()}
+
+
+def run_example(folder: Path, *texts: str) -> list[str]:
+    """Output lines of the example, where PyTorch and transformers cannot be imported."""
+    blocked = "import sys, runpy; sys.modules.update(torch=None, transformers=None)"
+    code = f"{blocked}; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    words = [sys.executable, "-c", code, str(folder / "example.py"), *texts]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def assert_same_logits(folder: Path, expected: Any, atol: float = 1e-4) -> None:
+    """On 200 sentences in batches of several sizes and lengths; `expected` computes PyTorch's logits."""
+    for size in (1, 7, 64, 128):
+        for start in range(0, len(SENTENCES), size):
+            got, inputs = onnx_logits(folder, SENTENCES[start : start + size])
+            with torch.no_grad():
+                want = expected(**inputs)
+            real = inputs["attention_mask"].bool() if want.dim() == 3 else slice(None)
+            torch.testing.assert_close(torch.as_tensor(got)[real], want[real], atol=atol, rtol=0)
+            if start > 100:
+                break
+
+
+@pytest.mark.parametrize(("task", "labels"), [("topic", TOPICS), ("ner", TAGS)])
+@pytest.mark.slow
+def test_a_task_adapter_with_its_head(task: str, labels: list[str], workspace: Path) -> None:
+    base = make_base(workspace)
+    adapter = make_adapter(workspace, base, "seq_bn_inv" if task == "topic" else "lora")
+    scores = make_scores(workspace, base, adapter, task, labels, per_token=task == "ner").folder
+    folder = workspace / task
+    exported = export(scores, folder, format="onnx")
+    assert exported.largest_difference is not None
+    assert exported.largest_difference < 1e-4
+    predictor = load_predictor(find_task_adapter(scores))
+    assert_same_logits(folder, predictor.model.cpu().logits)
+    text = TEXTS[0]
+    (line,) = run_example(folder, text)
+    (prediction,) = predictor.predict([text])
+    if task == "topic":
+        assert line == f"{prediction['label']}\t{text}"
+    else:
+        tokens = predictor.tokenizer.tokenize(text)
+        assert [pair.rpartition("/")[0] for pair in line.split()] == tokens
+        assert {pair.rpartition("/")[2] for pair in line.split()} <= set(TAGS)
+    code = (folder / "example.py").read_text(encoding="utf-8")
+    assert len(code.splitlines()) <= 25
+    assert "torch" not in code
+    assert not (folder / "task.json").exists()
+
+
+@pytest.mark.slow
+def test_a_language_adapter_in_8_bit_integers(workspace: Path) -> None:
+    base = make_base(workspace)
+    adapter = make_adapter(workspace, base, "seq_bn").folder
+    folder = workspace / "int8"
+    exported = export(adapter, folder, format="onnx", int8=True)
+    assert {file.name for file in folder.glob("*onnx*")} == {"model.onnx"}
+    model, tokenizer = load_adapter(adapter)
+    full_size = sum(parameter.numel() * 4 for parameter in model.parameters())
+    assert exported.bytes < 0.8 * full_size
+    with torch.no_grad():
+        got, inputs = onnx_logits(folder, SENTENCES[:20])
+        want = model(**inputs).logits
+    real = inputs["attention_mask"].bool()
+    error = (torch.as_tensor(got) - want)[real].norm() / want[real].norm()
+    assert 0 < error < 0.2
+    masked = f"Amina {tokenizer.mask_token} Nairobi"
+    (line,) = run_example(folder, masked)
+    assert line in tokenizer.get_vocab()
+    assert f"at most {POSITIONS} tokens" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = make_base(tmp_path)
+    adapter = make_adapter(tmp_path, base, "lora").folder
+    monkeypatch.setattr(onnx_format, "find_spec", lambda name: None if name == "onnxruntime" else name)
+    with pytest.raises(UserError, match=r"needs onnxruntime: run `pip install 'lrl-adapt\[onnx\]'`"):
+        export(adapter, tmp_path / "out", format="onnx")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,88 @@
+"""From a recipe with `vocabulary.pieces` to an adapter that reads its script: plan, training, resuming, scores."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lrl_adapt import pipeline
+from lrl_adapt.recipes.loading import load_recipe
+from lrl_adapt.recipes.schema import Recipe
+from lrl_adapt.training.artifacts import adapter_artifact, vocabulary_artifact
+from lrl_adapt.workspace.artifacts import Prepared
+from lrl_adapt.workspace.errors import UserError
+from pydantic import ValidationError
+from safetensors.torch import load_file
+
+from ...cli.small import invoke
+from ...eval.made import make_base
+
+_SYLLABLES = "བོད ཀྱི སྐད ཡིག སྦྱོང བ ནི གལ ཆེན པོ ཡིན དེ རིང ཆར བབས པས ལམ ལ ཆུ མང འདུག ཁྱེད རང གི མིང"
+TEXT = "\n".join("་".join(random.Random(number).choices(_SYLLABLES.split(), k=9)) + "།" for number in range(200))
+TRAINING = "{max_steps: 6, learning_rate: 0.01, batch_tokens: 256, max_length: 32, eval_steps: 3, save_steps: 2}"
+
+
+def given(**changes: Any) -> dict[str, Any]:
+    return {"language": "bod_Tibt", "base": {"model": "owner/base"}, "corpus": {"files": ["text.txt"]}} | changes
+
+
+def recipe(**changes: Any) -> Recipe:
+    return Recipe.model_validate(given(**changes))
+
+
+def test_without_new_pieces_the_keys_of_adapters_stay(tmp_path: Path) -> None:
+    plain, off, on = (
+        adapter_artifact(recipe(**section), tmp_path, Prepared(None, None))
+        for section in ({}, {"vocabulary": {"pieces": 0, "train": "none"}}, {"vocabulary": {"pieces": 9}})
+    )
+    assert plain.key == off.key != on.key
+    assert "vocabulary" not in plain.section
+    assert vocabulary_artifact(recipe(), tmp_path, Prepared(None, None)) is None
+
+
+def test_recipes_whose_pieces_could_not_be_trained_are_refused(tmp_path: Path) -> None:
+    pieces = {"vocabulary": {"pieces": 9}}
+    with pytest.raises(ValidationError, match="from_scratch makes its vocabulary from the text"):
+        recipe(base={"from_scratch": {}}, **pieces)
+    with pytest.raises(ValidationError, match=r"remove embeddings from adapter\.freeze"):
+        recipe(adapter={"type": "full", "freeze": ["embeddings"]}, **pieces)
+    missing = recipe(vocabulary={"pieces": 9, "reference": str(tmp_path / "gone.txt")})
+    with pytest.raises(UserError, match=r"vocabulary\.reference: no such file: .*gone\.txt"):
+        vocabulary_artifact(missing, tmp_path, Prepared(None, None))
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "unigram"])
+def test_a_run_on_a_script_that_the_base_cannot_read(kind: str, folder: Path) -> None:
+    base = make_base(folder / "made", kind=kind).folder
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    (folder / "recipe.yaml").write_text(
+        f"language: bod_Tibt\nbase: {base}\ncorpus: {{files: text.txt}}\nvocabulary: {{pieces: 80}}\n"
+        f"training: {TRAINING}\neval: {{tasks: [mlm], mlm: {{max_sentences: 4, max_length: 32}}}}\n",
+        encoding="utf-8",
+    )
+    run = invoke("run", "recipe.yaml")
+    assert run.exit_code == 0, run.output
+    (manifest,) = (folder / "runs" / "adapters").glob("*/*/manifest.json")
+    facts = json.loads(manifest.read_text(encoding="utf-8"))["facts"]
+    assert facts["unknown_share"] < 0.01
+    assert facts["unknown_share_without"] > 0.4
+    assert facts["reference_words_changed"] == 0
+    assert facts["validation_loss"] < 6
+    rows = load_file(manifest.parent / "vocabulary.safetensors")
+    first = load_file(manifest.parent / "last" / "vocabulary.safetensors")
+    assert len(rows["rows"]) == len(rows["bias"]) == facts["new_pieces"] == len(first["rows"]) <= 80
+    assert facts["trainable_parameters"] > rows["rows"].numel() + rows["bias"].numel()
+    scores = [
+        score
+        for file in (folder / "runs" / "scores").glob("*/*/scores.json")
+        for score in json.loads(file.read_text(encoding="utf-8"))["scores"]
+    ]
+    unknown = {score["system"]: score["value"] for score in scores if score["metric"] == "unknown_share"}
+    assert unknown["seq_bn/text"] == 0
+    assert unknown["base"] > 0.4
+    again = invoke("run", "recipe.yaml", "--dry-run")
+    assert again.exit_code == 0, again.output
+    assert "to do" not in [
+        step.state for step in pipeline.plan(load_recipe("recipe.yaml")).steps if step.kind != "report"
+    ]

@@ -1,0 +1,71 @@
+"""A tokenizer with more pieces: everything else about it stays as it is."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...workspace.errors import UserError
+
+KINDS = ("WordPiece", "Unigram")
+
+
+def read_state(tokenizer: Any) -> dict[str, Any]:
+    """The content of a tokenizer's tokenizer.json.
+
+    Raises UserError if its model is neither WordPiece nor Unigram, to which alone pieces can be added.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    kind = type(getattr(backend, "model", None)).__name__
+    if backend is None or kind not in KINDS or tokenizer.unk_token_id is None:
+        raise UserError(
+            f"vocabulary.pieces: this base's tokenizer is of the kind {kind}; new pieces can be added to WordPiece "
+            "(BERT) and Unigram (XLM-R) only: set vocabulary.pieces to 0, or choose another base"
+        )
+    return json.loads(backend.to_str())
+
+
+def vocabulary_size(tokenizer: Any) -> int:
+    """The first id that is free: one more than the largest."""
+    return max(tokenizer.get_vocab().values()) + 1
+
+
+def with_pieces(tokenizer: Any, state: dict[str, Any], pieces: Mapping[str, float]) -> Any:
+    """A copy of a tokenizer with these pieces, whose ids follow its own in this order; `state` is its `read_state`.
+
+    The values are the pieces' log-probabilities, which only Unigram uses. The tokenizer is of transformers' general
+    class, whose files say everything: that of BERT sets its own normalizer whenever it is loaded.
+    """
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    model, size = dict(state["model"]), vocabulary_size(tokenizer)
+    # Tokens that were added to a tokenizer, and are not in its model's vocabulary, are numbered after that.
+    added = {token["content"]: token["id"] for token in state["added_tokens"]}
+    if model["type"] == "WordPiece":
+        model["vocab"] = model["vocab"] | added | {piece: size + number for number, piece in enumerate(pieces)}
+    else:
+        content = {number: piece for piece, number in added.items()}
+        fillers = [[content[number], 0.0] for number in range(len(model["vocab"]), size)]
+        model["vocab"] = [*model["vocab"], *fillers, *pieces.items()]
+    state = state | {"model": model, "truncation": None, "padding": None}
+    extended = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(state)),
+        model_max_length=tokenizer.model_max_length,
+        model_input_names=tokenizer.model_input_names,
+        **tokenizer.special_tokens_map,
+    )
+    extended.name_or_path = tokenizer.name_or_path  # of the base, for messages and model cards
+    return extended
+
+
+def count_words(tokenizer: Any, texts: Iterable[str]) -> Counter[str]:
+    """How often each word occurs in texts, in the form in which it reaches the tokenizer's model."""
+    backend = tokenizer.backend_tokenizer
+    normalizer, pre_tokenizer = backend.normalizer, backend.pre_tokenizer
+    words: Counter[str] = Counter()
+    for text in texts:
+        normal = normalizer.normalize_str(text) if normalizer else text
+        split = pre_tokenizer.pre_tokenize_str(normal) if pre_tokenizer else [(normal, None)]
+        words.update(word for word, _ in split)
+    return words

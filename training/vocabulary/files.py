@@ -1,0 +1,83 @@
+"""New pieces in an adapter's folder: their rows in `vocabulary.safetensors`, beside the longer tokenizer's files."""
+
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from ...workspace.errors import UserError
+from ..base import load_tokenizer
+from ..tensors import refuse_pointers
+from .layers import append_rows, new_rows
+
+NEW_ROWS = "vocabulary.safetensors"
+TOKENIZER = "tokenizer.json"
+FILES = (NEW_ROWS, TOKENIZER, "tokenizer_config.json")
+OWN_PIECES = "own_pieces"
+"""Key of the file's metadata: how many pieces the base's own tokenizer has."""
+
+
+def has_new_pieces(folder: Path | None) -> bool:
+    """Whether an adapter's folder brings pieces of its own; None, the bare base, does not."""
+    return folder is not None and (folder / NEW_ROWS).is_file()
+
+
+def save_new_pieces(model: nn.Module, tokenizer: Any, folder: Path) -> None:
+    """Write the new rows of a model with a split vocabulary, and its tokenizer; nothing for another model."""
+    tensors = new_rows(model)
+    if not tensors:
+        return
+    size = len(tokenizer) - len(tensors["rows"])
+    save_file(
+        {name: tensor.float().contiguous().cpu() for name, tensor in tensors.items()},
+        folder / NEW_ROWS,
+        {OWN_PIECES: str(size)},
+    )
+    tokenizer.save_pretrained(str(folder))
+
+
+def read_new_rows(folder: Path) -> tuple[int, dict[str, Tensor]]:
+    """How many pieces the base's tokenizer has, and the tensors of `new_rows`. Raises UserError if they are damaged."""
+    file = folder / NEW_ROWS
+    refuse_pointers([file])
+    try:
+        with safe_open(file, framework="pt") as opened:
+            size = int(opened.metadata()[OWN_PIECES])
+            return size, {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"cannot read {file} ({error}): copy the adapter's folder again") from error
+
+
+def add_new_pieces(base: PreTrainedModel, folder: Path) -> None:
+    """Lengthen the base's vocabulary by the pieces of the adapter in `folder`, if that brings any.
+
+    Raises UserError if they do not fit the base, or if the base has new pieces of another adapter already: two adapters
+    with pieces of their own give other meanings to the same ids.
+    """
+    if not has_new_pieces(folder):
+        return
+    size, tensors = read_new_rows(folder)
+    embedding: Any = base.get_input_embeddings()
+    known, width = embedding.weight.shape
+    if getattr(base, "own_pieces", None) is not None:
+        raise UserError(f"{folder} brings new pieces, but the base has those of another adapter: load it anew for each")
+    if known < size or width != tensors["rows"].shape[1]:
+        raise UserError(
+            f"{folder}: its new pieces are for a base with {size} pieces of width {tensors['rows'].shape[1]}, but this "
+            f"one has {known} of width {width}: name the base that it was trained on"
+        )
+    append_rows(base, size, tensors)
+
+
+def tokenizer_of(folder: Path | None, tokenizer: Any) -> Any:
+    """The tokenizer of the adapter in `folder`: its own if it brings new pieces, else the base's `tokenizer`."""
+    if folder is None or not has_new_pieces(folder):
+        return tokenizer
+    if not (folder / TOKENIZER).is_file():
+        raise UserError(f"{folder} brings new pieces, but {TOKENIZER} is missing: copy the whole folder")
+    own = load_tokenizer(str(folder), None, "adapter")
+    own.name_or_path = tokenizer.name_or_path
+    return own

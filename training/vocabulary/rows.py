@@ -1,0 +1,71 @@
+"""The first embeddings of new pieces, from what the base's own embeddings say."""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...recipes.training import Initialisation
+from .splitter import bare
+
+FEWEST_OF_A_SCRIPT = 20  # pieces; with fewer, their mean and spread say little
+
+
+def initial_rows(
+    embeddings: Tensor, tokenizer: Any, pieces: Sequence[str], initialisation: Initialisation, seed: int
+) -> Tensor:
+    """Rows (pieces, width) in fp32 for new pieces, from the embeddings (vocabulary, width) of the base's `tokenizer`.
+
+    decompose: the mean of the rows of the pieces that the base splits a new piece into; script_mean where it cannot
+    read it. (FOCUS, Dobler and de Melo 2023, https://arxiv.org/abs/2305.14481, combines the rows of similar pieces
+    instead, by embeddings that are trained on the language.)
+    script_mean: random, with the mean and standard deviation, dimension by dimension, of the pieces of the same script;
+    of all pieces where the base has fewer than `FEWEST_OF_A_SCRIPT` (Downey et al. 2023,
+    https://arxiv.org/abs/2309.04679, reinitialise embeddings by script in this way).
+    random: the same from all pieces, whatever the script.
+    """
+    embeddings = embeddings.detach().float()
+    known = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    of_script: defaultdict[str, list[int]] = defaultdict(list)
+    for number, piece in enumerate(known):
+        of_script[script_of(piece or "")].append(number)  # None where an id is not used
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(len(pieces), embeddings.shape[1], generator=generator)
+    everything = _spread(embeddings[: len(known)])
+    by_script = {
+        script: _spread(embeddings[numbers])
+        for script, numbers in of_script.items()
+        if script and len(numbers) >= FEWEST_OF_A_SCRIPT
+    }
+    rows = torch.empty_like(noise)
+    for row, piece in enumerate(pieces):
+        parts = _parts(tokenizer, piece) if initialisation == "decompose" else []
+        if parts:
+            rows[row] = embeddings[parts].mean(0)
+            continue
+        script = "" if initialisation == "random" else script_of(piece)
+        mean, deviation = by_script.get(script, everything)
+        rows[row] = mean + deviation * noise[row]
+    return rows
+
+
+def script_of(piece: str) -> str:
+    """The script of a piece's first letter or mark, as Unicode names it (TIBETAN); "" if it has neither."""
+    for character in bare(piece):
+        if unicodedata.category(character)[0] in "LM":
+            return unicodedata.name(character, "").split(" ")[0]
+    return ""
+
+
+def _spread(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of (rows, width), (width,) each."""
+    return rows.mean(0), rows.std(0)
+
+
+def _parts(tokenizer: Any, piece: str) -> list[int]:
+    """The ids that the base splits a new piece into; none if one of them is unknown."""
+    ids = tokenizer(bare(piece), add_special_tokens=False)["input_ids"]
+    return [] if tokenizer.unk_token_id in ids else ids
