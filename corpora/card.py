@@ -2,17 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from textwrap import shorten
 from typing import Any
 
-from ..recipes.languages import Language
+from ..recipes.languages import Language, find_language
 from ..recipes.licences import source_terms
 from ..recipes.schema import Corpus
 from ..recipes.splits import SPLITS
 from ..workspace.formatting import format_number, format_significant
 from ..workspace.text import describe_changes
+from .other_languages import describe_languages
 from .reasons import KEPT
 
 MB = 1e6
+EXAMPLE_WIDTH = 160  # characters of an example line
 
 
 def corpus_card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> str:
@@ -42,6 +45,7 @@ def corpus_card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> st
             "",
             *_filters(facts),
             "",
+            *_languages(facts.get("languages")),
             *_rules(corpus, language),
             "",
         ]
@@ -104,6 +108,31 @@ def _filters(facts: dict[str, Any]) -> list[str]:
         lines, size = lines - count, size - sizes[reason]
         table.append(f"| {reason} | {count:,} | {lines:,} | {_megabytes(size)} |")
     return table
+
+
+def _name_of(code: str) -> str:
+    language = find_language(code)
+    return code if language.name == code else f"{language.name} ({code})"
+
+
+def _languages(found: dict[str, Any] | None) -> list[str]:
+    """What the check of the lines' language found, with examples."""
+    if found is None:
+        return []
+    rows = []
+    for language, count in found["lines"].items():
+        rows.append(f"- {_name_of(language)}: {count:,} lines, such as")
+        rows += [f"  - {shorten(line, EXAMPLE_WIDTH, placeholder=' …')}" for line in found["examples"][language]]
+    return [
+        "## Language of the lines",
+        "",
+        f"Checked with {found['model']}, before duplicates were dropped.",
+        "",
+        f"{describe_languages(found)[0].upper()}{describe_languages(found)[1:]}.",
+        "",
+        *rows,
+        *([""] if rows else []),
+    ]
 
 
 def _megabytes(size: int) -> str:

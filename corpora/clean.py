@@ -22,8 +22,9 @@ from .encoding import repair_encoding
 from .filters import line_filters, page_outcome
 from .line_features import line_features
 from .minhash import near_hashes
+from .other_languages import Identifier, LanguageCounts, find_other_languages
 from .readers import Document
-from .reasons import EMPTY, KEPT, REPAIRED
+from .reasons import EMPTY, KEPT, OTHER_LANGUAGE, REPAIRED
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Tally:
     """Of the lines, in UTF-8."""
     text: Counter[str] = field(default_factory=Counter)
     """By rule of `workspace.text`."""
+    languages: LanguageCounts = field(default_factory=LanguageCounts)
 
     def add(self, other: "Tally") -> None:
         """Add the counts of another batch."""
@@ -43,6 +45,7 @@ class Tally:
         self.lines.update(other.lines)
         self.bytes.update(other.bytes)
         self.text.update(other.text)
+        self.languages.add(other.languages)
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,10 @@ class Cleaned:
     tally: Tally
 
 
-def clean(documents: list[Document], corpus: Corpus, language: Language) -> Cleaned:
-    """Clean a batch of documents as the recipe's `corpus` section says."""
+def clean(
+    documents: list[Document], corpus: Corpus, language: Language, identifier: Identifier | None = None
+) -> Cleaned:
+    """Clean a batch of documents as the recipe's `corpus` section says; `identifier` checks its lines' language."""
     tally = Tally()
     outcomes = [page_outcome(document, corpus) for document in documents]
     tally.pages.update(outcomes)
@@ -88,10 +93,13 @@ def clean(documents: list[Document], corpus: Corpus, language: Language) -> Clea
     features = line_features(lines, language.script)
     keep = numpy.ones(len(lines), dtype=bool)
     for reason, drops in line_filters(features, corpus).items():
-        dropped = keep & drops
-        tally.lines[reason] += int(dropped.sum())
-        tally.bytes[reason] += int(sizes[dropped].sum())
-        keep &= ~drops
+        _drop(keep, drops, reason, sizes, tally)
+    if identifier is not None:
+        kept_lines = [lines[index] for index in numpy.flatnonzero(keep)]
+        foreign = numpy.zeros(len(lines), dtype=bool)
+        foreign[keep] = find_other_languages(kept_lines, features.key[keep], identifier, tally.languages)
+        if corpus.identify is not None and corpus.identify.drop:
+            _drop(keep, foreign, OTHER_LANGUAGE, sizes, tally)
     lines = [line for line, kept in zip(lines, keep.tolist(), strict=True) if kept]
     bands, signatures = near_hashes(lines if corpus.drop_near_duplicates else [])
     digests = b"".join(document_digest(page) for page in pages)
@@ -107,6 +115,14 @@ def clean(documents: list[Document], corpus: Corpus, language: Language) -> Clea
         preferences=numpy.array([page.preference for page in pages], dtype=numpy.uint8),
         tally=tally,
     )
+
+
+def _drop(keep: Array, drops: Array, reason: str, sizes: Array, tally: Tally) -> None:
+    """Take the lines that a filter drops out of `keep`, bool (lines,), and count those that were still in it."""
+    dropped = keep & drops
+    tally.lines[reason] += int(dropped.sum())
+    tally.bytes[reason] += int(sizes[dropped].sum())
+    keep &= ~drops
 
 
 def document_digest(document: Document) -> bytes:

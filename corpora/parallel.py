@@ -14,21 +14,32 @@ from ..recipes.languages import Language
 from ..recipes.schema import Corpus
 from ..workspace.errors import UserError
 from .clean import Cleaned, clean
+from .other_languages import Identifier
 from .readers import Document
 
 FIRST_BATCHES = 4  # cleaned before processes are started, which takes as long as cleaning one
 
 
 def clean_all(
-    batches: Iterable[list[Document]], corpus: Corpus, language: Language, workers: int = 1
+    batches: Iterable[list[Document]],
+    corpus: Corpus,
+    language: Language,
+    workers: int = 1,
+    identifier: Identifier | None = None,
 ) -> Iterator[Cleaned]:
     """Clean batches and yield them in their order; after the first few in `workers` processes, if more than one.
+
+    `identifier`, if given, checks the language of lines, and may limit the number of processes.
 
     The processes import the main script anew (spawn), so a script that asks for them needs
     `if __name__ == "__main__":`. Raises UserError if one of them is killed.
     """
     batches = iter(batches)
-    yield from (clean(batch, corpus, language) for batch in islice(batches, FIRST_BATCHES if workers > 1 else None))
+    if identifier is not None and identifier.most_processes is not None:
+        workers = min(workers, identifier.most_processes)
+    yield from (
+        clean(batch, corpus, language, identifier) for batch in islice(batches, FIRST_BATCHES if workers > 1 else None)
+    )
     if (first := next(batches, None)) is None:
         return
     context = multiprocessing.get_context("spawn")  # a fork would inherit locks that nobody releases
@@ -36,7 +47,7 @@ def clean_all(
     waiting: deque[Future[Cleaned]] = deque()
     try:
         for batch in chain([first], batches):
-            waiting.append(pool.submit(clean, batch, corpus, language))
+            waiting.append(pool.submit(clean, batch, corpus, language, identifier))
             if len(waiting) > workers:
                 yield waiting.popleft().result()
         while waiting:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,7 +23,9 @@ from .card import corpus_card
 from .clean import Cleaned, Tally, clean
 from .code_points import Array
 from .documents.extracted import describe_extraction
+from .identify import identify_inputs, make_identifier
 from .origins import OpenOrigin, open_origins
+from .other_languages import describe_languages
 from .parallel import clean_all
 from .readers import Document, DocumentReader
 from .reasons import EMPTY, KEPT, NOT_SAMPLED, REASONS, Outcome, left_out
@@ -42,9 +45,13 @@ def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     """
     corpus = _section(recipe)
     unread = at_default(corpus, ("sampling", "sample_by", "encoding", "share"))
-    section = corpus.model_dump(mode="json", exclude={"files", "sources"} | unread)
+    section = corpus.model_dump(mode="json", exclude={"files", "sources", "identify"} | unread)
     section |= {"language": recipe.language, "code": CACHE_VERSION}
     inputs: dict[str, Callable[[], Any]] = {}
+    if (identify := corpus.identify) is not None:
+        section["identify"] = identify.settings()
+        if identify.uses_ngrams:
+            inputs["identify"] = lambda: identify_inputs(identify, corpus)
     if corpus.files:
         inputs["files"] = lambda: [*_local_inputs(corpus), *hub_addresses(corpus)]
     if corpus.drop_task_lines:
@@ -88,7 +95,10 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             for cleaned in _task_lines(recipe, workspace, skipped, progress):
                 lines.add_task_lines(cleaned)
         reader = DocumentReader(corpus, progress, script=language.script)
-        tally = _stage(recipe, opened, reader, lines, progress, workers)
+        cache = workspace / "downloads"
+        identifier = corpus.identify and make_identifier(corpus.identify, corpus, language, cache, progress)
+        clean_batches = partial(clean_all, corpus=corpus, language=language, workers=workers, identifier=identifier)
+        tally = _stage(opened, reader, lines, progress, clean_batches)
         outcome = lines.settle()
         _count_outcomes(tally, lines, outcome)
         _require_lines(tally, recipe.language)
@@ -113,6 +123,9 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
     if extraction := {change: count for change, count in reader.changes.items() if count}:
         draft.facts["extraction"] = extraction
         progress.say(f"text taken from files: {describe_extraction(extraction)}")
+    if identifier is not None:
+        draft.facts["languages"] = {"model": identifier.name, **tally.languages.facts()}
+        progress.say(describe_languages(draft.facts["languages"]))
     if tally.text:
         progress.say(f"text normalised: {describe_changes(tally.text)}")
     (draft.folder / "card.md").write_text(corpus_card(language, corpus, draft.facts), encoding="utf-8")
@@ -129,21 +142,18 @@ def _task_lines(recipe: Recipe, workspace: Path, skipped: Collection[str], progr
 
 
 def _stage(
-    recipe: Recipe,
     opened: list[OpenOrigin],
     reader: DocumentReader,
     lines: StagedLines,
     progress: Progress,
-    workers: int,
+    clean_batches: Callable[[Iterator[list[Document]]], Iterator[Cleaned]],
 ) -> Tally:
     """Read and clean all documents that the sample may need, and add their lines to `lines`; what was counted."""
-    corpus = _section(recipe)
     # Lazily: by the time a batch is cleaned, those before it may have narrowed the sample.
     batches = (lines.sample.select(batch) for batch in _batches(opened, reader, progress))
-    cleaned_batches = clean_all(batches, corpus, find_language(recipe.language), workers)
     tally = Tally()
     for cleaned in progress.track(
-        cleaned_batches, f"clean text, blocks of {BATCH_CHARACTERS // 1_000_000} million characters"
+        clean_batches(batches), f"clean text, blocks of {BATCH_CHARACTERS // 1_000_000} million characters"
     ):
         tally.add(cleaned.tally)
         lines.add(cleaned)

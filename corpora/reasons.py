@@ -6,6 +6,7 @@ from enum import IntEnum
 KEPT, EMPTY = "kept", "empty"
 REPAIRED = "of these with repaired encoding"
 NOT_SAMPLED = "not sampled"
+OTHER_LANGUAGE = "other language"
 
 
 class Outcome(IntEnum):
@@ -36,6 +37,7 @@ FIELDS = {  # of `corpus`, by reason; None: nothing to set
     "few letters": "min_letters",
     "other script": "min_script",
     "boilerplate": "drop_boilerplate",
+    OTHER_LANGUAGE: "identify",
     REASONS[Outcome.IN_TASK]: "drop_task_lines",
     REASONS[Outcome.DUPLICATE]: None,
     REASONS[Outcome.NEAR_DUPLICATE]: "drop_near_duplicates",

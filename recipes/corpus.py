@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ByteSize, Field, field_validator, model_validator
 
 from .field_types import Count, Locations, Section, Share, Text
+from .identify import Identify
 from .text_sources import OWN_FILES, SourceReference, TextSource, default_source
 
 
@@ -85,6 +86,9 @@ class Corpus(Section):
     drop_task_lines: bool = Field(
         default=True, description="Drop lines that occur, exactly or nearly, in the recipe's task data."
     )
+    identify: Identify | None = Field(
+        default=None, description="Check whether each line is in the language; null: no check."
+    )
     repair: bool = Field(default=True, description="Repair broken encodings (mojibake, HTML entities) with ftfy.")
 
     @field_validator("encoding")
@@ -107,6 +111,8 @@ class Corpus(Section):
             raise ValueError(
                 f"min_characters {self.min_characters} is more than max_characters {self.max_characters}: no line fits"
             )
+        if self.identify is not None and self.identify.uses_ngrams and not (self.identify.trusted or self.files):
+            raise ValueError("identify.trusted: name text in the language, since the corpus has no files")
         if self.sampling < 1 and (self.sources or not self.files):
             raise ValueError("sampling needs files, one per language, and no sources")
         return self

@@ -189,7 +189,7 @@ def check_files(recipe: Recipe, finished: Collection[str] = ()) -> None:
         value = section[key]
         locations = value if isinstance(value, list) else [value]
         absent = [location for location in locations if not _may_exist(location, dotted)]
-        if key in LISTS or len(absent) == len(locations):
+        if key in LISTS or dotted.startswith("corpus.identify.") or len(absent) == len(locations):
             missing += [f"  {dotted}: no such file or folder: {location}" for location in absent]
     if missing:
         raise UserError(f"{recipe.name}: files are missing\n" + "\n".join(missing))

@@ -127,6 +127,8 @@ def location_fields(raw: Any, model: type[BaseModel], above: str = "") -> Iterat
                 yield from location_fields(raw[key][name], section, f"{above}{key}.{name}.")
         elif section is not None:
             yield from location_fields(raw[key], section, f"{above}{key}.")
+        elif _is_location(field) and isinstance(raw[key], dict):  # locations by language
+            yield from ((f"{above}{key}.{name}", raw[key], name) for name in raw[key])
         elif _is_location(field):
             yield f"{above}{key}", raw, key
 

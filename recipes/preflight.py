@@ -14,19 +14,22 @@ from ..workspace.artifacts import Artifact
 from ..workspace.downloads import UnreachableError, download_path, public_address, remote_size
 from ..workspace.errors import UserError
 from ..workspace.formatting import format_count
-from ..workspace.hub import Model, check_access, check_online, describe_model, is_offline
+from ..workspace.hub import Model, cached_file, check_access, check_online, describe_model, is_offline
 from ..workspace.hub_errors import is_gated, is_unreachable
 from ..workspace.hub_files import HubFiles, find_hub_files
-from ..workspace.locations import NoSuchFileError, alternatives, first_that_exists, folder_files
+from ..workspace.locations import NoSuchFileError, alternatives, expand_files, first_that_exists, folder_files
 from .availability import skipped_tasks
+from .corpus_files import DOCUMENTS
 from .corpus_sources import NoTextError, Origin, no_text, origins
 from .evaluation import PseudoPerplexity, Task
+from .identify import GLOTLID, GLOTLID_BYTES, GLOTLID_COMMIT, GLOTLID_FILE, Identify
 from .languages import find_language
 from .schema import Base, Corpus, Recipe
 from .splits import SPLITS
 from .task_files import field_of, sentence_files
 
 State = Literal["found", "cached", "local", "finished", "skipped", "gated", "missing", "unreachable"]
+IDENTIFY = "corpus.identify"
 UNUSABLE = ("gated", "missing", "unreachable")
 
 
@@ -65,6 +68,10 @@ def check_sources(
     if base.model is not None:
         name = base.model
         checks["base"] = (name, lambda: _base(base, name))
+    identify = recipe.corpus.identify if recipe.corpus else None
+    if identify is not None and "corpus" not in finished:
+        place = "trusted and neighbours" if identify.uses_ngrams else GLOTLID
+        checks[IDENTIFY] = (place, lambda: _identify(identify, downloads))
     if graph is not None:
         place = public_address(graph.conceptnet)
         checks["graph"] = (place, lambda: _file("graph", graph.conceptnet, downloads))
@@ -204,6 +211,24 @@ def _origin(part: str, origin: Origin) -> Source:
     return Source(part, place, "cached" if files.cached else "found", size, licence)
 
 
+def _identify(identify: Identify, downloads: Path) -> Source:
+    """GlotLID, or the text that a model of n-grams is trained on."""
+    if not identify.uses_ngrams:
+        cached = cached_file(GLOTLID, GLOTLID_FILE, GLOTLID_COMMIT, "model") is not None
+        if not cached:
+            check_online(GLOTLID)
+            check_access(GLOTLID, "model")
+        return Source(IDENTIFY, GLOTLID, "cached" if cached else "found", GLOTLID_BYTES, "apache-2.0")
+    sources: list[Source] = []  # without the corpus itself, which has its own row
+    for entry in [*identify.trusted, *(entry for entries in identify.neighbours.values() for entry in entries)]:
+        if "://" in entry:
+            sources.append(_file(IDENTIFY, entry, downloads))
+        else:
+            files = expand_files([entry], IDENTIFY, also=DOCUMENTS)
+            sources.append(Source(IDENTIFY, entry, "local", sum(file.stat().st_size for file in files)))
+    return _together(IDENTIFY, sources)
+
+
 def check_may_download(repo: str, gated: bool, fresh: bool, *, cached: bool) -> None:
     """Raise a UserError if files of a repository that are not cached cannot be downloaded.
 
@@ -223,7 +248,13 @@ def _locations(task: Task) -> list[str | list[str]]:
 
 def _task(name: str, locations: Sequence[str | list[str]], downloads: Path) -> Source:
     part = field_of(name)
-    files = [first_that_exists(location, lambda each: _file(part, each, downloads)) for location in locations]
+    return _together(
+        part, [first_that_exists(location, lambda each: _file(part, each, downloads)) for location in locations]
+    )
+
+
+def _together(part: str, files: Sequence[Source]) -> Source:
+    """One row for several files: the state of the one that is least at hand, and the sum of the sizes."""
     places = list(dict.fromkeys(source.place for source in files))
     sizes = [source.size for source in files]
     order: list[State] = ["found", "cached", "local"]

@@ -263,6 +263,15 @@ class Recipe(Section):
         return find_language(str(value)).code
 
     @model_validator(mode="after")
+    def _neighbours_are_others(self) -> "Recipe":
+        identify = self.corpus.identify if self.corpus else None
+        if identify is not None and self.language in identify.neighbours:
+            raise ValueError(
+                f"corpus.identify.neighbours: {self.language} is the recipe's language: its text goes under trusted"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _transfer_is_from_elsewhere(self) -> "Recipe":
         if self.eval.transfer_from is None:
             return self

@@ -81,8 +81,8 @@ class HubFolder:
     """Whether the hub answered now; False for a stored answer."""
 
 
-def hub_file(repo: str, path: str, revision: str) -> Path:
-    """Download a file of a data set repository unless it is cached; returns its local path.
+def hub_file(repo: str, path: str, revision: str, repo_type: str = "dataset") -> Path:
+    """Download a file of a repository unless it is cached; returns its local path.
 
     huggingface_hub resumes and retries an interrupted download within a call; the next call starts again. Raises
     UserError if it fails.
@@ -90,7 +90,7 @@ def hub_file(repo: str, path: str, revision: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     with hub_errors(f"{repo}: {path}"):
-        return Path(hf_hub_download(repo, path, repo_type="dataset", revision=unquote(revision)))
+        return Path(hf_hub_download(repo, path, repo_type=repo_type, revision=unquote(revision)))
 
 
 def cached_file(repo: str, path: str, revision: str, repo_type: str = "dataset") -> Path | None:

@@ -217,3 +217,30 @@ def test_sentences_may_lie_in_a_folder(hub: Hub, tmp_path: Path) -> None:
         assert (mlm.state, mlm.size, mlm.unusable) == ("local", 13, False)
     missing = by_part(load_recipe("quickstart", [f"eval.mlm.files={tmp_path}/none*.txt"]), tmp_path)["eval.mlm"]
     assert "no such file" in missing.note
+
+
+def test_what_identifies_languages(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    for name in ("corpus", "own", "other"):
+        (tmp_path / f"{name}.txt").write_text("x" * 50)
+    hub.put("datasets/Davlan/sib200/data/zsm_Latn/train.tsv")
+    section = {"trusted": "own.txt", "neighbours": {"ind": "other.txt"}}
+
+    def identify(section: dict[str, object], finished: tuple[str, ...] = ()) -> Source | None:
+        corpus = {"files": "corpus.txt", "drop_task_lines": False, "identify": section}
+        recipe = {"language": "swh", "base": {"from_scratch": {}}, "corpus": corpus}
+        (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+        return by_part(load_recipe(str(tmp_path / "recipe.yaml")), tmp_path, finished).get("corpus.identify")
+
+    assert identify(section) == Source("corpus.identify", f"{tmp_path}/own.txt and 1 more", "local", 100)
+    assert identify(section, finished=("corpus",)) is None
+    remote = {"zsm": "hf://datasets/Davlan/sib200/data/zsm_Latn/train.tsv"}
+    assert identify({"trusted": "own.txt", "neighbours": remote}).state == "found"
+    missing = identify({"trusted": "own.txt", "neighbours": {"ind": ["none.txt"]}})
+    assert (missing.state, "none.txt" in missing.note) == ("missing", True)
+    hub.put("models/cis-lmu/glotlid/model_v3.bin")
+    glotlid = Source("corpus.identify", "cis-lmu/glotlid", "found", 1_690_000_000, "apache-2.0")
+    assert identify({}) == glotlid
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert identify({}).note.startswith("cis-lmu/glotlid: not in the local cache, and HF_HUB_OFFLINE is set")
