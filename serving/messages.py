@@ -34,8 +34,8 @@ class PredictAnswer(BaseModel):
         list[dict[str, Any]],
         Field(
             description="For each text, in order: its text with label, probability and probabilities; with labels and "
-            "probabilities; with score; with entities (text, type, start, end, probability); or with words (text, label, "
-            "start, end, probability). start and end count Unicode characters."
+            "probabilities; with score; with entities (text, type, start, end, probability); or with words (text, "
+            "label, start, end, probability). start and end count Unicode characters."
         ),
     ]
 
