@@ -206,6 +206,7 @@ function candidates(mask, columns, count) {
 
 function candidate(one) {
   const word = setLanguage(element("bdi", {}, one.token));
+  word.dir = "auto"; // a piece in another script has its own direction
   return element("span", {}, word, element("span", { className: "muted" }, percent(one.probability)));
 }
 
