@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from textwrap import shorten
 from typing import Any
 
-from ..recipes.languages import Language, find_language
+from ..recipes.languages import Language, UnknownLanguageError, find_language
 from ..recipes.licences import source_terms
 from ..recipes.schema import Corpus
 from ..recipes.splits import SPLITS
@@ -111,7 +111,10 @@ def _filters(facts: dict[str, Any]) -> list[str]:
 
 
 def _name_of(code: str) -> str:
-    language = find_language(code)
+    try:
+        language = find_language(code)
+    except UnknownLanguageError:  # GlotLID knows codes of macro-languages, too, such as hbs_Latn
+        return code
     return code if language.name == code else f"{language.name} ({code})"
 
 

@@ -13,6 +13,7 @@ from ..recipes.languages import Language, find_language
 from ..recipes.schema import Corpus
 from ..workspace.artifacts import file_hash
 from ..workspace.errors import UserError
+from ..workspace.hub_files import find_hub_files
 from ..workspace.locations import expand_files, identity, local_files
 from ..workspace.progress import QUIET, Progress
 from .clean import clean
@@ -100,8 +101,13 @@ def _identity(entry: str, field: str) -> str:
 def _files(entries: Sequence[str], field: str, cache: Path, progress: Progress) -> list[Path]:
     paths: list[Path] = []
     for entry in entries:
-        remote = "://" in entry
-        paths += local_files(entry, cache, progress) if remote else expand_files([entry], field, also=DOCUMENTS)
+        if entry.startswith("hf://"):  # a glob may match several files, as in corpus.files
+            on_hub = find_hub_files(entry, several=True)
+            paths += map(on_hub.fetch, on_hub.paths)
+        elif "://" in entry:
+            paths += local_files(entry, cache, progress)
+        else:
+            paths += expand_files([entry], field, also=DOCUMENTS)
     return paths
 
 

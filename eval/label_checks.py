@@ -100,7 +100,8 @@ def split_notes(counts: LabelCounts, *, kind: str) -> list[str]:
     notes = []
     for split, labels in counts.items():
         if not labels:
-            notes.append(f"{split} has no entities, so entity F1 is meaningless")
+            no_entities = f"{split} has no entities, so entity F1 is meaningless"
+            notes.append(no_entities if kind == "entity type" else f"no text of {split} has a {kind}")
         elif len(labels) == 1 and kind != "entity type":
             notes.append(f"{split} has only one {kind}, {next(iter(labels))!r}")
     return notes

@@ -124,10 +124,9 @@ class Measurement:
     @property
     def _have_tags(self) -> bool | None:
         """Whether words have labels, and not texts; None where that is known only once the files are read."""
-        if self.task in LABELS_WORDS:
-            return LABELS_WORDS[self.task]
-        kind = self.labelled.kind
-        return None if kind is None else kind in WORD_KINDS
+        if self.labelled.kind is not None:
+            return self.labelled.kind in WORD_KINDS
+        return LABELS_WORDS.get(self.task)
 
     def _transfer(self, inputs: dict[str, Any]) -> dict[str, Any]:
         settings = self.recipe.eval

@@ -222,7 +222,7 @@ def _identify(identify: Identify, downloads: Path) -> Source:
     sources: list[Source] = []  # without the corpus itself, which has its own row
     for entry in [*identify.trusted, *(entry for entries in identify.neighbours.values() for entry in entries)]:
         if "://" in entry:
-            sources.append(_file(IDENTIFY, entry, downloads))
+            sources.append(_file(IDENTIFY, entry, downloads, several=True))
         else:
             files = expand_files([entry], IDENTIFY, also=DOCUMENTS)
             sources.append(Source(IDENTIFY, entry, "local", sum(file.stat().st_size for file in files)))
@@ -267,10 +267,10 @@ def _together(part: str, files: Sequence[Source]) -> Source:
     )
 
 
-def _file(part: str, location: str, downloads: Path) -> Source:
-    """One file or its shards. Raises UserError if it is not available."""
+def _file(part: str, location: str, downloads: Path, *, several: bool = False) -> Source:
+    """One file or its shards, or `several` files. Raises UserError if it is not available."""
     if location.startswith("hf://"):
-        files: HubFiles = find_hub_files(location)
+        files: HubFiles = find_hub_files(location, several=several)
         if not files.cached:
             check_may_download(files.repo, files.card.gated, files.fresh, cached=False)
         place = f"{files.repo}{f' at {files.commit[:8]}' if files.commit else ''}, {files.paths[0]}"

@@ -128,11 +128,16 @@ function setLanguage(shown) {
 async function label() {
   const text = byId("text").value;
   const selects = [...byId("task-choices").querySelectorAll("select")];
-  const answers = await Promise.all(selects.map((select) => ask("predict", { texts: [text], adapter: select.value })));
-  byId("labels").replaceChildren(
-    ...answers.map((answer, index) => card(selects[index].dataset.task, answer.predictions[0]))
+  const answers = await Promise.allSettled(
+    selects.map((select) => ask("predict", { texts: [text], adapter: select.value }))
   );
-  return "Done.";
+  // A task of pairs of texts refuses a single one; the others still answer.
+  const answered = answers.map((answer, index) => [selects[index].dataset.task, answer]);
+  const given = answered.filter(([, answer]) => answer.status === "fulfilled");
+  if (!given.length && answers.length) throw answers[0].reason;
+  byId("labels").replaceChildren(...given.map(([task, answer]) => card(task, answer.value.predictions[0])));
+  const refused = answered.filter(([, answer]) => answer.status === "rejected");
+  return ["Done.", ...refused.map(([task, answer]) => `${taskName(task)}: ${answer.reason.message}`)].join(" ");
 }
 
 function card(task, prediction) {

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from .batches import Batch, to_device
 from .fast.packing import Packing, encode, sequence_means
 from .mlm import MaskedLM
+from .vocabulary.layers import new_rows, set_new_rows
 
 LARGE_DRIFT = 0.5
 """Share of the mean distance between two sentences of the base above which a drift is called large.
@@ -45,6 +46,8 @@ class Anchored(nn.Module):
         is_adapter = isinstance(masked_lm.model, PeftModel)
         # in a list, so that it is not registered as a child: it is neither trained nor saved
         self._copy = [] if is_adapter else [deepcopy(masked_lm.encoder).requires_grad_(False).eval()]
+        # new pieces are trained beside the adapter, and disabling that leaves their rows as they are
+        self._rows = {name: rows.clone() for name, rows in new_rows(masked_lm.model).items()} if is_adapter else {}
 
     def forward(
         self,
@@ -81,7 +84,7 @@ class Anchored(nn.Module):
             hidden = encode(self._copy[0], input_ids, attention_mask, *layout)
         else:
             self.masked_lm.eval()
-            with _without_adapter(self.masked_lm):
+            with _without_adapter(self.masked_lm), _with_rows(self.masked_lm.model, self._rows):
                 hidden = encode(self.masked_lm.encoder, input_ids, attention_mask, *layout)
             self.masked_lm.train()
         return sequence_means(hidden, attention_mask, layout[-1])
@@ -99,6 +102,20 @@ def _without_adapter(masked_lm: MaskedLM) -> Iterator[None]:
         yield
     finally:
         tuner.enable_adapter_layers()
+
+
+@contextmanager
+def _with_rows(model: nn.Module, rows: dict[str, Tensor]) -> Iterator[None]:
+    """Inside `with`, the model has these rows for its new pieces, if it has some."""
+    if not rows:
+        yield
+        return
+    trained = {name: tensor.clone() for name, tensor in new_rows(model).items()}
+    set_new_rows(model, {name: tensor.to(trained[name].device) for name, tensor in rows.items()})
+    try:
+        yield
+    finally:
+        set_new_rows(model, trained)
 
 
 class Drift:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..recipes.control import control_name
 from ..recipes.schema import Base, Recipe
-from ..workspace.artifacts import MANIFEST, Artifact, Prepared, file_hash, read_manifest
+from ..workspace.artifacts import MANIFEST, Artifact, Prepared, file_hash, read_manifest, resolve_inputs
 from ..workspace.errors import UserError
 
 FUSED_SOURCES = ("text", "graph")
@@ -63,19 +63,24 @@ def vocabulary_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> 
     settings = recipe.vocabulary
     if not settings.pieces:
         return None
-    reference = {}
-    if settings.reference is not None:
-        if not Path(settings.reference).is_file():
-            raise UserError(f"vocabulary.reference: no such file: {settings.reference}")
-        reference["reference"] = file_hash(Path(settings.reference))
-    return Artifact(
+    artifact = Artifact(
         workspace / "vocabularies" / recipe.language,
         base_name(recipe.base),
         "vocabulary",
         {"pieces": settings.pieces, "code": VOCABULARY_CACHE_VERSION},
-        {"base": base_identity(recipe.base), **reference},
+        {"base": base_identity(recipe.base)},
         parents=prepared.all[:1],
     )
+    if settings.reference is None:
+        return artifact
+    path = Path(settings.reference)
+    return resolve_inputs(artifact, {"reference": lambda: _reference_hash(path)})
+
+
+def _reference_hash(path: Path) -> str:
+    if not path.is_file():
+        raise UserError(f"vocabulary.reference: no such file: {path}")
+    return file_hash(path)
 
 
 def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Artifact:

@@ -71,6 +71,13 @@ def change(result: TaskResult, name: str) -> float | None:
     return difference / baseline.mean * 100 if baseline.mean else None
 
 
+def is_incomparable(system: SystemResult, metric: str) -> bool:
+    """Whether a perplexity says nothing beside the baseline's: too many [UNK], or tokens of another vocabulary."""
+    if system.verdict == Verdict.NOT_COMPARABLE:  # of other metrics only predictions are missing
+        return metric.startswith("pseudo_perplexity")
+    return system.verdict == Verdict.TOO_MANY_UNKNOWN
+
+
 def change_interval(result: TaskResult, name: str) -> tuple[float, float] | None:
     """The 95% interval of `change`, in the same unit."""
     system = result.systems.get(name)
@@ -81,8 +88,8 @@ def change_interval(result: TaskResult, name: str) -> tuple[float, float] | None
 
 
 def gain(result: TaskResult, name: str) -> float | None:
-    """`change` with the sign turned so that more is better; None without a baseline, or with too many [UNK]."""
-    if result.systems[name].verdict == Verdict.TOO_MANY_UNKNOWN:
+    """`change` with the sign turned so that more is better; None without a baseline, or if values are incomparable."""
+    if is_incomparable(result.systems[name], result.metric):
         return None
     changed = change(result, name)
     return -changed if changed is not None and lower_is_better(result.metric) else changed

@@ -9,6 +9,7 @@ from statistics import fmean, median
 from ..metrics import lower_is_better
 from ..scores import is_control
 from ..significance import holm_by_family, wilcoxon_over_languages
+from .comparison import is_incomparable
 from .task_results import SystemResult, TaskResult
 from .verdicts import Verdict, verdict_on
 
@@ -49,7 +50,7 @@ def means_over_languages(results: Sequence[TaskResult]) -> dict[str, LanguageMea
         if baseline is None:
             continue
         for name, system in result.systems.items():
-            if Verdict.TOO_MANY_UNKNOWN not in (baseline.verdict, system.verdict):
+            if not any(is_incomparable(one, result.metric) for one in (baseline, system)):
                 pairs[name][result.language] = (baseline, system)
     metric, baseline_name = results[0].metric, results[0].baseline
     means = {

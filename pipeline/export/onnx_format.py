@@ -96,6 +96,11 @@ def write(request: Request, folder: Path) -> Written:
 def _load(request: Request) -> _Exported:
     if request.task is not None:
         predictor = load_predictor(request.task)
+        if predictor.model.pairs or predictor.model.problem_type != "single_label_classification":
+            raise UserError(
+                "--format onnx holds tasks with one label per text or word only, not pairs of texts, scores or several "
+                "labels: use `lrl-adapt predict`, `serve` or `push` for this adapter"
+            )
         before, after = predictor.special_ids
         length = predictor.window + len(before) + len(after)
         model = predictor.model.cpu()

@@ -91,7 +91,8 @@ class Card:
             labels = subject.task_settings["labels"]
             below = subject.language_adapter
             stack = f"the {below.type} adapter in `{LANGUAGE_ADAPTER}/`" if below else "the base alone"
-            lines += [f"- stacked on {stack}", f"- labels: {', '.join(map(str, labels))}"]
+            answers = f"labels: {', '.join(map(str, labels))}" if labels else "answers with a score"
+            lines += [f"- stacked on {stack}", f"- {answers}"]
             if transfer := subject.section.get("transfer_from"):
                 lines.append(
                     f"- trained on {transfer} for use in {subject.section.get('language')} (zero-shot transfer)"

@@ -37,6 +37,8 @@ def loading_code(subject: Subject, repo: str) -> str:
         if subject.language_adapter is None:
             options += ', language_adapter="none"'
         text = f"A text in {subject.in_languages}" if subject.languages else "A text"
+        if subject.task_settings.get("pairs"):
+            text += r"\tAnother text"
         return TASK.format(repo=repo, text=text, options=f"{options})){comment}")
     if subject.is_full:
         return TRANSFORMERS.format(repo=repo)

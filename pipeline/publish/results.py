@@ -15,11 +15,15 @@ from ...eval.report.controls import controls_note
 from ...eval.report.runs import Run, gather_runs, language_name, manifest_of
 from ...eval.report.task_results import SystemResult, TaskResult, folders_of
 from ...eval.scores import BASE, SCORES_FILE, is_control, read_scores
+from ...recipes.task_kinds import WORD_KINDS
 from ...workspace.errors import UserError
 from .subject import Subject
 from .training_data import HUB
 
-HUB_METRICS = {"macro_f1": "f1", "entity_f1": "f1", "accuracy": "accuracy"}
+HUB_METRICS = {
+    **{"macro_f1": "f1", "micro_f1": "f1", "entity_f1": "f1"},
+    **{"spearman": "spearmanr", "pearson": "pearsonr"},
+}
 """The hub's names of metrics; a metric without one keeps its own."""
 DIGITS = 4
 
@@ -106,13 +110,14 @@ def _entry(
     manifest: dict[str, Any], about: dict[str, Any], interval: tuple[float, float] | None, details: list[str]
 ) -> EvalResult:
     task, metric, language = about["task"], about["metric"], about["language"]
+    section = manifest.get("section", {})
     address = next(iter(manifest.get("facts", {}).get("files_on_hub", {})), "")
     owner, name = [*address.removeprefix(HUB).split("/"), "", ""][:2]
     dataset, _, commit = name.partition("@")
     names = ", ".join(manifest.get("sources", [])) or "the test split of the corpus"
     ends = [f"95% interval {interval[0]:.{DIGITS}g} to {interval[1]:.{DIGITS}g}"] if interval else []
     return EvalResult(
-        task_type=pipeline_tag(task, per_token=metric == "entity_f1"),
+        task_type=pipeline_tag(task, per_token=task == "ner" or section.get("kind") in WORD_KINDS),
         task_name=f"{name_of_task(task)} in {language_name(language)}",
         dataset_type=f"{owner}/{dataset}" if address else "local",
         dataset_name=f"{dataset}, {language}" if address else f"local files ({names}), {language}",

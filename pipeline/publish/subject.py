@@ -20,10 +20,7 @@ from ...eval.inference.find_adapters import (
 from ...eval.report.runs import language_name, manifest_of
 from ...recipes.languages import SEVERAL
 from ...training.adapters.files import read_config
-from ...training.adapters.quantise import QUANTISED
 from ...training.model_card import CardBase
-
-MIN_PARTS = 3  # of the folders above an artifact in a workspace: workspace/adapters/swh_Latn
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,8 @@ class Subject:
     def workspace(self) -> Path:
         """The workspace that its artifact is in; of a copy the folder around it."""
         parents = self.artifact_folder.absolute().parents
-        return parents[2] if len(parents) >= MIN_PARTS else parents[0]
+        in_workspace = len(parents) > 2 and parents[1].name in ("adapters", "scores")
+        return parents[2] if in_workspace else parents[0]
 
     @cached_property
     def task_settings(self) -> dict[str, Any] | None:
@@ -74,11 +72,6 @@ class Subject:
     def is_full(self) -> bool:
         """Whether it is a whole model (`full`)."""
         return self.config is None
-
-    @property
-    def is_quantised(self) -> bool:
-        """Whether its weights are stored in fewer bits, which PEFT does not read."""
-        return (self.folder / QUANTISED).is_file()
 
     @property
     def type(self) -> str:

@@ -73,13 +73,15 @@ def _corpus(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Source]:
     size = [f"{format_size(facts['bytes']['train'])} of text in train"] if "bytes" in facts else []
     details = [", ".join([*counts, *size]), *_hashes(folder, manifest)]
     for record in recorded_sources(facts):
+        if "lacks" in record or record.get("lines") == 0:  # nothing of it is in the corpus
+            continue
         files = _listed(record.get("files", []))
         repository = record.get("repository")
         if repository:
             commit = record.get("commit") or record.get("revision")
-            name = f"{record.get('title', record['name'])} ({repository})"
+            name = f"{record['title']} ({repository})" if "title" in record else repository
             yield Source(name, source_terms(record), repository, [f"{files}, commit {commit}", *details])
-        elif "lacks" not in record:
+        else:
             hashes = [f"file sha256 {digest}" for digest in _file_hashes(manifest)]
             yield Source(f"text in {files}", source_terms(record), None, [*details, *hashes])
 
@@ -135,7 +137,7 @@ def _hashes(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
 def _file_hashes(manifest: Mapping[str, Any]) -> list[str]:
     """SHA-256 of a corpus's local files."""
     files = manifest.get("inputs", {}).get("files", [])
-    return [str(entry).rpartition(" ")[2] for entry in files][:MAX_FILES]
+    return [str(entry).rpartition(" ")[2] for entry in files if "://" not in str(entry)][:MAX_FILES]
 
 
 def _listed(names: list[str]) -> str:

@@ -94,7 +94,8 @@ def test_a_task_adapter_comes_back_with_what_it_stands_on(kind: str | None, hub:
     (label,) = predict("A text in Swahili (swh_Latn)", adapter=scores, progress=QUIET)
     assert eval(shown)[0]["probabilities"] == pytest.approx(label["probabilities"], abs=1e-6)
     task = json.loads((hub.folder / "models" / REPO / "task.json").read_text())
-    assert task == {"labels": LABELS, "per_token": False, "pooling": "mean", "max_length": 24}
+    head = {"per_token": False, "pooling": "mean", "problem_type": "single_label_classification", "pairs": False}
+    assert task == {"labels": LABELS, "max_length": 24, **head}
 
 
 def test_a_card_has_what_the_hub_filters_by(workspace: Path) -> None:

@@ -1,7 +1,9 @@
 """One licence for what was made from several sources."""
 
 import pytest
-from lrl_adapt.recipes.licences import COMMON_CRAWL, CONCEPTNET, LOCAL_FILES, glotcc_terms, hub_licence, roll_up
+from lrl_adapt.recipes.licences import COMMON_CRAWL, CONCEPTNET, LOCAL_FILES, hub_licence, roll_up, source_terms
+
+GLOTCC = {"repository": "x/y", "licence": "cc0-1.0", "terms": COMMON_CRAWL}
 
 
 @pytest.mark.parametrize(
@@ -13,7 +15,7 @@ from lrl_adapt.recipes.licences import COMMON_CRAWL, CONCEPTNET, LOCAL_FILES, gl
         ({"A": "CC BY-NC 4.0", "B": "MIT"}, "cc-by-nc-4.0", "that of A."),
         ({"A": "CC BY-NC 4.0", "B": "cc-by-sa-4.0"}, "other", "A (cc-by-nc-4.0) allows no commercial use, B must be"),
         ({"A": "MIT", "B": LOCAL_FILES}, "other", "(B: local files; see their own terms)"),
-        ({"GlotCC": glotcc_terms({"licence": "cc0-1.0"})}, "other", COMMON_CRAWL),
+        ({"GlotCC": source_terms(GLOTCC)}, "other", COMMON_CRAWL),
         ({"WikiANN": "licence unknown", "B": ""}, "other", "(WikiANN: licence unknown; B: )"),
         ({}, "other", "Nothing is recorded"),
     ],

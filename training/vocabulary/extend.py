@@ -8,6 +8,7 @@ from typing import Any
 from ...workspace.errors import UserError
 
 KINDS = ("WordPiece", "Unigram")
+UNUSED = "[unused id {}]"  # fills ids that the base leaves free, so that the number of pieces is the first free id
 
 
 def read_state(tokenizer: Any) -> dict[str, Any]:
@@ -43,10 +44,12 @@ def with_pieces(tokenizer: Any, state: dict[str, Any], pieces: Mapping[str, floa
     # Tokens that were added to a tokenizer, and are not in its model's vocabulary, are numbered after that.
     added = {token["content"]: token["id"] for token in state["added_tokens"]}
     if model["type"] == "WordPiece":
-        model["vocab"] = model["vocab"] | added | {piece: size + number for number, piece in enumerate(pieces)}
+        known = {**model["vocab"], **added}
+        holes = {UNUSED.format(number): number for number in sorted({*range(size)} - {*known.values()})}
+        model["vocab"] = known | holes | {piece: size + number for number, piece in enumerate(pieces)}
     else:
         content = {number: piece for piece, number in added.items()}
-        fillers = [[content[number], 0.0] for number in range(len(model["vocab"]), size)]
+        fillers = [[content.get(n, UNUSED.format(n)), 0.0] for n in range(len(model["vocab"]), size)]
         model["vocab"] = [*model["vocab"], *fillers, *pieces.items()]
     state = state | {"model": model, "truncation": None, "padding": None}
     extended = PreTrainedTokenizerFast(

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,6 +91,19 @@ def test_too_many_unknown_tokens_get_no_verdict(tmp_path: Path) -> None:
     add_mlm(tmp_path / "alone", "a", 9.0, unknown=0.3)
     (alone,) = compared_results(tmp_path / "alone")
     assert alone.systems["a"].verdict == Verdict.TOO_MANY_UNKNOWN
+
+
+def test_perplexities_of_other_tokens_are_no_gain_and_in_no_mean(tmp_path: Path) -> None:
+    """As of an adapter with new pieces: the same sentences have another number of tokens."""
+    add_mlm(tmp_path, "base", 400.0)
+    other = add_mlm(tmp_path, ADAPTER, 100.0)
+    file = other / "predictions.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps(row | {"tokens": row["tokens"] + 1}) + "\n" for row in rows))
+    (row,) = compared_results(tmp_path)
+    assert row.systems[ADAPTER].verdict == Verdict.NOT_COMPARABLE
+    assert gain(row, ADAPTER) is None
+    assert ADAPTER not in means_over_languages([row])
 
 
 def test_change_is_relative_for_perplexity_and_in_points_for_f1(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Learning pieces for a script that a tokenizer cannot read, without changing how it reads other text."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,21 @@ def test_first_rows() -> None:
 )
 def test_scripts(piece: str, script: str) -> None:
     assert script_of(piece) == script
+
+
+def test_ids_that_the_base_leaves_free_do_not_shift_the_new_ones(tokenizer: Any) -> None:
+    """As duplicate lines of a vocab.txt do: the new rows are those from the first free id to the last."""
+    state = read_state(tokenizer)
+    if state["model"]["type"] == "Unigram":
+        pytest.skip("Unigram's ids are positions")
+    vocab = state["model"]["vocab"]
+    last = max(vocab, key=vocab.__getitem__)
+    vocab[last] += 2
+    holed = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(state)), **tokenizer.special_tokens_map
+    )
+    extended, pieces = learn(holed, TIBETAN)
+    size = vocabulary_size(holed)
+    assert len(holed) < size
+    assert len(extended) == size + len(pieces)
+    assert [extended.convert_tokens_to_ids(piece) for piece in pieces] == list(range(size, size + len(pieces)))
