@@ -99,7 +99,8 @@ def make_catalogue(
             f"{workspace} contains no adapter{where} that can be served: run `lrl-adapt train` and `lrl-adapt eval` "
             "first, or name folders with --adapter"
         )
-    chosen = BaseReference(base) if base is not None else _only_base(entries)
+    # of a workspace, the adapters' own reference, which also knows the revision
+    chosen = BaseReference(base) if base is not None and adapters else _only_base(entries)
     languages = {entry.name: entry for entry in entries if isinstance(entry, LanguageEntry)}
     return Catalogue(chosen, languages, {entry.name: entry for entry in entries if isinstance(entry, TaskEntry)})
 
@@ -146,7 +147,13 @@ def _named(adapters: Sequence[str | Path], base: str | None) -> list[Entry]:
             )
         name = folder.resolve().name
         name = folder.resolve().parent.name if name == TASK_ADAPTER else name
-        entries.append(_task_entry(folder, name, base) if is_task else _language_entry(folder, name, base))
+        entry = _task_entry(folder, name, base) if is_task else _language_entry(folder, name, base)
+        if base is not None and is_full_model(Path(entry.base.name)) and not entry.base.is_same_as(BaseReference(base)):
+            raise UserError(
+                f"{folder} stands on the fully fine-tuned model {entry.base.name}, not on {base}: serve it without "
+                "--base, in a server of its own"
+            )
+        entries.append(entry)
     repeated = [name for name, count in Counter(entry.name for entry in entries).items() if count > 1]
     if repeated:
         raise UserError(f"several adapters are called {repeated[0]}: copy or rename one of the folders")

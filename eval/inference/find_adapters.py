@@ -194,6 +194,8 @@ def _language_adapter_of(task_folder: Path, scores: _Artifact, replacement: str 
     published = task_folder / LANGUAGE_ADAPTER
     if not scores.manifest and published.is_dir():
         return published
+    if not scores.manifest and _published_max_length(task_folder):
+        return None  # `push` uploads the language adapter where there is one
     if not scores.manifest:
         raise UserError(
             f"{task_folder} was copied out of its score folder, whose manifest names the language adapter that it is "

@@ -34,8 +34,6 @@ def loading_code(subject: Subject, repo: str) -> str:
         name = Path(subject.base.name).name if subject.base.name else "BASE"
         options, comment = f', base="path/to/{name}"', f"  # fill in: the path of the base {name}"
     if subject.task_settings is not None:
-        if subject.language_adapter is None:
-            options += ', language_adapter="none"'
         text = f"A text in {subject.in_languages}" if subject.languages else "A text"
         if subject.task_settings.get("pairs"):
             text += r"\tAnother text"
