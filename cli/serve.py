@@ -58,7 +58,7 @@ def serve_cmd(  # noqa: PLR0913, PLR0917
     """Serve adapters over HTTP, with a page to try them, until Ctrl-C.
 
     All adapters share one base in memory. Clients need the token in the environment variable LRL_ADAPT_SERVE_TOKEN, if
-    it is set. Needs `pip install 'lrl-adapt[serve]'`.
+    it is set. Needs the packages of the extra `serve`.
     """
     from ..serving.limits import ServerLimits
     from ..serving.server import serve

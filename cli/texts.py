@@ -51,6 +51,8 @@ def read_texts(texts: Sequence[str] | None, file: Path | None, progress: Progres
         with open_text(file) as lines:
             yield from _lines(lines, str(file))
     elif texts:
+        if names := [text for text in texts if _is_file(text)]:
+            raise UserError(f"{names[0]} is a file: write --file {names[0]} to read it")
         yield from _lines([_argument(text) for text in texts], "the arguments")
     elif sys.stdin.isatty():
         raise UserError("no text: put it in quotes after the command, name a --file, or pipe lines in")
@@ -61,6 +63,14 @@ def read_texts(texts: Sequence[str] | None, file: Path | None, progress: Progres
             yield from _lines(lines, "standard input")
         except UnicodeDecodeError as error:
             raise UserError(f"standard input: not UTF-8 text (byte {error.start}: {error.reason})") from error
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text is the name of a file, whose content was meant; a word without an ending is taken as a text."""
+    try:
+        return bool(Path(text).suffix) and Path(text).is_file()
+    except OSError:  # longer than a name may be
+        return False
 
 
 def _argument(text: str) -> str:

@@ -125,7 +125,9 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
         progress.say(f"text taken from files: {describe_extraction(extraction)}")
     if identifier is not None:
         draft.facts["languages"] = {"model": identifier.name, **tally.languages.facts()}
-        progress.say(describe_languages(draft.facts["languages"]))
+        hint = "they are kept: see the examples in card.md, and corpus.identify.drop"
+        kept = draft.facts["languages"]["lines"] and not (corpus.identify and corpus.identify.drop)
+        progress.say(f"{describe_languages(draft.facts['languages'])}{f'; {hint}' if kept else ''}")
     if tally.text:
         progress.say(f"text normalised: {describe_changes(tally.text)}")
     (draft.folder / "card.md").write_text(corpus_card(language, corpus, draft.facts), encoding="utf-8")

@@ -114,6 +114,7 @@ def test_candidates_side_by_side_or_as_json(workspace: Path) -> None:
         (["predict", "-t", "ner"], b"\xff\xfe", "standard input: not UTF-8"),
         (["predict", "-t", "ner", "--file", "nowhere.txt"], "", "no such file: nowhere.txt"),
         (["predict", "-t", "ner", "--file", "a.txt", "x"], "", "not both"),
+        (["predict", "-t", "ner", __file__], "", "is a file: write --file"),
         (["predict", "-t", "ner", "--file", "a.CSV"], "", "expected lines of text, not a table"),
         (["fill-mask", "--file", "a.jsonl"], "", "expected lines of text, not a table"),
         (["predict", "-t", "ner", "--file", "nowhere.pdf"], "", "no such file: nowhere.pdf"),

@@ -82,7 +82,8 @@ def test_lines_in_another_language_are_counted_and_shown_but_kept(texts: Path, t
     assert set(facts["examples"]["ind_Latn"]) <= set(sentences("ind_Latn", 12, 0))
     assert facts["model"].startswith("character n-grams, learned from swh_Latn 250 lines, ind_Latn 250 lines")
     assert texts_of(artifact) > set(sentences("ind_Latn", 12, 0))
-    assert "lines that look like another language: 12 of 316 (ind_Latn 12); 3 are too short to tell" in said
+    counted = "lines that look like another language: 12 of 316 (ind_Latn 12); 3 are too short to tell"
+    assert f"{counted}; they are kept: see the examples in card.md, and corpus.identify.drop" in said
     card = (artifact.folder / "card.md").read_text()
     assert "- Indonesian (ind_Latn): 12 lines, such as\n  - " + facts["examples"]["ind_Latn"][0] in card
 
