@@ -31,5 +31,5 @@ PROBLEM_TYPES: Mapping[KindName, ProblemType] = {
 
 def kind_of_metric(metric: MetricName | None) -> KindName | None:
     """The kind that a metric belongs to; None for a metric of several kinds, and without a metric."""
-    kinds = [kind for kind, metrics in METRICS.items() if metric in metrics]
+    kinds: list[KindName] = [kind for kind, metrics in METRICS.items() if metric in metrics]
     return kinds[0] if len(kinds) == 1 else None

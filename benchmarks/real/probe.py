@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
-from torch import Tensor, nn
+from torch import Tensor
 
 REGULARISATION = (0.1, 1.0, 10.0, 100.0, 1000.0)
 SPLITS = ("train", "dev", "test")
@@ -44,7 +44,7 @@ def main() -> None:
             sys.stdout.flush()
 
 
-def load(folder: Path) -> tuple[nn.Module, Any]:
+def load(folder: Path) -> tuple[Any, Any]:
     """An encoder, or an adapted one, and its tokenizer."""
     if (folder / "adapter_config.json").exists():
         from lrl_adapt import load_adapter
@@ -64,7 +64,7 @@ def read(path: Path) -> tuple[list[str], list[str]]:
     return [row["text"] for row in rows], [row["category"] for row in rows]
 
 
-def mean_vectors(model: nn.Module, tokenizer: Any, texts: Sequence[str]) -> np.ndarray:
+def mean_vectors(model: Any, tokenizer: Any, texts: Sequence[str]) -> np.ndarray:
     """The mean last hidden state of each text's tokens, special ones too: (texts, width)."""
     by_length = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     vectors: dict[int, np.ndarray] = {}
@@ -79,7 +79,7 @@ def mean_vectors(model: nn.Module, tokenizer: Any, texts: Sequence[str]) -> np.n
     return np.stack([vectors[index] for index in range(len(texts))])
 
 
-def encode(model: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
+def encode(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     """The last hidden states, without the LM head where there is one: (texts, tokens, width)."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     encoder = getattr(base, base.base_model_prefix, base)

@@ -43,7 +43,7 @@ def onnx_logits(folder: Path, texts: list[str]) -> tuple[np.ndarray, dict[str, t
         "attention_mask": np.array([one.attention_mask for one in encoded], dtype=np.int64),
     }
     logits = InferenceSession(str(folder / "model.onnx")).run(None, inputs)[0]
-    return logits, {name: torch.as_tensor(value) for name, value in inputs.items()}
+    return np.asarray(logits), {name: torch.as_tensor(value) for name, value in inputs.items()}
 
 
 def weights_by_type(file: Path) -> Counter[int]:
