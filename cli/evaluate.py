@@ -20,8 +20,7 @@ EPILOG = examples(
     "lrl-adapt eval --task mlm,ner",
     "lrl-adapt eval --adapter none --task mlm --limit 50 --json",
     "lrl-adapt eval --task topic --dry-run",
-    "lrl-adapt eval my-recipe.yaml --adapter-dir imported-adapter",
-    "lrl-adapt eval my-recipe.yaml --task ner --transfer-from eng",
+    "lrl-adapt eval --task mlm --adapter-dir my-swahili",
 )
 
 

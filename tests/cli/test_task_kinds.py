@@ -84,7 +84,7 @@ def test_all_kinds_go_from_task_files_to_a_report_and_to_predictions(
     assert done.exit_code == 0, done.output
     for metric in ("accuracy", "macro-F1", "Spearman correlation"):
         assert metric in done.output
-    for constant in ("majority class", "every label", "mean score 0.0"):
+    for constant in ("majority class", "every label", "mean score"):
         assert constant in done.output
 
     folders = sorted(Path("runs/scores/swh_Latn").glob("[!.]*"))
