@@ -68,8 +68,8 @@ def train_ngrams(texts: Mapping[str, Sequence[str]]) -> NgramModel:
         held_out = folds == fold
         scores[held_out] = counts[held_out] @ _log_probabilities(counts[~held_out], labels[~held_out], len(texts))
     temperature = min(TEMPERATURES, key=lambda each: _loss(scores / each, labels))
-    own = _softmax(scores / temperature)[numpy.arange(len(labels)), labels]
-    clean = own >= MISLABELLED
+    probabilities = _softmax(scores / temperature)[numpy.arange(len(labels)), labels]  # of the labels
+    clean = probabilities >= MISLABELLED
     return NgramModel(tuple(texts), _log_probabilities(counts[clean], labels[clean], len(texts)), temperature)
 
 
@@ -136,9 +136,9 @@ def _loss(scores: Array, labels: Array) -> float:
 
     Without that share, a few lines in the wrong file would make the model unsure of everything.
     """
-    own = _softmax(scores)[numpy.arange(len(labels)), labels]
+    probabilities = _softmax(scores)[numpy.arange(len(labels)), labels]  # of the labels
     weights = 1 / numpy.bincount(labels)[labels]
-    return float(-(weights * numpy.log((1 - MISLABELLED) * own + MISLABELLED / scores.shape[1])).sum())
+    return float(-(weights * numpy.log((1 - MISLABELLED) * probabilities + MISLABELLED / scores.shape[1])).sum())
 
 
 def _softmax(scores: Array) -> Array:

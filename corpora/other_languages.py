@@ -90,8 +90,8 @@ def find_other_languages(lines: Sequence[str], keys: Array, identifier: Identifi
 
 def describe_languages(facts: Mapping[str, Any]) -> str:
     """What the check found, from the facts of a manifest, in one line."""
-    found = ", ".join(f"{language} {count:,}" for language, count in facts["lines"].items())
+    by_language = ", ".join(f"{language} {count:,}" for language, count in facts["lines"].items())
     return (
         f"lines that look like another language: {sum(facts['lines'].values()):,} of {facts['checked']:,}"
-        f"{f' ({found})' if found else ''}; {facts['too_short']:,} are too short to tell"
+        f"{f' ({by_language})' if by_language else ''}; {facts['too_short']:,} are too short to tell"
     )

@@ -175,9 +175,9 @@ def _corpus(corpus: Corpus, language: str, *, finished: bool) -> list[Source]:
     """A row for each thing that the text comes from. A source without the language is skipped if others have it."""
     rows: list[Source] = []
     lacking: dict[int, str] = {}  # number of the row -> reason
-    found = origins(corpus, language)
-    for number, origin in enumerate(found):
-        part = "corpus" if len(found) == 1 else f"corpus {origin.name}"
+    corpus_origins = origins(corpus, language)
+    for number, origin in enumerate(corpus_origins):
+        part = "corpus" if len(corpus_origins) == 1 else f"corpus {origin.name}"
         if finished:
             rows.append(Source(part, origin.place, "finished"))
             continue

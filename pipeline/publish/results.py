@@ -54,14 +54,14 @@ def results_of(subject: Subject, sources: Sequence[Path]) -> list[Result]:
         if sources:
             raise
         return []
-    own = {run.folder.resolve() for run in runs if _is_of(run, subject)}
-    languages = {run.about.language for run in runs if run.folder.resolve() in own}
+    own_folders = {run.folder.resolve() for run in runs if _is_of(run, subject)}
+    languages = {run.about.language for run in runs if run.folder.resolve() in own_folders}
     compared = compare_runs([run for run in runs if run.about.language in languages]).results if languages else []
     return [
         Result(task, name)
         for task in compared
         for name, system in task.systems.items()
-        if folders_of(system) <= own and (subject.control or not is_control(name))
+        if folders_of(system) <= own_folders and (subject.control or not is_control(name))
     ]
 
 

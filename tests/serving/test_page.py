@@ -1,7 +1,6 @@
 """The server's page in a real browser."""
 
 import json
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -11,30 +10,24 @@ import pytest
 import uvicorn
 from lrl_adapt.serving.app import create_app
 from lrl_adapt.serving.shared_base import SharedBase
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from ..chromium import chromium, needs_chromium
 from .served import catalogue_of, make_workspace
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SENTENCE = "Amina 😀 anaishi Nairobi"
 
 pytestmark = [
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed"),
+    needs_chromium,
     pytest.mark.slow,
 ]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER)) as driver:
+    with chromium() as driver:
         yield driver
 
 
