@@ -188,7 +188,8 @@ class Builder:
         vocabulary = vocabulary_artifact(recipe, self._workspace, prepared)
         if vocabulary and (needed or vocabulary.exists):
             make = partial(_unless_finished, vocabulary, partial(make_vocabulary, recipe, self._workspace, prepared))
-            details = f"{recipe.language}, up to {recipe.vocabulary.pieces} new pieces for {base_name(recipe.base)}"
+            most = "" if recipe.vocabulary.pieces == "auto" else f"up to {recipe.vocabulary.pieces} "
+            details = f"{recipe.language}, {most}new pieces for {base_name(recipe.base)}"
             self._add(run, vocabulary, details, make, made_by_training=True)
 
     def _add_tokens(self, run: "_Run", *, needed: bool) -> list[Step]:

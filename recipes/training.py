@@ -110,8 +110,10 @@ class Training(Section):
 class Vocabulary(Section):
     """New pieces for text that the base's vocabulary splits badly or cannot read."""
 
-    pieces: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="Maximum number of new pieces, learnt on the prepared text; 0: none."
+    pieces: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
+        default=0,
+        description="Maximum number of new pieces, learnt on the prepared text; 0: none; auto: one for every 200 "
+        "characters of words that the base reads badly, at most 8,000, and none if they are less than 1% of the text.",
     )
     initialisation: Initialisation = Field(
         default="decompose",

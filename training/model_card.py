@@ -128,7 +128,7 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         else f"Control {recipe.control} for {language_name}",
         metadata,
         lines,
-        _new_pieces_code(card_base) if recipe.vocabulary.pieces else _peft_code(card_base, own_type=kind not in PEFTS),
+        _new_pieces_code(card_base) if facts.get("new_pieces") else _peft_code(card_base, own_type=kind not in PEFTS),
     )
 
 

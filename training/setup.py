@@ -78,7 +78,7 @@ def set_up(
         tokens = make_tokens(recipe, workspace, prepared, tokenizer, progress)
     put_new_pieces(base, own_tokenizer, tokenizer, recipe)
     parameters, of_base = base.num_parameters(), list(base.parameters())
-    called = {"name": "the tokenizer with new pieces"} if recipe.vocabulary.pieces else {}
+    called = {"name": "the tokenizer with new pieces"} if tokenizer is not own_tokenizer else {}
     reading = _tell_reading(tokens, progress, **called)
     set_seed(settings.seed)
     adapted = _adapted(base, recipe, parts)
@@ -200,7 +200,7 @@ def _tell_reading(tokens: list[Artifact], progress: Progress, name: str = "the b
         progress.say(
             f"WARNING: {share:.0%} of the text is [UNK] to this base: its vocabulary lacks the script. An adapter "
             "alone cannot fix this, and its pseudo-perplexity is meaningless; add new pieces to the vocabulary "
-            "(vocabulary.pieces: 4000), or choose another base (XLM-R has more than mBERT)"
+            "(vocabulary.pieces: auto), or choose another base (XLM-R has more than mBERT)"
         )
     return {"tokens_per_word": round(per_word, 4), "unknown_share": round(share, 4)}
 

@@ -8,13 +8,17 @@ import torch
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import language_adapter, stack_task_adapter
 from lrl_adapt.training.adapters.files import save_adapter
-from lrl_adapt.training.base import load_masked_lm
+from lrl_adapt.training.base import load_masked_lm, load_tokenizer
 from lrl_adapt.training.task_adapter import TaskModel, save_task
+from lrl_adapt.training.vocabulary.extend import vocabulary_size
+from lrl_adapt.training.vocabulary.files import save_new_pieces
+from lrl_adapt.training.vocabulary.layers import split_vocabulary
 
 from ..eval.made import TEXTS, change_manifest, make_base
 from ..eval.report.made_results import add_adapter, add_mlm, add_topic_seeds
 from ..hub import Hub
 from ..training.models import shake
+from ..training.vocabulary.test_new_pieces import learn
 
 BASE = "owner/small-base"
 RECORDED_BASE = {"base": {"model": BASE, "revision": "main"}}
@@ -44,6 +48,15 @@ def put_adapter(workspace: Path, kind: str, **manifest: Any) -> Path:
     (folder / "last" / "adapter_model.safetensors").write_bytes(b"the last step's")
     (folder / "loss.png").write_bytes(b"a picture")
     return folder
+
+
+def put_new_pieces(folder: Path, texts: list[str]) -> None:
+    """Give the adapter in `folder` new pieces for these texts, with random rows."""
+    base, own = load_masked_lm(BASE, None, "base"), load_tokenizer(BASE, None, "base")
+    extended, pieces = learn(own, texts)
+    rows = torch.randn(len(pieces), base.config.hidden_size, generator=torch.Generator().manual_seed(2))
+    split_vocabulary(base, vocabulary_size(own), rows, trained=True)
+    save_new_pieces(base, extended, folder)
 
 
 def put_tokenizer(folder: Path, workspace: Path) -> None:
@@ -77,4 +90,4 @@ def put_scores(workspace: Path, adapter: Path | None, system: str = "seq_bn/text
     return topic
 
 
-__all__ = ["BASE", "LABELS", "TEXTS", "put_adapter", "put_base", "put_scores"]
+__all__ = ["BASE", "LABELS", "TEXTS", "put_adapter", "put_base", "put_new_pieces", "put_scores"]

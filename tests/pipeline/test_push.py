@@ -22,7 +22,8 @@ from lrl_adapt.workspace.progress import QUIET
 from ..cli.small import invoke
 from ..hub import Hub
 from ..hub_uploads import card_errors
-from .published import BASE, LABELS, TEXTS, put_adapter, put_base, put_scores
+from ..training.vocabulary.test_new_pieces import TIBETAN
+from .published import BASE, LABELS, TEXTS, put_adapter, put_base, put_new_pieces, put_scores
 
 TOKEN = "hf_secret_token"
 REPO = "me/swahili"
@@ -74,6 +75,22 @@ def test_a_language_adapter_comes_back_the_same(kind: str, hub: Hub, workspace: 
     loaded, _ = run_code(pushed.card)
     expected, tokenizer = load_adapter(adapter, base=BASE) if kind != "full" else load_adapter(adapter)
     torch.testing.assert_close(logits(loaded["model"], tokenizer), logits(expected, tokenizer))
+
+
+def test_new_pieces_come_back_the_same(hub: Hub, workspace: Path) -> None:
+    adapter = put_adapter(workspace, "seq_bn")
+    put_new_pieces(adapter, TIBETAN)
+    pushed = push(adapter, REPO, progress=QUIET)
+    assert {"vocabulary.safetensors", "tokenizer.json"} <= pushed_files(hub)
+    for name in ("vocabulary.safetensors", "adapter_model.safetensors"):
+        assert (hub.folder / "models" / REPO / name).read_bytes() == (adapter / name).read_bytes()
+    loaded, _ = run_code(pushed.card)
+    model, tokenizer = load_adapter(adapter, base=BASE)
+    inputs = tokenizer(TIBETAN[0], return_tensors="pt")
+    assert tokenizer.unk_token_id not in inputs["input_ids"]
+    assert loaded["tokenizer"](TIBETAN[0])["input_ids"] == inputs["input_ids"][0].tolist()
+    with torch.no_grad():
+        assert torch.equal(loaded["model"].eval()(**inputs).logits, model.eval()(**inputs).logits)
 
 
 def test_lora_is_loaded_with_peft_alone(hub: Hub, workspace: Path) -> None:

@@ -19,11 +19,12 @@ class ExtendedEmbedding(nn.Module):
         self.old, self.new = old, new
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Ids of any shape (...) -> (..., width)."""
+        """Ids of any shape (...) -> (..., width), in the precision of the base's rows, which may be bf16."""
         size = self.old.num_embeddings
         is_new = ids >= size
         old_rows = self.old(ids.masked_fill(is_new, 0))
-        return torch.where(is_new[..., None], self.new((ids - size).clamp(min=0)), old_rows)
+        new_rows = self.new((ids - size).clamp(min=0)).to(old_rows.dtype)
+        return torch.where(is_new[..., None], new_rows, old_rows)
 
 
 class ExtendedDecoder(nn.Module):

@@ -16,7 +16,7 @@ from ..base import load_base_tokenizer, load_tokenizer
 from ..tokens import read_texts
 from .extend import count_words, read_state, vocabulary_size, with_pieces
 from .layers import append_rows, split_vocabulary
-from .pieces import learn_new_pieces
+from .pieces import learn_new_pieces, number_of_pieces
 from .reference import changed_share, reference_text, without_changes
 from .rows import initial_rows
 from .splitter import Splitter
@@ -41,6 +41,8 @@ def extended_tokenizer(
     if artifact is None:
         return tokenizer
     artifact.build(lambda draft: _learn(recipe, artifact, tokenizer, draft, progress), progress)
+    if not artifact.manifest()["facts"]["pieces"]:
+        return tokenizer
     extended = load_tokenizer(str(artifact.folder), None, "vocabulary")
     extended.name_or_path = tokenizer.name_or_path
     return extended
@@ -87,9 +89,10 @@ def _learn(recipe: Recipe, artifact: Artifact, tokenizer: Any, draft: Draft, pro
     words, spaced_words = count_words(tokenizer, texts), max(1, sum(len(text.split()) for text in texts))
     reference = count_words(tokenizer, reference_text(settings.reference))
     splitter, of_reference = (Splitter.of_tokenizer(state, each) for each in (words, reference))
-    pieces = learn_new_pieces(splitter, tokenizer.get_vocab().keys(), words, settings.pieces)
+    most = number_of_pieces(splitter, words) if settings.pieces == "auto" else settings.pieces
+    pieces = learn_new_pieces(splitter, tokenizer.get_vocab().keys(), words, most)
     pieces = without_changes(of_reference, pieces, reference)
-    if not pieces:
+    if not pieces and settings.pieces != "auto":
         raise UserError(
             "vocabulary.pieces: the base reads this text well, so there are no pieces to add: remove the section"
         )
@@ -103,7 +106,7 @@ def _learn(recipe: Recipe, artifact: Artifact, tokenizer: Any, draft: Draft, pro
         "reference_words_changed": round(changed_share(of_reference, pieces, reference), 6),
     }
     with_pieces(tokenizer, state, pieces).save_pretrained(str(draft.folder))
-    progress.say(_summary(draft.facts))
+    progress.say(_summary(draft.facts) if pieces else "the base reads this text well, so no new pieces are added")
 
 
 def _summary(facts: dict[str, Any]) -> str:

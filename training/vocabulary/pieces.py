@@ -15,6 +15,10 @@ COVERAGE = 0.9995
 SHORTEST_BAD_WORD = 3  # characters; a shorter word is no evidence of bad splitting
 # Rounds of counting pieces in the best splits under the scores so far; the scores hardly change after that.
 SCORE_ROUNDS = 3
+# With pieces: auto. Two hundred characters are about a hundred tokens, so a new row has a hundred examples on average.
+CHARACTERS_PER_PIECE = 200
+MOST_PIECES = 8000
+LEAST_BAD_SHARE = 0.01  # of the characters; less is foreign words and typing errors
 
 
 def learn_new_pieces(splitter: Splitter, known: Collection[str], words: Counter[str], most: int) -> dict[str, float]:
@@ -43,6 +47,15 @@ def learn_new_pieces(splitter: Splitter, known: Collection[str], words: Counter[
     for _ in range(SCORE_ROUNDS if not is_wordpiece else 1):
         scores = _rescored(splitter, scores, words, characters)
     return {piece: scores[piece] for piece in (*characters, *merges) if piece in scores}
+
+
+def number_of_pieces(splitter: Splitter, words: Counter[str]) -> int:
+    """How many pieces to learn on counted words with `pieces: auto`: 0 if the base reads them well."""
+    all_characters = sum(len(bare(word)) * count for word, count in words.items())
+    badly_read = sum(len(bare(word)) * count for word, count in words.items() if reads_badly(splitter, word))
+    if badly_read < LEAST_BAD_SHARE * all_characters:
+        return 0
+    return min(MOST_PIECES, badly_read // CHARACTERS_PER_PIECE)
 
 
 def reads_badly(splitter: Splitter, word: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from lrl_adapt.training.vocabulary.extend import count_words, read_state, vocabulary_size, with_pieces
-from lrl_adapt.training.vocabulary.pieces import learn_new_pieces, reads_badly
+from lrl_adapt.training.vocabulary.pieces import learn_new_pieces, number_of_pieces, reads_badly
 from lrl_adapt.training.vocabulary.reference import changed_share, reference_text, without_changes
 from lrl_adapt.training.vocabulary.rows import initial_rows, script_of
 from lrl_adapt.training.vocabulary.splitter import Splitter
@@ -114,6 +114,16 @@ def test_words_in_single_characters_are_read_badly() -> None:
     assert not reads_badly(splitter, "adefgh")
     assert reads_badly(splitter, "az")
     assert not reads_badly(splitter, "a")
+
+
+@pytest.mark.parametrize(
+    ("badly_read", "well_read", "pieces"),
+    [(99, 10_000, 0), (1_000, 10_000, 5), (200_000, 0, 1_000), (9_000_000, 0, 8_000)],
+)
+def test_with_auto_the_number_of_pieces_follows_from_the_text(badly_read: int, well_read: int, pieces: int) -> None:
+    splitter = Splitter("WordPiece", {"[UNK]": 0.0, "good": 0.0}, "[UNK]")
+    words = Counter({"z": badly_read, "good": well_read // 4})
+    assert number_of_pieces(splitter, words) == pieces
 
 
 def test_bpe_is_refused() -> None:

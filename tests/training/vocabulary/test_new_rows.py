@@ -15,8 +15,15 @@ from lrl_adapt.training.adapters import load_adapter as put_adapter_on
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.base import load_masked_lm, load_tokenizer
 from lrl_adapt.training.mlm import MaskedLM
+from lrl_adapt.training.setup import freeze_in
 from lrl_adapt.training.vocabulary.files import NEW_ROWS, add_new_pieces, save_new_pieces, tokenizer_of
-from lrl_adapt.training.vocabulary.layers import append_rows, new_rows, split_vocabulary, train_new_rows
+from lrl_adapt.training.vocabulary.layers import (
+    ExtendedEmbedding,
+    append_rows,
+    new_rows,
+    split_vocabulary,
+    train_new_rows,
+)
 from lrl_adapt.workspace.errors import UserError
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
@@ -93,6 +100,27 @@ def test_the_loss_and_the_new_rows_gradients_are_those_of_one_longer_matrix(kind
     torch.testing.assert_close(losses[0], losses[1])
     torch.testing.assert_close(gradients[0], gradients[1], atol=1e-5, rtol=1e-5)
     assert gradients[0][0].abs().min(1).values.max() > 0
+
+
+def test_new_rows_are_trained_beside_a_base_that_is_frozen_in_bf16() -> None:
+    labels = torch.full((3, 9), -100)
+    labels[0, :6] = torch.tensor([SIZE + 1, 8, SIZE + 3, 50, SIZE, 96])
+    losses, gradients = [], []
+    for dtype in (torch.float32, torch.bfloat16):
+        base = tiny("bert")
+        split_vocabulary(base, SIZE, rows(32), trained=True)
+        of_base = list(base.parameters())
+        model = language_adapter(base, Adapter(type="seq_bn", reduction_factor=4))
+        train_new_rows(model)
+        freeze_in(of_base, dtype)
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            loss = MaskedLM(model).train(False)(**ids_with_new_ones(), labels=labels)
+        loss.backward()
+        losses.append(loss.detach().float())
+        embedding = next(module for module in model.modules() if isinstance(module, ExtendedEmbedding))
+        gradients.append(embedding.new.weight.grad)
+    torch.testing.assert_close(losses[1], losses[0], atol=0, rtol=0.02)
+    assert torch.cosine_similarity(gradients[0].flatten(), gradients[1].flatten(), dim=0) > 0.99
 
 
 @pytest.fixture(params=["seq_bn_inv", "lora", "full"])

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from ...cli.small import invoke
-from ...eval.made import make_base
+from ...eval.made import TEXTS, make_base
 
 _SYLLABLES = "བོད ཀྱི སྐད ཡིག སྦྱོང བ ནི གལ ཆེན པོ ཡིན དེ རིང ཆར བབས པས ལམ ལ ཆུ མང འདུག ཁྱེད རང གི མིང"
 TEXT = "\n".join("་".join(random.Random(number).choices(_SYLLABLES.split(), k=9)) + "།" for number in range(200))
@@ -86,3 +86,22 @@ def test_a_run_on_a_script_that_the_base_cannot_read(kind: str, folder: Path) ->
     assert "to do" not in [
         step.state for step in pipeline.plan(load_recipe("recipe.yaml")).steps if step.kind != "report"
     ]
+
+
+def test_with_auto_a_base_that_reads_the_text_well_keeps_its_vocabulary(folder: Path) -> None:
+    base = make_base(folder / "made").folder
+    words = " ".join(TEXTS).split()
+    lines = "\n".join(" ".join(random.Random(number).choices(words, k=9)) for number in range(200))
+    (folder / "text.txt").write_text(lines, encoding="utf-8")
+    (folder / "recipe.yaml").write_text(
+        f"language: swh_Latn\nbase: {base}\ncorpus: {{files: text.txt}}\nvocabulary: {{pieces: auto}}\n"
+        f"training: {TRAINING}\neval: {{tasks: [mlm], mlm: {{max_sentences: 4, max_length: 32}}}}\n",
+        encoding="utf-8",
+    )
+    run = invoke("run", "recipe.yaml")
+    assert run.exit_code == 0, run.output
+    assert "the base reads this text well, so no new pieces are added" in run.output
+    (adapter,) = (folder / "runs" / "adapters").glob("*/*/")
+    assert json.loads((adapter / "manifest.json").read_text(encoding="utf-8"))["facts"]["new_pieces"] == 0
+    assert not (adapter / "vocabulary.safetensors").exists()
+    assert "PeftModel" in (adapter / "README.md").read_text(encoding="utf-8")
