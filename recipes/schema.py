@@ -232,15 +232,16 @@ class Recipe(Section):
 
     @property
     def system(self) -> str:
-        """Name of what is evaluated beside the base: seq_bn/text, control:head seq_bn/text."""
-        adapter = f"{self.adapter.type}/{self.source}"
+        """Name of what is evaluated beside the base: seq_bn/text, seq_bn+pieces/text, control:head seq_bn/text."""
+        adapter = f"{self.adapter.type}{'+pieces' if self.vocabulary.pieces else ''}/{self.source}"
         return adapter if self.control is None else f"control:{control_name(self.control)} {adapter}"
 
     @property
     def run_name(self) -> str:
-        """What is trained, for messages: seq_bn on text; seq_bn on text, control head."""
+        """What is trained, for messages: seq_bn on text; seq_bn with new pieces on text; seq_bn on text, control head."""
         control = "" if self.control is None else f", control {control_name(self.control)}"
-        return f"{self.adapter.type} on {self.source}{control}"
+        pieces = " with new pieces" if self.vocabulary.pieces else ""
+        return f"{self.adapter.type}{pieces} on {self.source}{control}"
 
     @property
     def trained(self) -> "Recipe":

@@ -79,7 +79,7 @@ def test_a_run_on_a_script_that_the_base_cannot_read(kind: str, folder: Path) ->
         for score in json.loads(file.read_text(encoding="utf-8"))["scores"]
     ]
     unknown = {score["system"]: score["value"] for score in scores if score["metric"] == "unknown_share"}
-    assert unknown["seq_bn/text"] == 0
+    assert unknown["seq_bn+pieces/text"] == 0
     assert unknown["base"] > 0.4
     again = invoke("run", "recipe.yaml", "--dry-run")
     assert again.exit_code == 0, again.output
