@@ -38,6 +38,7 @@ def tables() -> Iterator[list[str]]:
     base_mini = read("base-mini.csv")
     yield by_language(base_mini, "pseudo_perplexity", TEXT)
     yield by_task(base_mini, TEXT)
+    yield by_system(read("e5-small.csv"))
     yield probes(read("probe.csv"))
 
 
@@ -62,6 +63,21 @@ def by_task(rows: list[Row], systems: list[str]) -> list[str]:
         for language, results in grouped(row for row in rows if row["task"] == task):
             cells = [f1(results[system]) if system in results else "—" for system in systems]
             lines.append(f"| {name} | {NAMES[language]} | {baseline(results, '{:.1f}', 100)} | {' | '.join(cells)} |")
+    return lines
+
+
+def by_system(rows: list[Row]) -> list[str]:
+    """Main metrics of tasks in percent and their change against the base; systems down, languages and tasks across."""
+    metrics = {"topic": "macro_f1", "sentiment": "macro_f1", "ner": "entity_f1"}
+    rows = [row for row in rows if row["metric"] == metrics.get(row["task"])]
+    columns = list(dict.fromkeys((row["language"], row["task"]) for row in rows))
+    values = {(row["system"], row["language"], row["task"]): row for row in rows}
+    bases = {(row["language"], row["task"]): row["baseline_value"] for row in rows}
+    lines = header(["", *(f"{NAMES[language]}, {TASKS[task]}" for language, task in columns)])
+    lines.append(f"| the base | {' | '.join(f'{100 * float(bases[column]):.1f}' for column in columns)} |")
+    for system in dict.fromkeys(row["system"] for row in rows):
+        cells = [f1(values[system, *column]) if (system, *column) in values else "—" for column in columns]
+        lines.append(f"| {system} | {' | '.join(cells)} |")
     return lines
 
 

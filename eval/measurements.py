@@ -28,6 +28,7 @@ NO_TRAINED_HEAD = "the base has no trained LM head"
 # Raise it when the same adapter and data give other scores, or scores should get a new metric, so that those made
 # before are not reused.
 SCORES_CACHE_VERSION = 5
+TAGS_CACHE_VERSION = 6  # of tasks whose words have labels
 LABELS_WORDS = {"topic": False, "sentiment": False, "ner": True}  # of the tasks with a name of their own
 ADAPTER_FILES = ("*.json", *WEIGHTS)
 
@@ -113,7 +114,8 @@ class Measurement:
         section |= {"language": self.recipe.language, "task": self.task, "seed": self.seed, "system": self.system}
         if self.recipe.eval.limit is not None:  # absent otherwise, so that full scores keep their keys
             section["limit"] = self.recipe.eval.limit
-        section["code"] = SCORES_CACHE_VERSION
+        has_tags = self.task != "mlm" and self._have_tags is not False
+        section["code"] = TAGS_CACHE_VERSION if has_tags else SCORES_CACHE_VERSION
         system = self.system.replace("/", "-")
         if is_control(system):
             system = re.sub(r"\W+", "-", system)

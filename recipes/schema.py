@@ -238,7 +238,7 @@ class Recipe(Section):
 
     @property
     def run_name(self) -> str:
-        """What is trained, for messages: seq_bn on text; seq_bn with new pieces on text; seq_bn on text, control head."""
+        """What is trained, for messages: seq_bn on text; seq_bn with new pieces on text, control untrained."""
         control = "" if self.control is None else f", control {control_name(self.control)}"
         pieces = " with new pieces" if self.vocabulary.pieces else ""
         return f"{self.adapter.type}{pieces} on {self.source}{control}"

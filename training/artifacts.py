@@ -21,6 +21,7 @@ BASE_FACT = "tokenizer_of"
 TOKENS_CACHE_VERSION = 2
 SCRATCH_CACHE_VERSION = 3
 ADAPTER_CACHE_VERSION = 3
+WHOLE_WORD_CACHE_VERSION = 4  # of adapters trained with whole_word_mask
 VOCABULARY_CACHE_VERSION = 1
 
 
@@ -93,7 +94,7 @@ def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
         "source": recipe.source,
         "adapter": {} if recipe.control == "head" else recipe.adapter.settings(),
         "training": recipe.training.settings(),
-        "code": ADAPTER_CACHE_VERSION,
+        "code": WHOLE_WORD_CACHE_VERSION if recipe.training.whole_word_mask else ADAPTER_CACHE_VERSION,
         **control,
     }
     if fused_recipes(recipe):
