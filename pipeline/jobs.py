@@ -1,0 +1,148 @@
+"""Several steps of a plan at once on this machine, in processes that share its GPUs or its CPU cores."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..training import launch
+from ..training.signals import StopRequest
+from ..workspace.errors import UserError
+from ..workspace.formatting import format_duration
+from ..workspace.machine import CORES_VARIABLE, total_memory, usable_cores
+from ..workspace.progress import say_once
+from .execution import Execution
+from .worker import LOST, MADE, SAID
+from .workers import Worker, Workers, last_line, log_file
+
+if TYPE_CHECKING:
+    from .steps import Step
+
+AUTO = "auto"
+MEMORY_PER_JOB = 4 << 30
+"""Bytes: more than training a small adapter on mBERT takes on a CPU (docs/performance.md)."""
+POLL_SECONDS = 0.5
+
+
+def job_count(jobs: int | str) -> int:
+    """`jobs` as a number. "auto" is one per GPU; without a GPU, one per core for which there is MEMORY_PER_JOB.
+
+    Raises UserError for anything but "auto" and whole numbers above 0.
+    """
+    if jobs == AUTO:
+        return launch.visible_gpus() or max(1, min(usable_cores(), total_memory() // MEMORY_PER_JOB))
+    if not str(jobs).isdecimal() or int(jobs) < 1:
+        raise UserError(f"jobs: expected a whole number above 0, or {AUTO}, got {jobs}")
+    return int(jobs)
+
+
+def shares(jobs: int) -> list[dict[str, str]]:
+    """For each of `jobs` processes, the variables that give it its share of the GPUs and of the CPU cores.
+
+    If there are more jobs than GPUs, several use the same one.
+    """
+    cores = {CORES_VARIABLE: str(max(1, usable_cores() // jobs)), **launch.threads_of(jobs, os.environ)}
+    gpus = launch.gpu_names()
+    if not gpus:
+        return [cores] * jobs
+    return [cores | {"CUDA_VISIBLE_DEVICES": ",".join(gpus[n::jobs]) or gpus[n % len(gpus)]} for n in range(jobs)]
+
+
+@dataclass
+class ParallelExecution(Execution):
+    """One run through the steps of a plan, up to `jobs` of them at once.
+
+    The outcome is as if they were done one after the other, and in the order of the plan.
+    """
+
+    jobs: int = 1
+    results: "dict[Step, Any]" = field(default_factory=dict)
+
+    def go(self) -> None:
+        """Do every step that a run needs and whose own needs are met."""
+        steps = self.steps()
+        first = [step for step in steps if step.kind == "edges"]  # from one pass over the dump for all languages
+        last = [step for step in steps if step.kind == "report"]
+        between = [step for step in steps if step not in first and step not in last]
+        for step in first:
+            self.do(step)
+        with StopRequest() as stop, Workers(shares(self.jobs)) as workers:
+            for _ in self.progress.track(self._finish(between, workers, stop), "steps", len(between)):
+                pass
+        self._put_in_order()
+        for step in last:
+            if not self.leave_out(step):
+                self.do(step)
+
+    def record(self, step: "Step", result: Any) -> None:
+        """Keep the result until those of the steps before it are known, too."""
+        if step.kind == "report":
+            super().record(step, result)
+        else:
+            self.results[step] = result
+
+    def _put_in_order(self) -> None:
+        """Put the results into the outcome in the order of the plan, and sort the rest of it."""
+        for step in self.plan.steps:
+            if step in self.results:
+                super().record(step, self.results[step])
+        titles = ["", *(step.title for step in self.plan.steps)]  # "" for runs that could not start
+        self.outcome.failures.sort(key=lambda failure: titles.index(failure.what))
+        self.outcome.not_started.sort(key=lambda not_started: titles.index(not_started.what))
+
+    def _finish(self, steps: "list[Step]", workers: Workers, stop: StopRequest) -> "Iterator[Step]":
+        """Do the steps; yields each when it is finished, has failed or is left out."""
+        waiting = list(steps)
+        while waiting or workers.running:
+            yield from self._start(waiting, workers)
+            for worker, step, kind, content in workers.messages(POLL_SECONDS):
+                if kind == SAID:
+                    say_once(self.progress, f"{self._prefix(step)}{content}")
+                else:
+                    self._end(step, worker, kind, content)
+                self.progress.status(workers.status())
+                if worker.step is None:
+                    yield step
+            if stop.received:
+                self.progress.say("stopping the running steps; Ctrl-C again stops them at once")
+                raise KeyboardInterrupt("stopped; run the same command again to resume")
+
+    def _start(self, waiting: "list[Step]", workers: Workers) -> "Iterator[Step]":
+        """Start steps that need nothing unfinished while workers are idle; yields those that end without a worker."""
+        unfinished = {*waiting, *workers.running}
+        for step in list(waiting):
+            if self.leave_out(step):
+                ended = True
+            elif not unfinished.isdisjoint(step.needs):
+                continue
+            elif step.finished:
+                self.do(step)  # which says so, and reads the scores
+                ended = True
+            elif worker := workers.idle:
+                worker.start(step, log_file(self.plan.workspace, step))
+                self.progress.say(f"started: {step.title}, log {worker.log}")
+                ended = False
+            else:
+                continue
+            waiting.remove(step)
+            if ended:
+                unfinished.remove(step)
+                yield step
+
+    def _end(self, step: "Step", worker: Worker, kind: str, content: Any) -> None:
+        """Record what became of a step."""
+        worker.step = None
+        if kind == MADE:
+            self.progress.say(f"finished in {format_duration(worker.seconds)}: {step.title}")
+            self.record(step, content)
+            return
+        if kind == LOST:
+            content = UserError(f"its process {content}, after {last_line(worker.log)!r}")
+        elif isinstance(content, launch.ProcessesFailedError):
+            content = UserError(f"a process ended with exit code {content.exit_code}, after {last_line(worker.log)!r}")
+        self.record_failure(step, content, f" (log: {worker.log})")
+
+    def _prefix(self, step: "Step") -> str:
+        """The language of what a step says, if the plan has several."""
+        languages = {recipe.language for recipe in self.plan.runs.values()}
+        return f"{self.plan.runs[step.runs[0]].language}, " if len(languages) > 1 else ""
