@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..training import launch
 from ..training.signals import StopRequest
 from ..workspace.errors import UserError
-from ..workspace.formatting import format_duration
+from ..workspace.formatting import format_count, format_duration
 from ..workspace.machine import CORES_VARIABLE, total_memory, usable_cores
 from ..workspace.progress import say_once
 from .execution import Execution
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .steps import Step
 
 AUTO = "auto"
+GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
 MEMORY_PER_JOB = 4 << 30
 """Bytes: more than training a small adapter on mBERT takes on a CPU (docs/performance.md)."""
 POLL_SECONDS = 0.5
@@ -45,7 +46,15 @@ def shares(jobs: int) -> list[dict[str, str]]:
     gpus = launch.gpu_names()
     if not gpus:
         return [cores] * jobs
-    return [cores | {"CUDA_VISIBLE_DEVICES": ",".join(gpus[n::jobs]) or gpus[n % len(gpus)]} for n in range(jobs)]
+    return [cores | {GPUS_VARIABLE: ",".join(gpus[n::jobs]) or gpus[n % len(gpus)]} for n in range(jobs)]
+
+
+def _describe(environments: list[dict[str, str]]) -> str:
+    gpus = [environment[GPUS_VARIABLE] for environment in environments if GPUS_VARIABLE in environment]
+    cores = format_count(int(environments[0][CORES_VARIABLE]), "CPU core")
+    return f"up to {len(environments)} steps at once, each with {cores}" + (
+        f", on GPUs {', '.join(gpus)}" if gpus else ""
+    )
 
 
 @dataclass
@@ -66,7 +75,9 @@ class ParallelExecution(Execution):
         between = [step for step in steps if step not in first and step not in last]
         for step in first:
             self.do(step)
-        with StopRequest() as stop, Workers(shares(self.jobs)) as workers:
+        environments = shares(self.jobs)
+        self.progress.say(_describe(environments))
+        with StopRequest() as stop, Workers(environments) as workers:
             for _ in self.progress.track(self._finish(between, workers, stop), "steps", len(between)):
                 pass
         self._put_in_order()
