@@ -44,7 +44,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
 
     require_single_process("run")
     use_cpu(cpu)
-    count = job_count(jobs)
+    count = job_count(jobs, gpus)
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
     planned = plan(labelled_runs(recipe, short), workspace=workspace, gpus=gpus, debug=debug)

@@ -239,7 +239,7 @@ def run(
     """
     from .jobs import job_count
 
-    count = job_count(jobs)
+    count = job_count(jobs, gpus)
     planned = plan(recipe, workspace=workspace, resume=resume, gpus=gpus)
     planned.check_sources()
     return _execute(planned, progress, count)

@@ -25,16 +25,20 @@ MEMORY_PER_JOB = 4 << 30
 POLL_SECONDS = 0.5
 
 
-def job_count(jobs: int | str) -> int:
+def job_count(jobs: int | str, gpus: int | None = None) -> int:
     """`jobs` as a number. "auto" is one per GPU; without a GPU, one per core for which there is MEMORY_PER_JOB.
 
-    Raises UserError for anything but "auto" and whole numbers above 0.
+    Raises UserError for anything but "auto" and whole numbers above 0, and for several jobs with a number of `gpus`.
     """
     if jobs == AUTO:
-        return launch.visible_gpus() or max(1, min(usable_cores(), total_memory() // MEMORY_PER_JOB))
-    if not str(jobs).isdecimal() or int(jobs) < 1:
+        count = launch.visible_gpus() or max(1, min(usable_cores(), total_memory() // MEMORY_PER_JOB))
+    elif str(jobs).isdecimal() and int(jobs) > 0:
+        count = int(jobs)
+    else:
         raise UserError(f"jobs: expected a whole number above 0, or {AUTO}, got {jobs}")
-    return int(jobs)
+    if count > 1 and gpus is not None:
+        raise UserError(f"jobs: {count} jobs share all visible GPUs; to use fewer, set {GPUS_VARIABLE} instead of gpus")
+    return count
 
 
 def shares(jobs: int) -> list[dict[str, str]]:
@@ -106,14 +110,15 @@ class ParallelExecution(Execution):
         waiting = list(steps)
         while waiting or workers.running:
             yield from self._start(waiting, workers)
+            ended = []
             for worker, step, kind, content in workers.messages(POLL_SECONDS):
                 if kind == SAID:
                     say_once(self.progress, f"{self._prefix(step)}{content}")
                 else:
                     self._end(step, worker, kind, content)
-                self.progress.status(workers.status())
-                if worker.step is None:
-                    yield step
+                    ended.append(step)
+            self.progress.status(workers.status())
+            yield from ended
             if stop.received:
                 self.progress.say("stopping the running steps; Ctrl-C again stops them at once")
                 raise KeyboardInterrupt("stopped; run the same command again to resume")
@@ -147,10 +152,13 @@ class ParallelExecution(Execution):
             self.progress.say(f"finished in {format_duration(worker.seconds)}: {step.title}")
             self.record(step, content)
             return
+        if isinstance(
+            content, launch.ProcessesFailedError
+        ):  # of those that it started; they have written why to the log
+            kind, content = LOST, launch.how_it_ended(content.exit_code)
         if kind == LOST:
-            content = UserError(f"its process {content}, after {last_line(worker.log)!r}")
-        elif isinstance(content, launch.ProcessesFailedError):
-            content = UserError(f"a process ended with exit code {content.exit_code}, after {last_line(worker.log)!r}")
+            line = last_line(worker.log)
+            content = UserError(f"its process {content}" + (f"; last line of its log: {line}" if line else ""))
         self.record_failure(step, content, f" (log: {worker.log})")
 
     def _prefix(self, step: "Step") -> str:

@@ -130,7 +130,8 @@ class Plan:
         self.workspace.mkdir(parents=True, exist_ok=True)
         for failure in outcome.failures:
             progress.say(f"failed, {', '.join(failure.runs)}: {failure.reason}")
-        jobs = min(jobs, sum(not step.finished for step in self.steps if step.kind != "report"))
+        if jobs > 1:
+            jobs = min(jobs, sum(not step.finished for step in self.steps if step.kind != "report"))
         execution = (
             ParallelExecution(self, progress, outcome, jobs=jobs) if jobs > 1 else Execution(self, progress, outcome)
         )

@@ -146,7 +146,7 @@ def test_a_step_that_fails_stops_only_those_that_need_it(folder: Path, made: Any
     outcome = execute(killed, needs_killed, bug, *others, progress=progress)
     assert [path.name for path in outcome.scores_by_folder] == [other.details for other in others]
     lost, broken = outcome.failures
-    assert lost.reason.startswith("its process was killed by SIGKILL, after 'last words'")
+    assert lost.reason == "its process was killed by SIGKILL; last line of its log: last words"
     assert isinstance(lost.error, UserError)
     assert broken.reason == "ZeroDivisionError: division by zero (a bug in lrl-adapt; --debug shows the traceback)"
     assert exit_code_of(broken.error) == 1
@@ -201,6 +201,15 @@ def test_other_numbers_of_jobs_are_an_error(folder: Path, given: Any) -> None:
         shown = invoke("run", "--jobs", given, "--dry-run")
         assert (shown.exit_code, shown.stdout) == (2, "")
         assert shown.stderr == f"error: jobs: expected a whole number above 0, or auto, got {given}\n"
+
+
+def test_all_visible_gpus_are_shared(folder: Path) -> None:
+    refused = invoke("run", "--jobs", "2", "--gpus", "1", "--dry-run")
+    assert refused.exit_code == 2
+    assert refused.stderr == (
+        "error: jobs: 2 jobs share all visible GPUs; to use fewer, set CUDA_VISIBLE_DEVICES instead of gpus\n"
+    )
+    assert invoke("run", "--jobs", "1", "--gpus", "1", "--dry-run").exit_code == 0
 
 
 def waiting_steps(folder: Path, made: Any, signal_to_parent: int) -> list[Step]:
