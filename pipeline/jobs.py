@@ -57,7 +57,7 @@ def _describe(environments: list[dict[str, str]]) -> str:
     gpus = [environment[GPUS_VARIABLE] for environment in environments if GPUS_VARIABLE in environment]
     cores = format_count(int(environments[0][CORES_VARIABLE]), "CPU core")
     return f"up to {len(environments)} steps at once, each with {cores}" + (
-        f", on GPUs {', '.join(gpus)}" if gpus else ""
+        f", on GPUs {'; '.join(gpus)}" if gpus else ""
     )
 
 
@@ -152,9 +152,7 @@ class ParallelExecution(Execution):
             self.progress.say(f"finished in {format_duration(worker.seconds)}: {step.title}")
             self.record(step, content)
             return
-        if isinstance(
-            content, launch.ProcessesFailedError
-        ):  # of those that it started; they have written why to the log
+        if isinstance(content, launch.ProcessesFailedError):  # they have written why to the log
             kind, content = LOST, launch.how_it_ended(content.exit_code)
         if kind == LOST:
             line = last_line(worker.log)

@@ -67,7 +67,7 @@ def wait_to_be_interrupted(mine, other, signal_to_parent, progress):
 """
 GRID = (
     SMALL.replace("{files: text.txt}", "{files: text.txt, drop_near_duplicates: false}")
-    + "grid: {adapter.type: [lora, seq_bn, ia3]}\neval: {tasks: [mlm], mlm: {files: text.txt, max_sentences: 3}}\n"
+    + "grid: {adapter.type: [lora, seq_bn, ia3]}\neval: {tasks: [mlm], mlm: {files: sentences.txt, max_sentences: 3}}\n"
 )
 
 
@@ -259,6 +259,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a recipe for three adapters, of which seq_bn fails."""
     folder = tmp_path_factory.mktemp("grid")
     (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    (folder / "sentences.txt").write_text("\n".join(TEXT.splitlines()[:5]), encoding="utf-8")
     (folder / "grid.yaml").write_text(GRID, encoding="utf-8")
     return folder
 
