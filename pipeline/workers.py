@@ -51,7 +51,9 @@ class Worker:
             return self.connection.recv()
         except (EOFError, OSError):
             assert self._process is not None
-            return LOST, how_it_ended(self._process.wait())
+            exit_code = self._process.wait()
+            self.stop()
+            return LOST, how_it_ended(exit_code)
 
     @property
     def seconds(self) -> float:
