@@ -322,4 +322,4 @@ def test_a_run_that_is_interrupted_in_training_resumes(
     with pytest.raises(KeyboardInterrupt, match="resume"):
         run_grid(grid, "interrupted", 2, progress)
     assert progress.lines[-1].startswith("stopping")
-    assert_same(grid, "interrupted", run_grid(grid, "interrupted", 2), sequential)
+    assert_same(grid, "interrupted", run_grid(grid, "interrupted", 1), sequential)
