@@ -29,7 +29,7 @@ $(VENV)/.done: pyproject.toml constraints.txt
 	touch $@
 
 demo: setup
-	$(BIN)/lrl-adapt run quickstart
+	$(BIN)/lrl-adapt run quickstart --jobs 2
 
 # One thread per process: processes that each use all cores slow each other down many times over.
 test: setup

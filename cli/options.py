@@ -110,6 +110,16 @@ Gpus = Annotated[
     int | None,
     typer.Option("--gpus", min=1, help="Number of GPUs to train on (default: all visible).", show_default=False),
 ]
+Jobs = Annotated[
+    str,
+    typer.Option(
+        "--jobs",
+        "-j",
+        metavar="N",
+        help="Do up to N independent steps at once, each with its share of the GPUs or CPU cores, and a log in the "
+        "workspace's logs folder. auto: one per GPU; without a GPU, one per core for which there is 4 GiB of memory.",
+    ),
+]
 Cpu = Annotated[bool, typer.Option("--cpu", help="Run on the CPU, even if there is a GPU.")]
 Resume = Annotated[
     Literal["auto", "never"],

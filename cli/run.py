@@ -1,4 +1,4 @@
-"""`lrl-adapt run`: prepare, train, eval and report, one after the other."""
+"""`lrl-adapt run`: prepare, train, eval and report."""
 
 import typer
 
@@ -14,6 +14,7 @@ from .steps import describe_all, failed_json, labelled_runs, require_single_proc
 EPILOG = examples(
     "lrl-adapt run",
     "lrl-adapt run quickstart --adapter lora --task mlm",
+    "lrl-adapt run quickstart --jobs 2",
     "lrl-adapt run mbert --language mlt --dry-run",
 )
 
@@ -28,6 +29,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     tasks: options.Tasks = None,
     limit: options.Limit = None,
     gpus: options.Gpus = None,
+    jobs: options.Jobs = "1",
     cpu: options.Cpu = False,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
@@ -38,9 +40,11 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     For a grid recipe, does every run; one that fails does not stop the others, and is reported at the end.
     """
     from ..pipeline import plan
+    from ..pipeline.jobs import job_count
 
     require_single_process("run")
     use_cpu(cpu)
+    count = job_count(jobs, gpus)
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
     planned = plan(labelled_runs(recipe, short), workspace=workspace, gpus=gpus, debug=debug)
@@ -54,7 +58,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
         refusals.raise_if_failed()
         return
     show_sources(terminal, planned)
-    outcome = planned.execute(terminal)
+    outcome = planned.execute(terminal, count)
     if outcome.compared:
         show_scores(terminal, outcome.scores_by_folder, outcome.compared)
     result = {

@@ -5,7 +5,7 @@ Nothing here prints or exits: work reports to a `Progress`, and what goes wrong 
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..workspace.artifacts import Artifact
 from ..workspace.errors import UserError
@@ -210,6 +210,7 @@ def run(
     progress: Progress | None = None,
     resume: bool = True,
     gpus: int | None = None,
+    jobs: int | Literal["auto"] = 1,
 ) -> "Outcome":
     """Prepare, train, evaluate and report. Finished steps are skipped; one that fails stops only those that need it.
 
@@ -225,17 +226,23 @@ def run(
         progress: Shows how the work goes; by default bars or lines on stderr. `QUIET` shows nothing.
         resume: Resume interrupted training; otherwise start it over.
         gpus: Number of GPUs to train on; by default all visible ones.
+        jobs: Number of steps to do at once, each in a process with its share of the GPUs or of the CPU cores. `"auto"`
+            is one per GPU; without a GPU, one per core for which there is 4 GiB of memory.
 
     Returns:
         The `artifacts`, the `scores` and the page of the `report`.
 
     Raises:
-        UserError: Something that a single recipe needs cannot be found, or its only failing step raised it.
+        UserError: Something that a single recipe needs cannot be found, or its only failing step raised it; or `jobs`
+            is not a number above 0.
         PlanFailedError: Several steps or runs failed, which the message names; all others are finished.
     """
+    from .jobs import job_count
+
+    count = job_count(jobs, gpus)
     planned = plan(recipe, workspace=workspace, resume=resume, gpus=gpus)
     planned.check_sources()
-    return _execute(planned, progress)
+    return _execute(planned, progress, count)
 
 
 def require_adapter(recipes: "Sequence[Recipe]") -> None:
@@ -246,8 +253,8 @@ def require_adapter(recipes: "Sequence[Recipe]") -> None:
         )
 
 
-def _execute(planned: "Plan", progress: Progress | None) -> "Outcome":
-    outcome = planned.execute(progress or ProgressBars())
+def _execute(planned: "Plan", progress: Progress | None, jobs: int = 1) -> "Outcome":
+    outcome = planned.execute(progress or ProgressBars(), jobs)
     outcome.raise_if_failed()
     return outcome
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from ..recipes.schema import Recipe
 from ..recipes.splits import SPLITS
 from ..workspace.artifacts import Artifact, Prepared
-from ..workspace.cores import usable_cores
 from ..workspace.errors import UserError
+from ..workspace.machine import usable_cores
 from ..workspace.progress import Progress
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The plan of one run or of a grid: every step in order, shared ones once. Planning loads no torch and fetches no file.
 
-`Builder` puts the steps together; `Plan` holds and executes them.
+`Builder` puts the steps together; `Plan` holds them, and `Execution` or `ParallelExecution` does them.
 """
 
 from collections.abc import Callable
@@ -15,14 +15,10 @@ from ..training import launch
 from ..workspace.artifacts import Artifact
 from ..workspace.errors import UserError
 from ..workspace.progress import Progress
-from .outcome import Failure, NotStarted, Outcome, release_locals
+from .execution import Execution
+from .jobs import ParallelExecution
+from .outcome import Failure, Outcome, release_locals
 from .sources import sources_of
-
-PARTS = ("prepare", "train", "eval", "report")
-PART_OF = {"corpus": "prepare", "edges": "prepare", "graph": "prepare", "scores": "eval", "report": "report"}
-"""By kind of step; all others belong to train."""
-RESULTS = ("corpus", "graph", "adapter")
-"""Kinds of artifacts that are named in the result of a command."""
 
 
 @dataclass(eq=False)
@@ -119,8 +115,8 @@ class Plan:
         for note in self.notes if launch.reports_result() else ():
             progress.say(note)
 
-    def execute(self, progress: Progress) -> Outcome:
-        """Do the steps one after the other. One that fails stops only the steps that need it.
+    def execute(self, progress: Progress, jobs: int = 1) -> Outcome:
+        """Do the steps one after the other, or up to `jobs` at once. One that fails stops only the steps that need it.
 
         Errors are collected in the outcome's `failures`. A single run that cannot start at all raises the error before
         anything is done, as does a workspace that cannot be written to. KeyboardInterrupt stops everything.
@@ -134,7 +130,12 @@ class Plan:
         self.workspace.mkdir(parents=True, exist_ok=True)
         for failure in outcome.failures:
             progress.say(f"failed, {', '.join(failure.runs)}: {failure.reason}")
-        Execution(self, progress, outcome).go()
+        if jobs > 1:
+            jobs = min(jobs, sum(not step.finished for step in self.steps if step.kind != "report"))
+        execution = (
+            ParallelExecution(self, progress, outcome, jobs=jobs) if jobs > 1 else Execution(self, progress, outcome)
+        )
+        execution.go()
         return outcome
 
     def refusals(self) -> Outcome:
@@ -162,65 +163,3 @@ class Plan:
                 release_locals(error)
                 outcome.failures.append(Failure("", (label,), error))
         return outcome
-
-
-@dataclass
-class Execution:
-    """One run through the steps of a plan."""
-
-    plan: Plan
-    progress: Progress
-    outcome: Outcome
-    stopped: set[Step] = field(default_factory=set)
-    """Steps that failed or were not started."""
-    heading: str = ""
-
-    def go(self) -> None:
-        """Do every step that a run needs and whose own needs are met."""
-        for step in self.plan.steps:
-            runs = tuple(label for label in step.runs if label not in self.plan.refused)
-            if not runs or (step.made_by_training and launch.joined()):
-                continue
-            if not self.stopped.isdisjoint(step.needs) or (step.kind == "report" and not self._has_scores()):
-                self.stopped.add(step)
-                self.outcome.not_started.append(NotStarted(step.title, runs))
-                continue
-            self._announce(step, runs[0])
-            self._do(step, runs)
-
-    def _has_scores(self) -> bool:
-        return bool(self.outcome.scores_by_folder) or "eval" not in self.plan.parts
-
-    def _do(self, step: Step, runs: tuple[str, ...]) -> None:
-        try:
-            result = step.make(self.progress)
-        except BrokenPipeError:  # the reader of our output has gone
-            raise
-        except Exception as error:
-            release_locals(error)
-            self.stopped.add(step)
-            failure = Failure(step.title, runs, error)
-            self.outcome.failures.append(failure)
-            if step is not self.plan.steps[-1]:
-                named = step.title if len(self.plan.runs) == 1 else ", ".join(runs)
-                self.progress.say(f"failed, {named}: {failure.reason}")
-            return
-        if step.kind == "report":
-            self.outcome.report, self.outcome.compared = result
-        elif step.kind == "scores" and step.folder:
-            self.outcome.scores_by_folder[step.folder] = result
-        elif step.kind in RESULTS and step.artifact and not step.made_by_training:
-            self.outcome.artifacts.append(step.artifact)
-
-    def _announce(self, step: Step, label: str) -> None:
-        """A heading where a run comes to its next part, if the plan has all parts."""
-        if self.plan.parts != PARTS:
-            return
-        part, recipe = PART_OF.get(step.kind, "train"), self.plan.runs[label]
-        details = {"prepare": recipe.language, "train": recipe.run_name}.get(part, "")
-        heading = f"{PARTS.index(part) + 1}/{len(PARTS)} {part} {details}".rstrip()
-        if len(self.plan.runs) > 1 and part != "report":
-            heading += f" (run {list(self.plan.runs).index(label) + 1} of {len(self.plan.runs)}: {label})"
-        if heading != self.heading:
-            self.progress.say(heading)
-            self.heading = heading

@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..workspace.cores import usable_cores
 from ..workspace.errors import UserError
+from ..workspace.machine import usable_cores
 
 MODULE = "lrl_adapt.cli"
 RUN_ID = "lrl-adapt"  # torchrun passes it on to the processes of `start`
@@ -125,6 +125,13 @@ def visible_gpus() -> int:
     return torch.cuda.device_count() if has_gpu() else 0
 
 
+def gpu_names() -> list[str]:
+    """The visible GPUs as CUDA_VISIBLE_DEVICES names them: numbers, or what the variable has for each."""
+    count = visible_gpus()
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return (given.split(",") if given else [str(number) for number in range(count)])[:count]
+
+
 def processes(gpus: int | None) -> int:
     """How many processes to start: `gpus`, or one for each visible GPU; 1 where there is none or others were started.
 
@@ -196,11 +203,16 @@ def leave() -> None:
         torch.distributed.destroy_process_group()
 
 
+def how_it_ended(exit_code: int) -> str:
+    """How a process that was lost ended: "was killed by SIGKILL", "ended with exit code 3"."""
+    if exit_code < 0:
+        return f"was killed by {signal.Signals(-exit_code).name}"
+    return f"ended with exit code {exit_code}"
+
+
 def _lost(error: Any) -> str:
     """Which process failed first, and how."""
     rank, failure = error.get_first_failure()
-    if failure.exitcode < 0:
-        how = f"was killed by {signal.Signals(-failure.exitcode).name}"
-    else:
-        how = f"ended with exit code {failure.exitcode}; its output is shown above"
+    output = "" if failure.exitcode < 0 else "; its output is shown above"
+    how = f"{how_it_ended(failure.exitcode)}{output}"
     return f"process {rank} (pid {failure.pid}) {how}; run the same command again to resume from the last checkpoint"

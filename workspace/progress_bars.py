@@ -72,7 +72,9 @@ class ProgressBars:
         """The bar, under a table of the facts if there are any."""
         if not self._status:
             return self._progress
-        table = Table(*self._status, title_justify="left")
+        table = Table(title_justify="left")
+        for name in self._status:
+            table.add_column(name, no_wrap=True)
         table.add_row(*self._status.values())
         return Group(table, self._progress)
 
@@ -84,7 +86,7 @@ class ProgressBars:
             count += 1
             if time.monotonic() - last > SECONDS_BETWEEN_LINES:
                 last = time.monotonic()
-                facts = "".join(f", {name} {value}" for name, value in self._status.items())
+                facts = "".join(f", {name} {value}" for name, value in self._status.items()).replace("\n", "; ")
                 self.say(f"{label}: {count:,}" + (f" of {total:,}" if total else "") + facts)
         self.say(f"{label}: {count:,} in {time.monotonic() - started:.1f} s")
 

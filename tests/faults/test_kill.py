@@ -1,6 +1,5 @@
 """kill -9 at random moments: what is there in the end is what an undisturbed run leaves, to the bit."""
 
-import json
 import multiprocessing
 import os
 import random
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from .. import tiny
+from ..contents import content
 
 KILLS = {"prepare": 6, "train": 8, "eval": 6}
 SETTINGS = (
@@ -101,25 +101,6 @@ def undisturbed(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> dic
     return stages
 
 
-def content(home: Path) -> dict[str, Any]:
-    """Every file of the finished artifacts, without times and paths."""
-    found: dict[str, Any] = {}
-    for file in sorted((home / "runs").rglob("*")):
-        name = str(file.relative_to(home))
-        if file.is_dir() or "/." in name:
-            continue
-        if file.name == "manifest.json":
-            facts = json.loads(file.read_text())
-            found[name] = {key: facts[key] for key in ("key", "facts", "section")}
-        elif file.name == "metrics.jsonl":
-            entries = [json.loads(line) for line in file.read_text().splitlines()]
-            timed = {"tokens_per_second", "peak_share", "memory_mb"}
-            found[name] = [{key: value for key, value in entry.items() if key not in timed} for entry in entries]
-        elif file.suffix not in {".png", ".md"}:
-            found[name] = file.read_bytes()
-    return found
-
-
 @pytest.mark.parametrize("command", KILLS)
 @pytest.mark.slow
 def test_after_kills_everything_is_as_without(
@@ -139,7 +120,7 @@ def test_after_kills_everything_is_as_without(
             if not hit:
                 break
         runner.finish(command, home)
-        found, wanted = content(home), content(stage.after)
+        found, wanted = content(home / "runs"), content(stage.after / "runs")
         assert found.keys() == wanted.keys()
         for name, value in wanted.items():
             assert found[name] == value, name

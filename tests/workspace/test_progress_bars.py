@@ -25,6 +25,15 @@ def test_a_terminal_shows_a_bar_and_a_file_a_line() -> None:
     assert shown_by(progress_bars._Log()).startswith("words: 3 in ")
 
 
+def test_facts_of_several_lines_are_on_one_line_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_bars, "SECONDS_BETWEEN_LINES", -1.0)
+    bars, file = ProgressBars(), io.StringIO()
+    bars._err = progress_bars._Log(file=file, width=80)
+    for _ in bars.track(range(1), "steps", 2):
+        bars.status({"running": "one\ntwo"})
+    assert file.getvalue().startswith("steps: 1 of 2, running one; two\n")
+
+
 @pytest.mark.parametrize("has_widgets", [True, False])
 def test_a_notebook_shows_bars_if_ipywidgets_is_installed(has_widgets: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     spec: Any = object() if has_widgets else None

@@ -37,6 +37,14 @@ def save_adapter(model: PeftModel | PreTrainedModel, folder: Path, name: str = L
         file.rename(folder / file.name)
     (folder / name).rmdir()
     (folder / "README.md").unlink(missing_ok=True)
+    _sort_sets(folder / CONFIG, model.peft_config[name])
+
+
+def _sort_sets(file: Path, config: PeftConfig) -> None:
+    """Write sets in a fixed order, so that the same adapter has the same file; PEFT's order differs by process."""
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content |= {key: sorted(value) for key, value in vars(config).items() if isinstance(value, set)}
+    file.write_text(json.dumps(content, indent=2, sort_keys=True), encoding="utf-8")
 
 
 def read_config(folder: Path) -> PeftConfig:
