@@ -2,6 +2,7 @@
 
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -225,13 +226,15 @@ def _largest_difference(exported: _Exported, file: Path) -> float:
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Without the exporter's and the quantiser's remarks on packages that are not needed here."""
+    """Without the exporter's and the quantiser's remarks on packages that are not needed here, and on themselves."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "root")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -141,7 +141,8 @@ def _output(logits: torch.Tensor, example: Example, predictor: Predictor) -> Any
 def _run(session: Any, examples: Sequence[Example], pad_id: int) -> np.ndarray:
     """Logits of a batch."""
     batch = collate([example.input_ids for example in examples], pad_id)
-    batch["token_type_ids"] = collate([example.token_types or [0] for example in examples], 0)["input_ids"]
+    token_types = [example.token_types or [0] * len(example.input_ids) for example in examples]
+    batch["token_type_ids"] = collate(token_types, 0)["input_ids"]
     names = [one.name for one in session.get_inputs()]
     return session.run(None, {name: batch[name].numpy() for name in names})[0]
 
