@@ -73,14 +73,16 @@ def export_cmd(  # noqa: PLR0913, PLR0917
 
 def _cost_rows(cost: "QuantisationCost") -> list[tuple[str, str, str]]:
     """Size, time and results of both models."""
+    from ..eval.display import format_value, metric_name
+
     rows = [
         ("size", format_size(cost.int8_bytes), format_size(cost.fp32_bytes)),
         ("time for one text", f"{cost.int8_milliseconds:.3g} ms", f"{cost.fp32_milliseconds:.3g} ms"),
     ]
     if test := cost.test:
-        rows.append((f"{test.metric}, {test.items:,} test items", f"{test.int8:.4f}", f"{test.fp32:.4f}"))
-        low, high = test.interval
-        rows.append(("difference, 95% interval", f"{low:+.4f} to {high:+.4f}", ""))
+        what = f"{metric_name(test.metric)}, {test.items:,} test items"
+        rows.append((what, format_value(test.int8, test.metric), format_value(test.fp32, test.metric)))
+        rows.append(("difference, 95% interval", test.difference, ""))
         rows.append(("p of the paired test", "—" if test.p is None else f"{test.p:.3g}", ""))
     return rows
 

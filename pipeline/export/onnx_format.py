@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...eval.display import format_value, metric_name
 from ...eval.inference.choose_adapters import TASK_ADAPTER
 from ...eval.inference.predictor import Predictor, load_predictor
 from ...training.families import family_of
@@ -179,11 +180,11 @@ def _cost_lines(cost: QuantisationCost) -> list[str]:
         f"{cost.fp32_milliseconds:.3g} ms",
     ]
     if test := cost.test:
-        low, high = test.interval
-        p = "" if test.p is None else f", p {test.p:.3g} by the paired test"
+        values = [format_value(value, test.metric) for value in (test.int8, test.fp32)]
+        p = "" if test.p is None else f"; p {test.p:.3g} by the paired test"
         lines.append(
-            f"- {test.metric} on {test.items:,} test items: {test.int8:.4f} instead of {test.fp32:.4f} in fp32 "
-            f"(95% interval of the difference {low:+.4f} to {high:+.4f}{p})"
+            f"- {metric_name(test.metric)} on {test.items:,} test items: {values[0]} instead of {values[1]} in fp32 "
+            f"(difference {test.difference}, 95% interval over the items{p})"
         )
     return lines
 

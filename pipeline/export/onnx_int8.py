@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...eval.display import format_change, format_change_interval
 from ...eval.inference.predictor import Predictor
 from ...eval.kinds import TextKind, kind_of
 from ...eval.metrics import SumMetric
@@ -41,6 +42,13 @@ class PairedTest:
     """95% interval of the difference, int8 - fp32, over the items."""
     p: float | None
     """Of the paired randomisation test; None for metrics that it does not cover (correlations)."""
+
+    @property
+    def difference(self) -> str:
+        """The difference with its interval, for readers: "+1.2 points [0.0, +3.9]"."""
+        low, high = self.interval
+        change = format_change(100 * (self.int8 - self.fp32), self.metric)
+        return f"{change} {format_change_interval((100 * low, 100 * high))}"
 
 
 @dataclass(frozen=True)

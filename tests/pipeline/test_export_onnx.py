@@ -152,7 +152,8 @@ def test_what_8_bit_integers_cost_on_the_test_set(workspace: Path) -> None:
     assert cost.int8_bytes == (folder / "model.onnx").stat().st_size < cost.fp32_bytes
     assert min(cost.int8_milliseconds, cost.fp32_milliseconds) > 0
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert f"- macro_f1 on 200 test items: {cost.test.int8:.4f} instead of {cost.test.fp32:.4f} in fp32" in card
+    values = f"{100 * cost.test.int8:.1f} instead of {100 * cost.test.fp32:.1f}"
+    assert f"- macro-F1 on 200 test items: {values} in fp32 (difference " in card
     (line,) = run_example(folder, TEXTS[0])
     labels, text = line.split("\t")
     assert set(filter(None, labels.split(", "))) <= set(TOPICS)
