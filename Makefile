@@ -1,6 +1,7 @@
 # make demo        set up, then run the quickstart: prepare, train, eval, report
 # make test        set up, then run the tests
 # make test-fast   the quick ones of the tests: under two minutes on two cores
+# make fuzz        10,000 malformed requests to `lrl-adapt serve`: none may give a 500; takes about ten minutes
 # make rehearsal   run the README's commands as written against a stand-in for the hub, and check what they request
 # make check       check format, lint and types
 # make docs        build the documentation site in build/site
@@ -17,7 +18,7 @@ export LRL_BASES ?= $(LRL_DATA)/bases
 # LANG names a language here, not a locale: LC_ALL takes precedence over it in the commands that are run.
 export LC_ALL := C.UTF-8
 
-.PHONY: demo test test-fast rehearsal check docs setup real real-base study clean
+.PHONY: demo test test-fast fuzz rehearsal check docs setup real real-base study clean
 
 setup: $(VENV)/.done
 
@@ -37,6 +38,9 @@ test: setup
 
 test-fast: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not slow"
+
+fuzz: setup
+	OMP_NUM_THREADS=1 LRL_ADAPT_FUZZ=10000 $(BIN)/python -m pytest tests/serving/test_fuzz.py
 
 rehearsal: setup
 	$(BIN)/python -m lrl_adapt.tests.rehearsal.run

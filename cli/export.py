@@ -2,16 +2,20 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..pipeline.export.formats import FORMATS, check_export
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_size
 from . import options
 from .console import Terminal
 from .guard import guarded
 from .options import Out, examples
+
+if TYPE_CHECKING:
+    from ..pipeline.export.onnx_int8 import QuantisationCost
 
 EPILOG = examples(
     "lrl-adapt export my-adapter --format adapterhub --out for-adapterhub",
@@ -60,9 +64,27 @@ def export_cmd(  # noqa: PLR0913, PLR0917
     for note in exported.notes:
         terminal.say(f"note: {note}")
     facts = {key: value for key, value in asdict(exported).items() if value is not None}
-    rows = [(key, str(value)) for key, value in facts.items() if key not in ("folder", "notes")]
+    rows = [(key, str(value)) for key, value in facts.items() if key not in ("folder", "notes", "cost")]
     terminal.table(f"Written to {out}", ("", "value"), rows)
+    if exported.cost is not None:
+        terminal.table("In 8-bit integers, beside fp32", ("", "int8", "fp32"), _cost_rows(exported.cost))
     terminal.result(facts, out)
+
+
+def _cost_rows(cost: "QuantisationCost") -> list[tuple[str, str, str]]:
+    """Size, time and results of both models."""
+    from ..eval.display import format_value, metric_name
+
+    rows = [
+        ("size", format_size(cost.int8_bytes), format_size(cost.fp32_bytes)),
+        ("time for one text", f"{cost.int8_milliseconds:.3g} ms", f"{cost.fp32_milliseconds:.3g} ms"),
+    ]
+    if test := cost.test:
+        what = f"{metric_name(test.metric)}, {test.items:,} test items"
+        rows.append((what, format_value(test.int8, test.metric), format_value(test.fp32, test.metric)))
+        rows.append(("difference, 95% interval", test.difference, ""))
+        rows.append(("p of the paired test", "—" if test.p is None else f"{test.p:.3g}", ""))
+    return rows
 
 
 def former_cmd(context: typer.Context) -> None:

@@ -35,7 +35,8 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
         typer.Option(
             "--adapter",
             "-a",
-            help="Folder that `eval` wrote under scores/, or task-adapter in it; default: the newest for --task.",
+            help="Folder that `eval` wrote under scores/, or task-adapter in it, or OWNER/NAME[/FOLDER] on the hub; "
+            "default: the newest for --task.",
             show_default=False,
         ),
     ] = None,
@@ -65,7 +66,7 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
     Classes come with their probabilities, entities with their types and character offsets. Texts longer than the
     maximum length of the model are split into windows. For a task with pairs of texts, put a tab between the two.
     """
-    from ..eval.inference.choose_adapters import NONE, choose_scores, require_folder
+    from ..eval.inference.choose_adapters import NONE, adapter_folder, choose_scores
     from .steps import require_single_process, use_cpu
 
     require_single_process("predict")
@@ -76,7 +77,7 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
         raise UserError(f"--out {out}: {why}; choose a new file")
     scores = choose_scores(task, adapter, workspace, options.language_code(language))
     if language_adapter not in (None, NONE):
-        require_folder(Path(language_adapter))
+        adapter_folder(language_adapter)
     lines = read_texts(texts, file, terminal)
     first = next(lines)  # raises UserError if there is no text
 

@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 EPILOG = examples(
     "lrl-adapt push my-adapter OWNER/NAME --dry-run",
     "lrl-adapt push my-adapter OWNER/NAME --public --licence cc-by-sa-4.0 --dry-run",
+    "lrl-adapt push my-adapter my-topic-adapter OWNER/NAME --dry-run",
 )
 
 
 def push_cmd(  # noqa: PLR0913, PLR0917
-    adapter: Annotated[
-        Path,
+    adapters: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="FOLDER",
-            help="Folder of a language adapter, or that `eval` wrote under scores/ with a task adapter.",
+            metavar="FOLDER...",
+            help="Folder of a language adapter, or that `eval` wrote under scores/ with a task adapter. If there are "
+            "several, each gets a folder in the repository.",
             show_default=False,
         ),
     ],
@@ -66,7 +68,7 @@ def push_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Publish an adapter on the Hugging Face hub, with a model card.
+    """Publish adapters on the Hugging Face hub, with a model card.
 
     Takes the token from HF_TOKEN or from `hf auth login`. Interrupted uploads continue when the command is run again.
     """
@@ -74,13 +76,13 @@ def push_cmd(  # noqa: PLR0913, PLR0917
     from .steps import require_single_process
 
     require_single_process("push")
-    check_push(adapter, repo)
+    check_push(adapters, repo)
 
     from ..pipeline.publish.push import push  # imports torch, which takes long
 
     terminal = Terminal(as_json=as_json)
     pushed = push(
-        adapter,
+        adapters,
         repo,
         scores=scores or (),
         base=base,

@@ -26,7 +26,8 @@ def serve_cmd(  # noqa: PLR0913, PLR0917
         typer.Option(
             "--adapter",
             "-a",
-            help="Folder of a language adapter or of a task adapter; may be repeated. Default: all in the workspace.",
+            help="Folder of a language adapter or of a task adapter, or OWNER/NAME[/FOLDER] on the hub; may be "
+            "repeated. Default: all in the workspace.",
             show_default=False,
         ),
     ] = None,
@@ -57,8 +58,8 @@ def serve_cmd(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Serve adapters over HTTP, with a page to try them, until Ctrl-C.
 
-    All adapters share one base in memory. Clients need the token in the environment variable LRL_ADAPT_SERVE_TOKEN, if
-    it is set. Needs the packages of the extra `serve`.
+    All adapters share one base in memory; fully fine-tuned models have weights of their own. Clients need the token in
+    the environment variable LRL_ADAPT_SERVE_TOKEN, if it is set. Needs the packages of the extra `serve`.
     """
     from ..serving.limits import ServerLimits
     from ..serving.server import serve

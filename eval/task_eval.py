@@ -114,7 +114,7 @@ def _rows(
         return [_text_row(item, kind.answer(output, data.labels)) for item, _, output in rows]
     if settings.label_pieces == "all":
         return [_token_row(example, label_ids, data.labels, tokenizer) for _, example, label_ids in rows]
-    return [_word_row(item, example, label_ids, data.labels) for item, example, label_ids in rows]
+    return [word_row(item, example, label_ids, data.labels) for item, example, label_ids in rows]
 
 
 def encode_text(item: Item, kind: TextKind, labels: Sequence[str], tokenizer: Any, max_length: int) -> Example:
@@ -175,7 +175,7 @@ def _text_row(item: Item, answer: dict[str, Any]) -> dict[str, Any]:
     return {"text": item.text, **pair, "gold": item.label, **answer}
 
 
-def _word_row(item: Item, example: Example, label_ids: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
+def word_row(item: Item, example: Example, label_ids: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
     """One predicted tag for each word; words that were truncated or have no tokens are predicted as no entity."""
     assert isinstance(item.label, list)
     by_word = dict(zip(example.words, label_ids, strict=True))

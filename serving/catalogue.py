@@ -1,4 +1,7 @@
-"""Which adapters a server offers: those of a workspace, or named folders, that belong to one base."""
+"""Which adapters a server offers: those of a workspace, or named folders, that belong to one base.
+
+Fully fine-tuned models (`full`), which are not on a base but take its place, are offered beside them.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,16 +10,17 @@ from pathlib import Path
 
 from ..eval.inference.choose_adapters import (
     TASK_ADAPTER,
+    adapter_folder,
     holds_task,
     language_adapters,
     made_at,
-    require_folder,
     tasks_of_scores,
 )
 from ..eval.inference.find_adapters import (
     BaseReference,
     TaskAdapter,
     base_of_adapter,
+    base_of_full_model,
     find_task_adapter,
     is_full_model,
 )
@@ -38,6 +42,11 @@ class LanguageEntry:
     language: str | None
     """Code, `swh_Latn`; None for a folder that does not tell."""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it is a fully fine-tuned model, which is its own base."""
+        return is_full_model(self.folder)
+
 
 @dataclass(frozen=True)
 class TaskEntry:
@@ -52,8 +61,14 @@ class TaskEntry:
 
     @property
     def base(self) -> BaseReference:
-        """The base that it was trained on."""
+        """The base that it was trained on, or the fully fine-tuned model in its place."""
         return self.adapter.base
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is on a fully fine-tuned model."""
+        folder = Path(self.base.name)
+        return (folder / MANIFEST).is_file() and read_manifest(folder)["kind"] == "adapter"
 
 
 Entry = LanguageEntry | TaskEntry
@@ -100,7 +115,8 @@ def make_catalogue(
             "first, or name folders with --adapter"
         )
     # of a workspace, the adapters' own reference, which also knows the revision
-    chosen = BaseReference(base) if base is not None and adapters else _only_base(entries)
+    on_base = [entry for entry in entries if not entry.is_full] or entries[:1]
+    chosen = BaseReference(base) if base is not None and adapters else _only_base(on_base)
     languages = {entry.name: entry for entry in entries if isinstance(entry, LanguageEntry)}
     return Catalogue(chosen, languages, {entry.name: entry for entry in entries if isinstance(entry, TaskEntry)})
 
@@ -116,44 +132,26 @@ def language_name(code: str | None) -> str | None:
 def _in_workspace(workspace: Path, language: str | None, progress: Progress) -> list[Entry]:
     """What can be served of a workspace; notes on what cannot."""
     folders = language_adapters(workspace, language)
-    # of any language, since a task adapter of another language may be on one
-    full_models = {folder.resolve() for folder in language_adapters(workspace) if is_full_model(folder)}
     scores = tasks_of_scores(workspace, language)
     entries: list[Entry] = []
-    full = 0
     for folder in sorted([*folders, *scores], key=made_at, reverse=True):
+        make_entry = _task_entry if folder in scores else _language_entry
         try:
-            entry = _task_entry(folder, _name_in_workspace(folder), None) if folder in scores else None
-            if folder.resolve() in full_models or (entry and Path(entry.base.name).resolve() in full_models):
-                full += 1
-                continue
-            entries.append(entry or _language_entry(folder, _name_in_workspace(folder), None))
+            entries.append(make_entry(folder, f"{folder.parent.name}/{folder.name}", None))
         except UserError as error:
             progress.say(f"left out: {error}")
-    if full:
-        progress.say(f"left out: {format_count(full, 'fully fine-tuned model')}, which cannot share a base")
     return entries
 
 
 def _named(adapters: Sequence[str | Path], base: str | None) -> list[Entry]:
     """The adapters in folders that the user named."""
     entries: list[Entry] = []
-    for folder in dict.fromkeys(map(Path, adapters)):
-        require_folder(folder)
+    for given in dict.fromkeys(map(Path, adapters)):
+        folder = adapter_folder(given)
         is_task = holds_task(folder) or holds_task(folder / TASK_ADAPTER)
-        if not is_task and is_full_model(folder):
-            raise UserError(
-                f"{folder} is a fully fine-tuned model, which cannot share a base: use `lrl-adapt fill-mask`"
-            )
-        name = folder.resolve().name
+        name = folder.resolve().name if folder == given else str(given)  # as on the hub
         name = folder.resolve().parent.name if name == TASK_ADAPTER else name
-        entry = _task_entry(folder, name, base) if is_task else _language_entry(folder, name, base)
-        if base is not None and is_full_model(Path(entry.base.name)) and not entry.base.is_same_as(BaseReference(base)):
-            raise UserError(
-                f"{folder} stands on the fully fine-tuned model {entry.base.name}, not on {base}: serve it without "
-                "--base, in a server of its own"
-            )
-        entries.append(entry)
+        entries.append(_task_entry(folder, name, base) if is_task else _language_entry(folder, name, base))
     repeated = [name for name, count in Counter(entry.name for entry in entries).items() if count > 1]
     if repeated:
         raise UserError(f"several adapters are called {repeated[0]}: copy or rename one of the folders")
@@ -161,6 +159,8 @@ def _named(adapters: Sequence[str | Path], base: str | None) -> list[Entry]:
 
 
 def _language_entry(folder: Path, name: str, base: str | None) -> LanguageEntry:
+    if is_full_model(folder):
+        return LanguageEntry(name, folder, BaseReference(str(folder)), _language_of(folder))
     read_config(folder)  # raises UserError unless the folder holds an adapter
     return LanguageEntry(name, folder, BaseReference(base) if base else base_of_adapter(folder), _language_of(folder))
 
@@ -170,10 +170,6 @@ def _task_entry(folder: Path, name: str, base: str | None) -> TaskEntry:
     scores = adapter.folder.parent if adapter.folder.name == TASK_ADAPTER else adapter.folder
     task = read_manifest(scores)["section"].get("task") if (scores / MANIFEST).is_file() else None
     return TaskEntry(name, adapter, _language_of(scores), task)
-
-
-def _name_in_workspace(folder: Path) -> str:
-    return f"{folder.parent.name}/{folder.name}"
 
 
 def _language_of(folder: Path) -> str | None:
@@ -191,7 +187,8 @@ def _of_base(entries: Iterable[Entry], base: BaseReference, progress: Progress) 
     """The entries that belong to the base."""
     matches, others = [], 0
     for entry in entries:
-        if entry.base.is_same_as(base):
+        origin = base_of_full_model(Path(entry.base.name)) if entry.is_full else entry.base
+        if origin is not None and origin.is_same_as(base):
             matches.append(entry)
         else:
             others += 1

@@ -1,9 +1,10 @@
-"""Models with adapters on one shared base, loaded when they are first used; the least recently used one is dropped."""
+"""Models with adapters on one shared base, or fully fine-tuned; loaded when first used, the least recent is dropped."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..eval.inference.choose_adapters import NONE
@@ -11,11 +12,10 @@ from ..eval.inference.fill_mask import MaskPrediction
 from ..eval.inference.mask_models import MaskModel, mask_model_on
 from ..eval.inference.predictor import Predictor, predictor_on
 from ..eval.inference.texts import MASK
-from ..training.vocabulary.files import has_new_pieces
 from ..workspace.errors import UserError
 from ..workspace.library_logs import quiet_libraries
 from ..workspace.progress import QUIET, Progress
-from .catalogue import Catalogue
+from .catalogue import Catalogue, Entry
 from .shared_base import SharedBase
 
 
@@ -42,7 +42,7 @@ class UnavailableError(Exception):
 
 
 class ModelPool:
-    """At most `max_loaded` models with adapters, besides the base. To be used by one thread at a time."""
+    """At most `max_loaded` models, besides the base. To be used by one thread at a time."""
 
     def __init__(self, catalogue: Catalogue, base: SharedBase, max_loaded: int, progress: Progress = QUIET) -> None:
         self._catalogue = catalogue
@@ -96,9 +96,15 @@ class ModelPool:
     @quiet_libraries()
     def _load(self, question: Question) -> Predictor | MaskModel:
         if isinstance(question, Labelling):
-            adapter = self._catalogue.tasks[question.adapter].adapter
-            base = self._base.copy(own_vocabulary=has_new_pieces(adapter.language_adapter))
-            return predictor_on(base, self._base.tokenizer, adapter)
-        folder = self._catalogue.languages[question.adapter].folder
-        base = self._base.copy(own_vocabulary=has_new_pieces(folder))
-        return mask_model_on(base, self._base.tokenizer, question.adapter, folder)
+            task = self._catalogue.tasks[question.adapter]
+            return predictor_on(*self._base_of(task, task.adapter.language_adapter), task.adapter)
+        entry = self._catalogue.languages[question.adapter]
+        adapter = None if entry.is_full else entry.folder
+        return mask_model_on(*self._base_of(entry, adapter), question.adapter, adapter)
+
+    def _base_of(self, entry: Entry, adapter: Path | None) -> tuple[Any, Any]:
+        """A base for an entry's adapters, and its tokenizer: shared, or a fully fine-tuned model of its own."""
+        if entry.base.is_same_as(self._catalogue.base):
+            return self._base.copy(adapter), self._base.tokenizer
+        model, tokenizer = entry.base.load()
+        return model.requires_grad_(False), tokenizer

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from ..eval.inference.choose_adapters import require_folder
+from ..eval.inference.choose_adapters import adapter_folder
 from ..recipes.languages import language_code
 from ..workspace.errors import UserError
 from ..workspace.formatting import format_count
@@ -46,7 +46,8 @@ def serve(  # noqa: PLR0913
         ```
 
     Args:
-        adapters: Folders of language adapters and task adapters, or one folder; by default all in the workspace.
+        adapters: Folders of language adapters and task adapters, or their addresses on the hub (OWNER/NAME,
+            OWNER/NAME/FOLDER); one or several. By default all in the workspace.
         base: Hub id or folder of the base. Chooses the adapters of a workspace that belong to it; adapters that are
             named are put on it whatever they were trained on. By default the one base of all adapters.
         workspace: Where to look for adapters; by default `LRL_ADAPT_HOME`, or `lrl-runs`.
@@ -70,13 +71,15 @@ def serve(  # noqa: PLR0913
     _check_extra()
     _check_token(token)
     for name in names or ():
-        require_folder(Path(name))
+        adapter_folder(name)
     with _bound_socket(host, port) as listener:
+        progress.say("loading PyTorch and transformers")
         from .app import create_app
-        from .catalogue import make_catalogue  # imports torch, which takes long
+        from .catalogue import make_catalogue
         from .shared_base import SharedBase
 
         catalogue = make_catalogue(names, None if base is None else str(base), folder, code, progress)
+        progress.say(f"loading the base {catalogue.base}")
         app = create_app(catalogue, SharedBase.load(catalogue.base), limits=limits, token=token, progress=progress)
         listener.listen()  # whoever reads the next line may connect
         languages, tasks = len(catalogue.languages), len(catalogue.tasks)

@@ -2,12 +2,14 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from ..eval.inference.find_adapters import BaseReference
 from ..training.precision import use_device
+from ..training.vocabulary.files import add_new_pieces
 
 
 @dataclass(frozen=True)
@@ -23,19 +25,19 @@ class SharedBase:
         model, tokenizer = reference.load()
         return cls(model.requires_grad_(False).to(use_device()).eval(), tokenizer)
 
-    def copy(self, *, own_vocabulary: bool = False) -> Any:
+    def copy(self, adapter: Path | None = None) -> Any:
         """A model with modules of its own that adapters may be put on, and the base's weights.
 
         Modules are a few hundred Python objects. Each weight is a parameter of its own on the same memory, so replacing
         its data (as in merging LoRA) changes the copy alone; code that writes into the memory would change the base.
-        With `own_vocabulary`, embeddings and decoder are copied, for adapters that write new rows into them.
+        The rows of the new pieces that `adapter` brings, if any, are put beside the base's.
         """
-        layers = (self.model.get_input_embeddings(), self.model.get_output_embeddings()) if own_vocabulary else ()
-        copied = {id(parameter) for layer in layers for parameter in layer.parameters()}
         shared: dict[int, Any] = {
             id(parameter): nn.Parameter(parameter.detach(), requires_grad=False)
             for parameter in self.model.parameters()
-            if id(parameter) not in copied
         }
         shared |= {id(buffer): buffer for buffer in self.model.buffers()}
-        return deepcopy(self.model, shared)
+        model = deepcopy(self.model, shared)
+        if adapter is not None:
+            add_new_pieces(model, adapter, separate=True)
+        return model

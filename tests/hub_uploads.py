@@ -6,6 +6,7 @@ Large files go where the LFS protocol says, and are asked for only once; the com
 import base64
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ class Uploads:
     """The state of uploads: `writers` are tokens that may write (None: all), `visibility` that of each repository.
 
     `received` are the SHA-256 of the large files in the order in which they came, `commits` the paths in each commit.
-    `refuse_large` is how many uploads of large files fail with status 503.
+    `refuse_large` is how many uploads of large files fail with status 503; `before_large` is called before each.
     """
 
     folder: Path
@@ -33,6 +34,7 @@ class Uploads:
     received: list[str] = field(default_factory=list)
     commits: list[list[str]] = field(default_factory=list)
     refuse_large: int = 0
+    before_large: Callable[[], object] | None = None
 
     def post(self, path: str, body: bytes, token: str) -> tuple[int, dict[str, Any]]:
         """The status and the answer to a POST."""
@@ -59,6 +61,8 @@ class Uploads:
 
     def put(self, path: str, body: bytes) -> int:
         """Take a large file; the status."""
+        if self.before_large is not None:
+            self.before_large()
         if self.refuse_large:
             self.refuse_large -= 1
             return 503
@@ -124,7 +128,8 @@ def card_errors(text: str) -> list[str]:
         errors.append(f"license must be one of {', '.join(sorted(LICENCES))}")
     if licence == "other" and "license_name" not in metadata:
         errors.append("license other needs license_name")
-    if "/" not in metadata.get("base_model", "owner/name"):
+    bases = metadata.get("base_model", [])
+    if not all("/" in name for name in ([bases] if isinstance(bases, str) else bases)):
         errors.append("base_model is not the id of a model")
     for entry in metadata.get("model-index", []):
         for result in entry["results"]:

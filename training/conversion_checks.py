@@ -48,10 +48,11 @@ def check_sweep(adapters: Sequence[Path], weights: Sequence[float], out: Path | 
         )
 
 
-def check_push(adapter: Path, repo: str) -> None:
-    """Raise a UserError if there is no folder `adapter`, or if `repo` cannot be the name of a repository."""
-    if not adapter.is_dir():
-        raise UserError(f"{adapter}: no such folder")
+def check_push(adapters: Sequence[Path], repo: str) -> None:
+    """Raise a UserError if one of the folders `adapters` is missing, or if no repository can be called `repo`."""
+    for adapter in adapters:
+        if not adapter.is_dir():
+            raise UserError(f"{adapter}: no such folder")
     check_repository(repo)
 
 

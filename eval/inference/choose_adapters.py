@@ -7,12 +7,15 @@ from ...recipes.languages import language_code
 from ...workspace.artifacts import MANIFEST, read_manifest
 from ...workspace.errors import UserError
 from ...workspace.home import workspace_folder
+from ...workspace.hub_folder import hub_folder, is_hub_address
 from ...workspace.progress import Progress
 from ..scores import is_control
 
 TASK_ADAPTER = "task-adapter"
 TASK_FILE = "task.json"
 NONE = "none"
+ADAPTER_FILES = ("adapter_config.json", "config.json", TASK_FILE)
+"""One of them is in the folder of every adapter or whole model."""
 
 
 def choose_scores(
@@ -23,7 +26,7 @@ def choose_scores(
     Raises UserError where there is no such folder.
     """
     if adapter is not None:
-        return require_folder(Path(adapter))
+        return adapter_folder(adapter)
     if task is None:
         raise UserError(
             "no task given: set --task to topic, sentiment, ner or your own task, or name a folder with --adapter"
@@ -47,7 +50,7 @@ def choose_adapters(
         distinct_names = list(dict.fromkeys(map(str, names)))
         for name in distinct_names:
             if name != NONE:
-                require_folder(Path(name))
+                adapter_folder(name)
         return distinct_names
     if base:
         raise UserError("--base needs --adapter: add --adapter none for the base alone, or name adapters for it")
@@ -56,10 +59,23 @@ def choose_adapters(
     return [NONE, str(newest)]
 
 
-def require_folder(folder: Path) -> Path:
-    """The folder. Raises UserError if it does not exist."""
-    if not folder.is_dir():
-        raise UserError(f"no such folder: {folder}")
+def adapter_folder(name: str | Path) -> Path:
+    """The folder of an adapter: `name` itself, or downloaded if that is OWNER/NAME or OWNER/NAME/FOLDER on the hub.
+
+    Raises UserError where there is neither, and for a repository with several adapters.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    if not is_hub_address(str(name)):
+        raise UserError(f"no such folder: {name}")
+    try:
+        folder = hub_folder(str(name))
+    except UserError as error:
+        raise UserError(f"no such folder: {name}; on the hub: {error}") from error
+    if not any((folder / file).is_file() for file in ADAPTER_FILES):
+        within = sorted(path.parent.name for file in ADAPTER_FILES for path in folder.glob(f"*/{file}"))
+        hint = f": name one of its folders, as {name}/{within[0]}" if within else ""
+        raise UserError(f"{name} holds no adapter{hint}")
     return folder
 
 

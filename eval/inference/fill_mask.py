@@ -49,8 +49,8 @@ def fill_mask(
 
     Args:
         texts: Texts, or one text, with one or more of `[MASK]`, `<mask>` or `{mask}`; each works with every tokenizer.
-        adapters: Folders of language adapters, and `none` for the base alone; by default `none` and the newest adapter
-            in the workspace.
+        adapters: Folders of language adapters, or their addresses on the hub (OWNER/NAME, OWNER/NAME/FOLDER), and
+            `none` for the base alone; by default `none` and the newest adapter in the workspace.
         base: Hub id or folder of the base; by default the one that the adapters were trained on.
         top: Number of candidates for each mask.
         workspace: Where to look for the newest adapter; by default `LRL_ADAPT_HOME`, or `lrl-runs`.

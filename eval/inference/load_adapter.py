@@ -8,6 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ...training.adapters import load_adapter as put_adapter_on
 from ...training.vocabulary.files import tokenizer_of
 from ...workspace.library_logs import quiet_libraries
+from .choose_adapters import adapter_folder
 from .find_adapters import BaseReference, base_of_adapter, is_full_model, require_language_adapter
 
 
@@ -24,7 +25,8 @@ def load_adapter(
         ```
 
     Args:
-        folder: Folder of an adapter that was trained, imported or exported in PEFT's format, quantised ones included.
+        folder: Folder of an adapter that was trained, imported or exported in PEFT's format, quantised ones included;
+            or its address on the hub: OWNER/NAME, or OWNER/NAME/FOLDER.
         base: Hub id or folder of the base; by default the one that the adapter was trained on.
 
     Returns:
@@ -35,7 +37,7 @@ def load_adapter(
     Raises:
         UserError: The folder holds no language adapter, or its base cannot be found or does not fit it.
     """
-    folder = Path(folder)
+    folder = adapter_folder(folder)
     require_language_adapter(folder)
     if is_full_model(folder):
         model, tokenizer = base_of_adapter(folder).load()

@@ -19,13 +19,14 @@ from ...training.families import family_of
 from ...training.mlm import MaskedLM
 from ...training.precision import use_device
 from ...training.tokens import special_tokens
+from ...training.vocabulary.extend import filler_ids
 from ...training.vocabulary.files import has_new_pieces, tokenizer_of
 from ...workspace.errors import UserError
 from ...workspace.progress import Progress
 from ...workspace.text import clean_line
 from ..compat import adapters_by_sample
 from ..measurements import NO_TRAINED_HEAD
-from .choose_adapters import NONE
+from .choose_adapters import NONE, adapter_folder
 from .find_adapters import BaseReference, base_of_adapter, base_of_full_model, is_full_model
 
 BATCH_SIZE = 32
@@ -99,7 +100,9 @@ class MaskModel:
         with self._adapters([self.adapter_names[adapter] for _, adapter in rows]):
             logits = self.model.logits(*(tensor.to(device) for tensor in inputs))
         # a model's vocabulary may be padded beyond the tokenizer's
-        probabilities = logits[:, : len(self.tokenizer)].float().softmax(-1).cpu()
+        logits = logits[:, : len(self.tokenizer)].float()
+        logits[:, filler_ids(self.tokenizer)] = -torch.inf
+        probabilities = logits.softmax(-1).cpu()
         best = probabilities.topk(min(top, len(self.tokenizer)))
         return [
             [self._candidate(token, probability) for token, probability in zip(tokens, values, strict=True)]
@@ -128,37 +131,41 @@ def load_models(adapters: Sequence[str], base: str | None, progress: Progress) -
     A base without a trained LM head is left out, and `progress` says so. Raises UserError for adapters that are missing
     or were trained on different bases.
     """
-    bases = {name: base_of_adapter(Path(name)) for name in adapters if name != NONE}
-    full_models = [name for name in bases if is_full_model(Path(name))]
-    on_base = [name for name in adapters if name not in full_models]
+    folders = {name: adapter_folder(name) for name in adapters if name != NONE}
+    bases = {name: base_of_adapter(folder) for name, folder in folders.items()}
+    full_models = [name for name, folder in folders.items() if is_full_model(folder)]
+    on_base = {name: folders.get(name) for name in adapters if name not in full_models}
     if on_base:
         known_bases = [bases[name] for name in on_base if name != NONE]
-        known_bases = known_bases or [base_of_full_model(Path(name)) for name in full_models]
+        known_bases = known_bases or [base_of_full_model(folders[name]) for name in full_models]
         yield from _models_on_base(on_base, BaseReference(base) if base else _common_base(known_bases), progress)
     for name in full_models:
         model, tokenizer = bases[name].load()
         yield MaskModel(_ready(model), tokenizer, {name: None})
 
 
-def _models_on_base(adapters: Sequence[str], base: BaseReference, progress: Progress) -> Iterator[MaskModel]:
-    """The models of adapters, or of none, on one base."""
+def _models_on_base(
+    adapters: Mapping[str, Path | None], base: BaseReference, progress: Progress
+) -> Iterator[MaskModel]:
+    """The models of adapters, by name with their folders, or of none, on one base."""
     model, tokenizer = base.load()
-    if NONE in adapters and model.has_new_head:
+    use_base_alone = NONE in adapters and not model.has_new_head
+    if NONE in adapters and not use_base_alone:
         progress.say(f"note: {NO_TRAINED_HEAD}: only adapters fill the masks")
-        adapters = [name for name in adapters if name != NONE]
-    configs = {name: read_config(Path(name)) for name in adapters if name != NONE}
+    folders = {name: folder for name, folder in adapters.items() if folder is not None}
+    configs = {name: read_config(folder) for name, folder in folders.items()}
     bottlenecks = {
         name: f"adapter{n}"
         for n, name in enumerate(configs)
-        if isinstance(configs[name], BottleneckConfig) and not has_new_pieces(Path(name))
+        if isinstance(configs[name], BottleneckConfig) and not has_new_pieces(folders[name])
     }
     # PEFT cannot choose LoRA and (IA)³ by sample when they have trained heads, nor mix types in one model: a copy each.
     # So do adapters with pieces of their own, whose ids mean something else in each.
     for name in [name for name in configs if name not in bottlenecks]:
-        yield mask_model_on(deepcopy(model), tokenizer, name, Path(name))
-    without_adapter = {NONE: NO_ADAPTER} if NONE in adapters else {}
+        yield mask_model_on(deepcopy(model), tokenizer, name, folders[name])
+    without_adapter = {NONE: NO_ADAPTER} if use_base_alone else {}
     if bottlenecks:
-        adapted = load_adapters(model, {peft_name: Path(name) for name, peft_name in bottlenecks.items()})
+        adapted = load_adapters(model, {peft_name: folders[name] for name, peft_name in bottlenecks.items()})
         yield MaskModel(_ready(adapted), tokenizer, without_adapter | bottlenecks)
     elif without_adapter:
         yield mask_model_on(model, tokenizer, NONE, None)

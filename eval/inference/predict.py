@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...workspace.progress import Progress
 from ...workspace.progress_bars import ProgressBars
-from .choose_adapters import choose_scores
+from .choose_adapters import NONE, adapter_folder, choose_scores
 from .find_adapters import TaskAdapter, find_task_adapter
 from .predictor import Prediction, TextOrPair, load_predictor
 from .texts import as_list, say_changes
@@ -38,7 +38,8 @@ def predict(
             the two.
         task: Task to label them for: `topic`, `sentiment`, `ner` or one of your own. Uses the newest task adapter for
             it in the workspace.
-        adapter: Folder that `evaluate` wrote under `scores/`, or the `task-adapter` folder in it, instead.
+        adapter: Instead, the folder that `evaluate` wrote under `scores/`, the `task-adapter` folder in it, or the
+            adapter's address on the hub: OWNER/NAME, or OWNER/NAME/FOLDER.
         language_adapter: Folder of another language adapter to stack the task adapter on (zero-shot transfer), or
             `none` for the bare base; by default the one that it was trained on.
         base: Hub id or folder of the base; by default the one that it was trained on.
@@ -77,9 +78,16 @@ def choose_task_adapter(
     return find_task_adapter(
         choose_scores(task, adapter, workspace, language),
         task=task,
-        language_adapter=None if language_adapter is None else str(language_adapter),
+        language_adapter=_folder_or_none(language_adapter),
         base=None if base is None else str(base),
     )
+
+
+def _folder_or_none(language_adapter: str | Path | None) -> str | None:
+    """The folder of a language adapter, downloaded if it is on the hub; `none` and None as they are."""
+    if language_adapter is None or str(language_adapter) == NONE:
+        return language_adapter if language_adapter is None else NONE
+    return str(adapter_folder(language_adapter))
 
 
 def label_texts(texts: Iterable[TextOrPair], task_adapter: TaskAdapter, progress: Progress) -> Iterator[Prediction]:

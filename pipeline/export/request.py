@@ -12,6 +12,7 @@ from ...training.base import load_masked_lm, load_tokenizer
 from ...training.model_card import CardBase
 from ...training.vocabulary.files import tokenizer_of
 from ...workspace.errors import UserError
+from .onnx_int8 import QuantisationCost
 
 
 @dataclass(frozen=True)
@@ -68,3 +69,5 @@ class Written:
     """Norm of the change in the matrices over their norm."""
     largest_difference: float | None = None
     """Of any logit from PyTorch's, on random tokens."""
+    cost: QuantisationCost | None = None
+    """Of 8-bit integers in ONNX, beside fp32."""

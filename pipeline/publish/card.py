@@ -29,6 +29,7 @@ class Card:
 
     subject: Subject
     repo: str
+    """OWNER/NAME, or OWNER/NAME/FOLDER of one of several adapters."""
     sources: Sequence[Source]
     licence: RolledUp
     results: Sequence[Result]
@@ -58,8 +59,7 @@ class Card:
         task = subject.section.get("task", "task") if subject.task_settings is not None else "mlm"
         per_token = bool((subject.task_settings or {}).get("per_token"))
         more: dict[str, Any] = dict(subject.base.metadata("finetune" if whole else "adapter"))
-        if self.licence.licence == OTHER:
-            more |= {"license_name": LICENCE_NAME, "license_link": LICENCE_FILE}
+        more |= licence_fields(self.licence)
         return ModelCardData(
             language=[hub_language(code) for code in subject.languages] or None,
             license=self.licence.licence,
@@ -187,6 +187,11 @@ class Card:
             limits.append(f"Varieties and domains of {subject.in_languages} beyond its training data are untested.")
         limits.append("It can repeat errors and prejudices of its training data and of the base.")
         return limits
+
+
+def licence_fields(licence: RolledUp) -> dict[str, str]:
+    """What the hub wants to know of a licence that is not in its list."""
+    return {"license_name": LICENCE_NAME, "license_link": LICENCE_FILE} if licence.licence == OTHER else {}
 
 
 def _training_settings(section: dict[str, Any]) -> dict[str, Any]:

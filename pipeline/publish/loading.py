@@ -10,25 +10,27 @@ PEFT = """\
 from peft import PeftModel
 from transformers import AutoModelForMaskedLM
 base = AutoModelForMaskedLM.from_pretrained({base}
-model = PeftModel.from_pretrained(base, "{repo}")"""
+model = PeftModel.from_pretrained(base, "{repo}"{subfolder})"""
 TRANSFORMERS = """\
 from transformers import AutoModelForMaskedLM, AutoTokenizer
-model = AutoModelForMaskedLM.from_pretrained("{repo}")
-tokenizer = AutoTokenizer.from_pretrained("{repo}")"""
+model = AutoModelForMaskedLM.from_pretrained("{repo}"{subfolder})
+tokenizer = AutoTokenizer.from_pretrained("{repo}"{subfolder})"""
 LRL_ADAPT = """\
 import lrl_adapt
-from huggingface_hub import snapshot_download
-model, tokenizer = lrl_adapt.load_adapter(snapshot_download("{repo}"){options}"""
+model, tokenizer = lrl_adapt.load_adapter("{address}"{options}"""
 TASK = """\
 import lrl_adapt
-from huggingface_hub import snapshot_download
-folder = snapshot_download("{repo}")
-print(lrl_adapt.predict("{text}", adapter=folder{options}"""
+print(lrl_adapt.predict("{text}", adapter="{address}"{options}"""
 PEFT_TYPES = ("lora", "ia3")
 
 
-def loading_code(subject: Subject, repo: str) -> str:
-    """At most five lines; with a comment where the reader has to fill in the base, which is not on the hub."""
+def loading_code(subject: Subject, address: str) -> str:
+    """At most five lines that load what is at OWNER/NAME or OWNER/NAME/FOLDER.
+
+    With a comment where the reader has to fill in the base, which is not on the hub.
+    """
+    owner, name, *folders = address.split("/")
+    of_library = {"repo": f"{owner}/{name}", "subfolder": "".join(f', subfolder="{folder}"' for folder in folders)}
     options, comment = "", ""
     if subject.base.hub_id is None and not (subject.is_full or _stands_on_whole_model(subject)):
         name = Path(subject.base.name).name if subject.base.name else "BASE"
@@ -37,12 +39,12 @@ def loading_code(subject: Subject, repo: str) -> str:
         text = f"A text in {subject.in_languages}" if subject.languages else "A text"
         if subject.task_settings.get("pairs"):
             text += r"\tAnother text"
-        return TASK.format(repo=repo, text=text, options=f"{options})){comment}")
+        return TASK.format(address=address, text=text, options=f"{options})){comment}")
     if subject.is_full:
-        return TRANSFORMERS.format(repo=repo)
+        return TRANSFORMERS.format(**of_library)
     if _is_plain_peft(subject):
-        return PEFT.format(base=subject.base.argument, repo=repo)
-    return LRL_ADAPT.format(repo=repo, options=f"{options}){comment}")
+        return PEFT.format(base=subject.base.argument, **of_library)
+    return LRL_ADAPT.format(address=address, options=f"{options}){comment}")
 
 
 def _stands_on_whole_model(subject: Subject) -> bool:

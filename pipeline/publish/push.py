@@ -1,7 +1,8 @@
 """Publish an adapter on the Hugging Face hub: `push` and `lrl-adapt push`."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ... import __version__
@@ -9,15 +10,17 @@ from ...eval.inference.find_adapters import LANGUAGE_ADAPTER
 from ...recipes.licences import OTHER, RolledUp, roll_up
 from ...training.conversion_checks import check_push
 from ...training.vocabulary.files import FILES as NEW_PIECES_FILES
+from ...workspace.errors import UserError
 from ...workspace.hub_upload import CARD, Content, upload
 from ...workspace.library_logs import quiet_libraries
 from ...workspace.progress import Progress
 from ...workspace.progress_bars import ProgressBars
 from .card import LICENCE_FILE, Card
+from .collection import Collection
 from .contents import contents
 from .results import model_index, results_of
 from .subject import Subject, find_subject
-from .training_data import training_data
+from .training_data import Source, training_data
 
 _OWN_FILES = (
     *("adapter_config.json", "adapter_model.safetensors", "adapter_quantised.safetensors", "head.safetensors"),
@@ -48,7 +51,7 @@ class PushedAdapter:
 
 @quiet_libraries()
 def push(
-    adapter: str | Path,
+    adapters: str | Path | Sequence[str | Path],
     repo: str,
     *,
     scores: Sequence[str | Path] = (),
@@ -58,11 +61,12 @@ def push(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> PushedAdapter:
-    """Publish a language adapter, a fully fine-tuned model or a task adapter on the Hugging Face hub.
+    """Publish language adapters, fully fine-tuned models and task adapters on the Hugging Face hub.
 
     Uploads the weights, the configuration and a model card; of a task adapter its head and the language adapter that it
-    is stacked on, too. The card is written from the manifests of the adapter, its data and its scores. Everything is
-    one commit: an interrupted upload changes nothing, and continues when it is started again.
+    is stacked on, too. The card is written from the manifests of the adapter, its data and its scores. Several adapters
+    get a folder each, named after theirs, with a card in each and a table of all in the repository's. Everything is one
+    commit: an interrupted upload changes nothing, and continues when it is started again.
 
     Example:
         ```python
@@ -71,7 +75,7 @@ def push(
         ```
 
     Args:
-        adapter: Folder of a language adapter, of a task adapter, or of the scores that have one.
+        adapters: Folder of a language adapter, of a task adapter, or of the scores that have one; or several of them.
         repo: Repository on the hub, as OWNER/NAME; it is created if it does not exist.
         scores: Score files, their folders or workspaces with scores of the adapter; by default the workspace that it
             is in.
@@ -90,33 +94,74 @@ def push(
             refuses the card or cannot be reached.
     """
     progress = progress or ProgressBars()
-    check_push(Path(adapter), repo)
-    subject = find_subject(Path(adapter), base)
-    files: dict[str, Content] = contents(subject)
-    card = _card(subject, repo, [Path(source) for source in scores], licence, progress)
-    files[CARD] = card.text().encode()
-    if card.licence.licence == OTHER:
-        files[LICENCE_FILE] = _licence_text(card).encode()
-    pushed = PushedAdapter(repo, card.text(), _sizes(files), not public, notes=_notes(card))
+    folders = [Path(folder) for folder in ([adapters] if isinstance(adapters, str | Path) else adapters)]
+    check_push(folders, repo)
+    prepared = [_Prepared.of(folder, base) for folder in folders]
+    score_files = [Path(source) for source in scores]
+    if len(prepared) == 1:
+        page = _card(prepared[0].subject, repo, score_files, licence)
+        cards, files, obsolete = {"": page}, dict(prepared[0].files), OBSOLETE
+    else:
+        by_name = _by_name(prepared)
+        cards = {name: _card(one.subject, f"{repo}/{name}", score_files, licence) for name, one in by_name.items()}
+        page = Collection(repo, cards, _licence([card.sources for card in cards.values()], licence))
+        files = {f"{name}/{path}": content for name, one in by_name.items() for path, content in one.files.items()}
+        files |= {f"{name}/{CARD}": card.text().encode() for name, card in cards.items()}
+        obsolete = (*OBSOLETE, *(f"{name}/{path}" for name in by_name for path in OBSOLETE))
+    text = page.text()
+    files[CARD] = text.encode()
+    if page.licence.licence == OTHER:
+        files[LICENCE_FILE] = _licence_text(page).encode()
+    notes = list(dict.fromkeys(note for card in cards.values() for note in _notes(card)))
+    pushed = PushedAdapter(repo, text, _sizes(files), not public, notes=notes)
     if dry_run:
         return pushed
-    message = f"{card.title}, with lrl-adapt {__version__}"
-    sent = upload(repo, files, private=not public, message=message, obsolete=OBSOLETE, progress=progress)
-    return PushedAdapter(repo, pushed.card, pushed.files, pushed.private, sent.address, sent.commit, pushed.notes)
+    message = f"{page.title}, with lrl-adapt {__version__}"
+    sent = upload(repo, files, private=not public, message=message, obsolete=obsolete, progress=progress)
+    return replace(pushed, address=sent.address, commit=sent.commit)
 
 
-def _card(subject: Subject, repo: str, scores: Sequence[Path], licence: str | None, progress: Progress) -> Card:
+@dataclass(frozen=True)
+class _Prepared:
+    """An adapter with the files of it that are uploaded."""
+
+    subject: Subject
+    files: dict[str, Content]
+
+    @classmethod
+    def of(cls, folder: Path, base: str | None) -> "_Prepared":
+        subject = find_subject(folder, base)
+        return cls(subject, contents(subject))
+
+
+def _by_name(adapters: Sequence[_Prepared]) -> dict[str, _Prepared]:
+    """The adapters by the names of their folders in the repository. Raises UserError for two of one name."""
+    by_name: dict[str, _Prepared] = {}
+    for adapter in adapters:
+        name = re.sub(r"[^\w.-]+|^\W+", "-", adapter.subject.artifact_folder.resolve().name).lstrip("-.")
+        if name in by_name:
+            raise UserError(f"two of the folders are called {name}: copy or rename one of them")
+        by_name[name] = adapter
+    return by_name
+
+
+def _licence(sources: Sequence[Sequence[Source]], chosen: str | None) -> RolledUp:
+    """The licence of all training data, or the one that the user chose."""
+    rolled_up = roll_up({source.name: source.terms for of_adapter in sources for source in of_adapter})
+    if chosen is None:
+        return rolled_up
+    return RolledUp(chosen, f"Chosen by the owner. By the training data: {rolled_up.reason}")
+
+
+def _card(subject: Subject, repo: str, scores: Sequence[Path], licence: str | None) -> Card:
     sources = training_data(subject)
-    rolled_up = roll_up({source.name: source.terms for source in sources})
-    if licence is not None:
-        rolled_up = RolledUp(licence, f"Chosen by the owner. By the training data: {rolled_up.reason}")
     results = results_of(subject, scores)
-    return Card(subject, repo, sources, rolled_up, results, model_index(subject, results))
+    return Card(subject, repo, sources, _licence([sources], licence), results, model_index(subject, results))
 
 
-def _licence_text(card: Card) -> str:
+def _licence_text(card: Card | Collection) -> str:
     """The file that the hub's pages link to for a licence that is not in its list."""
-    terms = [f"- {source.name}: {source.terms}" for source in card.sources]
+    terms = list(dict.fromkeys(f"- {source.name}: {source.terms}" for source in card.sources))
     return "\n".join(["# Licence", "", card.licence.reason, "", *terms, ""])
 
 

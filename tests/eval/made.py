@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lrl_adapt.eval.predictions import write_predictions
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import language_adapter, stack_task_adapter
 from lrl_adapt.training.adapters.files import save_adapter
@@ -66,17 +67,27 @@ def make_adapter(workspace: Path, base: Artifact, kind: str, seed: int = 1, lang
 
 
 def make_scores(
-    workspace: Path, base: Artifact, adapter: Artifact | None, task: str, labels: list[str], *, per_token: bool
+    workspace: Path,
+    base: Artifact,
+    adapter: Artifact | None,
+    task: str,
+    labels: list[str],
+    *,
+    per_token: bool,
+    predictions: list[dict[str, Any]] | None = None,
+    **head: Any,
 ) -> Artifact:
-    """A score folder with a task adapter and a head of random weights."""
+    """A score folder with a task adapter and a head of random weights; `head` goes to `TaskModel`."""
 
     def make(draft: Draft) -> None:
         below = adapter.folder if adapter else None
         torch.manual_seed(3)
         stacked = stack_task_adapter(load_masked_lm(str(base.folder), None, "base"), below, 4)
-        model = TaskModel(stacked, len(labels), per_token=per_token)
+        model = TaskModel(stacked, len(labels) or 1, per_token=per_token, **head)
         _shake(model, seed=4)
         save_task(model, labels, draft.folder / "task-adapter")
+        if predictions is not None:
+            write_predictions(draft.folder, predictions)
 
     section = {"task": task, "seed": 1, "system": "seq_bn/text" if adapter else "base", "max_length": 24}
     parents = (base, *([adapter] if adapter else []))

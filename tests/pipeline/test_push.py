@@ -3,7 +3,12 @@
 import contextlib
 import io
 import json
+import os
 import re
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +16,7 @@ import lrl_adapt
 import pytest
 import torch
 from huggingface_hub import ModelCard
+from lrl_adapt.eval.inference.fill_mask import fill_mask
 from lrl_adapt.eval.inference.load_adapter import load_adapter
 from lrl_adapt.eval.inference.predict import predict
 from lrl_adapt.pipeline.export.export import export
@@ -240,6 +246,32 @@ def test_an_interrupted_upload_continues(hub: Hub, workspace: Path, no_waiting: 
     assert len(hub.uploads.commits) == 1, "nothing had changed"
 
 
+@pytest.mark.slow
+def test_a_killed_push_leaves_nothing_half_written(hub: Hub, workspace: Path, tmp_path: Path) -> None:
+    adapter = put_adapter(workspace, "seq_bn")
+    hub.uploads.large = 5000
+    before = {file: file.stat().st_mtime_ns for file in workspace.rglob("*")}
+    code = "from lrl_adapt.cli.app import main; main()"
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    hub_at = {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"}
+    environment = {**os.environ, **hub_at, "TMPDIR": str(temporary)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "push", str(adapter), REPO], stderr=subprocess.DEVNULL, env=environment
+    )
+    hub.uploads.before_large = process.kill
+    assert process.wait() == -signal.SIGKILL
+    hub.uploads.before_large = None
+    assert hub.uploads.commits == []
+    assert pushed_files(hub) == set()
+    assert {file: file.stat().st_mtime_ns for file in workspace.rglob("*")} == before
+    assert list(temporary.iterdir()) == []
+    push(adapter, REPO, progress=QUIET)
+    assert file_hash(hub.folder / "models" / REPO / "adapter_model.safetensors") == file_hash(
+        adapter / "adapter_model.safetensors"
+    )
+
+
 def test_a_second_push_replaces_what_the_first_one_left(hub: Hub, workspace: Path) -> None:
     adapter = put_adapter(workspace, "seq_bn")
     push(adapter, REPO, progress=QUIET)
@@ -251,6 +283,48 @@ def test_a_second_push_replaces_what_the_first_one_left(hub: Hub, workspace: Pat
     loaded, _ = run_code(pushed.card)
     expected, tokenizer = load_adapter(workspace / "small")
     torch.testing.assert_close(logits(loaded["model"], tokenizer), logits(expected, tokenizer))
+
+
+def test_several_adapters_get_a_folder_each_and_are_loaded_by_its_address(hub: Hub, workspace: Path) -> None:
+    adapter = put_adapter(workspace, "seq_bn")
+    topic = put_scores(workspace, adapter)[0]
+    pushed = push([adapter, topic], REPO, progress=QUIET)
+    assert len(hub.uploads.commits) == 1
+    weights = "adapter_model.safetensors"
+    assert pushed_files(hub) == set(pushed.files)
+    assert {CARD, "LICENSE.md", f"{adapter.name}/{CARD}", f"{adapter.name}/{weights}"} <= pushed_files(hub)
+    assert {f"{topic.name}/task.json", f"{topic.name}/language-adapter/{weights}"} <= pushed_files(hub)
+    assert card_errors(pushed.card) == []
+    assert "# 2 adapters for Swahili (swh_Latn)" in pushed.card
+    rows = [line for line in pushed.card.splitlines() if line.startswith("| [")]
+    assert rows[0].startswith(
+        f"| [{adapter.name}]({adapter.name}/README.md) | seq_bn, Swahili (swh_Latn) | {BASE} | Masked"
+    )
+    assert "Topic classification in Swahili: macro-F1 (95% interval" in rows[1]
+    metadata = ModelCard(pushed.card).data.to_dict()
+    assert (metadata["base_model"], metadata["license"], metadata["language"]) == ([BASE], "other", ["sw"])
+    loaded, _ = run_code(pushed.card)
+    expected, tokenizer = load_adapter(adapter)
+    torch.testing.assert_close(logits(loaded["model"], tokenizer), logits(expected, tokenizer))
+    answers = [predict(TEXTS, adapter=name, progress=QUIET) for name in (f"{REPO}/{topic.name}", topic)]
+    assert answers[0] == answers[1]
+    names = [f"{REPO}/{adapter.name}", str(adapter)]
+    masks = [fill_mask("Amina [MASK]", adapters=name, progress=QUIET)[0] for name in names]
+    assert masks[0].candidates == masks[1].candidates
+    assert [one.adapter for one in masks] == names
+    with pytest.raises(UserError, match=f"{REPO} holds no adapter: name one of its folders, as {REPO}/"):
+        fill_mask("Amina [MASK]", adapters=REPO, progress=QUIET)
+    with pytest.raises(UserError, match=f"no such folder: {REPO}/x; on the hub: {REPO} has no folder x"):
+        predict(TEXTS, adapter=f"{REPO}/x", progress=QUIET)
+    with pytest.raises(UserError, match="no such folder: me/other; on the hub: me/other: no such repository"):
+        load_adapter("me/other")
+
+
+def test_folders_of_one_name_cannot_share_a_repository(workspace: Path, tmp_path: Path) -> None:
+    adapter = put_adapter(workspace, "ia3")
+    copy = shutil.copytree(adapter, tmp_path / "copy" / adapter.name)
+    with pytest.raises(UserError, match=f"two of the folders are called {adapter.name}"):
+        push([adapter, copy], REPO, dry_run=True, progress=QUIET)
 
 
 @pytest.mark.parametrize(

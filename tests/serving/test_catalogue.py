@@ -4,8 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from lrl_adapt.eval.inference.fill_mask import fill_mask
+from lrl_adapt.eval.inference.predict import predict
 from lrl_adapt.serving.catalogue import make_catalogue
-from lrl_adapt.serving.model_pool import Labelling, ModelPool, UnavailableError
+from lrl_adapt.serving.model_pool import Labelling, MaskFilling, ModelPool, UnavailableError
 from lrl_adapt.serving.shared_base import SharedBase
 from lrl_adapt.workspace.errors import UserError
 from lrl_adapt.workspace.progress import QUIET, Quiet
@@ -37,15 +40,36 @@ def workspace(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made, tmp_path / "moved")
 
 
-def test_a_workspace_is_served_without_full_models(workspace: Path) -> None:
+def test_a_workspace_is_served_with_its_full_models(workspace: Path) -> None:
     said = Said()
     catalogue = make_catalogue(None, None, workspace, None, said)
-    (adapter,) = (workspace / "adapters" / "swh_Latn").glob("scratch-*")
-    (topic,) = (workspace / "scores" / "swh_Latn").glob("topic-*")
-    assert list(catalogue.languages) == [f"swh_Latn/{adapter.name}"]
-    assert list(catalogue.tasks) == [f"swh_Latn/{topic.name}"]
+    ((adapter,), (full,)) = ((workspace / "adapters" / code).glob("scratch-*") for code in ("swh_Latn", "xho_Latn"))
+    ((topic,), (ner,)) = ((workspace / "scores" / "swh_Latn").glob(f"{task}-*") for task in ("topic", "ner"))
+    assert set(catalogue.languages) == {f"swh_Latn/{adapter.name}", f"xho_Latn/{full.name}"}
+    assert set(catalogue.tasks) == {f"swh_Latn/{topic.name}", f"swh_Latn/{ner.name}"}
     assert catalogue.tasks[f"swh_Latn/{topic.name}"].task == "topic"
-    assert said.lines == ["left out: 2 fully fine-tuned models, which cannot share a base"]
+    assert Path(catalogue.base.name).parent.parent.name == "bases"
+    assert said.lines == []
+    assert make_catalogue(None, catalogue.base.name, workspace, None, said) == catalogue
+    (only_full,) = make_catalogue(None, None, workspace, "xho_Latn", said).languages.values()
+    assert only_full.is_full
+
+
+def test_a_full_model_answers_beside_the_adapters(workspace: Path) -> None:
+    (full,) = (workspace / "adapters" / "xho_Latn").glob("scratch-*")
+    (ner,) = (workspace / "scores" / "swh_Latn").glob("ner-*")
+    text = "Amina [MASK]"
+    for language in (None, "xho_Latn"):  # beside an adapter on the base, and alone, as the base of the server
+        catalogue = make_catalogue(None, None, workspace, language, QUIET)
+        base = SharedBase.load(catalogue.base)
+        before = {name: tensor.clone() for name, tensor in base.model.state_dict().items()}
+        pool = ModelPool(catalogue, base, 4)
+        ((answer,),) = pool.answer(MaskFilling(f"xho_Latn/{full.name}", 3), [text])
+        assert answer.candidates == fill_mask(text, adapters=full, top=3, progress=QUIET)[0].candidates
+        if language is None:
+            wanted = predict(TEXTS, adapter=ner, progress=QUIET)
+            assert pool.answer(Labelling(f"swh_Latn/{ner.name}"), TEXTS) == wanted
+        assert all(torch.equal(before[name], tensor) for name, tensor in base.model.state_dict().items())
 
 
 def test_a_task_adapter_without_its_language_adapter_is_left_out(tmp_path: Path) -> None:
@@ -70,7 +94,7 @@ def test_a_server_holds_one_base(workspace: Path) -> None:
     catalogue = make_catalogue(None, str(other.folder), workspace, None, said)
     assert [entry.language for entry in catalogue.languages.values()] == ["zul_Latn"]
     assert not catalogue.tasks
-    assert f"left out: 2 adapters of another base than {other.folder}" in said.lines
+    assert f"left out: 4 adapters of another base than {other.folder}" in said.lines
     assert list(make_catalogue(None, None, workspace, "swh_Latn", QUIET).tasks)
     with pytest.raises(UserError, match="no adapter for mlt_Latn that can be served: run `lrl-adapt train`"):
         make_catalogue(None, None, workspace, "mlt_Latn", QUIET)
@@ -92,7 +116,6 @@ def test_folders_are_named_by_themselves(workspace: Path, tmp_path: Path) -> Non
     ("pattern", "message"),
     [
         ("nowhere", "no such folder: "),
-        ("adapters/xho_Latn/*", "is a fully fine-tuned model, which cannot share a base"),
         ("scores", "contains no adapter: adapter_config.json is missing"),
     ],
 )
@@ -113,7 +136,7 @@ def test_an_adapter_that_is_deleted_while_the_server_runs_cannot_be_loaded(works
     catalogue = make_catalogue(None, None, workspace, None, QUIET)
     said = Said()
     pool = ModelPool(catalogue, SharedBase.load(catalogue.base), 2, said)
-    (name,) = catalogue.tasks
+    name = next(iter(catalogue.tasks))
     shutil.rmtree(workspace / "scores")
     with pytest.raises(UnavailableError, match=name):
         pool.answer(Labelling(name), TEXTS)

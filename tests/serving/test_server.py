@@ -39,10 +39,19 @@ def files_in(folder: Path) -> dict[Path, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM)])
-def test_a_server_answers_and_stops_cleanly(stop: signal.Signals, code: int, workspace: Path) -> None:
+@pytest.mark.parametrize(
+    ("stop", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_a_server_answers_and_leaves_nothing_behind(
+    stop: signal.Signals, code: int, workspace: Path, tmp_path: Path
+) -> None:
     before = files_in(workspace)
-    environment = {**os.environ, "LRL_ADAPT_SERVE_TOKEN": "s3cret", "HF_HUB_OFFLINE": "1"}
+    environment = {
+        **os.environ,
+        "LRL_ADAPT_SERVE_TOKEN": "s3cret",
+        "HF_HUB_OFFLINE": "1",
+        "TMPDIR": str(tmp_path),
+    }
     words = [*COMMAND, "--workspace", str(workspace), "--port", "0", "--cpu"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
@@ -60,11 +69,13 @@ def test_a_server_answers_and_stops_cleanly(stop: signal.Signals, code: int, wor
         process.send_signal(stop)
         said += process.stderr.read()
         assert process.wait(60) == code
-    assert "3 language adapters, 5 task adapters" in said
+    assert "4 language adapters, 5 task adapters" in said
+    assert said.startswith("loading PyTorch and transformers\nloading the base ")
     assert "loaded swh_Latn/topic-scratch-" in said
     assert "Traceback" not in said
     assert "s3cret" not in said
     assert files_in(workspace) == before
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from typing import Any
 from ...workspace.errors import UserError
 
 KINDS = ("WordPiece", "Unigram")
-UNUSED = "[unused id {}]"  # fills ids that the base leaves free, so that the number of pieces is the first free id
+UNUSED = (
+    "[unused id {}]"  # a filler: fills ids that the base leaves free, so that the number of pieces is the first free id
+)
 
 
 def read_state(tokenizer: Any) -> dict[str, Any]:
@@ -60,6 +62,12 @@ def with_pieces(tokenizer: Any, state: dict[str, Any], pieces: Mapping[str, floa
     )
     extended.name_or_path = tokenizer.name_or_path  # of the base, for messages and model cards
     return extended
+
+
+def filler_ids(tokenizer: Any) -> list[int]:
+    """The ids of fillers, which stand for no piece and are never trained."""
+    start = UNUSED.partition("{")[0]
+    return sorted(number for piece, number in tokenizer.get_vocab().items() if piece.startswith(start))
 
 
 def count_words(tokenizer: Any, texts: Iterable[str]) -> Counter[str]:

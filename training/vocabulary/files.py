@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from transformers import PreTrainedModel
 from ...workspace.errors import UserError
 from ..base import load_tokenizer
 from ..tensors import refuse_pointers
-from .layers import append_rows, new_rows
+from .layers import append_rows, new_rows, set_new_rows, split_vocabulary
 
 NEW_ROWS = "vocabulary.safetensors"
 TOKENIZER = "tokenizer.json"
@@ -51,25 +52,32 @@ def read_new_rows(folder: Path) -> tuple[int, dict[str, Tensor]]:
         raise UserError(f"cannot read {file} ({error}): copy the adapter's folder again") from error
 
 
-def add_new_pieces(base: PreTrainedModel, folder: Path) -> None:
-    """Lengthen the base's vocabulary by the pieces of the adapter in `folder`, if that brings any.
+def add_new_pieces(base: PreTrainedModel, folder: Path, *, separate: bool = False) -> None:
+    """Lengthen the base's vocabulary by the pieces of the adapter in `folder`, if that brings any it has not yet.
 
-    Raises UserError if they do not fit the base, or if the base has new pieces of another adapter already: two adapters
-    with pieces of their own give other meanings to the same ids.
+    With `separate`, their rows are modules of their own, so that the base's rows are neither copied nor changed. Raises
+    UserError if they do not fit the base, or if the base has new pieces of another adapter: two adapters with pieces of
+    their own give other meanings to the same ids.
     """
     if not has_new_pieces(folder):
         return
     size, tensors = read_new_rows(folder)
+    if present := new_rows(base):
+        if torch.equal(present["rows"].cpu(), tensors["rows"]):
+            return
+        raise UserError(f"{folder} brings new pieces, but the base has those of another adapter: load it anew for each")
     embedding: Any = base.get_input_embeddings()
     known, width = embedding.weight.shape
-    if getattr(base, "own_pieces", None) is not None:
-        raise UserError(f"{folder} brings new pieces, but the base has those of another adapter: load it anew for each")
     if known < size or width != tensors["rows"].shape[1]:
         raise UserError(
             f"{folder}: its new pieces are for a base with {size} pieces of width {tensors['rows'].shape[1]}, but this "
             f"one has {known} of width {width}: name the base that it was trained on"
         )
-    append_rows(base, size, tensors)
+    if separate:
+        split_vocabulary(base, size, tensors["rows"], trained=False)
+        set_new_rows(base, {"decoder_rows": tensors["rows"], **tensors})
+    else:
+        append_rows(base, size, tensors)
 
 
 def tokenizer_of(folder: Path | None, tokenizer: Any) -> Any:

@@ -183,9 +183,13 @@ def test_new_pieces_that_cannot_be_used_are_refused(adapter: tuple[Path, torch.T
     base = load_masked_lm(str(make_base(tmp_path).folder), None, "base")
     with pytest.raises(UserError, match="so it cannot share a base with others"):
         load_adapters(base, {"one": folder, "two": folder})
-    add_new_pieces(base, folder)
-    with pytest.raises(UserError, match="the base has those of another adapter"):
-        add_new_pieces(base, folder)
+    for separate in (False, True):
+        base = load_masked_lm(str(make_base(tmp_path).folder), None, "base")
+        add_new_pieces(base, folder, separate=separate)
+        add_new_pieces(base, folder)  # has them already
+        new_rows(base)["rows"].add_(1)
+        with pytest.raises(UserError, match="the base has those of another adapter"):
+            add_new_pieces(base, folder)
     with pytest.raises(UserError, match="its new pieces are for a base with"):
         add_new_pieces(tiny("electra"), folder)
     with pytest.raises(UserError, match="which AdapterHub's format cannot hold"):
