@@ -163,10 +163,6 @@ def test_version() -> None:
         ),
         (["train", "--set", "graph=null"], "corpus for swh_Latn does not exist yet: first run"),
         (["eval", "--task", "nerr"], "--task nerr: the recipe has no task 'nerr'; did you mean ner?"),
-        (
-            ["eval"],
-            "(Changing the task data under eval also changes the corpus, because task sentences are removed from it.)",
-        ),
         (["report"], "no scores"),
         (["report", "--language", "swahilli"], "--language: unknown language"),
         (["report", "no/such"], "name a scores.json, its folder or a workspace"),
