@@ -17,7 +17,9 @@ from ..recipes.corpus_files import DOCUMENTS, is_document, is_pdf
 from ..recipes.corpus_sources import layout_advice
 from ..recipes.schema import Corpus
 from ..recipes.text_sources import TextSource
+from ..workspace.contents import SAVE_AS
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_count
 from ..workspace.progress import QUIET, Progress
 from ..workspace.tables import ColumnError, Table, is_table, is_text, open_table, open_text, text_in
 from ..workspace.text import to_nfc
@@ -99,7 +101,9 @@ class DocumentReader:
             texts = self._paragraphs(path)
         else:
             formats = ", ".join(ending[1:] for ending in DOCUMENTS)
-            raise UserError(f"{path}: unknown format; expected txt, csv, tsv, jsonl, json or parquet, or {formats}")
+            known = f"expected txt, csv, tsv, jsonl, json or parquet, or {formats}"
+            other = SAVE_AS.get(path.suffix.lower())
+            raise UserError(f"{path}: unknown format; {f'save it as {other}' if other else known}")
         return (Document(to_nfc(text), text) for text in texts)
 
     def _plain(self, path: Path) -> Iterator[str]:
@@ -139,7 +143,9 @@ class DocumentReader:
         """The words of all files, found when the first one has lines to join; of large ones, those of the beginning."""
         words = WordParts()
         others = DocumentReader(self._corpus, script=self._script)
-        for path in self._progress.track(self._files, "words of the corpus, for hyphens at line ends; files"):
+        if pdfs := sum(map(is_pdf, self._files)):
+            self._progress.say(f"extracting the text of {format_count(pdfs, 'PDF')}")
+        for path in self._files:
             with suppress(UserError):  # raised again when the file itself is read
                 if is_pdf(path):  # extracting takes most of the time
                     self._pdfs[path] = self._pdf_lines(path, words)

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from ...workspace.contents import other_content
 from ...workspace.errors import UserError
 from .extracted import Extracted, documents_extra
 from .paragraphs import WordParts, mend_paragraphs
@@ -50,6 +51,9 @@ def pdf_lines(path: Path, changes: Counter[str]) -> list[list[str]]:
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == PASSWORD_ERROR:
             raise UserError(f"{path}: protected with a password; save it without one") from error
+        what = other_content(path)
+        if what and ".pdf" not in what:
+            raise UserError(f"{path} is not a PDF, but {what}") from error
         raise UserError(f"{path}: not a readable PDF ({error}); save or download it again") from error
     with closing(document):
         pages = [find_lines(_fragments(document, number)) for number in range(len(document))]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from lrl_adapt.cli.app import app
-from lrl_adapt.eval.evaluator import short_training_note
+from lrl_adapt.eval.evaluator import long_texts_note, short_training_note
 from lrl_adapt.recipes.training import TaskTraining
 from typer.testing import CliRunner
 
@@ -81,9 +81,9 @@ def test_sentences_of_language_modelling(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("examples", "settings", "note"),
     [
-        (43, {}, ["only 40 training steps at a learning rate of 0.0001", "try eval.training.num_train_epochs=100"]),
+        (43, {}, ["only 40 training steps at a learning rate of 0.0001", "try eval.training.num_train_epochs=250"]),
         (43, {"learning_rate": 5e-3, "num_train_epochs": 1}, []),
-        (160, {}, []),  # 100 steps
+        (320, {}, []),  # 200 steps
     ],
 )
 def test_a_training_too_short_to_learn_anything_is_reported_with_advice(
@@ -92,3 +92,11 @@ def test_a_training_too_short_to_learn_anything_is_reported_with_advice(
     said = short_training_note(examples, TaskTraining(**settings))
     assert len(said) == (1 if note else 0)
     assert all(part in said[0] for part in note)
+
+
+def test_texts_that_take_long_to_score_are_reported_with_advice() -> None:
+    assert long_texts_note(["Habari ya leo."] * 3) == ""
+    assert long_texts_note(["a" * 300, "b" * 900]) == (
+        "the texts have 600 characters on average; scoring takes time with the square of their length: set corpus.cut "
+        "to sentences, or name a file of sentences in eval.mlm.files"
+    )

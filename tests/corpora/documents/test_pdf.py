@@ -175,6 +175,9 @@ def test_a_damaged_file(tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_text("%PDF-1.4\nneno")
     with pytest.raises(UserError, match=r"a\.pdf: not a readable PDF"):
         read_document(tmp_path / "a.pdf")
+    (tmp_path / "a.pdf").write_text('{"text": "neno"}')
+    with pytest.raises(UserError, match=r"a\.pdf is not a PDF, but JSON: rename it to end in \.json or \.jsonl"):
+        read_document(tmp_path / "a.pdf")
 
 
 def test_text_from_right_to_left(tmp_path: Path) -> None:
