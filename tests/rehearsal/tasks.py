@@ -16,6 +16,7 @@ from .words import vocabulary
 OF_WORDS = (".txt", ".conllu", ".iob2")
 TASKS = ("afrisenti", "masakhaner2", "masakhapos", "ud_maltese", "uner_slovak", "brighter", "afrixnli", "xnli")
 """Names in the table; XNLI is what AfriXNLI is learnt from."""
+NUMBERED = ("afrixnli", "xnli")  # whose labels are numbers in the files
 CONLLU = "{number}\t{word}\t_\t{tag}\t_\t_\t0\t_\t_\t_"
 LINES = {".txt": "{word} {tag}", ".conllu": CONLLU, ".iob2": "{number}\t{word}\t{tag}\t-\t-"}
 
@@ -58,7 +59,9 @@ def write_task(folder: Path, facts: Facts, name: str) -> None:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text("\n".join(_lines(item, file.suffix) for item in items), encoding="utf-8")
             else:
-                write_rows(file, [_row(item, about, number) for number, item in enumerate(items)])
+                write_rows(
+                    file, [_row(item, about, number, numbered=name in NUMBERED) for number, item in enumerate(items)]
+                )
 
 
 def _lines(item: Item, ending: str) -> str:
@@ -69,14 +72,14 @@ def _lines(item: Item, ending: str) -> str:
     return "".join(f"{line}\n" for line in [*comments, *lines])
 
 
-def _row(item: Item, about: Facts, number: int) -> dict[str, Any]:
+def _row(item: Item, about: Facts, number: int, *, numbered: bool) -> dict[str, Any]:
     columns, labels = about["columns"], about["labels"]
     row: dict[str, Any] = dict.fromkeys(about.get("unread", []), str(number)) | {columns["text"]: item.text}
     if "pair" in columns:
         row[columns["pair"]] = item.pair
     if "label" not in columns:
         return row | {label: int(label in item.label) for label in labels}
-    return row | {columns["label"]: labels.index(item.label) if about["numbered"] else item.label}
+    return row | {columns["label"]: labels.index(item.label) if numbered else item.label}
 
 
 def bundled_task(name: str, language: str) -> Any:
