@@ -10,7 +10,9 @@ from ..recipes.corpus_sources import Found, NoTextError, Origin, no_text, origin
 from ..recipes.languages import find_language
 from ..recipes.schema import Corpus
 from ..recipes.text_sources import OWN_FILES, bundled_sources
+from ..workspace.contents import SAVE_AS
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_count
 from ..workspace.hub import COMMIT
 from ..workspace.progress import QUIET, Progress
 
@@ -91,7 +93,11 @@ def _opened(origin: Origin) -> OpenOrigin:
 def _say_unread(corpus: Corpus, progress: Progress) -> None:
     for folder, endings in unread_corpus_files(corpus).items():
         counts = ", ".join(f"{count} {ending}" for ending, count in endings.items())
-        progress.say(f"{folder}: {endings.total()} files not read ({counts})")
+        others = [
+            f"save {ending} files as {SAVE_AS[ending.lower()]}" for ending in endings if ending.lower() in SAVE_AS
+        ]
+        advice = f": {', '.join(others)}" if others else ""
+        progress.say(f"{folder}: {format_count(endings.total(), 'file')} not read ({counts}){advice}")
 
 
 def _say_commit(opened: OpenOrigin, progress: Progress) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 
 from ..recipes.availability import SKIPPED_TASKS, missing_data
-from ..recipes.corpus_files import hub_addresses, local_corpus_files
+from ..recipes.corpus_files import hub_addresses, is_pdf, local_corpus_files
 from ..recipes.field_types import at_default
 from ..recipes.languages import find_language
 from ..recipes.schema import Corpus, Recipe
@@ -35,6 +35,7 @@ from .task_texts import task_inputs, task_texts
 from .write_splits import write_splits
 
 CACHE_VERSION = 3  # raise it when the same text and recipe give other files, so that corpora made before are not reused
+LINES_VERSION = 2  # raise this one if that concerns only PDFs and wrapped text, whose lines are joined
 BATCH_CHARACTERS = 2_000_000  # cleaned together
 
 
@@ -47,6 +48,8 @@ def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     unread = at_default(corpus, ("sampling", "sample_by", "encoding", "share"))
     section = corpus.model_dump(mode="json", exclude={"files", "sources", "identify"} | unread)
     section |= {"language": recipe.language, "code": CACHE_VERSION}
+    if corpus.sample_by != "line":
+        section["lines"] = LINES_VERSION
     inputs: dict[str, Callable[[], Any]] = {}
     if (identify := corpus.identify) is not None:
         section["identify"] = identify.settings()
@@ -94,7 +97,8 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             skipped = draft.facts[SKIPPED_TASKS] = missing_data(recipe)
             for cleaned in _task_lines(recipe, workspace, skipped, progress):
                 lines.add_task_lines(cleaned)
-        reader = DocumentReader(corpus, progress, script=language.script)
+        local = [path for each in opened for path in each.found.local]
+        reader = DocumentReader(corpus, progress, script=language.script, files=local)
         cache = workspace / "downloads"
         identifier = corpus.identify and make_identifier(corpus.identify, corpus, language, cache, progress)
         clean_batches = partial(clean_all, corpus=corpus, language=language, workers=workers, identifier=identifier)
@@ -235,9 +239,9 @@ def _section(recipe: Recipe) -> Corpus:
 
 
 def _format(path: Path) -> str:
-    """The part of a file's name that decides how it is read."""
+    """What decides how a file is read: the end of its name."""
     suffixes = path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]
-    return "".join(suffixes)
+    return "".join(suffixes) + (f" {LINES_VERSION}" if is_pdf(path) else "")
 
 
 def _present(counts: Counter[str]) -> dict[str, int]:

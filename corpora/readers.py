@@ -7,25 +7,35 @@ read. A new format of tables starts with its extension in `workspace/tables/__in
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..recipes.corpus_files import DOCUMENTS, is_document
+from ..recipes.corpus_files import DOCUMENTS, is_document, is_pdf
 from ..recipes.corpus_sources import layout_advice
 from ..recipes.schema import Corpus
 from ..recipes.text_sources import TextSource
+from ..workspace.contents import SAVE_AS
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_count
 from ..workspace.progress import QUIET, Progress
 from ..workspace.tables import ColumnError, Table, is_table, is_text, open_table, open_text, text_in
 from ..workspace.text import to_nfc
 from .documents import read_document
 from .documents.decoding import find_encoding
+from .documents.extracted import Extracted
+from .documents.paragraphs import WordParts
+from .documents.pdf import mend_pdf, pdf_lines
 from .documents.plain import read_paragraphs
 
 TEXT_COLUMNS = ("content", "text")  # read where corpus.text_column names none: GlotCC's, and the usual one
 ID_COLUMN = "warc-record-id"
 NO_NAMES: frozenset[str] = frozenset()
+WORDS_FROM = 5_000_000  # characters of all files but PDFs whose words are counted: some seconds
+PdfLines = tuple[list[list[str]], Counter[str]]
+"""Lines of paragraphs, and what was removed."""
 
 
 class Document(NamedTuple):
@@ -49,13 +59,18 @@ class DocumentReader:
     `empty` counts documents without text, which are skipped, `documents` the others by file, and `changes` what was
     removed and mended in the text of files, by a description. Reports to `progress` how a file is read if its name does
     not show it.
-    `script` is the ISO 15924 code of the language's script, which helps to find encodings.
+    `script` is the ISO 15924 code of the language's script, which helps to find encodings. `files` are those that are
+    read together: all their words decide whether a hyphen at the end of a line belongs to a word.
     """
 
-    def __init__(self, corpus: Corpus, progress: Progress = QUIET, script: str | None = None) -> None:
+    def __init__(
+        self, corpus: Corpus, progress: Progress = QUIET, script: str | None = None, files: Sequence[Path] = ()
+    ) -> None:
         self._corpus = corpus
         self._progress = progress
         self._script = script
+        self._files = files
+        self._pdfs: dict[Path, PdfLines] = {}
         self.documents: list[int] = []
         self.empty = 0
         self.changes: Counter[str] = Counter()
@@ -86,7 +101,9 @@ class DocumentReader:
             texts = self._paragraphs(path)
         else:
             formats = ", ".join(ending[1:] for ending in DOCUMENTS)
-            raise UserError(f"{path}: unknown format; expected txt, csv, tsv, jsonl, json or parquet, or {formats}")
+            known = f"expected txt, csv, tsv, jsonl, json or parquet, or {formats}"
+            other = SAVE_AS.get(path.suffix.lower())
+            raise UserError(f"{path}: unknown format; {f'save it as {other}' if other else known}")
         return (Document(to_nfc(text), text) for text in texts)
 
     def _plain(self, path: Path) -> Iterator[str]:
@@ -97,14 +114,53 @@ class DocumentReader:
             if self._corpus.sample_by == "line":
                 yield from (line.strip() for line in file)
             else:
-                yield from self._sampled(read_paragraphs(file, self.changes))
+                yield from self._sampled(read_paragraphs(file, self.changes, lambda: self._words))
 
     def _paragraphs(self, path: Path) -> Iterator[str]:
         """The paragraphs of a document, or its whole text."""
-        extracted = read_document(path, self._corpus.encoding, self._script)
+        encoding = self._corpus.encoding
+        extracted = self._mended_pdf(path) if is_pdf(path) else read_document(path, encoding, self._script)
         self._say(path, extracted.notes)
         self.changes.update(extracted.changes)
         yield from self._sampled(extracted.paragraphs)
+
+    def _mended_pdf(self, path: Path) -> Extracted:
+        words = self._words  # which finds the lines of PDFs
+        paragraphs, changes = self._pdfs.pop(path, None) or self._pdf_lines(path, words)
+        return mend_pdf(paragraphs, changes, words)
+
+    @staticmethod
+    def _pdf_lines(path: Path, words: WordParts) -> "PdfLines":
+        """The lines of a PDF, of which the words are added to `words`."""
+        changes = Counter[str]()
+        paragraphs = pdf_lines(path, changes)
+        for lines in paragraphs:
+            words.add(lines)
+        return paragraphs, changes
+
+    @cached_property
+    def _words(self) -> WordParts:
+        """The words of all files, found when the first one has lines to join; of large ones, those of the beginning."""
+        words = WordParts()
+        others = DocumentReader(self._corpus, script=self._script)
+        if pdfs := sum(map(is_pdf, self._files)):
+            self._progress.say(f"extracting the text of {format_count(pdfs, 'PDF')}")
+        for path in self._files:
+            with suppress(UserError):  # raised again when the file itself is read
+                if is_pdf(path):  # extracting takes most of the time
+                    self._pdfs[path] = self._pdf_lines(path, words)
+                else:
+                    words.add(beginning(others.raw_lines(path), WORDS_FROM // len(self._files)))
+        return words
+
+    def raw_lines(self, path: Path) -> Iterator[str]:
+        """The text of a file line by line, before lines are joined."""
+        if not is_text(path):
+            for document in self._documents(path, None):
+                yield from document.text.split("\n")
+            return
+        with open_text(path, encoding=find_encoding(path, self._corpus.encoding, self._script).codec) as file:
+            yield from file
 
     def _sampled(self, paragraphs: Iterable[str]) -> Iterable[str]:
         return ["\n".join(paragraphs)] if self._corpus.sample_by == "document" else paragraphs
@@ -137,6 +193,16 @@ class DocumentReader:
     def _say(self, path: Path, notes: Iterable[str]) -> None:
         for note in notes:
             self._progress.say(f"read {path.name}: {note}")
+
+
+def beginning(lines: Iterable[str], size: int) -> Iterator[str]:
+    """The first lines, until they have `size` characters."""
+    read = 0
+    for line in lines:
+        yield line.strip()
+        read += len(line)
+        if read >= size:
+            return
 
 
 def _text(table: Table, number: int, row: dict[str, Any], column: str) -> str:

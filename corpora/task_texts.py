@@ -1,6 +1,7 @@
 """The texts of the recipe's tasks, which are kept out of the corpus: a model must not be tested on what it has read."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..recipes import task_files
@@ -10,6 +11,7 @@ from ..recipes.schema import Recipe
 from ..recipes.splits import SPLITS
 from ..workspace.errors import UserError
 from ..workspace.hub_files import NotOnHubError
+from ..workspace.locations import alternatives
 from ..workspace.progress import QUIET, Progress
 from ..workspace.tables import ColumnError
 
@@ -35,20 +37,31 @@ def task_texts(recipe: Recipe, cache: Path, skipped: Collection[str], progress: 
     """
     texts: dict[str, None] = {}  # in order, each once
     evaluation = recipe.eval
-    try:
-        for name, task in evaluation.with_data.items():
-            if name in skipped:
-                continue
-            for split in _splits(evaluation, task):
+    for name, task in evaluation.with_data.items():
+        if name in skipped:
+            continue
+        for split in _splits(evaluation, task):
+            with _advice(task.file or getattr(task, split)):
                 for text in _texts_of(evaluation, name, split, cache, progress):
                     texts[" ".join(text.split())] = None
-        for text in task_files.read_sentences(sentence_settings(recipe, skipped), cache, progress):
+    sentences = sentence_settings(recipe, skipped)
+    with _advice(sentences.files):
+        for text in task_files.read_sentences(sentences, cache, progress):
             texts[" ".join(text.split())] = None
+    return [text for text in texts if text]
+
+
+@contextmanager
+def _advice(locations: str | list[str] | None) -> Iterator[None]:
+    """Add to errors how to do without files on a server; a local file is to be mended."""
+    try:
+        yield
     except ColumnError:
         raise
     except UserError as error:
+        if not any("://" in location for location in alternatives(locations or [])):
+            raise
         raise UserError(f"{error}; to continue without this file, set corpus.drop_task_lines to false") from error
-    return [text for text in texts if text]
 
 
 def _texts_of(evaluation: Eval, name: str, split: str, cache: Path, progress: Progress) -> list[str]:

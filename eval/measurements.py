@@ -13,6 +13,7 @@ from typing import Any
 from ..recipes.availability import Skipped, sentence_settings, skipped_tasks, tasks_to_run
 from ..recipes.evaluation import PseudoPerplexity, Task
 from ..recipes.schema import Recipe
+from ..recipes.splits import TASK_SPLIT_VERSION
 from ..recipes.task_files import sentence_inputs, task_inputs
 from ..recipes.task_kinds import WORD_KINDS
 from ..training.artifacts import base_identity, base_name, scratch_artifact
@@ -109,6 +110,8 @@ class Measurement:
             section = self.recipe.eval.training.settings(tags=self._have_tags)
             section["precision"] = self.recipe.training.precision
             section |= task.artifact_settings(exclude=NOT_SCORED, exclude_defaults=True)
+            if task.file is not None:
+                section["split"] = TASK_SPLIT_VERSION
             files["data"] = lambda: task_inputs(self.task, task)
             section |= self._transfer(inputs)
         section |= {"language": self.recipe.language, "task": self.task, "seed": self.seed, "system": self.system}

@@ -62,10 +62,10 @@ def score_sentences(
     ]
     nll, nll_l2r, special_nll = ([0.0] * len(sentences) for _ in range(3))
     max_copies = max(1, LOGITS_BYTES // (4 * len(tokenizer)))  # each copy has one row of fp32 logits
-    total = sum(1 for _ in _masked_copies(ends))
-    bar = iter(progress.track(range(total), label, total))  # counts masked copies, of which a batch holds many
+    total = sum(1 for _ in _batches(ends, batch_tokens, max_copies))
     model.eval()
-    for copies in _batches(ends, batch_tokens, max_copies):
+    # batches take equally long, so that the remaining time is right
+    for copies in progress.track(_batches(ends, batch_tokens, max_copies), f"{label}, batches", total):
         for copy, loss in zip(copies, _losses(model, tokenizer, ids, copies), strict=True):
             sentence, position, end = copy
             if is_special[sentence][position]:
@@ -73,8 +73,6 @@ def score_sentences(
             else:
                 nll[sentence] += loss if end == position + 1 else 0.0
                 nll_l2r[sentence] += loss if end == ends[sentence][position] else 0.0
-            next(bar, None)
-    next(bar, None)  # lets the bar see its end
     return [
         _sentence_score(
             text,

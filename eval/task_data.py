@@ -1,7 +1,7 @@
 """Labelled data of a task, ready for training: three splits, labels in a fixed order, tags in IOB2."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,9 @@ MISSING_VALUES = {"nan", "n/a", "#n/a", "<na>", "null"}  # as tables write them,
 # Prefixes of BIOES, BILOU and BMES tags as IOB ones
 IOB_PREFIXES = {"B": "B", "I": "I", "S": "B", "U": "B", "E": "I", "L": "I", "M": "I"}
 ENDING_PREFIXES = ("E", "L", "S", "U")
+FEW = {"validation": 10, "test": 50}
+"""Examples below which a split is reported: a test of 50 items has intervals of some 25 points, and with fewer than 10
+for validation the choice of the best epoch is left to chance."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class TaskData:
     """Sentences on labels that may be mistakes."""
     accounts: dict[str, Account] = field(default_factory=dict)
     """What became of the rows of each split's file."""
+    from_one_file: bool = False
+    """Whether the splits were made here, from a single file."""
 
     @property
     def problem_type(self) -> ProblemType:
@@ -54,12 +59,41 @@ class TaskData:
     @property
     def notes(self) -> list[str]:
         """Sentences on how the files were read, and on the labels."""
-        notes = reading_notes(self.accounts.values())
-        for split, account in self.accounts.items():
-            if account.renamed:
-                names = ", ".join(f"{name!r} ({count:,})" for name, count in account.renamed.items())
-                notes.append(f"{split}: labels in another Unicode form or with invisible characters, read as {names}")
-        return [*notes, *self.label_notes]
+        renamed = {
+            split: [f"labels in another Unicode form or with invisible characters, read as {_counted(account.renamed)}"]
+            for split, account in self.accounts.items()
+            if account.renamed
+        }
+        return [*reading_notes(self.accounts.values()), *self._by_split(renamed), *self.label_notes]
+
+    @property
+    def size_notes(self) -> list[str]:
+        """How many examples the splits have, and which are too small to rely on; a `limit` is the user's own choice."""
+        sizes = {split: len(items) + self.accounts[split].dropped[LIMITED] for split, items in self.splits.items()}
+        counts = ", ".join(f"{size:,} {split}" for split, size in sizes.items())
+        notes = [f"{counts} examples{', split from one file' if self.from_one_file else ''}"]
+        if small := [split for split, fewest in FEW.items() if sizes[split] < fewest]:
+            few = " and ".join(f"{format_count(sizes[split], 'example')} for {split}" for split in small)
+            goal = " and ".join(f"{FEW[split]} for {split}" for split in small)
+            files = ", or give these splits as files of their own" if self.from_one_file else ""
+            notes.append(f"only {few}, so scores are unreliable: label more (at least {goal}){files}")
+        return notes
+
+    def losses(self, max_length: int) -> list[str]:
+        """Messages about many rows or words that were skipped although the recipe does not ask for it."""
+        limit = f"eval.training.max_length ({max_length})"
+        return self._by_split({split: account.losses(limit) for split, account in self.accounts.items()})
+
+    def _by_split(self, messages: Mapping[str, Sequence[str]]) -> list[str]:
+        """Messages about the splits, each once: all splits of one file count the same rows of it."""
+        splits: dict[str, list[str]] = {}
+        for split, of_split in messages.items():
+            for message in of_split:
+                splits.setdefault(message, []).append(split)
+        everywhere = list(SPLITS) if self.from_one_file else None
+        return [
+            message if names == everywhere else f"{', '.join(names)}: {message}" for message, names in splits.items()
+        ]
 
 
 def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET, *, limit: int | None = None) -> TaskData:
@@ -86,7 +120,7 @@ def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET, *,
         kept = sample(splits[split], size)
         accounts[split].dropped[reason] += len(splits[split]) - len(kept)
         splits[split] = kept
-    return TaskData(splits, labels, kind, repaired, _overlap(splits), notes, accounts)
+    return TaskData(splits, labels, kind, repaired, _overlap(splits), notes, accounts, task.file is not None)
 
 
 def to_iob2(tags: Sequence[str]) -> tuple[list[str], int]:
@@ -198,6 +232,10 @@ def _missing_value_notes(name: str, counts: LabelCounts) -> list[str]:
         f"{field_of(name)}.labels"
         for label in suspects
     ]
+
+
+def _counted(names: Mapping[str, int]) -> str:
+    return ", ".join(f"{name!r} ({count:,})" for name, count in names.items())
 
 
 def _occurrences(label: str, counts: LabelCounts) -> str:

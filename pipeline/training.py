@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -12,11 +12,19 @@ import yaml
 from ..recipes.loading import bundled_recipes
 from ..recipes.schema import Recipe
 from ..training import launch
-from ..workspace.artifacts import Artifact, Prepared
+from ..workspace.artifacts import Artifact, Prepared, finished_like
 from ..workspace.errors import UserError
 from ..workspace.library_logs import quiet_libraries
 from ..workspace.progress import Progress
 from .prepared import prepared_data
+
+INPUTS = {
+    "files": "the corpus files",
+    "tasks": "the task data, whose texts are kept out of the corpus,",
+    "identify": "the texts of corpus.identify",
+    "templates": "the templates of the graph",
+}
+"""What the inputs of prepared data are, by their names in the artifact."""
 
 
 @dataclass(frozen=True)
@@ -106,21 +114,27 @@ def estimate_training(
 def require(artifacts: list[Artifact], command: str, recipe: Recipe) -> None:
     """Raise a UserError that names the command to run first, unless all artifacts are finished."""
     missing = [artifact for artifact in artifacts if not artifact.exists]
-    if missing:
-        kinds = list(dict.fromkeys(artifact.kind for artifact in missing))
-        bundled = recipe.name in bundled_recipes()
-        advice = (
-            f"first run `lrl-adapt {command} {recipe.name}` with the same options."
-            if bundled
-            else f"first run `lrl-adapt {command}` with the same recipe and options."
-        )
-        if "corpus" in kinds:
-            advice += (
-                " (Changing the task data under eval also changes the corpus, because task sentences are removed from "
-                "it.)"
-            )
-        verb = "does" if len(kinds) == 1 else "do"
-        raise UserError(f"{' and '.join(kinds)} for {recipe.language} {verb} not exist yet: {advice}")
+    if not missing:
+        return
+    bundled = recipe.name in bundled_recipes()
+    words = f"`lrl-adapt {command} {recipe.name}`" if bundled else f"`lrl-adapt {command}`"
+    options = "with the same options" if bundled else "with the same recipe and options"
+    if changed := next(filter(None, map(_what_changed, missing)), ""):
+        raise UserError(f"{changed}: run {words} again, {options}, or `lrl-adapt run` for all steps")
+    kinds = list(dict.fromkeys(artifact.kind for artifact in missing))
+    verb = "does" if len(kinds) == 1 else "do"
+    raise UserError(f"{' and '.join(kinds)} for {recipe.language} {verb} not exist yet: first run {words} {options}")
+
+
+def _what_changed(artifact: Artifact) -> str:
+    """Which inputs changed since prepared data with the same settings were made; "" if there are none."""
+    finished = finished_like(replace(artifact, inputs={}, parents=())) if artifact.kind in ("corpus", "graph") else {}
+    if not finished:
+        return ""
+    folder = max(finished, key=lambda folder: finished[folder]["created"])
+    before = finished[folder]["inputs"]
+    changed = [what for name, what in INPUTS.items() if before.get(name) != artifact.inputs.get(name)]
+    return f"{' and '.join(changed) or 'the dump of the graph'} changed since {folder.name} was prepared"
 
 
 @quiet_libraries()

@@ -27,18 +27,18 @@ def _glotlid(language: Language) -> str:
 def _wikipedia(language: Language) -> str:
     if language.wikiann and _OF_MACRO_LANGUAGE.get(language.iso) != language.wikiann:
         return language.wikiann
-    return _short(language)
+    return short_code(language)
 
 
 def _bcp47(language: Language) -> str:
     """The shortest ISO 639 code, with the script if it is not the first one of the table for this language."""
     rows = [row for row in all_languages() if row.iso == language.iso]
     if not rows or rows[0].script == language.script:
-        return _short(language)
-    return f"{_short(rows[0])}_{language.script}"
+        return short_code(language)
+    return f"{short_code(rows[0])}_{language.script}"
 
 
-def _short(language: Language) -> str:
+def short_code(language: Language) -> str:
     """ISO 639-1, of a macro-language too (sw for swh), else ISO 639-3."""
     two_letter = [short for short, iso in TWO_LETTER_CODES.items() if iso == language.iso]
     candidates = (*two_letter, language.wikiann, "" if language.wikiann else language.conceptnet)

@@ -8,13 +8,19 @@ from ..workspace.locations import expand_files, unread_files
 from .corpus import Corpus
 
 WEB_PAGES = (".html", ".htm", ".xhtml")
-DOCUMENTS = (".pdf", ".docx", ".odt", ".epub", *WEB_PAGES, ".srt", ".vtt", ".usfm", ".sfm", ".usx")
+PDF = ".pdf"
+DOCUMENTS = (PDF, ".docx", ".odt", ".epub", *WEB_PAGES, ".srt", ".vtt", ".usfm", ".sfm", ".usx")
 HUB = "hf://"
 
 
 def is_document(path: Path) -> bool:
     """Whether the name is that of a document: a PDF, a Word file, subtitles, …"""
     return path.suffix.lower() in DOCUMENTS
+
+
+def is_pdf(path: Path) -> bool:
+    """Whether the name is that of a PDF."""
+    return path.suffix.lower() == PDF
 
 
 def local_corpus_files(corpus: Corpus) -> list[Path]:

@@ -87,7 +87,7 @@ class Task(Section):
         description="Validation file for eval.transfer_from; null: validation, with the codes of that language.",
     )
     file: Alternatives | None = Field(
-        default=None, description="One file instead of three, split 70/10/20% by a hash of each text."
+        default=None, description="One file instead of three, split 70/10/20%; equal texts stay together."
     )
     kind: KindName | None = Field(
         default=None,

@@ -1,22 +1,10 @@
 """The language codes that the Hugging Face hub filters models by: ISO 639-1 where there is one, else ISO 639-3."""
 
-from .languages import SEVERAL, TWO_LETTER_CODES, all_languages
+from .code_forms import short_code
+from .languages import SEVERAL, Language, all_languages
 
 MULTILINGUAL = "multilingual"
-# Languages that are not in the table, that lack the ISO 639-1 code in it, or for which a source uses the code of their
-# macro-language although the hub lists them under their own.
-_EXCEPTIONS = {
-    "aka": "ak",
-    "ary": "ary",
-    "arz": "arz",
-    "bho": "bho",
-    "ckb": "ckb",
-    "cmn": "zh",
-    "ekk": "et",
-    "kon": "kg",
-    "nob": "nb",
-    "yue": "yue",
-}
+_NOT_IN_THE_TABLE = {"cmn": "zh", "ekk": "et"}
 
 
 def hub_language(code: str) -> str:
@@ -27,10 +15,5 @@ def hub_language(code: str) -> str:
     if code == SEVERAL.code:
         return MULTILINGUAL
     iso = code[:3]
-    if iso in _EXCEPTIONS:
-        return _EXCEPTIONS[iso]
-    of_table = [short for short, language in TWO_LETTER_CODES.items() if language == iso]
-    of_sources = [
-        short for row in all_languages() if row.iso == iso for short in (row.wikiann, row.conceptnet) if len(short) == 2
-    ]
-    return next(iter([*of_table, *of_sources]), iso)
+    row = next((row for row in all_languages() if row.iso == iso), Language(code, code))
+    return _NOT_IN_THE_TABLE.get(iso) or short_code(row)

@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import takewhile
 
 from ..workspace.errors import UserError
 
@@ -63,7 +64,9 @@ _MACRO_LANGUAGES = {
 
 # ISO 639-1 codes that neither ConceptNet nor WikiANN uses.
 TWO_LETTER_CODES = {
+    "ak": "aka",
     "dz": "dzo",
+    "kg": "kon",
     "kr": "knc",
     "ks": "kas",
     "lg": "lug",
@@ -314,5 +317,13 @@ def _nearest(key: str) -> list[Language]:
     part_of = [language for language in all_languages() if len(key) > 3 and key in language.name.casefold()]
     # A two-letter code is similar to every three-letter one, so codes are compared only with codes of the same length.
     comparable = [known_key for known_key in by_key if len(known_key) == len(key) or len(known_key) > 3]
-    near = [by_key[known_key] for known_key in difflib.get_close_matches(key, comparable, n=6, cutoff=0.65)]
+    close = difflib.get_close_matches(key, comparable, n=6, cutoff=0.65)
+    near = [by_key[known_key] for known_key in sorted(close, key=lambda known_key: -_similarity(key, known_key))]
     return list(dict.fromkeys(part_of or near))
+
+
+def _similarity(key: str, known_key: str) -> float:
+    """Difflib's ratio, raised for a common beginning as Winkler (1990) does: Malti is Maltese rather than Somali."""
+    ratio = difflib.SequenceMatcher(None, known_key, key).ratio()
+    common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(key[:4], known_key[:4], strict=False)))
+    return ratio + 0.1 * common * (1 - ratio)

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model
 
 from ..workspace.checksums import CONCEPTNET_DUMP
 from ..workspace.errors import UserError
+from .base_names import unknown_base
 from .control import Control, LanguageControl, check_control, control_name
 from .corpus import Corpus
 from .evaluation import TASKS, Eval
@@ -90,6 +91,13 @@ class Base(Section):
     def _as_the_hub_names_it(cls, revision: str) -> str:
         """Decode %2F, as hf:// addresses write the / in the name of a branch."""
         return unquote(revision)
+
+    @field_validator("model")
+    @classmethod
+    def _may_exist(cls, model: str | None) -> str | None:
+        if model is not None and (problem := unknown_base(model)):
+            raise ValueError(problem)
+        return model
 
     @model_validator(mode="after")
     def _one_of(self) -> "Base":

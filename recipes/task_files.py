@@ -41,8 +41,8 @@ def read_split(
             account.dropped[DUPLICATES] += len(items) - len(distinct)
             items = list(distinct.values())
         if field == "file":
-            total = len(items)
-            items = [item for item in items if _split_of(item) == split]
+            total, splits = len(items), _splits_of_texts(items)
+            items = [item for item in items if splits[normal_text(item)] == split]
             account.dropped[OTHER_SPLITS] += total - len(items)
         if not items:
             raise UserError(f"{paths[0]} is too small to split: nothing is left for {split}; give three files")
@@ -171,9 +171,19 @@ def _fraction(item: Item) -> float:
     return int.from_bytes(hashlib.sha256(normal_text(item).encode()).digest()[:8]) / 2**64
 
 
-def _split_of(item: Item) -> Split:
-    """The split of an item in a single file, by a hash of its text."""
-    return split_of(_fraction(item), TASK_BOUNDS)
+def _splits_of_texts(items: Sequence[Item]) -> dict[str, Split]:
+    """The split of each text of a single file; equal texts count as often as they occur.
+
+    In the order of the texts' hashes, so that the splits do not depend on the order of the rows.
+    """
+    by_hash = {normal_text(item): _fraction(item) for item in items}
+    counts = Counter(map(normal_text, items))
+    splits, before = {}, 0
+    for text in sorted(by_hash, key=lambda text: (by_hash[text], text)):
+        middle = before + counts[text] / 2
+        splits[text] = split_of(middle / len(items), TASK_BOUNDS)
+        before += counts[text]
+    return splits
 
 
 @contextmanager

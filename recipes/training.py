@@ -1,5 +1,6 @@
 """The sections of a recipe for the training of adapters."""
 
+from math import ceil
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -163,6 +164,10 @@ class TaskTraining(Section):
         description="Tagging: first: label the first subword of each word, score words; all: label and score every "
         "subword, as the paper did.",
     )
+
+    def steps(self, examples: int) -> int:
+        """Optimizer steps of the training on this many examples."""
+        return self.num_train_epochs * ceil(examples / self.batch_size)
 
     def settings(self, *, tags: bool | None) -> dict[str, Any]:
         """The fields that shape a task adapter, JSON-ready, without those that its kind does not read.

@@ -6,6 +6,7 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedModel
 
+from ..recipes.base_names import BUNDLED, unknown_base
 from ..recipes.schema import FromScratch, Recipe
 from ..workspace.artifacts import Draft, Prepared
 from ..workspace.errors import UserError
@@ -102,6 +103,8 @@ def _check_folder(name: str, option: str) -> None:
     """Raise a UserError for a path that leads nowhere (the hub would take it for an id), or to pointers of Git LFS."""
     if name.startswith(("/", ".")) and not Path(name).is_dir():
         raise UserError(f"{option}: no such folder: {name}")
+    if problem := unknown_base(name, str(BUNDLED)):
+        raise UserError(f"{option}: {problem}")
     if Path(name).is_dir():
         refuse_pointers(file for pattern in BASE_FILES for file in Path(name).glob(pattern))
 

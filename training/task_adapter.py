@@ -132,8 +132,8 @@ def fit_task(  # noqa: PLR0913
     label: str,
 ) -> None:
     """Train `model` for the epochs of `settings` on `train_size` examples; keeps the weights of the best epoch."""
-    steps_per_epoch = -(-train_size // settings.batch_size)
-    max_steps = steps_per_epoch * settings.num_train_epochs
+    max_steps = settings.steps(train_size)
+    steps_per_epoch = max_steps // settings.num_train_epochs
     result = fit(
         model,
         feed,

@@ -194,7 +194,7 @@ def resolve_inputs(artifact: Artifact, inputs: Mapping[str, Callable[[], Any]]) 
     artifact = replace(artifact, inputs=known)
     if missing is None:
         return artifact
-    manifests = _finished_like(artifact)
+    manifests = finished_like(artifact)
     if not manifests:
         raise missing
     folder = max(manifests, key=lambda folder: manifests[folder]["created"])
@@ -221,7 +221,7 @@ def read_artifact(folder: Path) -> Artifact:
     )
 
 
-def _finished_like(artifact: Artifact) -> dict[Path, dict[str, Any]]:
+def finished_like(artifact: Artifact) -> dict[Path, dict[str, Any]]:
     """Manifests, by folder, of the finished artifacts that agree with all that is known of `artifact`."""
     section, inputs = json.loads(json.dumps([artifact.section, artifact.inputs], default=str))
     parents = [parent.folder.name for parent in artifact.parents]

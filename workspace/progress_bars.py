@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
+from .formatting import format_duration
+
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 15.0  # of a plain log
 LITERAL: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False}
@@ -87,6 +89,8 @@ class ProgressBars:
             if time.monotonic() - last > SECONDS_BETWEEN_LINES:
                 last = time.monotonic()
                 facts = "".join(f", {name} {value}" for name, value in self._status.items()).replace("\n", "; ")
+                if total and "remaining" not in self._status:
+                    facts += f", remaining {format_duration((last - started) / count * (total - count))}"
                 self.say(f"{label}: {count:,}" + (f" of {total:,}" if total else "") + facts)
         self.say(f"{label}: {count:,} in {time.monotonic() - started:.1f} s")
 

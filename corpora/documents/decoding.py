@@ -17,6 +17,7 @@ from pathlib import Path
 import regex
 from fontTools.unicodedata import script as script_of
 
+from ...workspace.contents import binary_content
 from ...workspace.errors import UserError
 from ...workspace.tables.opening import BYTE_ORDER_MARKS, GZIP
 from ..line_features import NO_SCRIPT, SCRIPT_MEMBERS
@@ -85,9 +86,11 @@ def find_encoding(path: Path, chosen: str | None, script: str | None) -> Encodin
     `script` is the ISO 15924 code of the language's script. Raises UserError where no encoding or several fit, and
     where UTF-8 is damaged.
     """
+    first = next(_chunks(path), b"")
+    if what := binary_content(path, first):
+        raise UserError(f"{path} is {what}")
     if chosen is not None:
         return Encoding("utf-8-sig" if codecs.lookup(chosen).name == "utf-8" else chosen)
-    first = next(_chunks(path), b"")
     for mark, codec, name in BYTE_ORDER_MARKS:
         if first.startswith(mark):
             return Encoding(codec, f"in {name}")

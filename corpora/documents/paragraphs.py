@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import regex
 
@@ -46,27 +46,31 @@ def is_wrapped(paragraphs: Iterable[list[str]]) -> bool:
 
 @dataclass
 class WordParts:
-    """The words of a document, by which a hyphen at the end of a line is judged."""
+    """The words of a document or of a corpus, by which a hyphen at the end of a line is judged."""
 
-    words: Counter[str]
+    words: Counter[str] = field(default_factory=Counter)
     """Numbers of the words that no line end divides, in lower case."""
-    first_parts: dict[str, set[str]]
+    first_parts: dict[str, set[str]] = field(default_factory=dict)
     """The second parts that a first part has in hyphenated words: il -> {ktieb, kelb}."""
-    second_parts: dict[str, set[str]]
+    second_parts: dict[str, set[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, paragraphs: Iterable[list[str]]) -> "WordParts":
-        """The words of the lines of paragraphs, without those at the end or the beginning of a broken word."""
-        parts = cls(Counter(), {}, {})
+        """The words of the lines of paragraphs."""
+        parts = cls()
         for lines in paragraphs:
-            for line in lines:
-                parts.words.update(WORD.findall(line.rstrip(HYPHENS).lower()))
-        for word in parts.words:
-            first, hyphen, second = word.replace("\u2010", "-").partition("-")
-            if hyphen:
-                parts.first_parts.setdefault(first, set()).add(second)
-                parts.second_parts.setdefault(second, set()).add(first)
+            parts.add(lines)
         return parts
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Count the words of lines, without those at the end or the beginning of a broken word."""
+        for line in lines:
+            for word in WORD.findall(line.rstrip(HYPHENS).lower()):
+                self.words[word] += 1
+                first, hyphen, second = word.replace("\u2010", "-").partition("-")
+                if hyphen:
+                    self.first_parts.setdefault(first, set()).add(second)
+                    self.second_parts.setdefault(second, set()).add(first)
 
     def keeps_hyphen(self, first: str, second: str) -> bool:
         """Whether the word of these parts is written with a hyphen in the middle of a line.
@@ -102,9 +106,11 @@ def join_lines(lines: list[str], words: WordParts, changes: Counter[str]) -> str
     return text
 
 
-def mend_paragraphs(paragraphs: list[list[str]], changes: Counter[str]) -> Iterator[str]:
-    """Each paragraph's lines as one line."""
-    words = WordParts.of(paragraphs)
+def mend_paragraphs(
+    paragraphs: list[list[str]], changes: Counter[str], words: WordParts | None = None
+) -> Iterator[str]:
+    """Each paragraph's lines as one line; `words` are those of all files of the corpus, None: of these paragraphs."""
+    words = words or WordParts.of(paragraphs)
     for lines in paragraphs:
         yield join_lines(lines, words, changes)
 

@@ -7,10 +7,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from ...workspace.contents import other_content
 from ...workspace.errors import UserError
 from .extracted import Extracted, documents_extra
+from .paragraphs import WordParts, mend_paragraphs
 from .pdf_layout import Fragment, Page, find_lines
-from .pdf_paragraphs import pdf_paragraphs
+from .pdf_paragraphs import broken_paragraphs
 
 PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD
 UNREADABLE = 0.3  # share of characters without a meaning from which a document is refused
@@ -20,7 +22,24 @@ HYPHEN = 2  # PDFium's code for a hyphen at the end of a line
 
 
 def read_pdf(path: Path) -> Extracted:
-    """The paragraphs of a PDF without running heads and page numbers.
+    """The paragraphs of a PDF without running heads and page numbers, its words mended by those of the file alone.
+
+    Raises UserError as `pdf_lines` does.
+    """
+    changes = Counter[str]()
+    return mend_pdf(pdf_lines(path, changes), changes)
+
+
+def mend_pdf(paragraphs: list[list[str]], changes: Counter[str], words: WordParts | None = None) -> Extracted:
+    """The text of the paragraphs that `pdf_lines` gives; `words` are as for `mend_paragraphs`."""
+    extracted = Extracted(changes=changes)
+    for paragraph in mend_paragraphs(paragraphs, changes, words):
+        extracted.add(paragraph)
+    return extracted
+
+
+def pdf_lines(path: Path, changes: Counter[str]) -> list[list[str]]:
+    """The lines of each paragraph, which may divide words; what is removed is counted in `changes`.
 
     Raises UserError for files that are damaged or protected, that hold no text (scans), or whose fonts do not say which
     letters their glyphs are.
@@ -32,16 +51,16 @@ def read_pdf(path: Path) -> Extracted:
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == PASSWORD_ERROR:
             raise UserError(f"{path}: protected with a password; save it without one") from error
+        what = other_content(path)
+        if what and ".pdf" not in what:
+            raise UserError(f"{path} is not a PDF, but {what}") from error
         raise UserError(f"{path}: not a readable PDF ({error}); save or download it again") from error
     with closing(document):
         pages = [find_lines(_fragments(document, number)) for number in range(len(document))]
     _require_text(path, pages)
-    extracted = Extracted()
-    extracted.changes["pages without text (images)"] = sum(not page.lines for page in pages)
-    extracted.changes["pages read in columns"] = sum(page.columns for page in pages)
-    for paragraph in pdf_paragraphs(pages, extracted.changes):
-        extracted.add(paragraph)
-    return extracted
+    changes["pages without text (images)"] = sum(not page.lines for page in pages)
+    changes["pages read in columns"] = sum(page.columns for page in pages)
+    return broken_paragraphs(pages, changes)
 
 
 def _require_text(path: Path, pages: list[Page]) -> None:

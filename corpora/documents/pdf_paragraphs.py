@@ -1,15 +1,14 @@
 """Paragraphs from the lines of a PDF's pages: running heads and page numbers removed, lines and broken words joined."""
 
 from collections import Counter
-from collections.abc import Iterator
 from itertools import pairwise
 
 import regex
 
-from .paragraphs import ends_sentence, mend_paragraphs
+from .paragraphs import BROKEN_WORD, ends_sentence
 from .pdf_layout import Line, Page
 
-REPEATS = 3  # pages with the same line at the same place from which on it is a running head
+REPEATS = 3  # pages with the same line at the same place from which on it is a running head; of two pages, both
 EDGE_LINES = 3  # lines at the top and at the bottom of a page that may be heads, if the page has more
 ROMAN = "(?=[ivxlc])c{0,3}(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})"
 PAGE_NUMBER = regex.compile(
@@ -21,26 +20,45 @@ LEADING = 1.35  # times the usual distance of lines from which on a new paragrap
 INDENT = 0.7  # heights of a line by which a paragraph's first line is indented
 USUAL_WIDTH = 0.8  # quantile of the widths of lines that counts as that of full lines
 SHORT = 0.85  # share of it below which a line ends its paragraph, if it ends a sentence
-SIZE_CHANGE = 0.15  # of the height of lines: a heading begins or ends
+SIZE_CHANGE = 0.15  # of the height of lines: a heading begins or ends, and footnotes are smaller than the text
+OPENING = "\"'([{«‹“‘„‚¿¡"  # may stand before the first letter of a line
 
 
-def pdf_paragraphs(pages: list[Page], changes: Counter[str]) -> Iterator[str]:
-    """The paragraphs of a document; what is removed and mended is counted in `changes`."""
+def broken_paragraphs(pages: list[Page], changes: Counter[str]) -> list[list[str]]:
+    """The lines of each paragraph of a document; what is removed is counted in `changes`.
+
+    A paragraph goes on over the end of a page, whatever footnotes (smaller lines) stand between its parts.
+    """
     bodies = _without_heads(pages, changes)
-    paragraphs: list[list[str]] = []
-    continues = False
+    lines_of_text = [line for lines in bodies for line in lines]
+    size, width = _median([line.height for line in lines_of_text]), _usual_width(lines_of_text)
+    paragraphs: list[list[Line]] = []
+    last: list[Line] = []  # paragraph of the text on the pages before
     for lines in bodies:
         groups = _group(lines)
-        if groups and continues and _may_continue(groups[0][0].text):
-            paragraphs[-1] += [line.text for line in groups.pop(0)]
-        paragraphs += [[line.text for line in group] for group in groups]
-        continues = bool(lines) and not ends_sentence(lines[-1].text)
-    yield from mend_paragraphs(paragraphs, changes)
+        text = [group for group in groups if group[0].height >= (1 - SIZE_CHANGE) * size]
+        if text and last and _goes_on(last[-1], text[0][0], width):
+            last += text[0]
+            groups = [group for group in groups if group is not text[0]]
+            text[0] = last
+        paragraphs += groups
+        last = text[-1] if text else last
+    return [[line.text for line in lines] for lines in paragraphs]
 
 
-def _may_continue(text: str) -> bool:
-    """Whether a text may go on from the page before: it begins neither with a capital nor with a bullet."""
-    return text[0].isalpha() and not text[0].isupper()
+def _goes_on(above: Line, below: Line, width: float) -> bool:
+    """Whether a paragraph goes on from the end of a page or column to the next; `width` is that of full lines.
+
+    It does after a broken word, and within a sentence if the next line begins with a small letter. Scripts without case
+    show less: there the last line has to be full.
+    """
+    first = below.text.lstrip(OPENING)[:1]
+    if BROKEN_WORD.search(above.text):
+        return first.isalpha()
+    if ends_sentence(above.text) or not first.isalpha():
+        return False
+    is_full = above.right - above.left >= SHORT * width
+    return first.islower() or (first.lower() == first.upper() and is_full)
 
 
 def _without_heads(pages: list[Page], changes: Counter[str]) -> list[list[Line]]:
@@ -48,6 +66,7 @@ def _without_heads(pages: list[Page], changes: Counter[str]) -> list[list[Line]]
     counts: Counter[tuple[str, int]] = Counter()
     for page in pages:
         counts.update({_key(line) for edge in _edges(page) for line in edge})
+    repeats = max(2, min(REPEATS, sum(bool(page.lines) for page in pages)))
     bodies = []
     for page in pages:
         removed: set[int] = set()
@@ -55,7 +74,7 @@ def _without_heads(pages: list[Page], changes: Counter[str]) -> list[list[Line]]
             for line in edge:
                 if PAGE_NUMBER.fullmatch(line.text):
                     changes["page numbers removed"] += 1
-                elif counts[_key(line)] >= REPEATS and len(page.lines) > EDGE_LINES:
+                elif counts[_key(line)] >= repeats and len(page.lines) > EDGE_LINES:
                     changes["running heads removed"] += 1
                 else:
                     break  # the text of the page begins
@@ -85,8 +104,7 @@ def _group(lines: list[Line]) -> list[list[Line]]:
         return []
     leading = _median([above.base - below.base for above, below in pairwise(lines) if above.base > below.base])
     groups = [[lines[0]]]
-    widths = sorted(line.right - line.left for line in lines)
-    width = widths[int(USUAL_WIDTH * (len(widths) - 1))]
+    width = _usual_width(lines)
     for above, below in pairwise(lines):
         if _starts_paragraph(above, below, leading, width):
             groups.append([])
@@ -101,12 +119,18 @@ def _starts_paragraph(above: Line, below: Line, leading: float, width: float) ->
         return True
     distance = above.base - below.base
     if distance < 0:  # the next column
-        return ends_sentence(above.text) or not _may_continue(below.text)
+        return not _goes_on(above, below, width)
     if leading and distance > LEADING * leading:
         return True
     if INDENT * size < below.left - above.left and ends_sentence(above.text):
         return True
     return above.right - above.left < SHORT * width and ends_sentence(above.text)
+
+
+def _usual_width(lines: list[Line]) -> float:
+    """The width of full lines."""
+    widths = sorted(line.right - line.left for line in lines)
+    return widths[int(USUAL_WIDTH * (len(widths) - 1))] if widths else 0.0
 
 
 def _median(values: list[float]) -> float:

@@ -14,6 +14,7 @@ from ...workspace.errors import UserError
 from ...workspace.tables import ColumnError, Table
 from ..evaluation import DEFAULT_LABEL, Task
 from .records import (
+    CANCELLED,
     CHARACTERS,
     NOT_ANNOTATED,
     OTHER_ROWS,
@@ -67,7 +68,7 @@ def read_label_studio(path: Path, table: Table, task: Task) -> Annotations:
     for number, row in table.rows:
         by_annotators = list(_annotations(row, table.place(number), str(row.get("id", number))))
         if not by_annotators:
-            annotations.dropped[NOT_ANNOTATED] += 1
+            annotations.dropped[CANCELLED if row.get("annotations", row.get("completions")) else NOT_ANNOTATED] += 1
         entries += by_annotators
     source, kind = _control(path, task, [result for entry in entries for result in entry.results])
     annotations.label_column = source

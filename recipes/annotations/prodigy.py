@@ -11,6 +11,7 @@ from ...workspace.errors import UserError
 from ...workspace.tables import Table
 from ..evaluation import Task
 from .records import (
+    IGNORED,
     NOT_ANNOTATED,
     OTHER_ROWS,
     REJECTED,
@@ -81,7 +82,7 @@ def _skipped(row: Mapping[str, Any], task: Task, place: str) -> str | None:
     """Why a row is left out, if it is."""
     if row.get("answer", "accept") == "accept":
         return None if is_wanted(row, task, place) else OTHER_ROWS
-    return REJECTED if row["answer"] == "reject" else NOT_ANNOTATED
+    return REJECTED if row["answer"] == "reject" else IGNORED
 
 
 def _chosen(row: Mapping[str, Any]) -> list[Any]:

@@ -12,7 +12,8 @@ from ...workspace.text import clean_line
 from ..evaluation import DEFAULT_LABEL, DEFAULT_TEXT, Task
 from ..labels import is_same_label, label_name
 
-OTHER_ROWS, NOT_ANNOTATED, REJECTED, REPEATED = "where", "not annotated", "rejected", "annotated more than once"
+OTHER_ROWS, NOT_ANNOTATED, REPEATED = "where", "not annotated", "annotated more than once"
+CANCELLED, REJECTED, IGNORED = "cancelled", "rejected", "ignored"  # by the annotator
 CHARACTERS, UTF_16, GRAPHEMES = "characters", "UTF-16 units", "grapheme clusters"
 Kind = Literal["entities", "classes"]
 

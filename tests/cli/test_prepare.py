@@ -94,3 +94,29 @@ def test_counts_of_zero_are_in_the_json_object_only(folder: Path) -> None:
     assert "malformed" not in shown
     graph = json.loads(prepare("--json").stdout)["artifacts"][-1]
     assert graph["facts"]["counts"]["malformed"] == 0
+
+
+def test_train_names_what_changed_since_the_corpus_was_prepared(folder: Path) -> None:
+    texts = folder / "texts"
+    texts.mkdir()
+    (texts / "one.txt").write_text("\n".join(ENOUGH), encoding="utf-8")
+    (folder / "recipe.yaml").write_text(RECIPE + "corpus: {files: texts/, drop_near_duplicates: false}\n")
+    assert "corpus for swh_Latn does not exist yet: first run `lrl-adapt prepare` with" in refusal("train")
+    assert prepare().exit_code == 0
+    (made,) = (folder / "runs").glob("data/swh_Latn/corpus-*")
+    (texts / "two.txt").write_text("Habari mpya kutoka mji wa pili.\n", encoding="utf-8")
+    advice = "run `lrl-adapt prepare` again, with the same recipe and options, or `lrl-adapt run` for all steps"
+    assert f"error: the corpus files changed since {made.name} was prepared: {advice}" in refusal("train")
+    assert f"error: the corpus files changed since {made.name} was prepared: {advice}" in refusal(
+        "eval", "--task", "mlm"
+    )
+    (texts / "two.txt").unlink()
+    (folder / "mood.csv").write_text("text,label\nhabari njema,x\n", encoding="utf-8")
+    tasks = refusal("train", "--set", "eval.others={mood: {file: mood.csv}}")
+    assert f"error: the task data, whose texts are kept out of the corpus, changed since {made.name} was" in tasks
+
+
+def refusal(*words: str) -> str:
+    result = CliRunner().invoke(app, [*words])
+    assert result.exit_code == 2
+    return result.stderr

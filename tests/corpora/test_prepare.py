@@ -445,11 +445,23 @@ def test_a_column_that_is_not_there_is_to_be_named_not_gone_without(tmp_path: Pa
     assert "drop_task_lines" not in str(error.value)
 
 
+def test_a_broken_task_file_is_reported_and_only_those_on_a_server_can_be_gone_without(
+    tmp_path: Path, pages: Path
+) -> None:
+    (tmp_path / "mood.csv").write_text("text,label\na,b,c\n")
+    for place, advice in ((str(tmp_path / "mood.csv"), ""), ("hf://datasets/a/b/mood.csv", "set corpus.drop_task_")):
+        made = recipe(pages).model_copy(update={"eval": Eval.model_validate({"others": {"mood": {"file": place}}})})
+        with pytest.raises(UserError, match=r"^eval\.others\.mood\.file: ") as error:
+            prepare_corpus(made, tmp_path / "runs")
+        assert ("drop_task_lines" in str(error.value)) == bool(advice)
+    assert "line 2: expected 2 columns" not in str(error.value)
+
+
 def test_new_settings_at_their_defaults_leave_the_keys_of_corpora_as_they_were(tmp_path: Path, pages: Path) -> None:
     settings = corpus_artifact(recipe(pages), tmp_path / "runs").section
     assert not {"sampling", "sample_by", "encoding", "sources", "share"} & set(settings)
     by_paragraph = corpus_artifact(recipe(pages, sample_by="paragraph"), tmp_path / "runs").section
-    assert by_paragraph == {**settings, "sample_by": "paragraph"}
+    assert by_paragraph == {**settings, "sample_by": "paragraph", "lines": 2}
 
 
 def test_a_corpus_of_documents_counts_what_was_mended(tmp_path: Path) -> None:

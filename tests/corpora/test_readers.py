@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -244,9 +245,19 @@ def test_the_encoding_of_plain_text_is_found_and_reported_or_named(tmp_path: Pat
 
 
 def test_a_file_of_an_unknown_format_is_refused_with_those_that_are_read(tmp_path: Path) -> None:
-    (tmp_path / "a.doc").touch()
-    with pytest.raises(UserError, match=r"a\.doc: unknown format; expected txt, csv, .* or pdf, docx, odt, "):
+    (tmp_path / "a.xyz").touch()
+    with pytest.raises(UserError, match=r"a\.xyz: unknown format; expected txt, csv, .* or pdf, docx, odt, "):
+        texts_of(tmp_path / "a.xyz")
+    with pytest.raises(UserError, match=r"a\.doc: unknown format; save it as \.docx$"):
         texts_of(tmp_path / "a.doc")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.srt", "a.html", "a.usfm"])
+def test_a_word_document_under_the_name_of_a_text_is_refused_as_what_it_is(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.writestr("word/document.xml", "<w/>")
+    with pytest.raises(UserError, match=rf"{name} is a Word document: rename it to end in \.docx"):
+        texts_of(tmp_path / name)
 
 
 def test_documents_of_a_folder_are_read(tmp_path: Path) -> None:
@@ -256,4 +267,4 @@ def test_documents_of_a_folder_are_read(tmp_path: Path) -> None:
     said = Said()
     (opened,) = open_origins(Corpus(files=[str(tmp_path)]), "swh_Latn", said)
     assert [text for path in opened.paths() for text in texts_of(path)] == ["Habari.", "Moja."]
-    assert said.lines == [f"{tmp_path}: 1 files not read (1 .doc)"]
+    assert said.lines == [f"{tmp_path}: 1 file not read (1 .doc): save .doc files as .docx"]

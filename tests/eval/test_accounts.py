@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from lrl_adapt.cli.app import app
+from lrl_adapt.eval.evaluator import long_texts_note, short_training_note
+from lrl_adapt.recipes.training import TaskTraining
 from typer.testing import CliRunner
 
 FAST = ["--adapter", "none", "--cpu", "--json", "--set", "eval.seeds=[1]", "--set", "eval.training.num_train_epochs=1"]
@@ -64,8 +66,8 @@ def test_words_of_sentences(tmp_path: Path) -> None:
     assert dropped["no tokens"] == 1
     assert dropped["cut off by max_length"] > 8
     beyond = f"{dropped['cut off by max_length']} of 22 words are beyond eval.training.max_length (10) and were skipped"
-    assert f"pos: test: {beyond}" in said
-    assert "pos: test: 1 of 22 words skipped: no tokens 1" in said
+    assert f"pos: train, validation, test: {beyond}" in said
+    assert "pos: train, validation, test: 1 of 22 words skipped: no tokens 1" in said
 
 
 def test_sentences_of_language_modelling(tmp_path: Path) -> None:
@@ -74,3 +76,27 @@ def test_sentences_of_language_modelling(tmp_path: Path) -> None:
     sentences = {"rows": 3, "used": 2, "dropped": {"empty text": 1}}
     assert data == [{"language": "swh_Latn", "task": "mlm", "sentences": sentences}]
     assert "mlm: 1 of 3 rows skipped: empty text 1" in said
+
+
+@pytest.mark.parametrize(
+    ("examples", "settings", "note"),
+    [
+        (43, {}, ["only 40 training steps at a learning rate of 0.0001", "try eval.training.num_train_epochs=250"]),
+        (43, {"learning_rate": 5e-3, "num_train_epochs": 1}, []),
+        (320, {}, []),  # 200 steps
+    ],
+)
+def test_a_training_too_short_to_learn_anything_is_reported_with_advice(
+    examples: int, settings: dict[str, Any], note: list[str]
+) -> None:
+    said = short_training_note(examples, TaskTraining(**settings))
+    assert len(said) == (1 if note else 0)
+    assert all(part in said[0] for part in note)
+
+
+def test_texts_that_take_long_to_score_are_reported_with_advice() -> None:
+    assert long_texts_note(["Habari ya leo."] * 3) == ""
+    assert long_texts_note(["a" * 300, "b" * 900]) == (
+        "the texts have 600 characters on average; scoring takes time with the square of their length: set corpus.cut "
+        "to sentences, or name a file of sentences in eval.mlm.files"
+    )

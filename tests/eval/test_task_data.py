@@ -250,6 +250,51 @@ def test_a_file_too_small_to_be_cut(tmp_path: Path) -> None:
         read_task("mood", Task(file=str(tmp_path / "all.csv")), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("rows", "sizes", "few"),
+    [
+        (
+            61,
+            "43 train, 6 validation, 12 test examples, split from one file",
+            [
+                "only 6 examples for validation and 12 examples for test, so scores are unreliable: label more (at "
+                "least 10 for validation and 50 for test), or give these splits as files of their own"
+            ],
+        ),
+        (250, "175 train, 25 validation, 50 test examples, split from one file", []),
+    ],
+)
+def test_one_file_is_split_by_exact_shares_and_small_splits_are_reported(
+    tmp_path: Path, rows: int, sizes: str, few: list[str]
+) -> None:
+    text = "".join(f"text {number},{'yes' if number % 2 else 'no'}\n" for number in range(rows))
+    (tmp_path / "all.csv").write_text(f"text,label\n{text}", encoding="utf-8")
+    task = Task(file=str(tmp_path / "all.csv"))
+    assert read_task("mood", task, tmp_path).size_notes == [sizes, *few]
+    assert read_task("mood", task, tmp_path, limit=3).size_notes == [sizes, *few]  # a limit is one's own choice
+
+
+def test_equal_texts_of_one_file_stay_in_one_split(tmp_path: Path) -> None:
+    texts = [f"text {number % 30}" for number in range(80)]  # 20 of them three times
+    rows = "".join(f"{text},{'yes' if int(text[5:]) % 2 else 'no'}\n" for text in texts)
+    (tmp_path / "all.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
+    data = read_task("mood", Task(file=str(tmp_path / "all.csv")), tmp_path)
+    assert data.overlap == 0
+    sizes = {split: len(items) for split, items in data.splits.items()}
+    assert sum(sizes.values()) == 80
+    assert all(
+        abs(sizes[split] - 80 * share) <= 3 for split, share in (("train", 0.7), ("validation", 0.1), ("test", 0.2))
+    )
+
+
+def test_what_one_file_lacks_is_said_once_and_of_three_files_by_split(tmp_path: Path) -> None:
+    rows = "".join(f"{'' if number < 30 else f'text {number}'},x\n" for number in range(90))
+    task = write(tmp_path, ".csv", f"text,label\n{rows}")
+    loss = "30 of 90 rows skipped: empty text 30"
+    assert read_task("mood", task, tmp_path).losses(256) == [f"train, validation, test: {loss}"]
+    assert read_task("mood", Task(file=task.train), tmp_path).losses(256) == [loss]
+
+
 def test_a_space_of_another_kind_is_part_of_a_token(tmp_path: Path) -> None:
     data = read_task("ner", write(tmp_path, ".txt", "10\u00a0000 O\n"), tmp_path)
     assert data.splits["test"][0].text == ["10 000"]

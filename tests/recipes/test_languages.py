@@ -246,6 +246,10 @@ def test_codes_and_names_of_every_system(text: str, code: str):
         ("kur", "'kur' is a macro-language; use ckb_Arab (Central Kurdish) or kmr_Latn (Northern Kurdish)"),
         ("uzb-Latn", "'uzb-Latn' is a macro-language; use uzn_Latn (Uzbek)"),
         ("mlx", "unknown language 'mlx'; did you mean mlt_Latn (Maltese) or mal_Mlym (Malayalam)?"),
+        (
+            "malti",
+            "unknown language 'malti'; did you mean mlt_Latn (Maltese), som_Latn (Somali) or mar_Deva (Marathi)?",
+        ),
         ("Malteze", "unknown language 'Malteze'; did you mean mlt_Latn (Maltese)?"),
         (
             "Kurdish",

@@ -223,3 +223,10 @@ def test_without_labels_of_its_own_a_language_needs_a_test_file_alone() -> None:
 def test_a_branch_of_the_base_may_be_written_as_in_an_address() -> None:
     recipe = load_recipe("mbert", ["base.revision=refs%2Fpr%2F3"])
     assert recipe.base.revision == load_recipe("mbert", ["base.revision=refs/pr/3"]).base.revision == "refs/pr/3"
+
+
+@pytest.mark.parametrize(
+    "name", ["bert-base-multilingual-cased", "xlm-roberta-large", "xlm-mlm-100-1280", "me/base-mini"]
+)
+def test_ids_that_the_hub_may_have_are_left_to_it(name: str) -> None:
+    assert load_recipe("mbert", ["language=mlt", f"base={name}"]).base.model == name

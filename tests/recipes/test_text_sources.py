@@ -28,7 +28,19 @@ def sources(*overrides: str, text: str = "") -> Corpus:
         ("glotcc", {"mlt": "mlt-Latn", "est": "ekk-Latn"}),
         ("glotlid", {"mlt": "mlt_Latn", "est": "ekk_Latn", "zho_Hans": "cmn_Hani"}),
         ("wikipedia", {"mlt": "mt", "ckb": "ckb", "ary": "ary", "zul": "zu", "nob": "no", "gsw": "als", "kab": "kab"}),
-        ("bcp47", {"mlt": "mt", "ckb": "ckb", "nob": "nb", "ceb": "ceb", "tam_Latn": "ta_Latn", "tcy_Knda": "tcy"}),
+        (
+            "bcp47",
+            {
+                "mlt": "mt",
+                "aka": "ak",
+                "kon": "kg",
+                "ckb": "ckb",
+                "nob": "nb",
+                "ceb": "ceb",
+                "tam_Latn": "ta_Latn",
+                "tcy_Knda": "tcy",
+            },
+        ),
     ],
 )
 def test_the_forms_of_a_languages_code(form: str, codes: dict[str, str]) -> None:

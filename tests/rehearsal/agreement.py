@@ -20,6 +20,8 @@ from ..hub import Hub, point_client_at
 from .facts import Facts, all_facts, load_facts
 from .items import SHARDS, edges, labelled, pages, source_pages, tagged
 from .standin import start
+from .tasks import TASKS as OTHER_TASKS
+from .tasks import check_task, disagreements_of_tasks
 from .words import sentences
 
 TASKS = {"sib200": "topic", "wikiann": "ner", "sentiment": "sentiment"}
@@ -30,7 +32,13 @@ TOKEN = "hf_accepted"
 
 def disagreements(facts: Facts) -> list[str]:
     """What the bundled recipes and the code say otherwise than the table."""
-    return [*_of_tasks(facts), *_of_sources(facts), *_of_addresses(facts), *_of_languages(facts)]
+    return [
+        *_of_tasks(facts),
+        *disagreements_of_tasks(facts),
+        *_of_sources(facts),
+        *_of_addresses(facts),
+        *_of_languages(facts),
+    ]
 
 
 def _of_tasks(facts: Facts) -> Iterator[str]:
@@ -138,8 +146,9 @@ def check_reading(name: str, facts: Facts, cache: Path) -> None:
     special |= {"sib200": _check_labelled, "sentiment": _check_labelled, "mteb_sib200": _check_mteb}
     special |= {"flores": _check_texts, "fineweb2": _check_source, "wikipedia": _check_source}
     special |= {"finepdfs": _check_source, "hplt": _check_source, "madlad": _check_source}
+    special |= dict.fromkeys(OTHER_TASKS, check_task)
     special.get(name, _check_model)(name, facts, cache)
-    if name in special and name != "conceptnet":
+    if name in special and "gated" in facts[name]:
         from lrl_adapt.workspace.hub import list_folder
 
         card = list_folder(facts[name]["repository"].removeprefix("datasets/"), "", "main").card

@@ -24,9 +24,9 @@ def labelled(facts: Facts, name: str, language: str, split: str) -> list[tuple[s
     return found
 
 
-def tagged(facts: Facts, language: str, split: str) -> list[tuple[list[str], list[str]]]:
+def tagged(facts: Facts, language: str, split: str, name: str = "wikiann") -> list[tuple[list[str], list[str]]]:
     """Words and their tags, in IOB: each kind of name has words of its own, and most names have two."""
-    labels = facts["wikiann"]["labels"]
+    labels = facts[name]["labels"]
     outside, kinds = labels[0], [(labels[place], labels[place + 1]) for place in range(1, len(labels), 2)]
     words = vocabulary(language)
     rng = random.Random(f"ner {language} {split}")

@@ -10,10 +10,12 @@ import hashlib
 import threading
 from collections.abc import Collection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ..hub import Hub, Repository
 from .datasets import WRITERS, write_card, write_conceptnet
 from .facts import Facts, load_facts
+from .tasks import TASKS, write_task
 
 
 def write_repositories(folder: Path, facts: Facts, only: Collection[str] = ()) -> dict[str, Repository]:
@@ -25,10 +27,15 @@ def write_repositories(folder: Path, facts: Facts, only: Collection[str] = ()) -
         if name == "conceptnet":
             write_conceptnet(folder / "web", facts)
             continue
+        if "address" in about:
+            write_task(folder / "web" / urlsplit(about["address"]).path.strip("/") / about["revision"], facts, name)
+            continue
         repository = folder / about["repository"]
         write_card(repository, about)
         if name in WRITERS:
             WRITERS[name](repository, facts)
+        elif name in TASKS:
+            write_task(repository, facts, name)
         else:
             from .models import write_model  # torch and transformers take seconds
 

@@ -3,17 +3,24 @@
 from pathlib import Path
 
 import pytest
+from lrl_adapt.recipes.loading import bundled_tasks
+from lrl_adapt.recipes.text_sources import bundled_sources
 
 from .agreement import check_reading, disagreements, notices, reading_from
 from .facts import all_facts, load_facts
+from .tasks import TASKS
 
 SOURCES = ("glotcc", "fineweb2", "wikipedia", "finepdfs", "hplt", "madlad")
-QUICK = ("sib200", "wikiann", "sentiment", "flores", "mteb_sib200", "conceptnet", "glot500", *SOURCES)
+QUICK = ("sib200", "wikiann", "sentiment", "flores", "mteb_sib200", "conceptnet", "glot500", *SOURCES, *TASKS)
 """Written and read in a second; the others are changed by `python -m lrl_adapt.tests.rehearsal.agreement`."""
 
 
 def test_the_recipes_say_what_the_table_says() -> None:
     assert disagreements(load_facts()) == []
+
+
+def test_the_table_has_every_bundled_task_and_source() -> None:
+    assert bundled_tasks().keys() | bundled_sources().keys() <= load_facts().keys()
 
 
 @pytest.mark.parametrize("name", load_facts())

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..contents import SAVE_AS
 from ..errors import UserError, nearest
 from .conll import Conll, read_conll
 from .opening import inspect, open_text
@@ -41,6 +42,7 @@ JSON = (".jsonl", ".json")
 BRAT = ".ann"
 TABLES = (".csv", TSV, *JSON, ".parquet")
 CONLL = (".txt", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2")
+WITH_TABLES = (".docx", ".odt", ".pdf", ".html", ".htm", *SAVE_AS)  # formats that may hold tables, but are not read
 MAX_SHOWN = 60  # characters of a value in a message
 
 
@@ -85,7 +87,9 @@ def open_table(path: Path) -> Table:
             f"{path}: parquet files do not end in .gz: unpack it with gunzip, or rename it if it is not compressed"
         )
     if ending not in TABLES:
-        raise UserError(f"{path}: unknown format; expected csv, tsv, jsonl, json or parquet, or txt for lines of text")
+        hint = "; save its table as CSV" if ending in WITH_TABLES else ""
+        expected = "csv, tsv, jsonl, json or parquet, or txt for lines of text"
+        raise UserError(f"{path}: unknown format; expected {expected}{hint}")
     note = inspect(path).note
     notes = [note] if note else []
     if ending in JSON:

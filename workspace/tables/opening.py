@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
+from ..contents import binary_content
 from ..errors import UserError
 
 GZIP = b"\x1f\x8b"
@@ -19,20 +20,7 @@ BYTE_ORDER_MARKS = (  # UTF-32 first: its little-endian mark begins with that of
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )
-NOT_DATA = (
-    (rb"version https://git-lfs", "a Git LFS pointer, not the data: run `git lfs pull`, or download the file itself"),
-    (rb"PK\x03\x04", "a zip archive or an Excel workbook: unpack it, or save the sheet as CSV"),
-    (rb"\xd0\xcf\x11\xe0", "an old Excel or Word file: save it as CSV or text"),
-    (rb"BZh[1-9]1AY&SY", "compressed with bzip2: unpack it"),
-    (rb"\xfd7zXZ\x00", "compressed with xz: unpack it"),
-    (rb"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it"),
-    (rb"%PDF-", "a PDF document: extract its text"),
-    (rb"\{\\rtf", "an RTF document: save it as plain text (UTF-8)"),
-    (
-        rb"(?i)\s*<(!doctype html|html)",
-        "a web page, not data: is the address that of the file itself, and are you logged in?",
-    ),
-)
+WEB_PAGE = re.compile(rb"(?i)\s*<(!doctype html|html)")
 PARQUET = b"PAR1"
 HEAD = 512  # bytes by which the content is recognised
 
@@ -64,9 +52,12 @@ def inspect(path: Path, *, parquet: bool = False, encoding: str | None = None) -
     if gzipped:
         with _user_errors(path), gzip.open(path) as file:
             head = file.read(HEAD)
-    for magic, what in NOT_DATA:
-        if re.match(magic, head):
-            raise UserError(f"{path} is {what}")
+    if what := binary_content(path, head):
+        raise UserError(f"{path} is {what}")
+    if WEB_PAGE.match(head):
+        raise UserError(
+            f"{path} is a web page, not data: is the address that of the file itself, and are you logged in?"
+        )
     if head.startswith(PARQUET) and not parquet:
         raise UserError(f"{path} is a parquet file: rename it to end in .parquet")
     if encoding is not None or parquet:

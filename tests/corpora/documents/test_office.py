@@ -141,7 +141,13 @@ def test_other_files_are_refused_by_name(tmp_path: Path, ending: str) -> None:
     with pytest.raises(UserError, match=rf"a\.{ending}: not a readable \.{ending} file"):
         read_document(path)
     archive(path, other="Habari")
-    with pytest.raises(UserError, match=rf"a\.{ending}: not a \.{ending} file: it has no "):
+    with pytest.raises(UserError, match=rf"a\.{ending} is not a \.{ending} file, but a zip archive: unpack it$"):
+        read_document(path)
+    archive(path, **{"xl__workbook.xml": ""})
+    with pytest.raises(UserError, match=r"but an Excel workbook: save the sheet as CSV$"):
+        read_document(path)
+    path.write_text('{"text": "Habari"}')
+    with pytest.raises(UserError, match=rf"is not a \.{ending} file, but JSON: rename it to end in \.json or \.jsonl$"):
         read_document(path)
     path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 512)
     with pytest.raises(UserError, match="protected with a password, or an old Word file"):

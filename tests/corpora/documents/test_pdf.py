@@ -6,13 +6,16 @@ from pathlib import Path
 import pytest
 from lrl_adapt.corpora.documents import read_document
 from lrl_adapt.corpora.documents.pdf_layout import Fragment, find_lines
+from lrl_adapt.corpora.readers import DocumentReader
+from lrl_adapt.recipes.schema import Corpus
 from lrl_adapt.workspace.errors import UserError
 
 Words = tuple[float, float, str]  # left and base line in inches from the upper left corner, text
 WIDTH, HEIGHT, LEADING = 8.0, 10.0, 0.2
 
 
-def write_pdf(path: Path, pages: list[list[Words]], size: float = 10) -> Path:
+def write_pdf(path: Path, pages: list[list[Words]], size: float = 10, notes: dict[str, str] | None = None) -> Path:
+    """`notes` are footnotes by their marks: a text that is a mark is written as its note, and smaller."""
     import matplotlib as mpl
     from matplotlib.backends.backend_pdf import PdfPages
     from matplotlib.figure import Figure
@@ -21,7 +24,8 @@ def write_pdf(path: Path, pages: list[list[Words]], size: float = 10) -> Path:
         for page in pages:
             figure = Figure(figsize=(WIDTH, HEIGHT))
             for left, top, text in page:
-                figure.text(left / WIDTH, 1 - top / HEIGHT, text, fontsize=size)
+                note = (notes or {}).get(text)
+                figure.text(left / WIDTH, 1 - top / HEIGHT, note or text, fontsize=0.7 * size if note else size)
             pdf.savefig(figure)
     return path
 
@@ -59,6 +63,62 @@ def test_paragraphs_over_lines_and_pages(tmp_path: Path) -> None:
         "words joined at line ends": 2,
         "hyphens kept at line ends": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "paragraphs"),
+    [
+        (["Aliona ng'ombe wengi, mbuzi na kondoo,", "lakini hakuona"], ["mtu."], 1),
+        (["Aliona ng'ombe wengi, mbuzi na kondoo.", "Hakuona"], ["mtu."], 1),
+        (["Aliona ng'ombe wengi, mbuzi na kondoo."], ["hakuna mtu."], 2),
+        (["Aliona ng'ombe wengi, mbuzi na kondoo"], ["Mtu wa mji alikuja."], 2),
+        (["Aliona ng'ombe wengi, akasema"], ["“habari njema” kwa wote."], 1),
+        (["Marru jaraw it-tempju u l-knisja tal-"], ["Madonna."], 1),  # a broken word before a capital
+        (["این کتاب در تاریخ شهر است و در سال"], ["نوشته شد."], 1),
+        (["این کتاب در تاریخ شهر است و در سال گذشته", "فهرست"], ["این کتاب نوشته شد."], 2),  # not a full line
+    ],
+)
+def test_a_paragraph_goes_on_over_a_page_within_a_sentence(
+    tmp_path: Path, above: list[str], below: list[str], paragraphs: int
+) -> None:
+    extracted = read_document(write_pdf(tmp_path / "a.pdf", [list(block(1, 1, above)), list(block(1, 1, below))]))
+    assert len(extracted.paragraphs) == paragraphs
+    assert " ".join(extracted.paragraphs).replace("- ", "-") == " ".join([*above, *below]).replace("- ", "-")
+
+
+def test_a_paragraph_goes_on_behind_heads_and_footnotes_of_two_pages(tmp_path: Path) -> None:
+    pages = [
+        [(1, 0.5, "Hadithi za Kale"), *block(1, 2, lines), *notes, (3.5, 9.5, f"Ukurasa {number} wa 2")]
+        for number, lines, notes in (
+            (1, ["Siku moja mfalme alitoka nje ya mji ili", "kuona mashamba ya watu waliokaa karibu"], [(1, 9, "*")]),
+            (2, ["na mto. Aliona ng'ombe wengi na mbuzi.", "Mwisho wa hadithi."], []),
+        )
+    ]
+    path = write_pdf(tmp_path / "a.pdf", pages, notes={"*": "1 Angalia kitabu cha kwanza."})
+    assert read_document(path).paragraphs == [
+        "Siku moja mfalme alitoka nje ya mji ili kuona mashamba ya watu waliokaa karibu na mto. Aliona ng'ombe wengi "
+        "na mbuzi. Mwisho wa hadithi.",
+        "1 Angalia kitabu cha kwanza.",
+    ]
+
+
+def test_hyphens_are_judged_by_the_words_of_all_files(tmp_path: Path) -> None:
+    """Maltese: il-, l- and it- belong to words that neither PDF has twice."""
+    first = write_pdf(
+        tmp_path / "a.pdf", [list(block(1, 1, ["Tlajna fuq il-", "muntanja u rajna l-", "ewwel xemx tas-sajf."]))]
+    )
+    second = write_pdf(
+        tmp_path / "b.pdf", [list(block(1, 1, ["Dan il-ktieb kiteb l-awtur għat-", "tfal u għas-", "sinjura."]))]
+    )
+    (tmp_path / "c.txt").write_text("Il-kelb u l-qattus.\nGħat-tifel u għat-tifla.\n", encoding="utf-8")
+    files = [first, second, tmp_path / "c.txt"]
+    reader = DocumentReader(Corpus(files=["-"]), files=files)
+    assert [document.text for path in files[:2] for document in reader.read(path)] == [
+        "Tlajna fuq il-muntanja u rajna l-ewwel xemx tas-sajf.",
+        "Dan il-ktieb kiteb l-awtur għat-tfal u għassinjura.",  # nothing speaks for the last hyphen
+    ]
+    assert reader.changes["hyphens kept at line ends"] == 3
+    assert read_document(first).paragraphs == ["Tlajna fuq ilmuntanja u rajna lewwel xemx tas-sajf."]
 
 
 LEFT = [
@@ -114,6 +174,9 @@ def test_pages_that_are_images_are_counted(tmp_path: Path) -> None:
 def test_a_damaged_file(tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_text("%PDF-1.4\nneno")
     with pytest.raises(UserError, match=r"a\.pdf: not a readable PDF"):
+        read_document(tmp_path / "a.pdf")
+    (tmp_path / "a.pdf").write_text('{"text": "neno"}')
+    with pytest.raises(UserError, match=r"a\.pdf is not a PDF, but JSON: rename it to end in \.json or \.jsonl"):
         read_document(tmp_path / "a.pdf")
 
 

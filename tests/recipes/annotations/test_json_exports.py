@@ -169,7 +169,7 @@ def test_label_studios_labels(tmp_path: Path) -> None:
     )
     account = Account()
     assert read_items(path, task(label="aina"), account) == [PLAIN, Item(WORDS, TAGS)]
-    assert account.facts() == {"rows": 4, "used": 2, "entities": 2, "dropped": {"not annotated": 2}}
+    assert account.facts() == {"rows": 4, "used": 2, "entities": 2, "dropped": {"not annotated": 1, "cancelled": 1}}
     assert read_items(path, task(metric="entity_f1")) == [PLAIN, Item(WORDS, TAGS)]
     assert read_items(path, task(label="maoni")) == [Item(TEXT, "chanya")]
     with pytest.raises(UserError, match=r"choose one: label: aina \(entities\), label: maoni \(classes\)"):
@@ -282,7 +282,7 @@ def test_prodigys_spans(tmp_path: Path) -> None:
     )
     account = Account()
     assert read_items(path, task(), account) == [PLAIN, Item(WORDS, TAGS)]
-    assert account.dropped == {"rejected": 1, "not annotated": 1}
+    assert account.dropped == {"rejected": 1, "ignored": 1}
     assert account.notes == [("export.jsonl", "an export of Prodigy")]
     bare = lines(tmp_path, {"text": "Hakuna jina", "spans": []}, {"text": TEXT, "spans": spans})
     assert read_items(bare, task()) == [PLAIN, Item(WORDS, TAGS)]

@@ -45,10 +45,10 @@ def test_what_a_plain_name_does_not_tell_is_seen_in_the_content_and_noted(
         assert file.read() == CSV
 
 
-def zipped() -> bytes:
+def zipped(member: str = "a.csv") -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("a.csv", CSV)
+        archive.writestr(member, CSV)
     return file.getvalue()
 
 
@@ -57,7 +57,9 @@ def zipped() -> bytes:
     ("content", "told"),
     [
         (LFS, "is a Git LFS pointer, not the data: run `git lfs pull`"),
-        (zipped(), "is a zip archive or an Excel workbook"),
+        (zipped(), "is a zip archive: unpack it"),
+        (zipped("word/document.xml"), r"is a Word document: rename it to end in \.docx for a corpus; for a task, save"),
+        (zipped("xl/workbook.xml"), "is an Excel workbook: save the sheet as CSV"),
         (bz2.compress(CSV.encode()), "is compressed with bzip2"),
         (rb"{\rtf1\ansi Habari ya leo.\par}", "is an RTF document: save it as plain text"),
         (lzma.compress(CSV.encode()), "is compressed with xz"),

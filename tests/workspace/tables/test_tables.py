@@ -52,7 +52,7 @@ def test_jsonl_parquet_and_gzip(tmp_path: Path) -> None:
         ("a.parquet", "no parquet", "not a readable parquet file"),
         ("a.parquet", b"", "not a readable parquet file"),
         ("a.jsonl.gz", gzip.compress(b'{"a": 1}', mtime=0)[:6], "not a readable gzip file"),
-        ("a.docx", "", "unknown format"),
+        ("a.docx", "", "unknown format; expected csv, .*; save its table as CSV"),
     ],
 )
 def test_bad_files_are_told_by_name_and_line(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
