@@ -1,8 +1,8 @@
 """Write an adapter in another format: `export` and `lrl-adapt export`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -36,6 +36,12 @@ class ExportedAdapter:
     """Of fewer than 32 bits: norm of the change in the matrices over their norm."""
     largest_difference: float | None = None
     """In the format onnx, of any logit from PyTorch's, on random tokens."""
+    pieces: int | None = None
+    """Of a trimmed model, the size of its vocabulary."""
+    kept_share: float | None = None
+    """The share of the pieces that trimming kept."""
+    bytes_untrimmed: int | None = None
+    """Size of the same model without trimming."""
 
 
 @quiet_libraries()
@@ -48,6 +54,7 @@ def export(
     base: str | Path | None = None,
     name: str | None = None,
     int8: bool = False,
+    trim: bool | Sequence[str | Path] = False,
 ) -> ExportedAdapter:
     """Write an adapter in another format, or with fewer bits.
 
@@ -68,24 +75,29 @@ def export(
         base: Hub id or folder of the base; by default the one that the adapter names. The format `peft` needs none.
         name: Name of the adapter in the format `adapterhub`; by default `mlm`.
         int8: In the format `onnx`, store weights as 8-bit integers, by onnxruntime's dynamic quantisation.
+        trim: In the format `transformers`, keep only the pieces of the vocabulary that the language uses: that occur in
+            the text that the adapter was trained on (True), or in these files of text.
 
     Returns:
-        Sizes, notes, and for fewer bits and ONNX the error.
+        Sizes, notes, for fewer bits and ONNX the error, and for a trimmed model what is left of the vocabulary.
 
     Raises:
         UserError: There is no such format or number of bits, the adapter has no such format, packages for it
             are missing, or `out` exists.
     """
     source, out = Path(source), Path(out)
-    check_export(source, out, format=format, bits=bits, name=name, int8=int8)
+    check_export(source, out, format=format, bits=bits, name=name, int8=int8, trim=bool(trim))
     request = _request(source, None if base is None else str(base), bits, name, int8)
+    request = replace(request, trim=trim if isinstance(trim, bool) else [Path(file) for file in trim])
     write = import_module(f".{FORMATS[format].module}", __package__).write
     with new_folder(out) as folder:
         written = write(request, folder)
         stored_bits = bits or 32 if format == "peft" else None
         sizes = _size(folder.rglob("*")), _size(source.glob("*"))
         errors = written.relative_error, written.largest_difference
-        return ExportedAdapter(out, format, *sizes, written.notes, stored_bits, *errors)
+        trimmed = written.trimmed
+        kept = (trimmed.pieces, trimmed.kept_share, trimmed.bytes_before) if trimmed else ()
+        return ExportedAdapter(out, format, *sizes, written.notes, stored_bits, *errors, *kept)
 
 
 def _request(source: Path, base: str | None, bits: int | None, name: str | None, int8: bool) -> Request:

@@ -1,5 +1,6 @@
 """What is exported, and what a format's `write` reports."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from ...training.base import load_masked_lm, load_tokenizer
 from ...training.model_card import CardBase
 from ...training.vocabulary.files import tokenizer_of
 from ...workspace.errors import UserError
+from .trim import Trimmed
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Request:
     """Of the adapter, in AdapterHub's format."""
     int8: bool = False
     """Whether weights are stored as 8-bit integers, in ONNX."""
+    trim: bool | Sequence[Path] = False
+    """Whether a whole model keeps only the pieces that its language uses, or the files of text that say which."""
     task: TaskAdapter | None = None
     """The task adapter that is exported instead of a language adapter."""
 
@@ -68,3 +72,5 @@ class Written:
     """Norm of the change in the matrices over their norm."""
     largest_difference: float | None = None
     """Of any logit from PyTorch's, on random tokens."""
+    trimmed: Trimmed | None = None
+    """What trimming the vocabulary left of a whole model."""

@@ -23,7 +23,10 @@ class ExtendedEmbedding(nn.Module):
         size = self.old.num_embeddings
         is_new = ids >= size
         old_rows = self.old(ids.masked_fill(is_new, 0))
-        return torch.where(is_new[..., None], self.new((ids - size).clamp(min=0)), old_rows)
+        new_rows = self.new((ids - size).clamp(min=0)).to(
+            old_rows.dtype
+        )  # the base's are frozen in bf16, the new in fp32
+        return torch.where(is_new[..., None], new_rows, old_rows)
 
 
 class ExtendedDecoder(nn.Module):
