@@ -243,6 +243,11 @@ class Recipe(Section):
         return f"{self.adapter.type} on {self.source}{control}"
 
     @property
+    def transliterates(self) -> bool:
+        """Whether the adapter reads romanised text."""
+        return self.corpus is not None and self.corpus.transliterate is not None
+
+    @property
     def trained(self) -> "Recipe":
         """The recipe whose adapter is trained and evaluated: this one, or the one of the control's language."""
         if not isinstance(self.control, LanguageControl):
@@ -300,6 +305,14 @@ class Recipe(Section):
             raise ValueError("vocabulary.pieces: base.from_scratch makes its vocabulary from the text: set pieces to 0")
         if self.adapter.type == "full" and "embeddings" in self.adapter.freeze:
             raise ValueError("vocabulary.pieces: new pieces have to be trained: remove embeddings from adapter.freeze")
+        return self
+
+    @model_validator(mode="after")
+    def _romanised_text_fits(self) -> "Recipe":
+        if self.transliterates and self.vocabulary.pieces:
+            raise ValueError("corpus.transliterate: romanised text needs no new pieces: remove vocabulary.pieces")
+        if self.transliterates and self.base.model is None:
+            raise ValueError("corpus.transliterate: base.from_scratch learns the script itself: remove one of the two")
         return self
 
     @model_validator(mode="after")

@@ -36,7 +36,7 @@ CONTROLS = {
 }
 NEW_PIECES_CODE = """\
 import lrl_adapt
-model, tokenizer = lrl_adapt.load_adapter("."{base})  # this folder: the base with new pieces, and their tokenizer"""
+model, tokenizer = lrl_adapt.load_adapter("."{base})  # this folder; with the tokenizer of its text"""
 QUANTISED_CODE = """\
 from pathlib import Path
 from transformers import AutoModelForMaskedLM
@@ -107,6 +107,7 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         f"- type: {kind}" + (f" ({settings})" if settings else ""),
         *([f"- control: {CONTROLS[recipe.control]}"] if isinstance(recipe.control, str) else []),
         f"- language: {language.name} ({language.code})",
+        *([f"- text: romanised by {facts['romanised_by']} before it is tokenised"] if recipe.transliterates else []),
         f"- trainable parameters: {facts['trainable_parameters']:,}",
         f"- trained on: {recipe.source}, {facts['training_tokens']:,} tokens, {facts['steps']} steps, "
         f"recipe {recipe.name or 'unnamed'}",
@@ -128,7 +129,9 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         else f"Control {recipe.control} for {language_name}",
         metadata,
         lines,
-        _new_pieces_code(card_base) if recipe.vocabulary.pieces else _peft_code(card_base, own_type=kind not in PEFTS),
+        _new_pieces_code(card_base)
+        if recipe.vocabulary.pieces or recipe.transliterates
+        else _peft_code(card_base, own_type=kind not in PEFTS),
     )
 
 

@@ -29,6 +29,7 @@ from .masking import IGNORE_INDEX, Masking, random_for
 from .mlm import MaskedLM
 from .precision import autocast_dtype
 from .tokens import Sequences, tokenise
+from .transliterate import romanizer_name
 from .vocabulary.files import has_new_pieces, read_new_rows
 from .vocabulary.layers import set_new_rows, train_new_rows
 from .vocabulary.make import extended_tokenizer, put_new_pieces, reading_without
@@ -78,8 +79,8 @@ def set_up(
         tokens = make_tokens(recipe, workspace, prepared, tokenizer, progress)
     put_new_pieces(base, own_tokenizer, tokenizer, recipe)
     parameters, of_base = base.num_parameters(), list(base.parameters())
-    called = {"name": "the tokenizer with new pieces"} if recipe.vocabulary.pieces else {}
-    reading = _tell_reading(tokens, progress, **called)
+    called = "the tokenizer with new pieces" if recipe.vocabulary.pieces else "the base's tokenizer"
+    reading = _tell_reading(tokens, progress, called + (" on romanised text" if recipe.transliterates else ""))
     set_seed(settings.seed)
     adapted = _adapted(base, recipe, parts)
     if recipe.vocabulary.train == "new":
@@ -113,6 +114,7 @@ def set_up(
         "devices": devices,
         "device_batch_tokens": feed.device_tokens,
         "training_tokens": sum(int(data.lengths.sum()) for data in train),
+        **({"romanised_by": romanizer_name()} if recipe.transliterates else {}),
         **reading,
         **reading_without(recipe, workspace, prepared),
     }
@@ -190,7 +192,7 @@ def make_tokens(
     return artifacts
 
 
-def _tell_reading(tokens: list[Artifact], progress: Progress, name: str = "the base's tokenizer") -> dict[str, float]:
+def _tell_reading(tokens: list[Artifact], progress: Progress, name: str) -> dict[str, float]:
     """How well the tokenizer, called `name`, reads the language; warns where it does not."""
     facts = [artifact.manifest()["facts"]["train"] for artifact in tokens]
     words, pieces, unknown = (sum(f[name] for f in facts) for name in ("words", "pieces", "unknown_pieces"))

@@ -19,7 +19,7 @@ from ...training.families import family_of
 from ...training.mlm import MaskedLM
 from ...training.precision import use_device
 from ...training.tokens import special_tokens
-from ...training.vocabulary.files import has_new_pieces, tokenizer_of
+from ...training.vocabulary.files import reads_differently, tokenizer_of
 from ...workspace.errors import UserError
 from ...workspace.progress import Progress
 from ...workspace.text import clean_line
@@ -150,10 +150,10 @@ def _models_on_base(adapters: Sequence[str], base: BaseReference, progress: Prog
     bottlenecks = {
         name: f"adapter{n}"
         for n, name in enumerate(configs)
-        if isinstance(configs[name], BottleneckConfig) and not has_new_pieces(Path(name))
+        if isinstance(configs[name], BottleneckConfig) and not reads_differently(Path(name))
     }
     # PEFT cannot choose LoRA and (IA)³ by sample when they have trained heads, nor mix types in one model: a copy each.
-    # So do adapters with pieces of their own, whose ids mean something else in each.
+    # So do adapters that read text in a way of their own.
     for name in [name for name in configs if name not in bottlenecks]:
         yield mask_model_on(deepcopy(model), tokenizer, name, Path(name))
     without_adapter = {NONE: NO_ADAPTER} if NONE in adapters else {}

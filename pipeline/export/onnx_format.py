@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from ...eval.inference.predictor import load_predictor
 from ...training.families import family_of
 from ...training.model_card import card
+from ...training.transliterate import save_tokenizer
 from ...workspace.errors import UserError
 from .onnx_example import example
-from .request import Request, Written
+from .request import Request, Written, romanised_notes
 
 MODEL, LABELS, EXAMPLE = "model.onnx", "labels.json", "example.py"
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
@@ -75,7 +76,8 @@ def write(request: Request, folder: Path) -> Written:
         raise UserError(f"--format onnx needs {', '.join(missing)}: run `pip install 'lrl-adapt[onnx]'`")
     exported = _load(request)
     _write_model(exported.module, folder, int8=request.int8)
-    exported.tokenizer.save_pretrained(str(folder))
+    save_tokenizer(exported.tokenizer, folder)
+    notes = romanised_notes(exported.tokenizer)
     if exported.labels is not None:
         (folder / LABELS).write_text(json.dumps(exported.labels, ensure_ascii=False) + "\n", encoding="utf-8")
     code = example(exported.tokenizer, exported.max_length, exported.labels, per_token=exported.per_token)
@@ -87,10 +89,11 @@ def write(request: Request, folder: Path) -> Written:
         f"- inputs: {', '.join(INPUTS)}, int64, (batch, length), at most {exported.max_length} tokens",
         f"- output: logits, {_shape(exported)}",
         f"- weights: {bits}; largest difference of a logit from PyTorch's on random tokens: {difference:.2g}",
+        *(f"- {note}" for note in notes),
     ]
     text = card(f"{request.source.resolve().name} for onnxruntime", {"library_name": "onnx"}, lines, code.rstrip())
     (folder / "README.md").write_text(text, encoding="utf-8")
-    return Written(largest_difference=difference)
+    return Written(notes, largest_difference=difference)
 
 
 def _load(request: Request) -> _Exported:

@@ -11,6 +11,7 @@ from ...eval.inference.find_adapters import TaskAdapter
 from ...training.adapters.build import load_adapter
 from ...training.base import load_masked_lm, load_tokenizer
 from ...training.model_card import CardBase
+from ...training.transliterate import romanised_language, romanizer_name
 from ...training.vocabulary.files import tokenizer_of
 from ...workspace.errors import UserError
 from .trim import Trimmed
@@ -74,3 +75,11 @@ class Written:
     """Of any logit from PyTorch's, on random tokens."""
     trimmed: Trimmed | None = None
     """What trimming the vocabulary left of a whole model."""
+
+
+def romanised_notes(tokenizer: Any) -> list[str]:
+    """A note for a model whose text has to be romanised; none for another."""
+    language = romanised_language(tokenizer)
+    if language is None:
+        return []
+    return [f"romanise texts with {romanizer_name()} (lcode={language[:3]}) first: the saved tokenizer alone does not"]

@@ -5,8 +5,9 @@ from pathlib import Path
 from ...training.adapters.bottleneck import BottleneckConfig
 from ...training.adapters.build import merge_adapter
 from ...training.model_card import merged_card
+from ...training.transliterate import save_tokenizer
 from ...workspace.errors import UserError
-from .request import Request, Written
+from .request import Request, Written, romanised_notes
 from .trim import trim
 
 
@@ -26,9 +27,10 @@ def write(request: Request, folder: Path) -> Written:
         tokenizer, trimmed = trim(model, tokenizer, request.source, request.trim)
         lines = [f"- {trimmed.describe()}"]
     model.save_pretrained(str(folder))
-    tokenizer.save_pretrained(str(folder))
+    save_tokenizer(tokenizer, folder)
     title = request.source.resolve().name
     if request.config is not None:
         title += ", merged into its base"
+    lines += [f"- {note}" for note in romanised_notes(tokenizer)]
     (folder / "README.md").write_text(merged_card(title, lines, request.base, None, []), encoding="utf-8")
-    return Written(trimmed=trimmed)
+    return Written(romanised_notes(tokenizer), trimmed=trimmed)

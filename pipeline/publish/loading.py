@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ...training.adapters.files import CONFIG, WEIGHTS
+from ...training.transliterate import TRANSLITERATION
 from .contents import contents
 from .subject import Subject
 
@@ -38,7 +39,7 @@ def loading_code(subject: Subject, repo: str) -> str:
         if subject.task_settings.get("pairs"):
             text += r"\tAnother text"
         return TASK.format(repo=repo, text=text, options=f"{options})){comment}")
-    if subject.is_full:
+    if subject.is_full and TRANSLITERATION not in contents(subject):
         return TRANSFORMERS.format(repo=repo)
     if _is_plain_peft(subject):
         return PEFT.format(base=subject.base.argument, repo=repo)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...workspace.errors import UserError
+from ..transliterate import romanise, romanised_language, tokenizer_json
 
 KINDS = ("WordPiece", "Unigram")
 UNUSED = "[unused id {}]"  # fills ids that the base leaves free, so that the number of pieces is the first free id
@@ -24,7 +25,7 @@ def read_state(tokenizer: Any, option: str = "vocabulary.pieces") -> dict[str, A
             f"{option}: this base's tokenizer is of the kind {kind}; only the vocabularies of WordPiece (BERT) and "
             f"Unigram (XLM-R) can be changed: leave {option} out, or choose another base"
         )
-    return json.loads(backend.to_str())
+    return json.loads(tokenizer_json(tokenizer))
 
 
 def vocabulary_size(tokenizer: Any) -> int:
@@ -67,7 +68,8 @@ def rebuild(tokenizer: Any, state: dict[str, Any]) -> Any:
         **tokenizer.special_tokens_map,
     )
     rebuilt.name_or_path = tokenizer.name_or_path  # of the base, for messages and model cards
-    return rebuilt
+    language = romanised_language(tokenizer)
+    return romanise(rebuilt, language) if language else rebuilt
 
 
 def count_words(tokenizer: Any, texts: Iterable[str]) -> Counter[str]:
