@@ -316,6 +316,12 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _softmax_fits(self) -> "Recipe":
+        if self.training.softmax == "language" and self.adapter.type == "full":
+            raise ValueError("training.softmax: language needs a frozen decoder, and adapter.type: full trains it")
+        return self
+
+    @model_validator(mode="after")
     def _control_fits(self) -> "Recipe":
         kind, from_scratch = self.adapter.type, self.base.model is None
         check_control(self.control, self.language, kind, self.source, from_scratch=from_scratch)

@@ -113,6 +113,11 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         f"recipe {recipe.name or 'unnamed'}",
         *(line for parent in artifact.parents for line in _data_lines(parent)),
         f"- validation loss: {facts['validation_loss']:.4f} nats per masked token, at step {facts['best_step']}",
+        *(
+            [f"- training loss: over {facts['softmax_pieces']:,} pieces, those of the training text"]
+            if "softmax_pieces" in facts
+            else []
+        ),
         *_drift_lines(facts),
         "- scores: `lrl-adapt eval` and `lrl-adapt report` with the same recipe",
         "- versions, settings and hashes: manifest.json; loss curve: metrics.jsonl",

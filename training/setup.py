@@ -93,6 +93,7 @@ def set_up(
     masking = Masking.from_tokenizer(tokenizer, settings.mlm_probability, whole_word_mask=settings.whole_word_mask)
     train = [Sequences(artifact.folder / "train.arrow") for artifact in tokens]
     validation = [Sequences(artifact.folder / "validation.arrow") for artifact in tokens]
+    softmax = _restrict_loss(masked_lm, train, tokenizer, progress) if settings.softmax == "language" else {}
     feed = MaskedSteps(
         _samplers(train, settings),
         masking,
@@ -115,6 +116,7 @@ def set_up(
         "device_batch_tokens": feed.device_tokens,
         "training_tokens": sum(int(data.lengths.sum()) for data in train),
         **({"romanised_by": romanizer_name()} if recipe.transliterates else {}),
+        **softmax,
         **reading,
         **reading_without(recipe, workspace, prepared),
     }
@@ -122,6 +124,14 @@ def set_up(
     fixed = validation_batches(validation, masking, masked_lm, settings)
     sentences = _drift_batches(validation, masked_lm, settings)
     return Ready(tokenizer, adapted, masked_lm, model, feed, fixed, sentences, schedule_of(recipe), facts)
+
+
+def _restrict_loss(masked_lm: MaskedLM, train: list[Sequences], tokenizer: Any, progress: Progress) -> dict[str, int]:
+    """Compute the loss of training over the pieces that occur in the text; their number, for the manifest."""
+    pieces = np.unique(np.concatenate([*(data.pieces() for data in train), tokenizer.all_special_ids]))
+    count = masked_lm.restrict_loss(torch.from_numpy(pieces.astype(np.int64)))
+    progress.say(f"the loss of training is over {count:,} of {len(tokenizer):,} pieces")
+    return {"softmax_pieces": count}
 
 
 def schedule_of(recipe: Recipe) -> LoopSettings:

@@ -107,6 +107,14 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def pieces(self) -> np.ndarray:
+        """The ids that occur, ascending, int64 (pieces,)."""
+        occurs = np.zeros(0, dtype=bool)
+        for chunk in self._data.data.column("input_ids").chunks:
+            counts = np.bincount(chunk.flatten().to_numpy(), minlength=len(occurs))
+            occurs = np.pad(occurs, (0, len(counts) - len(occurs))) | (counts > 0)
+        return occurs.nonzero()[0]
+
     def rows(self, numbers: np.ndarray) -> list[np.ndarray]:
         """The ids of the sequences with these numbers, each int64 (length,)."""
         column = self._data[numbers.tolist()].column("input_ids")
