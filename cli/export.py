@@ -17,7 +17,7 @@ EPILOG = examples(
     "lrl-adapt export my-adapter --format adapterhub --out for-adapterhub",
     "lrl-adapt export my-adapter --bits 4 --out small-adapter",
     "lrl-adapt export small-adapter --format peft --out plain-adapter",
-    "lrl-adapt export my-lora --format merged --trim --out small-model",
+    "lrl-adapt export my-lora --format merged --trim --text lines.txt --out small-model",
 )
 FORMATS_HELP = "; ".join(f"{name}: {about.description}" for name, about in FORMATS.items())
 FORMER_NAME = "export-adapter"

@@ -202,7 +202,7 @@ def make_tokens(
     return artifacts
 
 
-def _tell_reading(tokens: list[Artifact], progress: Progress, name: str) -> dict[str, float]:
+def _tell_reading(tokens: list[Artifact], progress: Progress, name: str = "the base's tokenizer") -> dict[str, float]:
     """How well the tokenizer, called `name`, reads the language; warns where it does not."""
     facts = [artifact.manifest()["facts"]["train"] for artifact in tokens]
     words, pieces, unknown = (sum(f[name] for f in facts) for name in ("words", "pieces", "unknown_pieces"))

@@ -91,6 +91,10 @@ def test_examples_in_help_run(line: str, shared: Path, monkeypatch: pytest.Monke
         assert invoke("eval", "--task", words[words.index("--task") + 1]).exit_code == 0
     if "my-swahili" in words:
         shutil.copytree(newest_adapter(shared / "runs"), "my-swahili", dirs_exist_ok=True)
+    if "my-lora" in words:
+        assert invoke("prepare").exit_code == 0
+        assert invoke("train", "--adapter", "lora").exit_code == 0
+        shutil.copytree(newest_adapter(shared / "runs"), "my-lora")
     result = invoke(*words)
     if words[:2] == ["run", "mbert"]:  # the hub cannot be asked here; `make rehearsal` runs such commands
         assert result.exit_code == 2, result.output
