@@ -21,6 +21,7 @@ EPILOG = examples(
     "lrl-adapt export my-adapter --format adapterhub --out for-adapterhub",
     "lrl-adapt export my-adapter --bits 4 --out small-adapter",
     "lrl-adapt export small-adapter --format peft --out plain-adapter",
+    "lrl-adapt export my-lora --format merged --trim --text lines.txt --out small-model",
 )
 FORMATS_HELP = "; ".join(f"{name}: {about.description}" for name, about in FORMATS.items())
 FORMER_NAME = "export-adapter"
@@ -48,6 +49,19 @@ def export_cmd(  # noqa: PLR0913, PLR0917
     int8: Annotated[
         bool, typer.Option("--int8", help="onnx: store weights as 8-bit integers (onnxruntime's dynamic quantisation).")
     ] = False,
+    trim: Annotated[
+        bool,
+        typer.Option(
+            "--trim", help="transformers, merged: keep only the pieces of the vocabulary that the language uses."
+        ),
+    ] = False,
+    text: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="--trim: file of text in the language; may be repeated; default: what the adapter was trained on.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -55,12 +69,14 @@ def export_cmd(  # noqa: PLR0913, PLR0917
     from .steps import require_single_process
 
     require_single_process("export")
-    check_export(source, out, format=format, bits=bits, name=name, int8=int8)
+    if text and not trim:
+        raise UserError("--text says which pieces to keep: give it with --trim")
+    check_export(source, out, format=format, bits=bits, name=name, int8=int8, trim=trim)
 
     from ..pipeline.export.export import export  # imports torch, which takes long
 
     terminal = Terminal(as_json=as_json)
-    exported = export(source, out, format=format, bits=bits, base=base, name=name, int8=int8)
+    exported = export(source, out, format=format, bits=bits, base=base, name=name, int8=int8, trim=text or trim)
     for note in exported.notes:
         terminal.say(f"note: {note}")
     facts = {key: value for key, value in asdict(exported).items() if value is not None}

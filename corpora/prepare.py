@@ -46,7 +46,7 @@ def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     """
     corpus = _section(recipe)
     unread = at_default(corpus, ("sampling", "sample_by", "encoding", "share"))
-    section = corpus.model_dump(mode="json", exclude={"files", "sources", "identify"} | unread)
+    section = corpus.model_dump(mode="json", exclude={"files", "sources", "identify", "transliterate"} | unread)
     section |= {"language": recipe.language, "code": CACHE_VERSION}
     if corpus.sample_by != "line":
         section["lines"] = LINES_VERSION

@@ -21,7 +21,7 @@ from ..training.adapters.bottleneck import BottleneckConfig
 from ..training.adapters.files import read_config, read_weights
 from ..training.artifacts import base_identity
 from ..training.base import load_masked_lm
-from ..training.vocabulary.files import has_new_pieces
+from ..training.vocabulary.files import reads_differently
 from ..training.weights import load_weights
 from ..workspace.artifacts import MANIFEST, file_hash, read_manifest
 from ..workspace.errors import UserError
@@ -49,10 +49,10 @@ class Parent:
             reference = BaseReference(base)
         else:
             reference = base_of_full_model(folder) if whole else base_of_adapter(folder)
-        if has_new_pieces(folder):
+        if reads_differently(folder):
             raise UserError(
-                f"{folder} brings new pieces to the vocabulary, which other adapters read in another way: it cannot be "
-                "merged"
+                f"{folder} has new pieces or reads romanised text, and other adapters read in another way: it cannot "
+                "be merged"
             )
         manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else {}
         config = None if whole else read_config(folder)

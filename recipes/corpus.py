@@ -89,6 +89,11 @@ class Corpus(Section):
     identify: Identify | None = Field(
         default=None, description="Check whether each line is in the language; null: no check."
     )
+    transliterate: Literal["latin"] | None = Field(
+        default=None,
+        description="latin: the adapter reads this and all later text in Latin letters, romanised by uroman; for "
+        "scripts that the base cannot read. null: as it is.",
+    )
     repair: bool = Field(default=True, description="Repair broken encodings (mojibake, HTML entities) with ftfy.")
 
     @field_validator("encoding")

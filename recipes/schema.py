@@ -240,8 +240,12 @@ class Recipe(Section):
 
     @property
     def system(self) -> str:
-        """Name of what is evaluated beside the base: seq_bn/text, seq_bn+pieces/text, control:head seq_bn/text."""
-        adapter = f"{self.adapter.type}{'+pieces' if self.vocabulary.pieces else ''}/{self.source}"
+        """Name of what is evaluated beside the base: seq_bn/text, control:head seq_bn/text.
+
+        seq_bn+pieces/text has new pieces in the vocabulary, seq_bn+latin/text reads romanised text.
+        """
+        reading = "+pieces" if self.vocabulary.pieces else "+latin" if self.transliterates else ""
+        adapter = f"{self.adapter.type}{reading}/{self.source}"
         return adapter if self.control is None else f"control:{control_name(self.control)} {adapter}"
 
     @property
@@ -249,7 +253,13 @@ class Recipe(Section):
         """What is trained, for messages: seq_bn on text; seq_bn with new pieces on text, control untrained."""
         control = "" if self.control is None else f", control {control_name(self.control)}"
         pieces = " with new pieces" if self.vocabulary.pieces else ""
-        return f"{self.adapter.type}{pieces} on {self.source}{control}"
+        romanised = "romanised " if self.transliterates else ""
+        return f"{self.adapter.type}{pieces} on {romanised}{self.source}{control}"
+
+    @property
+    def transliterates(self) -> bool:
+        """Whether the adapter reads romanised text."""
+        return self.corpus is not None and self.corpus.transliterate is not None
 
     @property
     def trained(self) -> "Recipe":
@@ -309,6 +319,20 @@ class Recipe(Section):
             raise ValueError("vocabulary.pieces: base.from_scratch makes its vocabulary from the text: set pieces to 0")
         if self.adapter.type == "full" and "embeddings" in self.adapter.freeze:
             raise ValueError("vocabulary.pieces: new pieces have to be trained: remove embeddings from adapter.freeze")
+        return self
+
+    @model_validator(mode="after")
+    def _romanised_text_fits(self) -> "Recipe":
+        if self.transliterates and self.vocabulary.pieces:
+            raise ValueError("corpus.transliterate: romanised text needs no new pieces: remove vocabulary.pieces")
+        if self.transliterates and self.base.model is None:
+            raise ValueError("corpus.transliterate: base.from_scratch learns the script itself: remove one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _softmax_fits(self) -> "Recipe":
+        if self.training.softmax == "language" and self.adapter.type == "full":
+            raise ValueError("training.softmax: language needs a frozen decoder, and adapter.type: full trains it")
         return self
 
     @model_validator(mode="after")

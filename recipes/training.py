@@ -21,7 +21,7 @@ _MACHINE = (
     "gradient_checkpointing",
     "report_to",
 )
-_NEWER = ("validation_batch_tokens", "anchor")
+_NEWER = ("validation_batch_tokens", "anchor", "softmax")
 _NEWER_OF_TASKS = ("lr_scheduler_type", "max_grad_norm", "dropout", "pooling")
 
 
@@ -79,6 +79,11 @@ class Training(Section):
         default=0.0,
         description="Weight of a penalty on the distance (1 - cosine) between the mean hidden state of each sequence "
         "and the frozen base's; 0: none. It costs one more forward pass.",
+    )
+    softmax: Literal["full", "language"] = Field(
+        default="full",
+        description="Pieces that the loss of training is over. full: the whole vocabulary; language: those that occur "
+        "in the training text, which is faster. Validation is over the whole vocabulary.",
     )
     precision: Precision = Field(
         default="auto", description="auto: bf16 where the GPU, or AMX on a CPU, makes it faster; else fp32."

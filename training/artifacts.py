@@ -102,6 +102,7 @@ def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
     vocabulary = vocabulary_artifact(recipe, workspace, prepared)
     if vocabulary:
         section["vocabulary"] = recipe.vocabulary.artifact_settings(include={"initialisation", "train"})
+    section |= _transliteration(recipe)
     kind = [] if recipe.control == "head" else [recipe.adapter.type]
     return Artifact(
         workspace / "adapters" / recipe.language,
@@ -169,7 +170,12 @@ def tokenizer_owner(recipe: Recipe, workspace: Path, prepared: Prepared) -> dict
     scratch = scratch_artifact(recipe, workspace, prepared)
     vocabulary = vocabulary_artifact(recipe, workspace, prepared)
     owner = {"scratch": scratch.key} if scratch else base_identity(recipe.base)
-    return owner | ({"vocabulary": vocabulary.key} if vocabulary else {})
+    return owner | ({"vocabulary": vocabulary.key} if vocabulary else {}) | _transliteration(recipe)
+
+
+def _transliteration(recipe: Recipe) -> dict[str, Any]:
+    """The script of the text that is read, and the language whose rules are used; empty for text as it is."""
+    return {"transliterate": ["latin", recipe.language]} if recipe.transliterates else {}
 
 
 def known_tokenizer_hash(recipe: Recipe, workspace: Path, prepared: Prepared) -> str | None:

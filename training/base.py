@@ -16,6 +16,7 @@ from .artifacts import BASE_FILES, scratch_artifact
 from .families import check_family, family_of
 from .tensors import refuse_pointers
 from .tokens import line_break, read_texts
+from .transliterate import recorded_transliteration, romanised_language, romanizer_name, tokenizer_json
 from .weights import load_weights
 from .wordpiece import train_tokenizer
 
@@ -82,7 +83,9 @@ def load_masked_lm(name: str, revision: str | None, option: str, *, new_head: bo
 
 
 def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
-    """The tokenizer of a base, from where the base is. Raises UserError when it cannot be loaded.
+    """The tokenizer of a base, from where the base is; of a model that reads romanised text, one that romanises.
+
+    Raises UserError when it cannot be loaded.
 
     WordPiece makes one [UNK] of a word of more than 100 characters, and where no spaces are written (Thai, Tibetan,
     Dzongkha) whole sentences are one word to it: that limit is lifted.
@@ -96,7 +99,7 @@ def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
     model: Any = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
     if hasattr(model, "max_input_chars_per_word"):
         model.max_input_chars_per_word = LONGEST_WORD
-    return tokenizer
+    return recorded_transliteration(tokenizer, Path(name))
 
 
 def _check_folder(name: str, option: str) -> None:
@@ -149,8 +152,9 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
 
 def tokenizer_hash(tokenizer: Any) -> str:
     """Hash of what a tokenizer does (vocabulary, rules), whatever its path or class, and of how lines are joined."""
-    between = line_break(tokenizer)
-    rules = tokenizer.backend_tokenizer.to_str() + (f" lines joined by {between}" if between else "")
+    between, language = line_break(tokenizer), romanised_language(tokenizer)
+    rules = tokenizer_json(tokenizer) + (f" lines joined by {between}" if between else "")
+    rules += f" {language} romanised by {romanizer_name()}" if language else ""
     return hashlib.sha256(rules.encode()).hexdigest()
 
 

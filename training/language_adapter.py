@@ -30,6 +30,7 @@ from .optimizer import AVERAGES
 from .plot_loss import plot_loss
 from .precision import autocast_dtype, make_accelerator, matmul_peak
 from .setup import Ready, set_up
+from .transliterate import save_tokenizer, save_transliteration
 from .vocabulary.files import save_new_pieces
 
 PROBE_STEPS = 6
@@ -198,12 +199,14 @@ class _Training:
             (draft.folder / "last").mkdir()
             save_adapter(ready.adapted, draft.folder / "last")
             save_new_pieces(ready.adapted, ready.tokenizer, draft.folder / "last")
+            save_transliteration(ready.tokenizer, draft.folder / "last")
         outcome.restore_best()
         self._record_drift(draft, outcome.best_step, drift.facts())
         save_adapter(ready.adapted, draft.folder)
         save_new_pieces(ready.adapted, ready.tokenizer, draft.folder)
+        save_transliteration(ready.tokenizer, draft.folder)
         if whole:
-            ready.tokenizer.save_pretrained(draft.folder)
+            save_tokenizer(ready.tokenizer, draft.folder)
         where = str(ready.tokenizer.name_or_path)
         card = trained_card(self.recipe, draft.facts, self.artifact, where)
         (draft.folder / "README.md").write_text(card, encoding="utf-8")

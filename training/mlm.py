@@ -18,7 +18,7 @@ from .fast.fused_cross_entropy import identity_forward, linear_cross_entropy
 from .fast.linear import linear
 from .fast.packing import Packing, encode
 from .masking import IGNORE_INDEX
-from .vocabulary.layers import decoder_parts
+from .vocabulary.layers import LossPieces, decoder_parts
 
 
 class MaskedLM(nn.Module):
@@ -40,6 +40,16 @@ class MaskedLM(nn.Module):
         self._encoder = [cast(nn.Module, bare.base_model)]
         self._head = [bare.get_submodule(name) for name in self._family.head]
         self._decoder = [decoder]
+        self._loss_pieces: LossPieces | None = None
+
+    def restrict_loss(self, pieces: Tensor) -> int:
+        """In training, compute the loss over these pieces, ids (n,), and all new ones: a softmax of fewer classes.
+
+        Every label has to be among them. Returns their number. Raises ValueError if the decoder is trained: of its rows
+        a copy is used.
+        """
+        self._loss_pieces = LossPieces(decoder_parts(self._decoder[0]), pieces)
+        return self._loss_pieces.count
 
     def logits(self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor) -> Tensor:
         """Logits (n, vocabulary) at the n positions where the boolean `positions` (batch, seq) is true, row by row."""
@@ -71,11 +81,15 @@ class MaskedLM(nn.Module):
         return self._encoder[0]
 
     def loss(self, hidden: Tensor, labels: Tensor) -> Tensor:
-        """The loss of `forward` from the encoder's last hidden states, (batch, seq, hidden)."""
+        """The loss of `forward` from the encoder's last hidden states, (batch, seq, hidden).
+
+        In training it is over the pieces of `restrict_loss`, else over the whole vocabulary.
+        """
         labelled = labels != IGNORE_INDEX
-        return linear_cross_entropy(
-            self._decoder_input(hidden[labelled]), decoder_parts(self._decoder[0]), labels[labelled]
-        )
+        layers, targets = decoder_parts(self._decoder[0]), labels[labelled]
+        if self._loss_pieces is not None and self.training:
+            layers, targets = self._loss_pieces.layers, self._loss_pieces.class_of[targets]
+        return linear_cross_entropy(self._decoder_input(hidden[labelled]), layers, targets)
 
     def penalty(self) -> Tensor | None:
         """The penalty of fusion layers in training, which is added to a step's mean loss; None without such layers."""

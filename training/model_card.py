@@ -36,7 +36,7 @@ CONTROLS = {
 }
 NEW_PIECES_CODE = """\
 import lrl_adapt
-model, tokenizer = lrl_adapt.load_adapter("."{base})  # this folder: the base with new pieces, and their tokenizer"""
+model, tokenizer = lrl_adapt.load_adapter("."{base})  # this folder; with the tokenizer of its text"""
 QUANTISED_CODE = """\
 from pathlib import Path
 from transformers import AutoModelForMaskedLM
@@ -107,11 +107,17 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         f"- type: {kind}" + (f" ({settings})" if settings else ""),
         *([f"- control: {CONTROLS[recipe.control]}"] if isinstance(recipe.control, str) else []),
         f"- language: {language.name} ({language.code})",
+        *([f"- text: romanised by {facts['romanised_by']} before it is tokenised"] if recipe.transliterates else []),
         f"- trainable parameters: {facts['trainable_parameters']:,}",
         f"- trained on: {recipe.source}, {facts['training_tokens']:,} tokens, {facts['steps']} steps, "
         f"recipe {recipe.name or 'unnamed'}",
         *(line for parent in artifact.parents for line in _data_lines(parent)),
         f"- validation loss: {facts['validation_loss']:.4f} nats per masked token, at step {facts['best_step']}",
+        *(
+            [f"- training loss: over {facts['softmax_pieces']:,} pieces, those of the training text"]
+            if "softmax_pieces" in facts
+            else []
+        ),
         *_drift_lines(facts),
         "- scores: `lrl-adapt eval` and `lrl-adapt report` with the same recipe",
         "- versions, settings and hashes: manifest.json; loss curve: metrics.jsonl",
@@ -128,7 +134,9 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         else f"Control {recipe.control} for {language_name}",
         metadata,
         lines,
-        _new_pieces_code(card_base) if facts.get("new_pieces") else _peft_code(card_base, own_type=kind not in PEFTS),
+        _new_pieces_code(card_base)
+        if facts.get("new_pieces") or recipe.transliterates
+        else _peft_code(card_base, own_type=kind not in PEFTS),
     )
 
 

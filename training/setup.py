@@ -29,6 +29,7 @@ from .masking import IGNORE_INDEX, Masking, random_for
 from .mlm import MaskedLM
 from .precision import autocast_dtype
 from .tokens import Sequences, tokenise
+from .transliterate import romanizer_name
 from .vocabulary.files import has_new_pieces, read_new_rows
 from .vocabulary.layers import set_new_rows, train_new_rows
 from .vocabulary.make import extended_tokenizer, put_new_pieces, reading_without
@@ -78,8 +79,9 @@ def set_up(
         tokens = make_tokens(recipe, workspace, prepared, tokenizer, progress)
     put_new_pieces(base, own_tokenizer, tokenizer, recipe)
     parameters, of_base = base.num_parameters(), list(base.parameters())
-    called = {"name": "the tokenizer with new pieces"} if tokenizer is not own_tokenizer else {}
-    reading = _tell_reading(tokens, progress, **called)
+    has_own_pieces = tokenizer is not own_tokenizer and not recipe.transliterates
+    called = "the tokenizer with new pieces" if has_own_pieces else "the base's tokenizer"
+    reading = _tell_reading(tokens, progress, called + (" on romanised text" if recipe.transliterates else ""))
     set_seed(settings.seed)
     adapted = _adapted(base, recipe, parts)
     if recipe.vocabulary.train == "new":
@@ -92,6 +94,7 @@ def set_up(
     masking = Masking.from_tokenizer(tokenizer, settings.mlm_probability, whole_word_mask=settings.whole_word_mask)
     train = [Sequences(artifact.folder / "train.arrow") for artifact in tokens]
     validation = [Sequences(artifact.folder / "validation.arrow") for artifact in tokens]
+    softmax = _restrict_loss(masked_lm, train, tokenizer, progress) if settings.softmax == "language" else {}
     feed = MaskedSteps(
         _samplers(train, settings),
         masking,
@@ -113,6 +116,8 @@ def set_up(
         "devices": devices,
         "device_batch_tokens": feed.device_tokens,
         "training_tokens": sum(int(data.lengths.sum()) for data in train),
+        **({"romanised_by": romanizer_name()} if recipe.transliterates else {}),
+        **softmax,
         **reading,
         **reading_without(recipe, workspace, prepared),
     }
@@ -120,6 +125,14 @@ def set_up(
     fixed = validation_batches(validation, masking, masked_lm, settings)
     sentences = _drift_batches(validation, masked_lm, settings)
     return Ready(tokenizer, adapted, masked_lm, model, feed, fixed, sentences, schedule_of(recipe), facts)
+
+
+def _restrict_loss(masked_lm: MaskedLM, train: list[Sequences], tokenizer: Any, progress: Progress) -> dict[str, int]:
+    """Compute the loss of training over the pieces that occur in the text; their number, for the manifest."""
+    pieces = np.unique(np.concatenate([*(data.pieces() for data in train), tokenizer.all_special_ids]))
+    count = masked_lm.restrict_loss(torch.from_numpy(pieces.astype(np.int64)))
+    progress.say(f"the loss of training is over {count:,} of {len(tokenizer):,} pieces")
+    return {"softmax_pieces": count}
 
 
 def schedule_of(recipe: Recipe) -> LoopSettings:

@@ -55,7 +55,7 @@ def tokenise(
             lines = encoder.encode(progress.track(_read_lines(artifact.parents, split), f"tokenise {split}, lines"))
             bodies = (ids[:room] for _, ids in lines) if line_by_line else _join_and_cut(lines, room, separator)
             with pyarrow.ipc.new_stream(draft.folder / f"{split}.arrow", schema) as writer:
-                for batch in _chunks(bodies, BATCH_ROWS):
+                for batch in chunks(bodies, BATCH_ROWS):
                     sequences = [[*prefix, *ids, *suffix] for ids in batch]
                     writer.write_batch(pyarrow.record_batch({"input_ids": sequences}, schema=schema))
                     sequence_count += len(sequences)
@@ -107,6 +107,14 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def pieces(self) -> np.ndarray:
+        """The ids that occur, ascending, int64 (pieces,)."""
+        occurs = np.zeros(0, dtype=bool)
+        for chunk in self._data.data.column("input_ids").chunks:
+            counts = np.bincount(chunk.flatten().to_numpy(), minlength=len(occurs))
+            occurs = np.pad(occurs, (0, len(counts) - len(occurs))) | (counts > 0)
+        return occurs.nonzero()[0]
+
     def rows(self, numbers: np.ndarray) -> list[np.ndarray]:
         """The ids of the sequences with these numbers, each int64 (length,)."""
         column = self._data[numbers.tolist()].column("input_ids")
@@ -130,7 +138,7 @@ class _LineEncoder:
 
     def encode(self, lines: Iterable[Line]) -> Iterator[tuple[str, list[int]]]:
         """(document, ids without special tokens) of each line that has tokens."""
-        for batch in _chunks(lines, BATCH_ROWS):
+        for batch in chunks(lines, BATCH_ROWS):
             texts = [line.text for line in batch]
             encoded = self._tokenizer(texts, add_special_tokens=False, return_attention_mask=False, verbose=False)
             for line, ids in zip(batch, encoded["input_ids"], strict=True):
@@ -149,10 +157,11 @@ def _join_and_cut(encoded: Iterable[tuple[str, list[int]]], size: int, separator
     """The lines of each document joined with `separator`, cut every `size` ids."""
     for _, lines in groupby(encoded, key=lambda line: line[0]):
         separated = ([*separator, *ids] if number else ids for number, (_, ids) in enumerate(lines))
-        yield from _chunks(chain.from_iterable(separated), size)
+        yield from chunks(chain.from_iterable(separated), size)
 
 
-def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """The items in lists of `size`, the last of which may be shorter."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk

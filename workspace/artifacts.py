@@ -207,7 +207,7 @@ def read_artifact(folder: Path) -> Artifact:
     Parents that were deleted are omitted.
     """
     manifest = read_manifest(folder)
-    workspace = folder.absolute().parents[2]
+    workspace = [*folder.absolute().parents][:3][-1]  # a copy may lie nearer to the root
     parents = [workspace.joinpath(*Path(parent).parts[-3:]) for parent in manifest["parents"]]
     return Artifact(
         folder.parent,

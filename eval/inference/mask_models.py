@@ -20,7 +20,7 @@ from ...training.mlm import MaskedLM
 from ...training.precision import use_device
 from ...training.tokens import special_tokens
 from ...training.vocabulary.extend import filler_ids
-from ...training.vocabulary.files import has_new_pieces, tokenizer_of
+from ...training.vocabulary.files import reads_differently, tokenizer_of
 from ...workspace.errors import UserError
 from ...workspace.progress import Progress
 from ...workspace.text import clean_line
@@ -157,10 +157,10 @@ def _models_on_base(
     bottlenecks = {
         name: f"adapter{n}"
         for n, name in enumerate(configs)
-        if isinstance(configs[name], BottleneckConfig) and not has_new_pieces(folders[name])
+        if isinstance(configs[name], BottleneckConfig) and not reads_differently(folders[name])
     }
     # PEFT cannot choose LoRA and (IA)³ by sample when they have trained heads, nor mix types in one model: a copy each.
-    # So do adapters with pieces of their own, whose ids mean something else in each.
+    # So do adapters that read text in a way of their own.
     for name in [name for name in configs if name not in bottlenecks]:
         yield mask_model_on(deepcopy(model), tokenizer, name, folders[name])
     without_adapter = {NONE: NO_ADAPTER} if use_base_alone else {}

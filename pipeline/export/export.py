@@ -1,8 +1,8 @@
 """Write an adapter in another format: `export` and `lrl-adapt export`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -39,6 +39,12 @@ class ExportedAdapter:
     """In the format onnx, of any logit from PyTorch's, on random tokens."""
     cost: QuantisationCost | None = None
     """Of `int8`: size, time and results on the task's test set, beside the same model in fp32."""
+    pieces: int | None = None
+    """Of a trimmed model, the size of its vocabulary."""
+    kept_share: float | None = None
+    """The share of the pieces that trimming kept."""
+    bytes_untrimmed: int | None = None
+    """Size of the same model without trimming."""
 
 
 @quiet_libraries()
@@ -51,6 +57,7 @@ def export(
     base: str | Path | None = None,
     name: str | None = None,
     int8: bool = False,
+    trim: bool | Sequence[str | Path] = False,
 ) -> ExportedAdapter:
     """Write an adapter in another format, or with fewer bits.
 
@@ -73,17 +80,21 @@ def export(
         int8: In the format `onnx`, store weights as 8-bit integers, by onnxruntime's dynamic quantisation, and compare
             the result with fp32: on the test set of a task adapter in the folder of its scores, which has the test
             items with its predictions.
+        trim: In the format `transformers`, keep only the pieces of the vocabulary that the language uses: that occur in
+            the text that the adapter was trained on (True), or in these files of text.
 
     Returns:
-        Sizes, notes, for fewer bits and ONNX the error, and for `int8` what it costs.
+        Sizes, notes, for fewer bits and ONNX the error, for `int8` what it costs, and for a trimmed model what is left
+        of the vocabulary.
 
     Raises:
         UserError: There is no such format or number of bits, the adapter has no such format, packages for it
             are missing, or `out` exists.
     """
     source, out = Path(source), Path(out)
-    check_export(source, out, format=format, bits=bits, name=name, int8=int8)
+    check_export(source, out, format=format, bits=bits, name=name, int8=int8, trim=bool(trim))
     request = _request(source, None if base is None else str(base), bits, name, int8)
+    request = replace(request, trim=trim if isinstance(trim, bool) else [Path(file) for file in trim])
     write = import_module(f".{FORMATS[format].module}", __package__).write
     with new_folder(out) as folder:
         written = write(request, folder)
@@ -91,7 +102,9 @@ def export(
         before = source if request.task is None else request.task.folder
         sizes = _size(folder.rglob("*")), _size(before.glob("*"))
         errors = written.relative_error, written.largest_difference
-        return ExportedAdapter(out, format, *sizes, written.notes, stored_bits, *errors, written.cost)
+        trimmed = written.trimmed
+        kept = (trimmed.pieces, trimmed.kept_share, trimmed.bytes_before) if trimmed else ()
+        return ExportedAdapter(out, format, *sizes, written.notes, stored_bits, *errors, written.cost, *kept)
 
 
 def _request(source: Path, base: str | None, bits: int | None, name: str | None, int8: bool) -> Request:

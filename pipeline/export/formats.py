@@ -27,7 +27,9 @@ FORMATS = {
     "peft": Format("an adapter for PEFT", "peft_format", options=("bits",)),
     "adapterhub": Format("an adapter for AdapterHub's `adapters`", "adapterhub_format", options=("name",)),
     "transformers": Format(
-        "a model for AutoModelForMaskedLM, with a LoRA or (IA)³ merged into its weights", "transformers_format"
+        "a model for AutoModelForMaskedLM, with a LoRA or (IA)³ merged into its weights",
+        "transformers_format",
+        options=("trim",),
     ),
     "onnx": Format(
         "a model for onnxruntime, with the adapters inside and the LM head or a task's head",
@@ -35,19 +37,26 @@ FORMATS = {
         options=("int8",),
         takes_tasks=True,
     ),
-    "merged": Format("the same as transformers", "transformers_format"),
+    "merged": Format("the same as transformers", "transformers_format", options=("trim",)),
 }
 
 
 def check_export(
-    source: Path, out: Path, *, format: str, bits: int | None = None, name: str | None = None, int8: bool = False
+    source: Path,
+    out: Path,
+    *,
+    format: str,
+    bits: int | None = None,
+    name: str | None = None,
+    int8: bool = False,
+    trim: bool = False,
 ) -> None:
     """Raise a UserError for a format that does not exist or cannot hold `source`, for options of another format, for a
     missing folder `source`, or if `out` exists.
     """
     if format not in FORMATS:
         raise UserError(f"--format {format}: choose one of {', '.join(FORMATS)}")
-    for option, value in {"bits": bits, "name": name, "int8": int8 or None}.items():
+    for option, value in {"bits": bits, "name": name, "int8": int8 or None, "trim": trim or None}.items():
         if value is not None and option not in FORMATS[format].options:
             takers = [other for other, about in FORMATS.items() if option in about.options]
             raise UserError(f"--{option}: only with --format {', '.join(takers)}; got --format {format}")

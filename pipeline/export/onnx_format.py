@@ -18,12 +18,13 @@ from ...eval.inference.choose_adapters import TASK_ADAPTER
 from ...eval.inference.predictor import Predictor, load_predictor
 from ...training.families import family_of
 from ...training.model_card import card
+from ...training.transliterate import save_tokenizer
 from ...training.vocabulary.extend import filler_ids
 from ...workspace.errors import UserError
 from ...workspace.formatting import format_size
 from .onnx_example import example
 from .onnx_int8 import QuantisationCost, quantisation_cost, quantise
-from .request import Request, Written
+from .request import Request, Written, romanised_notes
 
 MODEL, LABELS, EXAMPLE = "model.onnx", "labels.json", "example.py"
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
@@ -104,7 +105,8 @@ def write(request: Request, folder: Path) -> Written:
     full = folder / (f"fp32-{MODEL}" if request.int8 else MODEL)
     _write_model(exported, full)
     cost = _quantise(exported, request, full, folder / MODEL) if request.int8 else None
-    exported.tokenizer.save_pretrained(str(folder))
+    save_tokenizer(exported.tokenizer, folder)
+    notes = romanised_notes(exported.tokenizer)
     predictor = exported.predictor
     if predictor is not None and predictor.labels:
         (folder / LABELS).write_text(json.dumps(predictor.labels, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -119,10 +121,11 @@ def write(request: Request, folder: Path) -> Written:
         f"- output: logits, {exported.output_shape}",
         f"- weights: {bits}; largest difference of a logit from PyTorch's on random tokens: {difference:.2g}",
         *(_cost_lines(cost) if cost else []),
+        *(f"- {note}" for note in notes),
     ]
     text = card(f"{request.source.resolve().name} for onnxruntime", {"library_name": "onnx"}, lines, code.rstrip())
     (folder / "README.md").write_text(text, encoding="utf-8")
-    return Written(largest_difference=difference, cost=cost)
+    return Written(notes, largest_difference=difference, cost=cost)
 
 
 def _load(request: Request) -> _Exported:

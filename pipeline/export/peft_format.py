@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 from ...training.adapters.files import CONFIG, WEIGHTS, read_weights
 from ...training.adapters.quantise import QUANTISED, write_quantised
 from ...training.model_card import convert_card
-from ...training.vocabulary.files import FILES as NEW_PIECES_FILES
-from ...training.vocabulary.files import has_new_pieces
+from ...training.vocabulary.files import FILES as READING_FILES
+from ...training.vocabulary.files import reads_differently
 from .request import Request, Written
 
 
@@ -18,8 +18,9 @@ def write(request: Request, folder: Path) -> Written:
     config = request.require_adapter("peft")
     weights = read_weights(request.source)
     error = None
-    new_pieces = has_new_pieces(request.source)
-    for name in (CONFIG, *NEW_PIECES_FILES) if new_pieces else (CONFIG,):
+    reading = READING_FILES if reads_differently(request.source) else ()
+    reading = [name for name in reading if (request.source / name).is_file()]
+    for name in (CONFIG, *reading):
         shutil.copyfile(request.source / name, folder / name)
     if request.bits is None:
         save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
@@ -28,6 +29,8 @@ def write(request: Request, folder: Path) -> Written:
     bits = request.bits or 32
     lines = [f"- bits: {bits}", *([f"- relative error: {error}"] if error is not None else [])]
     title = f"{request.source.name} in {bits} bits"
-    card = convert_card(title, lines, request.base, config, quantised=request.bits is not None, new_pieces=new_pieces)
+    card = convert_card(
+        title, lines, request.base, config, quantised=request.bits is not None, new_pieces=bool(reading)
+    )
     (folder / "README.md").write_text(card, encoding="utf-8")
     return Written(relative_error=error)

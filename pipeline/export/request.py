@@ -1,5 +1,6 @@
 """What is exported, and what a format's `write` reports."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from ...eval.inference.find_adapters import TaskAdapter
 from ...training.adapters.build import load_adapter
 from ...training.base import load_masked_lm, load_tokenizer
 from ...training.model_card import CardBase
+from ...training.transliterate import romanised_language, romanizer_name
 from ...training.vocabulary.files import tokenizer_of
 from ...workspace.errors import UserError
 from .onnx_int8 import QuantisationCost
+from .trim import Trimmed
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Request:
     """Of the adapter, in AdapterHub's format."""
     int8: bool = False
     """Whether weights are stored as 8-bit integers, in ONNX."""
+    trim: bool | Sequence[Path] = False
+    """Whether a whole model keeps only the pieces that its language uses, or the files of text that say which."""
     task: TaskAdapter | None = None
     """The task adapter that is exported instead of a language adapter."""
 
@@ -71,3 +76,13 @@ class Written:
     """Of any logit from PyTorch's, on random tokens."""
     cost: QuantisationCost | None = None
     """Of 8-bit integers in ONNX, beside fp32."""
+    trimmed: Trimmed | None = None
+    """What trimming the vocabulary left of a whole model."""
+
+
+def romanised_notes(tokenizer: Any) -> list[str]:
+    """A note for a model whose text has to be romanised; none for another."""
+    language = romanised_language(tokenizer)
+    if language is None:
+        return []
+    return [f"romanise texts with {romanizer_name()} (lcode={language[:3]}) first: the saved tokenizer alone does not"]

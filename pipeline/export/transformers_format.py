@@ -5,22 +5,32 @@ from pathlib import Path
 from ...training.adapters.bottleneck import BottleneckConfig
 from ...training.adapters.build import merge_adapter
 from ...training.model_card import merged_card
+from ...training.transliterate import save_tokenizer
 from ...workspace.errors import UserError
-from .request import Request, Written
+from .request import Request, Written, romanised_notes
+from .trim import trim
 
 
 def write(request: Request, folder: Path) -> Written:
-    """Write the model, its tokenizer and a card into `folder`. Raises UserError for bottlenecks."""
+    """Write the model, its tokenizer and a card into `folder`. Raises UserError for bottlenecks, and for what
+    cannot be trimmed."""
     if isinstance(request.config, BottleneckConfig):
         raise UserError(
             f"{request.source} is a bottleneck, whose non-linearity the weights of transformers' classes cannot hold; "
             "code of its own beside them would need trust_remote_code. Use --format onnx, peft or adapterhub"
         )
-    model = request.load()
-    (model if request.config is None else merge_adapter(model)).save_pretrained(str(folder))
-    request.load_tokenizer().save_pretrained(str(folder))
+    tokenizer, model = request.load_tokenizer(), request.load()
+    if request.config is not None:
+        model = merge_adapter(model)
+    trimmed, lines = None, []
+    if request.trim:
+        tokenizer, trimmed = trim(model, tokenizer, request.source, request.trim)
+        lines = [f"- {trimmed.describe()}"]
+    model.save_pretrained(str(folder))
+    save_tokenizer(tokenizer, folder)
     title = request.source.resolve().name
     if request.config is not None:
         title += ", merged into its base"
-    (folder / "README.md").write_text(merged_card(title, [], request.base, None, []), encoding="utf-8")
-    return Written()
+    lines += [f"- {note}" for note in romanised_notes(tokenizer)]
+    (folder / "README.md").write_text(merged_card(title, lines, request.base, None, []), encoding="utf-8")
+    return Written(romanised_notes(tokenizer), trimmed=trimmed)

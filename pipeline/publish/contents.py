@@ -8,6 +8,7 @@ from ...eval.inference.choose_adapters import TASK_FILE
 from ...eval.inference.find_adapters import LANGUAGE_ADAPTER
 from ...training.adapters.files import CONFIG, PICKLE
 from ...training.tensors import refuse_pointers
+from ...training.transliterate import TRANSLITERATION
 from ...workspace.errors import UserError
 from ...workspace.hub_upload import Content
 from .subject import Subject
@@ -15,6 +16,7 @@ from .subject import Subject
 FILES = (
     *(CONFIG, "config.json", TASK_FILE, "*.safetensors", "*.safetensors.index.json"),
     *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "*.model"),
+    TRANSLITERATION,
 )
 """Names of files, in the adapter's folder itself: not the last step's adapter, logs, pictures or the manifest."""
 LOADED_FROM = ("name_or_path", "_name_or_path")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ...training.adapters.files import CONFIG, WEIGHTS
+from ...training.transliterate import TRANSLITERATION
 from .contents import contents
 from .subject import Subject
 
@@ -40,7 +41,7 @@ def loading_code(subject: Subject, address: str) -> str:
         if subject.task_settings.get("pairs"):
             text += r"\tAnother text"
         return TASK.format(address=address, text=text, options=f"{options})){comment}")
-    if subject.is_full:
+    if subject.is_full and TRANSLITERATION not in contents(subject):
         return TRANSFORMERS.format(**of_library)
     if _is_plain_peft(subject):
         return PEFT.format(base=subject.base.argument, **of_library)

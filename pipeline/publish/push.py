@@ -9,7 +9,7 @@ from ... import __version__
 from ...eval.inference.find_adapters import LANGUAGE_ADAPTER
 from ...recipes.licences import OTHER, RolledUp, roll_up
 from ...training.conversion_checks import check_push
-from ...training.vocabulary.files import FILES as NEW_PIECES_FILES
+from ...training.vocabulary.files import FILES as READING_FILES
 from ...workspace.errors import UserError
 from ...workspace.hub_upload import CARD, Content, upload
 from ...workspace.library_logs import quiet_libraries
@@ -25,7 +25,7 @@ from .training_data import Source, training_data
 _OWN_FILES = (
     *("adapter_config.json", "adapter_model.safetensors", "adapter_quantised.safetensors", "head.safetensors"),
     *("config.json", "model.safetensors", "model.safetensors.index.json", "task.json", LICENCE_FILE),
-    *NEW_PIECES_FILES,
+    *READING_FILES,
 )
 OBSOLETE = (*_OWN_FILES, *(f"{LANGUAGE_ADAPTER}/{name}" for name in _OWN_FILES))
 """Files of an earlier push to the same repository, which loading would take for those of this adapter."""

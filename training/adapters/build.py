@@ -18,7 +18,7 @@ from ...workspace.errors import UserError
 from ..compat import set_active_adapters
 from ..families import Family, block_number, family_of
 from ..tensors import first_line, refuse_pointers
-from ..vocabulary.files import add_new_pieces, has_new_pieces
+from ..vocabulary.files import add_new_pieces, reads_differently
 from ..weights import load_weights
 from .bottleneck import PRESETS, BottleneckConfig
 from .bottleneck.fusion import expert_key
@@ -108,8 +108,8 @@ def load_adapters(base: PreTrainedModel, folders: Mapping[str, Path]) -> PeftMod
     """
     model: Any = base
     for name, folder in folders.items():
-        if has_new_pieces(folder) and len(folders) > 1:
-            raise UserError(f"{folder} brings new pieces to the vocabulary, so it cannot share a base with others")
+        if reads_differently(folder) and len(folders) > 1:
+            raise UserError(f"{folder} has new pieces or reads romanised text, so it cannot share a base with others")
         add_new_pieces(base, folder)
         model = add_adapter(model, read_config(folder), name)
         load_adapter_weights(model, read_weights(folder), folder, name=name)

@@ -1,4 +1,4 @@
-"""A tokenizer with more pieces: everything else about it stays as it is."""
+"""A tokenizer with another vocabulary: everything else about it stays as it is."""
 
 import json
 from collections import Counter
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...workspace.errors import UserError
+from ..transliterate import romanise, romanised_language, tokenizer_json
 
 KINDS = ("WordPiece", "Unigram")
 UNUSED = (
@@ -13,19 +14,20 @@ UNUSED = (
 )
 
 
-def read_state(tokenizer: Any) -> dict[str, Any]:
+def read_state(tokenizer: Any, option: str = "vocabulary.pieces") -> dict[str, Any]:
     """The content of a tokenizer's tokenizer.json.
 
-    Raises UserError if its model is neither WordPiece nor Unigram, to which alone pieces can be added.
+    Raises UserError, which names the `option`, if its model is neither WordPiece nor Unigram: BPE's pieces are made of
+    each other, so none can be added or left out.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     kind = type(getattr(backend, "model", None)).__name__
     if backend is None or kind not in KINDS or tokenizer.unk_token_id is None:
         raise UserError(
-            f"vocabulary.pieces: this base's tokenizer is of the kind {kind}; new pieces can be added to WordPiece "
-            "(BERT) and Unigram (XLM-R) only: set vocabulary.pieces to 0, or choose another base"
+            f"{option}: this base's tokenizer is of the kind {kind}; only the vocabularies of WordPiece (BERT) and "
+            f"Unigram (XLM-R) can be changed: leave {option} out, or choose another base"
         )
-    return json.loads(backend.to_str())
+    return json.loads(tokenizer_json(tokenizer))
 
 
 def vocabulary_size(tokenizer: Any) -> int:
@@ -36,12 +38,8 @@ def vocabulary_size(tokenizer: Any) -> int:
 def with_pieces(tokenizer: Any, state: dict[str, Any], pieces: Mapping[str, float]) -> Any:
     """A copy of a tokenizer with these pieces, whose ids follow its own in this order; `state` is its `read_state`.
 
-    The values are the pieces' log-probabilities, which only Unigram uses. The tokenizer is of transformers' general
-    class, whose files say everything: that of BERT sets its own normalizer whenever it is loaded.
+    The values are the pieces' log-probabilities, which only Unigram uses.
     """
-    from tokenizers import Tokenizer
-    from transformers import PreTrainedTokenizerFast
-
     model, size = dict(state["model"]), vocabulary_size(tokenizer)
     # Tokens that were added to a tokenizer, and are not in its model's vocabulary, are numbered after that.
     added = {token["content"]: token["id"] for token in state["added_tokens"]}
@@ -53,15 +51,27 @@ def with_pieces(tokenizer: Any, state: dict[str, Any], pieces: Mapping[str, floa
         content = {number: piece for piece, number in added.items()}
         fillers = [[content.get(n, UNUSED.format(n)), 0.0] for n in range(len(model["vocab"]), size)]
         model["vocab"] = [*model["vocab"], *fillers, *pieces.items()]
-    state = state | {"model": model, "truncation": None, "padding": None}
-    extended = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(json.dumps(state)),
+    return rebuild(tokenizer, state | {"model": model})
+
+
+def rebuild(tokenizer: Any, state: dict[str, Any]) -> Any:
+    """A copy of a tokenizer with another `state`, the content of tokenizer.json.
+
+    It is of transformers' general class, whose files say everything: that of BERT sets its own normalizer whenever it
+    is loaded.
+    """
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    rebuilt = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(state | {"truncation": None, "padding": None})),
         model_max_length=tokenizer.model_max_length,
         model_input_names=tokenizer.model_input_names,
         **tokenizer.special_tokens_map,
     )
-    extended.name_or_path = tokenizer.name_or_path  # of the base, for messages and model cards
-    return extended
+    rebuilt.name_or_path = tokenizer.name_or_path  # of the base, for messages and model cards
+    language = romanised_language(tokenizer)
+    return romanise(rebuilt, language) if language else rebuilt
 
 
 def filler_ids(tokenizer: Any) -> list[int]:

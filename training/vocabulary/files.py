@@ -12,11 +12,13 @@ from transformers import PreTrainedModel
 from ...workspace.errors import UserError
 from ..base import load_tokenizer
 from ..tensors import refuse_pointers
+from ..transliterate import TRANSLITERATION, recorded_transliteration
 from .layers import append_rows, new_rows, set_new_rows, split_vocabulary
 
 NEW_ROWS = "vocabulary.safetensors"
 TOKENIZER = "tokenizer.json"
-FILES = (NEW_ROWS, TOKENIZER, "tokenizer_config.json")
+FILES = (NEW_ROWS, TOKENIZER, "tokenizer_config.json", TRANSLITERATION)
+"""What may say in an adapter's folder how it reads text."""
 OWN_PIECES = "own_pieces"
 """Key of the file's metadata: how many pieces the base's own tokenizer has."""
 
@@ -24,6 +26,11 @@ OWN_PIECES = "own_pieces"
 def has_new_pieces(folder: Path | None) -> bool:
     """Whether an adapter's folder brings pieces of its own; None, the bare base, does not."""
     return folder is not None and (folder / NEW_ROWS).is_file()
+
+
+def reads_differently(folder: Path | None) -> bool:
+    """Whether the adapter in a folder reads text in another way than its base: with new pieces, or romanised."""
+    return has_new_pieces(folder) or (folder is not None and (folder / TRANSLITERATION).is_file())
 
 
 def save_new_pieces(model: nn.Module, tokenizer: Any, folder: Path) -> None:
@@ -81,9 +88,14 @@ def add_new_pieces(base: PreTrainedModel, folder: Path, *, separate: bool = Fals
 
 
 def tokenizer_of(folder: Path | None, tokenizer: Any) -> Any:
-    """The tokenizer of the adapter in `folder`: its own if it brings new pieces, else the base's `tokenizer`."""
-    if folder is None or not has_new_pieces(folder):
+    """The tokenizer of the adapter in `folder`: its own if it brings new pieces, else the base's `tokenizer`.
+
+    For an adapter that was trained on romanised text, it is a copy that romanises.
+    """
+    if folder is None:
         return tokenizer
+    if not has_new_pieces(folder):
+        return recorded_transliteration(tokenizer, folder)
     if not (folder / TOKENIZER).is_file():
         raise UserError(f"{folder} brings new pieces, but {TOKENIZER} is missing: copy the whole folder")
     own = load_tokenizer(str(folder), None, "adapter")

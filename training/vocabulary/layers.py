@@ -49,6 +49,27 @@ def decoder_parts(decoder: nn.Module) -> tuple[Any, ...]:
     return decoder.parts if isinstance(decoder, ExtendedDecoder) else (decoder,)
 
 
+class LossPieces:
+    """The rows of a decoder for some of its pieces, and all rows for new pieces, which are trained."""
+
+    def __init__(self, parts: tuple[Any, ...], pieces: Tensor) -> None:
+        old, *new = parts
+        if any(parameter.requires_grad for parameter in old.parameters()):
+            raise ValueError("the decoder must be frozen, as its rows are copied once")
+        size, device = old.out_features, old.weight.device
+        kept = pieces[pieces < size].to(device)
+        rows = nn.Linear(old.in_features, len(kept), bias=old.bias is not None, device="meta").requires_grad_(False)
+        rows.weight = nn.Parameter(old.weight.detach()[kept], requires_grad=False)
+        if old.bias is not None:
+            rows.bias = nn.Parameter(old.bias.detach()[kept], requires_grad=False)
+        self.layers = (rows, *new)
+        self.count = sum(layer.out_features for layer in self.layers)
+        self.class_of = torch.full((size + self.count - len(kept),), -1, device=device)
+        """The class of each id, (vocabulary,); -1 for pieces that are left out."""
+        self.class_of[kept] = torch.arange(len(kept), device=device)
+        self.class_of[size:] = torch.arange(len(kept), self.count, device=device)
+
+
 def split_vocabulary(model: PreTrainedModel, size: int, rows: Tensor, *, trained: bool) -> None:
     """Put new rows (n, width) behind the first `size` of a model's embeddings and decoder, as modules of their own.
 

@@ -14,6 +14,7 @@ from ...workspace.progress import QUIET, Progress
 from ..artifacts import vocabulary_artifact
 from ..base import load_base_tokenizer, load_tokenizer
 from ..tokens import read_texts
+from ..transliterate import romanise
 from .extend import count_words, read_state, vocabulary_size, with_pieces
 from .layers import append_rows, split_vocabulary
 from .pieces import learn_new_pieces, number_of_pieces
@@ -35,8 +36,11 @@ def extended_tokenizer(
 ) -> Any:
     """The base's tokenizer with the recipe's new pieces, which are learnt unless that is finished; itself without any.
 
-    Raises UserError for a tokenizer to which no pieces can be added, and where the base reads all text well.
+    For corpus.transliterate it is one that romanises text. Raises UserError for a tokenizer to which no pieces can be
+    added, where the base reads all text well, and where uroman is missing.
     """
+    if recipe.transliterates:
+        return romanise(tokenizer, recipe.language)
     artifact = vocabulary_artifact(recipe, workspace, prepared)
     if artifact is None:
         return tokenizer

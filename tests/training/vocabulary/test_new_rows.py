@@ -58,6 +58,16 @@ def test_split_rows_are_those_of_one_longer_matrix(family: str) -> None:
     assert all(torch.equal(tensor, new_rows(whole)[name]) for name, tensor in tensors.items())
 
 
+def test_new_rows_in_fp32_beside_a_base_in_bf16() -> None:
+    model: Any = tiny("bert")
+    split_vocabulary(model, SIZE, rows(32), trained=True)
+    embedding = model.get_input_embeddings()
+    embedding.old.to(torch.bfloat16)
+    ids = torch.tensor([0, SIZE + 1])
+    want = torch.stack([embedding.old.weight[0], rows(32)[1].bfloat16()])
+    assert torch.equal(embedding(ids), want)
+
+
 def test_the_padding_rows_of_a_base_give_way_to_the_new_ones() -> None:
     split, whole = tiny("bert"), tiny("bert")
     split_vocabulary(split, SIZE - 10, rows(32), trained=False)
