@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lrl_adapt.training.transliterate import romanise
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from torch import Tensor
@@ -30,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL")
     parser.add_argument("--language", action="append", help="a folder of sib200/ (default: all)")
+    parser.add_argument("--romanise", action="store_true", help="write the texts in Latin letters first (uroman)")
     arguments = parser.parse_args()
     data = Path(os.environ["LRL_DATA"]) / "topic" / "sib200"
     rows = csv.writer(sys.stdout)
@@ -38,7 +40,8 @@ def main() -> None:
         model, tokenizer = load(folder)
         for language in arguments.language or sorted(path.name for path in data.iterdir()):
             splits = [read(data / language / f"{split}.tsv") for split in SPLITS]
-            vectors = [mean_vectors(model, tokenizer, texts) for texts, _ in splits]
+            reader = romanise(tokenizer, language) if arguments.romanise else tokenizer
+            vectors = [mean_vectors(model, reader, texts) for texts, _ in splits]
             scores = probe(vectors, [labels for _, labels in splits])
             rows.writerow([folder.name, language, *(f"{score:.4f}" for score in scores)])
             sys.stdout.flush()
