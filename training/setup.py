@@ -212,8 +212,9 @@ def _tell_reading(tokens: list[Artifact], progress: Progress, name: str = "the b
     if share > MOST_UNKNOWN:
         progress.say(
             f"WARNING: {share:.0%} of the text is [UNK] to this base: its vocabulary lacks the script. An adapter "
-            "alone cannot fix this, and its pseudo-perplexity is meaningless; add new pieces to the vocabulary "
-            "(vocabulary.pieces: auto), or choose another base (XLM-R has more than mBERT)"
+            "alone cannot fix this, and its pseudo-perplexity is meaningless; romanise the text "
+            "(corpus.transliterate: latin), add new pieces to the vocabulary (vocabulary.pieces: auto), or choose "
+            "another base (XLM-R has more than mBERT)"
         )
     return {"tokens_per_word": round(per_word, 4), "unknown_share": round(share, 4)}
 
