@@ -20,6 +20,9 @@ from .prepared import prepared_data
 
 INPUTS = {
     "files": "the corpus files",
+    "sources": "the sources of the text",
+    "glotcc": "the sources of the text",
+    "revision": "the sources of the text",
     "tasks": "the task data, whose texts are kept out of the corpus,",
     "identify": "the texts of corpus.identify",
     "templates": "the templates of the graph",
@@ -133,7 +136,9 @@ def _what_changed(artifact: Artifact) -> str:
         return ""
     folder = max(finished, key=lambda folder: finished[folder]["created"])
     before = finished[folder]["inputs"]
-    changed = [what for name, what in INPUTS.items() if before.get(name) != artifact.inputs.get(name)]
+    changed = dict.fromkeys(what for name, what in INPUTS.items() if before.get(name) != artifact.inputs.get(name))
+    if not changed and artifact.kind == "corpus":
+        return ""
     return f"{' and '.join(changed) or 'the dump of the graph'} changed since {folder.name} was prepared"
 
 

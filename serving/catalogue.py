@@ -17,6 +17,7 @@ from ..eval.inference.choose_adapters import (
     tasks_of_scores,
 )
 from ..eval.inference.find_adapters import (
+    LANGUAGE_ADAPTER,
     BaseReference,
     TaskAdapter,
     base_of_adapter,
@@ -68,6 +69,8 @@ class TaskEntry:
     def is_full(self) -> bool:
         """Whether it is on a fully fine-tuned model."""
         folder = Path(self.base.name)
+        if folder == self.adapter.folder / LANGUAGE_ADAPTER:  # as published, without a manifest
+            return True
         return (folder / MANIFEST).is_file() and read_manifest(folder)["kind"] == "adapter"
 
 
@@ -115,8 +118,11 @@ def make_catalogue(
             "first, or name folders with --adapter"
         )
     # of a workspace, the adapters' own reference, which also knows the revision
-    on_base = [entry for entry in entries if not entry.is_full] or entries[:1]
-    chosen = BaseReference(base) if base is not None and adapters else _only_base(on_base)
+    on_base = [entry for entry in entries if not entry.is_full]
+    if base is not None and (adapters or not on_base):
+        chosen = BaseReference(base)
+    else:
+        chosen = _only_base(on_base) if on_base else _origin(entries[0]) or entries[0].base
     languages = {entry.name: entry for entry in entries if isinstance(entry, LanguageEntry)}
     return Catalogue(chosen, languages, {entry.name: entry for entry in entries if isinstance(entry, TaskEntry)})
 
@@ -187,7 +193,7 @@ def _of_base(entries: Iterable[Entry], base: BaseReference, progress: Progress) 
     """The entries that belong to the base."""
     matches, others = [], 0
     for entry in entries:
-        origin = base_of_full_model(Path(entry.base.name)) if entry.is_full else entry.base
+        origin = _origin(entry)
         if origin is not None and origin.is_same_as(base):
             matches.append(entry)
         else:
@@ -195,6 +201,11 @@ def _of_base(entries: Iterable[Entry], base: BaseReference, progress: Progress) 
     if others:
         progress.say(f"left out: {format_count(others, 'adapter')} of another base than {base}")
     return matches
+
+
+def _origin(entry: Entry) -> BaseReference | None:
+    """The base of an entry; of a fully fine-tuned model the one that it was trained from, or None if not recorded."""
+    return base_of_full_model(Path(entry.base.name)) if entry.is_full else entry.base
 
 
 def _only_base(entries: Sequence[Entry]) -> BaseReference:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ class MaskModel:
             logits = self.model.logits(*(tensor.to(device) for tensor in inputs))
         # a model's vocabulary may be padded beyond the tokenizer's
         logits = logits[:, : len(self.tokenizer)].float()
-        logits[:, filler_ids(self.tokenizer)] = -torch.inf
+        logits[:, self._filler_ids] = -torch.inf
         probabilities = logits.softmax(-1).cpu()
         best = probabilities.topk(min(top, len(self.tokenizer)))
         return [
@@ -118,6 +119,11 @@ class MaskModel:
     def _candidate(self, token: int, probability: float) -> Candidate:
         text = self.tokenizer.decode([token]).strip()
         return Candidate(self.tokenizer.convert_ids_to_tokens(token), text, _rounded(probability))
+
+    @cached_property
+    def _filler_ids(self) -> list[int]:
+        """Read once: the vocabulary is large."""
+        return filler_ids(self.tokenizer)
 
     @property
     def _base_model(self) -> Any:
