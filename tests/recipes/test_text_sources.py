@@ -32,7 +32,7 @@ def sources(*overrides: str, text: str = "") -> Corpus:
             "bcp47",
             {
                 "mlt": "mt",
-                "aka": "ak",
+                "aka_Latn": "ak",
                 "kon": "kg",
                 "ckb": "ckb",
                 "nob": "nb",
