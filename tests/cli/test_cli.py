@@ -59,6 +59,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(PARITY / "base", folder / "my-base")
     shutil.copytree(PARITY / "seq_bn_inv" / "seq_bn_inv", folder / "adapterhub-adapter")
     assert not import_adapter(folder / "adapterhub-adapter", str(folder / "my-base"), folder / "my-adapter")
+    shutil.copytree(folder / "my-adapter", folder / "my-topic-adapter")  # `push` takes adapters of all kinds
     short = "extends: quickstart\ntraining: {max_steps: 10, eval_steps: 5}\n"
     short += "eval: {seeds: [1], training: {num_train_epochs: 1}}\n"
     (folder / "recipe.yaml").write_text(short + tiny.SECTION, encoding="utf-8")

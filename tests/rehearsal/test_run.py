@@ -13,6 +13,7 @@ NOT_REHEARSED = {
     "lrl-adapt export my-adapter --format adapterhub --out for-adapterhub": "asks nobody",
     "lrl-adapt train --dry-run": "in a sentence",
     "lrl-adapt recipes list": "asks nobody",
+    "lrl-adapt run RECIPE --jobs auto": "in a sentence",
 }
 """Commands of the README that the rehearsal leaves out, and why."""
 
