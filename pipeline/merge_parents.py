@@ -15,6 +15,7 @@ from ..eval.inference.find_adapters import (
     is_full_model,
     require_language_adapter,
 )
+from ..recipes.base_names import BUNDLED, unknown_base
 from ..recipes.schema import Base
 from ..training.adapters.average import average_weights, check_same_settings, check_same_shapes, sums_to_one
 from ..training.adapters.bottleneck import BottleneckConfig
@@ -112,6 +113,8 @@ class Parents:
     @classmethod
     def read(cls, folders: Sequence[Path], base: str | None) -> "Parents":
         """Read them; `base` replaces the bases that they name. Raises UserError if they cannot be merged."""
+        if base is not None and (problem := unknown_base(base, str(BUNDLED))):
+            raise UserError(f"--base: {problem}")
         adapters = [Parent.read(folder, base) for folder in folders]
         names = [str(folder) for folder in folders]
         first = adapters[0]

@@ -24,7 +24,7 @@ def unknown_base(name: str, bundled: str = "{recipes}") -> str:
         return ""
     known = {folder.name: f"{bundled}/{folder.relative_to(BUNDLED)}" for folder in BASES.iterdir()} | _hub_bases()
     near = nearest(name.lower(), known, cutoff=0.6)
-    hint = f"did you mean {known[near]}?" if near else ANY_HUB_ID
+    hint = f"did you mean {known[near]}? Other {ANY_HUB_ID}" if near else ANY_HUB_ID
     return f"no folder and no model on the hub is called {name}; {hint}"
 
 

@@ -31,6 +31,12 @@ def _above_zero(value: Any) -> Any:
     return value
 
 
+def _number_or_auto(value: Any) -> Any:
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        return value
+    raise ValueError(f"expected a whole number, 0 or more, or auto, got {value!r}")
+
+
 class Training(Section):
     """Training of the language adapter by masked language modelling."""
 
@@ -116,7 +122,7 @@ class Training(Section):
 class Vocabulary(Section):
     """New pieces for text that the base's vocabulary splits badly or cannot read."""
 
-    pieces: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
+    pieces: Annotated[Annotated[int, Field(ge=0)] | Literal["auto"], BeforeValidator(_number_or_auto)] = Field(
         default=0,
         description="Maximum number of new pieces, learnt on the prepared text; 0: none; auto: one for every 200 "
         "characters of words that the base reads badly, at most 8,000, and none if they are less than 1% of the text.",

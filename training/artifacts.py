@@ -9,9 +9,13 @@ from ..recipes.control import control_name
 from ..recipes.schema import Base, Recipe
 from ..workspace.artifacts import MANIFEST, Artifact, Prepared, file_hash, read_manifest, resolve_inputs
 from ..workspace.errors import UserError
+from .transliterate import TRANSLITERATION, romanizer_name
 
 FUSED_SOURCES = ("text", "graph")
-BASE_FILES = ("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "merges*", "*tokens*.json", "*.model")
+BASE_FILES = (
+    *("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "merges*", "*tokens*.json", "*.model"),
+    TRANSLITERATION,
+)
 BASE_FACT = "tokenizer_of"
 """Fact in a tokens artifact's manifest: the base whose tokenizer was used."""
 
@@ -174,8 +178,8 @@ def tokenizer_owner(recipe: Recipe, workspace: Path, prepared: Prepared) -> dict
 
 
 def _transliteration(recipe: Recipe) -> dict[str, Any]:
-    """The script of the text that is read, and the language whose rules are used; empty for text as it is."""
-    return {"transliterate": ["latin", recipe.language]} if recipe.transliterates else {}
+    """The script of the text that is read, whose rules are used, and by what; empty for text as it is."""
+    return {"transliterate": ["latin", recipe.language, romanizer_name()]} if recipe.transliterates else {}
 
 
 def known_tokenizer_hash(recipe: Recipe, workspace: Path, prepared: Prepared) -> str | None:

@@ -28,16 +28,24 @@ def romanise(tokenizer: Any, language: str) -> Any:
 
     Raises UserError if uroman is not installed.
     """
-    if find_spec("uroman") is None:
-        raise UserError("corpus.transliterate needs uroman: pip install 'lrl-adapt[transliterate]'")
+    require_uroman("corpus.transliterate")
+    if romanised_language(tokenizer) == language:
+        return tokenizer
     from tokenizers import normalizers
 
-    romanised = deepcopy(tokenizer)
+    with _plain(tokenizer):  # a normalizer in Python cannot be copied
+        romanised = deepcopy(tokenizer)
     backend = romanised.backend_tokenizer
     romanised.romanised_language, romanised.plain_normalizer = language, backend.normalizer
     romanizer = normalizers.Normalizer.custom(_Romanizer(language[:3]))
     backend.normalizer = normalizers.Sequence([romanizer, *([backend.normalizer] if backend.normalizer else [])])
     return romanised
+
+
+def require_uroman(what: str) -> None:
+    """Raise a UserError that says what needs uroman, unless it is installed."""
+    if find_spec("uroman") is None:
+        raise UserError(f"{what} needs uroman: pip install 'lrl-adapt[transliterate]'")
 
 
 def romanised_language(tokenizer: Any) -> str | None:
@@ -46,7 +54,8 @@ def romanised_language(tokenizer: Any) -> str | None:
 
 
 def romanizer_name() -> str:
-    """The name and version of what romanises, for manifests."""
+    """The name and version of what romanises, for keys and manifests. Raises UserError if it is not installed."""
+    require_uroman("corpus.transliterate")
     return f"uroman {version('uroman')}"
 
 
@@ -66,6 +75,7 @@ def recorded_transliteration(tokenizer: Any, folder: Path) -> Any:
         language = str(json.loads(file.read_text(encoding="utf-8"))["language"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"cannot read {file} ({error!r}): copy the adapter's folder again") from error
+    require_uroman(f"{folder} reads romanised text, which")
     return romanise(tokenizer, language)
 
 

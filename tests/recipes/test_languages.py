@@ -248,7 +248,7 @@ def test_codes_and_names_of_every_system(text: str, code: str):
         ("mlx", "unknown language 'mlx'; did you mean mlt_Latn (Maltese) or mal_Mlym (Malayalam)?"),
         (
             "malti",
-            "unknown language 'malti'; did you mean mlt_Latn (Maltese), som_Latn (Somali) or mar_Deva (Marathi)?",
+            "unknown language 'malti'; did you mean mlt_Latn (Maltese), mar_Deva (Marathi) or som_Latn (Somali)?",
         ),
         ("Malteze", "unknown language 'Malteze'; did you mean mlt_Latn (Maltese)?"),
         (

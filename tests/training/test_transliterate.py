@@ -12,7 +12,7 @@ from lrl_adapt.pipeline.export.export import export
 from lrl_adapt.recipes.schema import Recipe
 from lrl_adapt.training.artifacts import adapter_artifact, tokenizer_owner
 from lrl_adapt.training.base import load_tokenizer, tokenizer_hash
-from lrl_adapt.training.transliterate import TRANSLITERATION, romanise, save_tokenizer
+from lrl_adapt.training.transliterate import TRANSLITERATION, romanise, romanised_language, save_tokenizer
 from lrl_adapt.training.vocabulary.files import tokenizer_of
 from lrl_adapt.workspace.artifacts import Prepared
 from lrl_adapt.workspace.errors import UserError
@@ -137,3 +137,10 @@ def test_a_run_reads_romanised_text_everywhere(folder: Path, uroman: Uroman) -> 
     assert tokens[0] == tokens[1]
     with pytest.raises(UserError, match="reads romanised text, which AdapterHub's format cannot hold"):
         export(adapter, folder / "hub", format="adapterhub")
+
+
+def test_a_tokenizer_that_romanises_already_stays_as_it_is() -> None:
+    once = romanise(FAMILIES["WordPiece"](TEXTS), "amh_Ethi")
+    assert romanise(once, "amh_Ethi") is once
+    other = romanise(once, "bod_Tibt")
+    assert (romanised_language(once), romanised_language(other)) == ("amh_Ethi", "bod_Tibt")
