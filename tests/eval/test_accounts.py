@@ -82,7 +82,7 @@ def test_sentences_of_language_modelling(tmp_path: Path) -> None:
     ("examples", "settings", "note"),
     [
         (43, {}, ["only 40 training steps at a learning rate of 0.0001", "try eval.training.num_train_epochs=250"]),
-        (43, {"learning_rate": 5e-3, "num_train_epochs": 1}, []),
+        (43, {"learning_rate": 5e-3, "num_train_epochs": 5}, []),
         (320, {}, []),  # 200 steps
     ],
 )
