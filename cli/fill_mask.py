@@ -36,8 +36,8 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
         typer.Option(
             "--adapter",
             "-a",
-            help="Folder of a language adapter, OWNER/NAME[/FOLDER] on the hub, or none for the base alone; may be "
-            "repeated to compare several. Default: none and the newest adapter.",
+            help="Folder of a language adapter, its address on the hub (OWNER/NAME, OWNER/NAME/FOLDER), or none for "
+            "the base alone; may be repeated to compare several. Default: none and the newest adapter.",
             show_default=False,
         ),
     ] = None,

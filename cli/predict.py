@@ -35,8 +35,8 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
         typer.Option(
             "--adapter",
             "-a",
-            help="Folder that `eval` wrote under scores/, or task-adapter in it, or OWNER/NAME[/FOLDER] on the hub; "
-            "default: the newest for --task.",
+            help="Folder that `eval` wrote under scores/, task-adapter in it, or an address on the hub (OWNER/NAME, "
+            "OWNER/NAME/FOLDER); default: the newest for --task.",
             show_default=False,
         ),
     ] = None,

@@ -26,8 +26,8 @@ def serve_cmd(  # noqa: PLR0913, PLR0917
         typer.Option(
             "--adapter",
             "-a",
-            help="Folder of a language adapter or of a task adapter, or OWNER/NAME[/FOLDER] on the hub; may be "
-            "repeated. Default: all in the workspace.",
+            help="Folder of a language adapter or of a task adapter, or its address on the hub (OWNER/NAME, "
+            "OWNER/NAME/FOLDER); may be repeated. Default: all in the workspace.",
             show_default=False,
         ),
     ] = None,

@@ -176,7 +176,8 @@ def expand_files(patterns: list[str], field: str = "", also: Collection[str] = (
             matches = sorted(path for path in glob_files(pattern) if path.is_file())
         if not matches:
             prefix = f"{field}: " if field else ""
-            raise UserError(f"{prefix}no such file or folder: {pattern}")
+            missing = "no file that can be read in" if path.is_dir() else "no such file or folder:"
+            raise UserError(f"{prefix}{missing} {pattern}{_other_files(path)}")
         files.update(dict.fromkeys(matches))
     return list(files)
 
@@ -185,8 +186,15 @@ def _is_data(path: Path, also: Collection[str]) -> bool:
     return (is_table(path) or is_text(path) or path.suffix.lower() in also) and not _is_hidden(path)
 
 
+def _other_files(folder: Path) -> str:
+    """The extensions of a folder's files, in brackets; empty where it has none."""
+    endings = sorted({file.suffix.lower() for file in folder.rglob("*") if file.is_file() and file.suffix})
+    return f" (only {', '.join(endings)})" if endings else ""
+
+
 def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+    """Also true of the lock file of a document that is open in Word."""
+    return any(part.startswith((".", "~$")) for part in path.parts)
 
 
 def _full_ending(path: Path) -> str:

@@ -120,6 +120,13 @@ def test_a_former_name_of_a_command_says_its_present_one() -> None:
     assert "export-adapter" not in invoke("--help").stdout
 
 
+@pytest.mark.parametrize("command", ["", *sorted(typer.main.get_command(app).commands)])
+def test_every_command_has_help(command: str) -> None:
+    shown = invoke(*command.split(), "--help")
+    assert shown.exit_code == 0, shown.output
+    assert "Usage:" in shown.output
+
+
 def test_help_is_instant_and_heavy_imports_stay_out() -> None:
     heavy = "('torch', 'transformers', 'datasets', 'pydantic', 'pyarrow')"
     code = f"import sys, lrl_adapt.cli.app; print([name for name in {heavy} if name in sys.modules])"

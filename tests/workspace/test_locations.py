@@ -177,6 +177,7 @@ def test_files_folders_and_globs(tmp_path: Path) -> None:
     for name in (
         "b/1.txt",
         "b/.hidden.txt",
+        "b/~$open.txt",  # the lock file of a document that is open in Word
         "b/.ipynb_checkpoints/1.txt",
         "b/2.csv",
         "b/deep/3.parquet",
@@ -198,6 +199,10 @@ def test_files_folders_and_globs(tmp_path: Path) -> None:
     for nothing in ("nothing*.txt", "nothing.txt"):
         with pytest.raises(UserError, match=r"^corpus\.files: no such file or folder: .*nothing"):
             names("c.jsonl", nothing)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "letter.DOC").write_text("x")
+    with pytest.raises(UserError, match=r"^corpus\.files: no file that can be read in .*old \(only \.doc\)$"):
+        names("old")
 
 
 @pytest.mark.usefixtures("table", "no_waiting")
