@@ -237,12 +237,12 @@ def assert_all_were_interrupted(folder: Path, seconds: float = 0) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_stops_all_steps(folder: Path, made: Any, number: signal.Signals) -> None:
-    progress = Lines()
+    progress, handler = Lines(), signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match="stopped; run the same command again to resume"):
         execute(*waiting_steps(folder, made, number), progress=progress)
     assert_all_were_interrupted(folder)
     assert progress.lines[-1] == "stopping the running steps; Ctrl-C again stops them at once"
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_steps_stop_when_their_command_is_killed(folder: Path, made: Any) -> None:

@@ -31,7 +31,7 @@ def test_facts_of_several_lines_are_on_one_line_in_a_file(monkeypatch: pytest.Mo
     bars._err = progress_bars._Log(file=file, width=80)
     for _ in bars.track(range(1), "steps", 2):
         bars.status({"running": "one\ntwo"})
-    assert file.getvalue().startswith("steps: 1 of 2, running one; two\n")
+    assert file.getvalue().startswith("steps: 1 of 2, running one; two, remaining ")
 
 
 @pytest.mark.parametrize("has_widgets", [True, False])
