@@ -23,6 +23,8 @@ class NoSuchFileError(UserError):
     """A local file does not exist."""
 
 
+LOCK_FILE = "~$"
+"""Beginning of the name of the file that Word keeps beside an open document."""
 MISSING = (NotOnHubError, NotFoundError, NoSuchFileError)
 
 
@@ -173,7 +175,9 @@ def expand_files(patterns: list[str], field: str = "", also: Collection[str] = (
         elif path.is_file():
             matches = [path]
         else:
-            matches = sorted(path for path in glob_files(pattern) if path.is_file())
+            matches = sorted(
+                path for path in glob_files(pattern) if path.is_file() and not path.name.startswith(LOCK_FILE)
+            )
         if not matches:
             prefix = f"{field}: " if field else ""
             missing = "no file that can be read in" if path.is_dir() else "no such file or folder:"
@@ -193,8 +197,7 @@ def _other_files(folder: Path) -> str:
 
 
 def _is_hidden(path: Path) -> bool:
-    """Also true of the lock file of a document that is open in Word."""
-    return any(part.startswith((".", "~$")) for part in path.parts)
+    return any(part.startswith((".", LOCK_FILE)) for part in path.parts)
 
 
 def _full_ending(path: Path) -> str:
