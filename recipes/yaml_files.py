@@ -13,6 +13,7 @@ import yaml
 from ..workspace.errors import UserError
 
 BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
+PLACEHOLDER = re.compile(r":\s+\{\w+\}\S")  # of a path, such as {recipes}/tasks
 OTHER_RESOLVERS = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool")
 
 
@@ -54,4 +55,10 @@ def _yaml_message(path: Path, error: yaml.YAMLError) -> str:
     problem = (error.problem or "").replace("'<stream end>'", "the end of the file")
     if "'\\t'" in problem:
         problem = "indent with spaces, not with tabs"
+    elif PLACEHOLDER.search(_line(path, error.problem_mark)):
+        problem = "put values that begin with { in quotes"
     return f"{path}, line {error.problem_mark.line + 1}: not valid YAML: {problem}"
+
+
+def _line(path: Path, mark: yaml.Mark) -> str:
+    return [*path.read_text(encoding="utf-8").splitlines(), ""][mark.line]

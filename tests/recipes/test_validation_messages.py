@@ -36,6 +36,10 @@ def test_every_mistake_in_one_message() -> None:
         (PLAIN.replace("texts/*.txt", "[a.txt, 1e3, 2024]"), "YAML reads a number here (2024): put it in quotes"),
         (PLAIN.replace("texts/*.txt", "[true]"), "YAML reads true or false here (True): put it in quotes"),
         ("language: [", "not valid YAML"),
+        (
+            "language: sw\nbase: {recipes}/quickstart/base\n",
+            ", line 2: not valid YAML: put values that begin with { in quotes",
+        ),
         ("- a\n- b\n", "a recipe is a mapping"),
         ("base: {from_scratch: {}}\n", "language: is required"),
         (PLAIN + "source: fusion\n", "source: fusion needs a graph section"),
