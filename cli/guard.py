@@ -32,7 +32,7 @@ def guarded(command: F) -> F:
             raise
         except KeyboardInterrupt as stop:
             if reports_result():
-                typer.echo(str(stop) or "interrupted; no partial results are left behind", err=True)
+                typer.echo(str(stop) or "interrupted; to finish, run the same command again", err=True)
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # the reader of our output has closed it: `lrl-adapt languages | head`
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives until exit
@@ -61,5 +61,5 @@ def _report(error: Exception, *, debug: bool) -> None:
         failures = error.failures if isinstance(error, PlanFailedError) else []
         for each in [failure.error for failure in failures] or [error]:
             traceback.print_exception(each)
-    if not isinstance(error, ProcessesFailedError):  # the process that failed has printed it
+    if not (isinstance(error, ProcessesFailedError) and error.shown):
         typer.echo(f"error: {summary_of(error)}", err=True)

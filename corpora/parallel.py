@@ -1,9 +1,7 @@
 """Cleaning batches in several processes."""
 
 import multiprocessing
-import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -13,6 +11,7 @@ from itertools import chain, islice
 from ..recipes.languages import Language
 from ..recipes.schema import Corpus
 from ..workspace.errors import UserError
+from ..workspace.processes import end_with_parent
 from .clean import Cleaned, clean
 from .other_languages import Identifier
 from .readers import Document
@@ -61,11 +60,7 @@ def clean_all(
 def _start_worker() -> None:
     """Leave Ctrl-C to the parent, and end when the parent is gone, even if it was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
-    parent.join()
-    os._exit(1)
+    assert parent.pid is not None
+    end_with_parent(parent.pid)

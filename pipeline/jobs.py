@@ -44,13 +44,18 @@ def job_count(jobs: int | str, gpus: int | None = None) -> int:
 def shares(jobs: int) -> list[dict[str, str]]:
     """For each of `jobs` processes, the variables that give it its share of the GPUs and of the CPU cores.
 
-    If there are more jobs than GPUs, several use the same one.
+    If there are more jobs than GPUs, several use the same one. A job with several GPUs trains in as many processes,
+    which divide its threads.
     """
-    cores = {CORES_VARIABLE: str(max(1, usable_cores() // jobs)), **launch.threads_of(jobs, os.environ)}
+    cores = {CORES_VARIABLE: str(max(1, usable_cores() // jobs))}
     gpus = launch.gpu_names()
     if not gpus:
-        return [cores] * jobs
-    return [cores | {GPUS_VARIABLE: ",".join(gpus[n::jobs]) or gpus[n % len(gpus)]} for n in range(jobs)]
+        return [cores | launch.threads_of(jobs, os.environ)] * jobs
+    gpus_by_job = [gpus[number::jobs] or [gpus[number % len(gpus)]] for number in range(jobs)]
+    return [
+        cores | launch.threads_of(jobs * len(names), os.environ) | {GPUS_VARIABLE: ",".join(names)}
+        for names in gpus_by_job
+    ]
 
 
 def _describe(environments: list[dict[str, str]]) -> str:
@@ -135,15 +140,23 @@ class ParallelExecution(Execution):
                 self.do(step)  # which says so, and reads the scores
                 ended = True
             elif worker := workers.idle:
-                worker.start(step, log_file(self.plan.workspace, step))
-                self.progress.say(f"started: {step.title}, log {worker.log}")
-                ended = False
+                ended = not self._start_in(worker, step)
             else:
                 continue
             waiting.remove(step)
             if ended:
                 unfinished.remove(step)
                 yield step
+
+    def _start_in(self, worker: Worker, step: "Step") -> bool:
+        """Start the step; False, with its failure recorded, if its log cannot be written or its process not started."""
+        try:
+            worker.start(step, log_file(self.plan, step))
+        except OSError as error:
+            self.record_failure(step, UserError(f"it cannot be started: {error}"))
+            return False
+        self.progress.say(f"started: {step.title}, log {worker.log}")
+        return True
 
     def _end(self, step: "Step", worker: Worker, kind: str, content: Any) -> None:
         """Record what became of a step."""
@@ -152,11 +165,13 @@ class ParallelExecution(Execution):
             self.progress.say(f"finished in {format_duration(worker.seconds)}: {step.title}")
             self.record(step, content)
             return
-        if isinstance(content, launch.ProcessesFailedError):  # they have written why to the log
-            kind, content = LOST, launch.how_it_ended(content.exit_code)
+        line = last_line(worker.log)
+        last_words = f"; last line of its log: {line}" if line else ""
         if kind == LOST:
-            line = last_line(worker.log)
-            content = UserError(f"its process {content}" + (f"; last line of its log: {line}" if line else ""))
+            content = UserError(f"its process {content}{last_words}")
+        elif isinstance(content, launch.ProcessesFailedError):  # they have written why to the log
+            reason = f"its process {launch.how_it_ended(content.exit_code)}{last_words}"
+            content = launch.ProcessesFailedError(content.exit_code, reason)
         self.record_failure(step, content, f" (log: {worker.log})")
 
     def _prefix(self, step: "Step") -> str:

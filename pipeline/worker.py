@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..training.launch import ProcessesFailedError
+from ..workspace.errors import UserError
 from ..workspace.progress import Progress
 from ..workspace.progress_bars import ProgressBars
 from .outcome import BUG, exit_code_of, release_locals, summary_of
@@ -65,21 +66,25 @@ def _answer(make: Callable[[Progress], Any], progress: Progress) -> tuple[str, A
     try:
         return MADE, make(progress)
     except Exception as error:
-        if exit_code_of(error) == BUG:
-            traceback.print_exc()
         if not isinstance(error, ProcessesFailedError):  # those processes have printed theirs
+            if exit_code_of(error) == BUG:
+                traceback.print_exc()
             print(f"error: {summary_of(error)}", file=sys.stderr)
         return FAILED, _sendable(error)
 
 
 def _sendable(error: Exception) -> Exception:
-    """The error with its traceback as a note, which --debug shows; as a RuntimeError if it cannot be pickled."""
+    """The error with its traceback as a note, which --debug shows.
+
+    One that cannot be pickled, as its class has other arguments, becomes a UserError or a RuntimeError.
+    """
     note = "".join(traceback.format_exception(error))
     release_locals(error)
     try:
         copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
     except Exception:
-        copy = RuntimeError(f"{type(error).__name__}: {error}")
+        users = isinstance(error, UserError)
+        copy = UserError(str(error)) if users else RuntimeError(f"{type(error).__name__}: {error}")
     copy.add_note(note)
     return copy
 

@@ -18,7 +18,7 @@ from ..workspace.formatting import format_duration
 from .worker import LOST
 
 if TYPE_CHECKING:
-    from .steps import Step
+    from .steps import Plan, Step
 
 LOGS = "logs"
 """Folder of the workspace."""
@@ -36,7 +36,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, step: "Step", log: Path) -> None:
-        """Let the process make the step, which writes to a new `log`."""
+        """Let the process make the step, which writes to a new `log`. Raises OSError if that cannot be written."""
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
         if self._process is None or self._process.poll() is not None:
@@ -73,7 +73,7 @@ class Worker:
             self._process.wait()
 
     def kill(self) -> None:
-        """End the process, and those that it has started, at once."""
+        """End the process at once; those that it has started end with it (see `workspace.processes`)."""
         if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
@@ -140,17 +140,25 @@ class Workers:
         return {"running": "\n".join(lines)} if lines else {}
 
 
-def log_file(workspace: Path, step: "Step") -> Path:
-    """Where the step's log is, by the folder of its artifact, or by its title while that folder is not known."""
-    name = (
-        step.folder.relative_to(workspace) if step.folder else Path(step.kind, re.sub(r"[^\w.-]+", "-", step.details))
-    )
-    return workspace / LOGS / f"{name}.log"
+def log_file(plan: "Plan", step: "Step") -> Path:
+    """Where the step's log is, by the folder of its artifact.
+
+    While that folder is not known, by the step's title and its number in the plan, as steps may share a title.
+    """
+    if step.folder:
+        name = step.folder.relative_to(plan.workspace)
+    else:
+        title = re.sub(r"[^\w.-]+", "-", step.details)
+        name = Path(step.kind, f"{title}-{plan.steps.index(step) + 1}")
+    return plan.workspace / LOGS / f"{name}.log"
 
 
 def last_line(log: Path) -> str:
-    """The last line of a log that is not empty, if any."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 4096))
-        lines = file.read().decode(errors="replace").split("\n")
+    """The last line of a log that is not empty; "" if there is none, or the log was deleted."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4096))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
     return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -14,19 +14,26 @@ from typing import Any
 
 from ..workspace.errors import UserError
 from ..workspace.machine import usable_cores
+from ..workspace.processes import end_with_parent
 
 MODULE = "lrl_adapt.cli"
+LAUNCHER_VARIABLE = "LRL_ADAPT_LAUNCHER"
+"""Environment variable with the id of the process that called `start`, set for those that it starts."""
 RUN_ID = "lrl-adapt"  # torchrun passes it on to the processes of `start`
 TAKEN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # signals whose handlers torchrun replaces
 REPORTED = (1, 2)  # exit codes of a process that has printed its error: a bug, a mistake of the user's
 
 
 class ProcessesFailedError(Exception):
-    """A process that `start` started ended with an error, which it has printed, and with this exit code."""
+    """A process that `start` started ended with an error, which it has printed, and with this exit code.
 
-    def __init__(self, exit_code: int) -> None:
-        super().__init__("the error is shown above")
+    A `reason` is given where the error was printed to a log only.
+    """
+
+    def __init__(self, exit_code: int, reason: str = "") -> None:
+        super().__init__(reason or "the error is shown above")
         self.exit_code = exit_code
+        self.shown = not reason
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,15 @@ def is_main() -> bool:
 def reports_result() -> bool:
     """True in the main process, unless `start` made it: then the command that called `start` reports."""
     return is_main() and os.environ.get("TORCHELASTIC_RUN_ID") != RUN_ID
+
+
+def end_with_launcher() -> None:
+    """In a process that `start` started: end when the one that called it is gone.
+
+    torchrun's machinery starts each in a session of its own, so killing the launcher's process group misses them.
+    """
+    if launcher := os.environ.get(LAUNCHER_VARIABLE):
+        end_with_parent(int(launcher))
 
 
 def join() -> None:
@@ -177,8 +193,8 @@ def start(count: int, arguments: Sequence[str]) -> None:
         monitor_interval=0.5,
     )
     before = {number: signal.getsignal(number) for number in TAKEN}
-    threads = threads_of(count, os.environ)
-    os.environ.update(threads)
+    variables = {LAUNCHER_VARIABLE: str(os.getpid()), **threads_of(count, os.environ)}
+    os.environ.update(variables)
     try:
         elastic_launch(config, sys.executable)("-m", MODULE, *arguments)
     except SignalException as error:
@@ -189,7 +205,7 @@ def start(count: int, arguments: Sequence[str]) -> None:
             raise ProcessesFailedError(exit_code) from None
         raise UserError(_lost(error)) from None
     finally:
-        for name in threads:  # of those processes alone, not of what this one starts later
+        for name in variables:  # of those processes alone, not of what this one starts later
             os.environ.pop(name, None)
         for number, handler in before.items():  # torchrun leaves its own
             signal.signal(number, handler)

@@ -16,6 +16,7 @@ from lrl_adapt import pipeline
 from lrl_adapt.pipeline import jobs
 from lrl_adapt.pipeline.outcome import Outcome, exit_code_of
 from lrl_adapt.pipeline.steps import Plan, Step
+from lrl_adapt.pipeline.workers import log_file
 from lrl_adapt.recipes.loading import load_recipe, load_runs
 from lrl_adapt.training import launch
 from lrl_adapt.workspace.errors import UserError
@@ -25,7 +26,7 @@ from ..contents import content
 
 # What steps make, for processes that need not load torch.
 STEPS = """
-import os, signal, time
+import os, shutil, signal, time
 from pathlib import Path
 
 def wait_for(path):
@@ -53,6 +54,17 @@ def die(progress):
 
 def divide(progress):
     return 1 / 0
+
+def delete(folder, progress):
+    progress.say("deleting")
+    shutil.rmtree(folder)
+    time.sleep(1)  # the status is read meanwhile
+
+def fail(error, progress):
+    from lrl_adapt.training.launch import ProcessesFailedError
+    from lrl_adapt.workspace.hub_files import NotOnHubError
+    print("last words", flush=True)
+    raise {"user": NotOnHubError("no such file", "a/b", "c"), "bug": ProcessesFailedError(1)}[error]
 
 def wait_to_be_interrupted(mine, other, signal_to_parent, progress):
     mine.write_text(str(os.getpid()))
@@ -159,6 +171,34 @@ def test_a_step_that_fails_stops_only_those_that_need_it(folder: Path, made: Any
     assert log.read_text().splitlines()[-1] == f"error: {broken.reason}"
 
 
+def test_errors_keep_their_exit_codes(folder: Path, made: Any) -> None:
+    outcome = execute(*(step(name, partial(made.fail, name)) for name in ("user", "bug")))
+    assert {failure.reason: exit_code_of(failure.error) for failure in outcome.failures} == {
+        "no such file": 2,
+        "its process ended with exit code 1; last line of its log: last words": 1,
+    }
+
+
+def test_a_log_that_was_deleted_or_cannot_be_written_is_no_error_of_other_steps(folder: Path, made: Any) -> None:
+    deleted = step("deleted", partial(made.delete, folder / "runs" / "logs"))
+    assert execute(deleted, step("other", partial(made.read, []))).failures == []
+    no_log = step("no log", partial(made.read, []))
+    (folder / "runs/logs/scores/no log.log").mkdir(parents=True, exist_ok=True)
+    outcome = execute(no_log, step("other", partial(made.read, [])), step("needs it", partial(made.read, []), no_log))
+    assert [path.name for path in outcome.scores_by_folder] == ["other"]
+    assert [failure.reason for failure in outcome.failures] == [
+        "it cannot be started: [Errno 21] Is a directory: 'runs/logs/scores/no log.log'"
+    ]
+    assert [each.what for each in outcome.not_started] == ["scores needs it"]
+
+
+def test_steps_of_one_title_have_logs_of_their_own() -> None:
+    steps = [Step("tokens", "of mbert", None, print) for _ in range(2)]
+    plan = Plan(Path("runs"), ("train",), {}, steps)
+    logs = [log_file(plan, each).name for each in steps]
+    assert logs == ["of-mbert-1.log", "of-mbert-2.log"]
+
+
 def test_each_process_has_its_share_of_cores_and_gpus(folder: Path, made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(jobs, "usable_cores", lambda: 6)
@@ -181,6 +221,20 @@ def test_gpus_are_shared_out(
 ) -> None:
     monkeypatch.setattr(launch, "gpu_names", lambda: gpus)
     assert [share.get("CUDA_VISIBLE_DEVICES") for share in jobs.shares(count)] == expected
+
+
+def test_the_processes_of_a_job_divide_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process for each GPU: 3 GPUs, so that the first job trains in 2 processes."""
+    monkeypatch.setattr(jobs, "usable_cores", lambda: 16)
+    monkeypatch.setattr(launch, "usable_cores", lambda: 16)
+    monkeypatch.setattr(launch, "gpu_names", lambda: ["0", "1", "2"])
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert [(share["LRL_ADAPT_CORES"], share["OMP_NUM_THREADS"]) for share in jobs.shares(2)] == [
+        ("8", "4"),
+        ("8", "8"),
+    ]
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert not any("OMP_NUM_THREADS" in share for share in jobs.shares(2))
 
 
 @pytest.mark.parametrize(

@@ -230,3 +230,25 @@ def test_each_process_has_its_part_of_the_cores(
     launch.start(2, [])
     assert [Path(rank).read_text(encoding="utf-8") for rank in "01"] == [expected] * 2
     assert os.environ.get("OMP_NUM_THREADS") == given  # as before
+
+
+@pytest.mark.slow
+def test_processes_end_with_the_launcher_that_was_killed(tmp_path: Path) -> None:
+    sleeps = """
+import os, pathlib, runpy, time
+from lrl_adapt.cli import app
+def main():
+    pathlib.Path(os.environ["RANK"]).write_text(str(os.getpid()))
+    time.sleep(120)
+app.main = main
+runpy.run_module("lrl_adapt.cli", run_name="__main__")
+"""
+    (tmp_path / "sleeps.py").write_text(sleeps, encoding="utf-8")
+    code = "from lrl_adapt.training import launch; launch.MODULE = 'sleeps'; launch.start(2, [])"
+    launcher = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
+    files = [tmp_path / rank for rank in "01"]
+    until(lambda: all(file.exists() and file.read_text() for file in files))
+    assert launcher.poll() is None
+    launcher.kill()
+    launcher.wait()
+    until(lambda: not any(Path(f"/proc/{file.read_text()}").exists() for file in files))
