@@ -82,6 +82,8 @@ def test_a_wrong_token_is_told_and_the_right_one_opens_the_page(browser: Any, ad
     field = waited(browser, lambda: shown(browser, "#token"))
     assert "Send the server's token" in browser.find_element(By.ID, "problem").text
     field.send_keys("wrong", Keys.ENTER)
+    button = browser.find_element(By.CSS_SELECTOR, "#token-form button")
+    waited(browser, lambda: shown(browser, "#problem") and button.get_attribute("aria-disabled") is None)
     field.clear()
     field.send_keys("s3cret", Keys.ENTER)
     waited(browser, lambda: shown(browser, "#sentence"))
