@@ -49,7 +49,9 @@ def check_sweep(adapters: Sequence[Path], weights: Sequence[float], out: Path | 
 
 
 def check_push(adapters: Sequence[Path], repo: str) -> None:
-    """Raise a UserError if one of the folders `adapters` is missing, or if no repository can be called `repo`."""
+    """Raise a UserError without `adapters`, if a folder is missing, or if no repository can be called `repo`."""
+    if not adapters:
+        raise UserError("give at least one adapter to push")
     for adapter in adapters:
         if not adapter.is_dir():
             raise UserError(f"{adapter}: no such folder")

@@ -1,12 +1,12 @@
-"""A folder of a model repository on the Hugging Face hub, by its address: OWNER/NAME, or OWNER/NAME/FOLDER."""
+"""Files in a folder of a model repository on the Hugging Face hub, by its address: OWNER/NAME, or OWNER/NAME/FOLDER."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from .errors import UserError
 from .hub_errors import hub_errors
 
-ADDRESS = re.compile(r"(?P<repo>\w[\w.-]*/\w[\w.-]*)(/(?P<folder>\w[\w.-]*))?")
+ADDRESS = re.compile(r"\w[\w.-]*/\w[\w.-]*(/\w[\w.-]*)?")
 
 
 def is_hub_address(name: str) -> bool:
@@ -14,20 +14,22 @@ def is_hub_address(name: str) -> bool:
     return ADDRESS.fullmatch(name) is not None and not Path(name.partition("/")[0]).exists()
 
 
-def hub_folder(address: str) -> Path:
-    """Download a folder unless it is cached; returns its local path.
+def hub_folder(address: str, patterns: Sequence[str]) -> Path:
+    """Download the files of a folder that match `patterns`, unless they are cached; returns its local path.
 
-    Raises UserError if there is no such repository or folder, or if the hub cannot be reached.
+    `patterns` are relative to the folder (`*.json`, `*/config.json`); no `*` stands for several folders. Nothing need
+    match: the local folder may be missing. Raises UserError if there is no such repository, or if the files are not
+    cached and the hub cannot be reached.
     """
     from huggingface_hub import snapshot_download
 
-    match = ADDRESS.fullmatch(address)
-    assert match is not None
-    repo, folder = match["repo"], match["folder"]
+    owner, name, *folders = address.split("/")
+    repo, prefix = f"{owner}/{name}", "".join(f"{folder}/" for folder in folders)
+    too_deep = "*/" * (1 + max(pattern.count("/") for pattern in patterns))  # for the client, * matches / as well
     with hub_errors(repo):
-        snapshot = Path(snapshot_download(repo, allow_patterns=f"{folder}/*" if folder else None))
-    if folder is None:
-        return snapshot
-    if not (snapshot / folder).is_dir():
-        raise UserError(f"{repo} has no folder {folder}")
-    return snapshot / folder
+        snapshot = snapshot_download(
+            repo,
+            allow_patterns=[f"{prefix}{pattern}" for pattern in patterns],
+            ignore_patterns=f"{prefix}{too_deep}*",
+        )
+    return Path(snapshot, *folders)

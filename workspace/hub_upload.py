@@ -1,7 +1,7 @@
 """Upload files to a model repository of the Hugging Face hub, with its client, in one commit."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,14 +51,15 @@ def upload(
     *,
     private: bool,
     message: str,
-    obsolete: tuple[str, ...] = (),
+    to_delete: Callable[[Sequence[str]], Collection[str]] = lambda remote: (),
     progress: Progress = QUIET,
 ) -> Upload:
     """Put `files` (by their paths in the repository) into the model repository `repo`, which is created if missing.
 
     One commit holds them all, so that an interrupted upload changes nothing; large files whose content the hub has
-    from an earlier attempt are not sent again, nor are files that have not changed. Files whose names are in
-    `obsolete` and that are not among `files` are deleted. An existing repository keeps its visibility.
+    from an earlier attempt are not sent again, nor are files that have not changed. `to_delete` is asked with the
+    files that the repository has which of them to delete; those among `files` are kept. It may raise a UserError, and
+    then nothing is sent. An existing repository keeps its visibility.
 
     Raises UserError without a token, if the hub refuses the card or access, or if it cannot be reached.
     """
@@ -73,9 +74,9 @@ def upload(
         if CARD in files:
             _check_card(files[CARD])  # before anything is created
         page = api.create_repo(repo, private=private, exist_ok=True)
+        obsolete = to_delete(api.list_repo_files(repo))
         additions = [CommitOperationAdd(path, content) for path, content in files.items()]
-        remote = api.list_repo_files(repo)
-        deletions = [CommitOperationDelete(path) for path in remote if path in obsolete and path not in files]
+        deletions = [CommitOperationDelete(path) for path in sorted(set(obsolete) - files.keys())]
         size = sum(len(content) if isinstance(content, bytes) else content.stat().st_size for content in files.values())
         progress.say(f"upload {format_count(len(files), 'file')}, {format_size(size)}, to {page}")
         commit = _commit(api, repo, [*additions, *deletions], message)

@@ -13,11 +13,9 @@ from ...training.base import load_masked_lm, load_tokenizer
 from ...workspace.artifacts import MANIFEST, read_manifest
 from ...workspace.errors import UserError
 from ..scores import BASE
-from .choose_adapters import NONE, TASK_ADAPTER, TASK_FILE, holds_task
+from .choose_adapters import LANGUAGE_ADAPTER, NONE, TASK_ADAPTER, TASK_FILE, holds_task
 
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
-LANGUAGE_ADAPTER = "language-adapter"
-"""Folder within a task adapter that was published, with the language adapter that it is stacked on."""
 
 
 @dataclass(frozen=True)

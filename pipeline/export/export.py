@@ -57,7 +57,7 @@ def export(
     base: str | Path | None = None,
     name: str | None = None,
     int8: bool = False,
-    trim: bool | Sequence[str | Path] = False,
+    trim: bool | str | Path | Sequence[str | Path] = False,
 ) -> ExportedAdapter:
     """Write an adapter in another format, or with fewer bits.
 
@@ -81,7 +81,7 @@ def export(
             the result with fp32: on the test set of a task adapter in the folder of its scores, which has the test
             items with its predictions.
         trim: In the format `transformers`, keep only the pieces of the vocabulary that the language uses: that occur in
-            the text that the adapter was trained on (True), or in these files of text.
+            the text that the adapter was trained on (True), or in this file of text, or in several.
 
     Returns:
         Sizes, notes, for fewer bits and ONNX the error, for `int8` what it costs, and for a trimmed model what is left
@@ -94,7 +94,8 @@ def export(
     source, out = Path(source), Path(out)
     check_export(source, out, format=format, bits=bits, name=name, int8=int8, trim=bool(trim))
     request = _request(source, None if base is None else str(base), bits, name, int8)
-    request = replace(request, trim=trim if isinstance(trim, bool) else [Path(file) for file in trim])
+    files = [trim] if isinstance(trim, str | Path) else trim
+    request = replace(request, trim=files if isinstance(files, bool) else [Path(file) for file in files])
     write = import_module(f".{FORMATS[format].module}", __package__).write
     with new_folder(out) as folder:
         written = write(request, folder)

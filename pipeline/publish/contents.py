@@ -4,21 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ...eval.inference.choose_adapters import TASK_FILE
-from ...eval.inference.find_adapters import LANGUAGE_ADAPTER
+from ...eval.inference.choose_adapters import LANGUAGE_ADAPTER, PUBLISHED_FILES, TASK_FILE
 from ...training.adapters.files import CONFIG, PICKLE
 from ...training.tensors import refuse_pointers
-from ...training.transliterate import TRANSLITERATION
 from ...workspace.errors import UserError
 from ...workspace.hub_upload import Content
 from .subject import Subject
 
-FILES = (
-    *(CONFIG, "config.json", TASK_FILE, "*.safetensors", "*.safetensors.index.json"),
-    *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "*.model"),
-    TRANSLITERATION,
-)
-"""Names of files, in the adapter's folder itself: not the last step's adapter, logs, pictures or the manifest."""
 LOADED_FROM = ("name_or_path", "_name_or_path")
 """Fields in which transformers records where a model or a tokenizer was loaded from."""
 
@@ -36,7 +28,8 @@ def contents(subject: Subject) -> dict[str, Content]:
 
 
 def _files(subject: Subject) -> dict[str, Content]:
-    paths = sorted({path for pattern in FILES for path in subject.folder.glob(pattern) if path.is_file()})
+    """Those in the adapter's folder itself: not the last step's adapter, logs, pictures or the manifest."""
+    paths = sorted({path for pattern in PUBLISHED_FILES for path in subject.folder.glob(pattern) if path.is_file()})
     refuse_pointers(paths)
     if not any(path.suffix == ".safetensors" for path in paths):
         hint = f"; convert {PICKLE} with `lrl-adapt export`" if (subject.folder / PICKLE).is_file() else ""

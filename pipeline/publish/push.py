@@ -1,12 +1,12 @@
 """Publish an adapter on the Hugging Face hub: `push` and `lrl-adapt push`."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ... import __version__
-from ...eval.inference.find_adapters import LANGUAGE_ADAPTER
+from ...eval.inference.choose_adapters import ADAPTER_FILES, LANGUAGE_ADAPTER
 from ...recipes.licences import OTHER, RolledUp, roll_up
 from ...training.conversion_checks import check_push
 from ...training.vocabulary.files import FILES as READING_FILES
@@ -28,7 +28,7 @@ _OWN_FILES = (
     *READING_FILES,
 )
 OBSOLETE = (*_OWN_FILES, *(f"{LANGUAGE_ADAPTER}/{name}" for name in _OWN_FILES))
-"""Files of an earlier push to the same repository, which loading would take for those of this adapter."""
+"""Files of an earlier push to the same folder, which loading would take for those of this adapter."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def push(
     adapters: str | Path | Sequence[str | Path],
     repo: str,
     *,
-    scores: Sequence[str | Path] = (),
+    scores: str | Path | Sequence[str | Path] = (),
     base: str | None = None,
     licence: str | None = None,
     public: bool = False,
@@ -66,7 +66,8 @@ def push(
     Uploads the weights, the configuration and a model card; of a task adapter its head and the language adapter that it
     is stacked on, too. The card is written from the manifests of the adapter, its data and its scores. Several adapters
     get a folder each, named after theirs, with a card in each and a table of all in the repository's. Everything is one
-    commit: an interrupted upload changes nothing, and continues when it is started again.
+    commit: an interrupted upload changes nothing, and continues when it is started again. To add an adapter to a
+    repository with several, name all of them again: the card and the licence in it are those of all.
 
     Example:
         ```python
@@ -91,33 +92,36 @@ def push(
 
     Raises:
         UserError: There is no such adapter or repository, its scores cannot be read, there is no token, or the hub
-            refuses the card or cannot be reached.
+            refuses the card or cannot be reached; or the repository has adapters that are not among `adapters`.
     """
     progress = progress or ProgressBars()
     folders = [Path(folder) for folder in ([adapters] if isinstance(adapters, str | Path) else adapters)]
     check_push(folders, repo)
     prepared = [_Prepared.of(folder, base) for folder in folders]
-    score_files = [Path(source) for source in scores]
+    score_files = [Path(source) for source in ([scores] if isinstance(scores, str | Path) else scores)]
     if len(prepared) == 1:
         page = _card(prepared[0].subject, repo, score_files, licence)
-        cards, files, obsolete = {"": page}, dict(prepared[0].files), OBSOLETE
+        cards, files, obsolete = {"": page}, dict(prepared[0].files), set(OBSOLETE)
     else:
         by_name = _by_name(prepared)
         cards = {name: _card(one.subject, f"{repo}/{name}", score_files, licence) for name, one in by_name.items()}
         page = Collection(repo, cards, _licence([card.sources for card in cards.values()], licence))
         files = {f"{name}/{path}": content for name, one in by_name.items() for path, content in one.files.items()}
-        files |= {f"{name}/{CARD}": card.text().encode() for name, card in cards.items()}
-        obsolete = (*OBSOLETE, *(f"{name}/{path}" for name in by_name for path in OBSOLETE))
-    text = page.text()
-    files[CARD] = text.encode()
-    if page.licence.licence == OTHER:
-        files[LICENCE_FILE] = _licence_text(page).encode()
+        for name, card in cards.items():
+            files |= {f"{name}/{path}": content for path, content in _texts(card).items()}
+        obsolete = {LICENCE_FILE, *(f"{name}/{path}" for name in by_name for path in OBSOLETE)}
+    files |= _texts(page)
     notes = list(dict.fromkeys(note for card in cards.values() for note in _notes(card)))
-    pushed = PushedAdapter(repo, text, _sizes(files), not public, notes=notes)
+    pushed = PushedAdapter(repo, page.text(), _sizes(files), not public, notes=notes)
     if dry_run:
         return pushed
     message = f"{page.title}, with lrl-adapt {__version__}"
-    sent = upload(repo, files, private=not public, message=message, obsolete=obsolete, progress=progress)
+
+    def to_delete(remote: Sequence[str]) -> set[str]:
+        _require_all_adapters(repo, remote, cards)
+        return obsolete.intersection(remote)
+
+    sent = upload(repo, files, private=not public, message=message, to_delete=to_delete, progress=progress)
     return replace(pushed, address=sent.address, commit=sent.commit)
 
 
@@ -145,6 +149,21 @@ def _by_name(adapters: Sequence[_Prepared]) -> dict[str, _Prepared]:
     return by_name
 
 
+def _require_all_adapters(repo: str, remote: Iterable[str], folders: Container[str]) -> None:
+    """Raise a UserError if there are adapters among the `remote` files in other folders; "" is the root."""
+    parents = {path.rpartition("/")[0] for path in remote if path.rpartition("/")[2] in ADAPTER_FILES}
+    missing = sorted(name for name in parents if "/" not in name and name not in (LANGUAGE_ADAPTER, *folders))
+    if "" in missing:
+        raise UserError(
+            f"{repo} is the repository of one adapter, which several would replace: choose another repository"
+        )
+    if missing:
+        raise UserError(
+            f"{repo} also has {', '.join(missing)}, which its card and licence would leave out: name all adapters "
+            "again, or choose another repository"
+        )
+
+
 def _licence(sources: Sequence[Sequence[Source]], chosen: str | None) -> RolledUp:
     """The licence of all training data, or the one that the user chose."""
     rolled_up = roll_up({source.name: source.terms for of_adapter in sources for source in of_adapter})
@@ -157,6 +176,14 @@ def _card(subject: Subject, repo: str, scores: Sequence[Path], licence: str | No
     sources = training_data(subject)
     results = results_of(subject, scores)
     return Card(subject, repo, sources, _licence([sources], licence), results, model_index(subject, results))
+
+
+def _texts(card: Card | Collection) -> dict[str, Content]:
+    """The card, and the text of a licence that is not in the hub's list, by the names of their files."""
+    texts: dict[str, Content] = {CARD: card.text().encode()}
+    if card.licence.licence == OTHER:
+        texts[LICENCE_FILE] = _licence_text(card).encode()
+    return texts
 
 
 def _licence_text(card: Card | Collection) -> str:

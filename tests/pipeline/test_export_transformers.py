@@ -122,7 +122,7 @@ def test_what_cannot_be_trimmed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^--trim: only with --format transformers, merged; got --format peft"):
         export(adapter, tmp_path / "out", trim=True)
     with pytest.raises(UserError, match=r"gone\.txt"):
-        export(adapter, tmp_path / "out", format="merged", trim=[tmp_path / "gone.txt"])
+        export(adapter, tmp_path / "out", format="merged", trim=str(tmp_path / "gone.txt"))
     bpe = make_adapter(tmp_path, make_base(tmp_path, kind="byte-level BPE"), "lora", seed=2).folder
     with pytest.raises(UserError, match=r"^--trim: this base's tokenizer is of the kind BPE"):
         export(bpe, tmp_path / "out", format="merged", trim=True)
