@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 
 from ..recipes.availability import SKIPPED_TASKS, missing_data
-from ..recipes.corpus_files import hub_addresses, is_pdf, local_corpus_files
+from ..recipes.corpus_files import hub_addresses, is_pdf, local_corpus_files, may_name_pdf
 from ..recipes.field_types import at_default
 from ..recipes.languages import find_language
 from ..recipes.schema import Corpus, Recipe
@@ -35,7 +35,7 @@ from .task_texts import task_inputs, task_texts
 from .write_splits import write_splits
 
 CACHE_VERSION = 3  # raise it when the same text and recipe give other files, so that corpora made before are not reused
-LINES_VERSION = 2  # raise this one if that concerns only PDFs and wrapped text, whose lines are joined
+LINES_VERSION = 3  # raise this one if that concerns only PDFs and wrapped text, whose lines are joined
 BATCH_CHARACTERS = 2_000_000  # cleaned together
 
 
@@ -48,7 +48,8 @@ def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
     unread = at_default(corpus, ("sampling", "sample_by", "encoding", "share"))
     section = corpus.model_dump(mode="json", exclude={"files", "sources", "identify", "transliterate"} | unread)
     section |= {"language": recipe.language, "code": CACHE_VERSION}
-    if corpus.sample_by != "line":
+    on_hub = [*hub_addresses(corpus), *(source.files for source in corpus.used_sources)]
+    if corpus.sample_by != "line" or any(map(may_name_pdf, on_hub)):  # of local files, `_format` says which are PDFs
         section["lines"] = LINES_VERSION
     inputs: dict[str, Callable[[], Any]] = {}
     if (identify := corpus.identify) is not None:

@@ -9,7 +9,7 @@ read. A new format of tables starts with its extension in `workspace/tables/__in
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,6 @@ from ..recipes.schema import Corpus
 from ..recipes.text_sources import TextSource
 from ..workspace.contents import SAVE_AS
 from ..workspace.errors import UserError
-from ..workspace.formatting import format_count
 from ..workspace.progress import QUIET, Progress
 from ..workspace.tables import ColumnError, Table, is_table, is_text, open_table, open_text, text_in
 from ..workspace.text import to_nfc
@@ -34,6 +33,7 @@ TEXT_COLUMNS = ("content", "text")  # read where corpus.text_column names none: 
 ID_COLUMN = "warc-record-id"
 NO_NAMES: frozenset[str] = frozenset()
 WORDS_FROM = 5_000_000  # characters of all files but PDFs whose words are counted: some seconds
+KEPT_CHARACTERS = 50_000_000  # of the lines of PDFs in memory, some 100 to 200 MB; those of others are extracted again
 PdfLines = tuple[list[list[str]], Counter[str]]
 """Lines of paragraphs, and what was removed."""
 
@@ -71,6 +71,7 @@ class DocumentReader:
         self._script = script
         self._files = files
         self._pdfs: dict[Path, PdfLines] = {}
+        self._counted: set[Path] = set()
         self.documents: list[int] = []
         self.empty = 0
         self.changes: Counter[str] = Counter()
@@ -114,7 +115,7 @@ class DocumentReader:
             if self._corpus.sample_by == "line":
                 yield from (line.strip() for line in file)
             else:
-                yield from self._sampled(read_paragraphs(file, self.changes, lambda: self._words))
+                yield from self._sampled(read_paragraphs(file, self.changes, partial(self._words_with, path)))
 
     def _paragraphs(self, path: Path) -> Iterator[str]:
         """The paragraphs of a document, or its whole text."""
@@ -125,32 +126,43 @@ class DocumentReader:
         yield from self._sampled(extracted.paragraphs)
 
     def _mended_pdf(self, path: Path) -> Extracted:
-        words = self._words  # which finds the lines of PDFs
-        paragraphs, changes = self._pdfs.pop(path, None) or self._pdf_lines(path, words)
+        words = self._words  # which extracts the lines of all local PDFs
+        paragraphs, changes = self._pdfs.pop(path, None) or _extract_pdf(path)
+        self._count(path, paragraphs, words)
         return mend_pdf(paragraphs, changes, words)
 
-    @staticmethod
-    def _pdf_lines(path: Path, words: WordParts) -> "PdfLines":
-        """The lines of a PDF, of which the words are added to `words`."""
-        changes = Counter[str]()
-        paragraphs = pdf_lines(path, changes)
-        for lines in paragraphs:
-            words.add(lines)
-        return paragraphs, changes
+    def _words_with(self, path: Path, paragraphs: Iterable[list[str]]) -> WordParts:
+        """The words of all files and of these paragraphs of `path`."""
+        self._count(path, paragraphs, self._words)
+        return self._words
+
+    def _count(self, path: Path, paragraphs: Iterable[Iterable[str]], words: WordParts) -> None:
+        """Add the words of a file to `words`, unless they were added before."""
+        if path not in self._counted:
+            for lines in paragraphs:
+                words.add(lines)
+            self._counted.add(path)
 
     @cached_property
     def _words(self) -> WordParts:
-        """The words of all files, found when the first one has lines to join; of large ones, those of the beginning."""
-        words = WordParts()
+        """The words of all files, found when the first one has lines to join; of large ones, those of the beginning.
+
+        Raises UserError for the first PDF that cannot be read: extracting those after it may take hours.
+        """
+        words, kept = WordParts(), 0
         others = DocumentReader(self._corpus, script=self._script)
-        if pdfs := sum(map(is_pdf, self._files)):
-            self._progress.say(f"extracting the text of {format_count(pdfs, 'PDF')}")
-        for path in self._files:
-            with suppress(UserError):  # raised again when the file itself is read
-                if is_pdf(path):  # extracting takes most of the time
-                    self._pdfs[path] = self._pdf_lines(path, words)
-                else:
-                    words.add(beginning(others.raw_lines(path), WORDS_FROM // len(self._files)))
+        label = "extract text and count words, files"
+        for path in self._progress.track(self._files, label, len(self._files)) if self._files else ():
+            if is_pdf(path):
+                paragraphs, changes = _extract_pdf(path)
+                self._count(path, paragraphs, words)
+                kept += sum(len(line) for lines in paragraphs for line in lines)
+                if kept <= KEPT_CHARACTERS:
+                    self._pdfs[path] = paragraphs, changes
+            else:
+                with suppress(UserError):  # raised again when the file itself is read
+                    lines = beginning(others.raw_lines(path), WORDS_FROM // len(self._files))
+                    self._count(path, [lines], words)
         return words
 
     def raw_lines(self, path: Path) -> Iterator[str]:
@@ -193,6 +205,12 @@ class DocumentReader:
     def _say(self, path: Path, notes: Iterable[str]) -> None:
         for note in notes:
             self._progress.say(f"read {path.name}: {note}")
+
+
+def _extract_pdf(path: Path) -> PdfLines:
+    """The lines of a PDF. Raises UserError as `pdf_lines` does."""
+    changes = Counter[str]()
+    return pdf_lines(path, changes), changes
 
 
 def beginning(lines: Iterable[str], size: int) -> Iterator[str]:

@@ -1,9 +1,10 @@
 """The local files of a corpus: data files as tasks have them, and documents, which only a corpus is read from."""
 
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..workspace.errors import UserError
+from ..workspace.hub_files import WILDCARD, expand_braces
 from ..workspace.locations import expand_files, unread_files
 from .corpus import Corpus
 
@@ -21,6 +22,16 @@ def is_document(path: Path) -> bool:
 def is_pdf(path: Path) -> bool:
     """Whether the name is that of a PDF."""
     return path.suffix.lower() == PDF
+
+
+def may_name_pdf(pattern: str) -> bool:
+    """Whether a path on the hub, which may be a pattern, is that of a PDF or may match one."""
+    for expanded in expand_braces(pattern):
+        name = PurePosixPath(expanded)
+        ending = name.suffix.lower() or name.name
+        if ending == PDF or WILDCARD.search(ending):
+            return True
+    return False
 
 
 def local_corpus_files(corpus: Corpus) -> list[Path]:

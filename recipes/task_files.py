@@ -174,16 +174,22 @@ def _fraction(item: Item) -> float:
 def _splits_of_texts(items: Sequence[Item]) -> dict[str, Split]:
     """The split of each text of a single file; equal texts count as often as they occur.
 
-    In the order of the texts' hashes, so that the splits do not depend on the order of the rows.
+    In the order of the texts' hashes, so that the splits do not depend on the order of the rows. Of three texts or
+    more, each split has at least one.
     """
     by_hash = {normal_text(item): _fraction(item) for item in items}
     counts = Counter(map(normal_text, items))
-    splits, before = {}, 0
-    for text in sorted(by_hash, key=lambda text: (by_hash[text], text)):
+    texts = sorted(by_hash, key=lambda text: (by_hash[text], text))
+    splits, before = list[Split](), 0
+    for text in texts:
         middle = before + counts[text] / 2
-        splits[text] = split_of(middle / len(items), TASK_BOUNDS)
+        splits.append(split_of(middle / len(items), TASK_BOUNDS))
         before += counts[text]
-    return splits
+    if len(texts) >= 3:  # the first one is always in train
+        splits[-1] = "test"
+        if "validation" not in splits:
+            splits[max(1, splits.index("test") - 1)] = "validation"
+    return dict(zip(texts, splits, strict=True))
 
 
 @contextmanager

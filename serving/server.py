@@ -84,7 +84,7 @@ def serve(  # noqa: PLR0913
         listener.listen()  # whoever reads the next line may connect
         languages, tasks = len(catalogue.languages), len(catalogue.tasks)
         adapter_counts = f"{format_count(languages, 'language adapter')}, {format_count(tasks, 'task adapter')}"
-        progress.say(f"serving at {_address(listener)}: base {catalogue.base}, {adapter_counts}; Ctrl-C stops")
+        progress.say(f"serving at {_address(listener)}: base {catalogue.base_name}, {adapter_counts}; Ctrl-C stops")
         if token is None and not _is_loopback(host):
             progress.say("note: whoever can reach this machine can use the server; a token restricts it")
         _run(app, listener)

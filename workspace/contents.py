@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 
 ARCHIVE = b"PK\x03\x04"
+ZIP = "a zip archive: unpack it"
 BINARY = (
     (rb"version https://git-lfs", "a Git LFS pointer, not the data: run `git lfs pull`, or download the file itself"),
     (rb"\xd0\xcf\x11\xe0", "an old Word or Excel file: save it as .docx, or its table as CSV"),
@@ -36,21 +37,23 @@ SAVE_AS = {
 def binary_content(path: Path, head: bytes) -> str:
     """What a file with these first bytes is and what to do about it, if it is certainly no text; else ""."""
     if head.startswith(ARCHIVE):
-        return _archive(path)
+        return _archived(path) or ZIP
     return next((what for magic, what in BINARY if re.match(magic, head)), "")
 
 
 def other_content(path: Path) -> str:
-    """What a file is, also if it is text, and what to do about it; "" if that is not known."""
+    """What a file is, also if it is text, and what to do about it; "" if that is not known, or as its name says."""
     with path.open("rb") as file:
         head = file.read(512)
-    return binary_content(path, head) or next((what for magic, what in TEXTUAL if re.match(magic, head)), "")
+    what = binary_content(path, head) or next((what for magic, what in TEXTUAL if re.match(magic, head)), "")
+    return "" if path.suffix.lower() in what else what
 
 
-def _archive(path: Path) -> str:
+def _archived(path: Path) -> str:
+    """What an archive is by its members, and what to do about it; "" if they do not show it."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = set(archive.namelist())
     except (zipfile.BadZipFile, OSError):  # damaged, or inside a gzip file
-        members = set()
-    return next((what for member, what in ARCHIVED if member in members), "a zip archive: unpack it")
+        return ""
+    return next((what for member, what in ARCHIVED if member in members), "")

@@ -37,9 +37,10 @@ class ProgressBars:
         self._err.print(text, style="dim" if self._err.is_terminal else None)
 
     def track(self, items: Iterable[T], label: str, total: int | None = None) -> Generator[T]:
-        """Pass `items` through, with a bar where one can be drawn and lines elsewhere."""
+        """Pass `items` through, with a bar where one can be drawn; elsewhere, and within another bar, with lines."""
         self._status = {}
-        return self._bar(items, label, total) if _draws_bars(self._err) else self._lines(items, label, total)
+        has_bar = self._live is None and _draws_bars(self._err)
+        return self._bar(items, label, total) if has_bar else self._lines(items, label, total)
 
     def status(self, facts: Mapping[str, str]) -> None:
         """Show a table above the bar; elsewhere the facts are part of the next line."""

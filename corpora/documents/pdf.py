@@ -51,8 +51,7 @@ def pdf_lines(path: Path, changes: Counter[str]) -> list[list[str]]:
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == PASSWORD_ERROR:
             raise UserError(f"{path}: protected with a password; save it without one") from error
-        what = other_content(path)
-        if what and ".pdf" not in what:
+        if what := other_content(path):
             raise UserError(f"{path} is not a PDF, but {what}") from error
         raise UserError(f"{path}: not a readable PDF ({error}); save or download it again") from error
     with closing(document):

@@ -10,17 +10,15 @@ SAMPLE = 20_000  # paragraphs by which a file is judged, so that files of any si
 
 
 def read_paragraphs(
-    lines: Iterable[str], changes: Counter[str], known_words: Callable[[], WordParts] = WordParts
+    lines: Iterable[str], changes: Counter[str], find_words: Callable[[list[list[str]]], WordParts] = WordParts.of
 ) -> Iterator[str]:
     """The paragraphs between blank lines.
 
-    Their lines stay lines unless they look wrapped (`is_wrapped`): then they are joined, and counted in `changes`;
-    broken words are mended by `known_words` and those of the text.
+    Their lines stay lines unless they look wrapped (`is_wrapped`): then they are joined, and counted in `changes`.
+    `find_words` is called with the first paragraphs and gives the words by which broken ones are mended.
     """
     paragraphs = split_at_blank_lines(lines)
     sample = list(islice(paragraphs, SAMPLE))
-    words = known_words() if is_wrapped(sample) else None
-    if words is not None:
-        words.add(line for paragraph in sample for line in paragraph)
+    words = find_words(sample) if is_wrapped(sample) else None
     for paragraph in chain(sample, paragraphs):
         yield join_lines(paragraph, words, changes) if words is not None else "\n".join(paragraph)

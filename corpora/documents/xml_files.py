@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...workspace.contents import other_content
+from ...workspace.contents import ZIP, other_content
 from ...workspace.errors import UserError
 from .extracted import documents_extra
 
@@ -22,8 +22,7 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
             raise UserError(
                 f"{path}: protected with a password, or an old Word file: save it as {path.suffix} without a password"
             ) from error
-        if what := other_content(path):
-            raise UserError(f"{path} is not a {path.suffix} file, but {what}") from error
+        _refuse_other_content(path, error)
         raise UserError(f"{path}: not a readable {path.suffix} file ({error}); save or download it again") from error
     except RuntimeError as error:  # how zipfile reports encrypted members
         raise UserError(f"{path}: encrypted; save it without a password") from error
@@ -36,12 +35,15 @@ def read_member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     try:
         return archive.read(name)
     except KeyError as error:
-        what = other_content(path)
-        is_other = what and path.suffix.lower() not in what
-        reason = (
-            f" is not a {path.suffix} file, but {what}" if is_other else f": not a {path.suffix} file: it has no {name}"
-        )
-        raise UserError(f"{path}{reason}") from error
+        _refuse_other_content(path, error)
+        raise UserError(f"{path}: not a {path.suffix} file: it has no {name}") from error
+
+
+def _refuse_other_content(path: Path, error: Exception) -> None:
+    """Raise UserError, from `error`, if the file is of another kind than its name says; any zip archive may be one."""
+    what = other_content(path)
+    if what not in ("", ZIP):
+        raise UserError(f"{path} is not a {path.suffix} file, but {what}") from error
 
 
 def parse_xml(data: bytes, path: Path) -> Any:

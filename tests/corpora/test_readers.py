@@ -225,6 +225,21 @@ def test_plain_text_by_line_paragraph_or_document(tmp_path: Path) -> None:
     assert texts_of(tmp_path / "a.txt", sample_by="document") == ["Moja.\nMbili.\nTatu."]
 
 
+def test_words_of_a_wrapped_text_count_once(tmp_path: Path) -> None:
+    """A hyphen at a line end: the wrapped text has il-ktieb twice, the other one ilktieb three times."""
+    wrapped = [
+        "Dan huwa il-ktieb li tani missieri meta kont għadni tifel żgħir u il-",
+        "ktieb jinsab fuq il-mejda tal-kċina flimkien mal-pinen il-ġodda ta' ħija",
+        "u dak huwa il-ktieb li nħobb naqra kuljum qabel ma mmur norqod kmieni",
+        "fil-kamra tiegħi.",
+    ]
+    (tmp_path / "a.txt").write_text("\n".join(wrapped), encoding="utf-8")
+    (tmp_path / "b.txt").write_text("ilktieb\n" * 3, encoding="utf-8")
+    reader = DocumentReader(Corpus(sample_by="paragraph"), files=[tmp_path / "a.txt", tmp_path / "b.txt"])
+    (document,) = reader.read(tmp_path / "a.txt")
+    assert "żgħir u ilktieb jinsab" in document.text
+
+
 def test_documents_by_paragraph_or_whole(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text("<h1>Moja</h1><p>Mbili</p>")
     assert texts_of(tmp_path / "a.html") == texts_of(tmp_path / "a.html", sample_by="paragraph") == ["Moja", "Mbili"]

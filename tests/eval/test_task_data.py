@@ -274,6 +274,26 @@ def test_one_file_is_split_by_exact_shares_and_small_splits_are_reported(
     assert read_task("mood", task, tmp_path, limit=3).size_notes == [sizes, *few]  # a limit is one's own choice
 
 
+@pytest.mark.parametrize(
+    ("repeats", "sizes"),
+    [
+        ([1] * 3, (1, 1, 1)),
+        ([1] * 4, (2, 1, 1)),
+        ([1] * 5, (3, 1, 1)),
+        ([1] * 8, (5, 1, 2)),
+        ([9, 1, 1], None),  # in what order, the hashes decide
+        ([1, 9, 1], None),
+        ([1, 1, 9], None),
+    ],
+)
+def test_each_split_of_one_file_has_a_text(tmp_path: Path, repeats: list[int], sizes: tuple[int, ...] | None) -> None:
+    texts = [f"text {number}" for number, times in enumerate(repeats) for _ in range(times)]
+    (tmp_path / "all.csv").write_text("text,label\n" + "".join(f"{text},x\n" for text in texts), encoding="utf-8")
+    splits = read_task("mood", Task(file=str(tmp_path / "all.csv")), tmp_path).splits
+    assert all(splits.values())
+    assert sizes is None or tuple(map(len, splits.values())) == sizes
+
+
 def test_equal_texts_of_one_file_stay_in_one_split(tmp_path: Path) -> None:
     texts = [f"text {number % 30}" for number in range(80)]  # 20 of them three times
     rows = "".join(f"{text},{'yes' if int(text[5:]) % 2 else 'no'}\n" for text in texts)

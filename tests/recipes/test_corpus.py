@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from lrl_adapt.recipes.corpus import Corpus
-from lrl_adapt.recipes.corpus_files import DOCUMENTS, local_corpus_files
+from lrl_adapt.recipes.corpus_files import DOCUMENTS, local_corpus_files, may_name_pdf
 from pydantic import ValidationError
 
 
@@ -24,3 +24,20 @@ def test_documents_of_a_folder_are_files_of_the_corpus(tmp_path: Path) -> None:
         (tmp_path / f"a{ending.upper()}").touch()
     names = {path.name for path in local_corpus_files(Corpus(files=[str(tmp_path)]))}
     assert names == {f"a{ending.upper()}" for ending in [*DOCUMENTS, ".txt"]}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "may_be_pdf"),
+    [
+        ("books/a.PDF", True),
+        ("books/*.p?f", True),
+        ("books/*.{txt,pdf}", True),
+        ("books/v1.0*", True),
+        ("v1.0/*", True),
+        ("books.pdf/*.txt", False),
+        ("books/*.{txt,csv.gz}", False),
+        ("books/LICENSE", False),
+    ],
+)
+def test_patterns_that_may_match_a_pdf(pattern: str, may_be_pdf: bool) -> None:
+    assert may_name_pdf(f"hf://datasets/me/texts/{pattern}") is may_be_pdf

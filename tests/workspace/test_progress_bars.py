@@ -25,6 +25,15 @@ def test_a_terminal_shows_a_bar_and_a_file_a_line() -> None:
     assert shown_by(progress_bars._Log()).startswith("words: 3 in ")
 
 
+def test_work_within_work_shows_lines_above_the_bar() -> None:
+    bars, file = ProgressBars(), io.StringIO()
+    bars._err = progress_bars._Log(file=file, force_terminal=True, width=80, color_system=None)
+    for _ in bars.track(range(2), "outer", 2):
+        assert list(bars.track(range(3), "inner", 3)) == [0, 1, 2]
+    assert file.getvalue().count("inner: 3 in ") == 2
+    assert "2/2" in file.getvalue()
+
+
 def test_facts_of_several_lines_are_on_one_line_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_bars, "SECONDS_BETWEEN_LINES", -1.0)
     bars, file = ProgressBars(), io.StringIO()

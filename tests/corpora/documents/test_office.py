@@ -1,6 +1,7 @@
 """docx, odt and epub, written by hand as the programs write them."""
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -134,14 +135,31 @@ def test_books_with_encrypted_fonts_are_read_and_those_with_encrypted_text_refus
             assert read_document(path).paragraphs
 
 
+MEMBERS = {"docx": "word/document.xml", "odt": "META-INF/manifest.xml", "epub": "META-INF/container.xml"}
+
+
+@pytest.mark.parametrize("write", [docx, odt, epub])
+@pytest.mark.parametrize("is_truncated", [True, False])
+def test_damaged_files_are_to_be_downloaded_again(
+    tmp_path: Path, write: Callable[[Path], Path], *, is_truncated: bool
+) -> None:
+    path = write(tmp_path / f"a.{write.__name__}")
+    data = path.read_bytes()
+    damaged = data[:-100] if is_truncated else data.replace(b"<", b"{")  # the checksums no longer fit
+    path.write_bytes(damaged)
+    message = rf"a\{path.suffix}: not a readable \{path.suffix} file \(.*\); save or download it again$"
+    with pytest.raises(UserError, match=message):
+        read_document(path)
+
+
 @pytest.mark.parametrize("ending", ["docx", "odt", "epub"])
 def test_other_files_are_refused_by_name(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"a.{ending}"
     path.write_text("Habari")
     with pytest.raises(UserError, match=rf"a\.{ending}: not a readable \.{ending} file"):
         read_document(path)
-    archive(path, other="Habari")
-    with pytest.raises(UserError, match=rf"a\.{ending} is not a \.{ending} file, but a zip archive: unpack it$"):
+    archive(path, **{"word__document2.xml": "Habari"})
+    with pytest.raises(UserError, match=rf"a\.{ending}: not a \.{ending} file: it has no {MEMBERS[ending]}$"):
         read_document(path)
     archive(path, **{"xl__workbook.xml": ""})
     with pytest.raises(UserError, match=r"but an Excel workbook: save the sheet as CSV$"):

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lrl_adapt.corpora import readers
 from lrl_adapt.corpora.documents import read_document
+from lrl_adapt.corpora.documents.pdf import pdf_lines
 from lrl_adapt.corpora.documents.pdf_layout import Fragment, find_lines
 from lrl_adapt.corpora.readers import DocumentReader
 from lrl_adapt.recipes.schema import Corpus
@@ -102,8 +104,12 @@ def test_a_paragraph_goes_on_behind_heads_and_footnotes_of_two_pages(tmp_path: P
     ]
 
 
-def test_hyphens_are_judged_by_the_words_of_all_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept_characters", [readers.KEPT_CHARACTERS, 0])
+def test_hyphens_are_judged_by_the_words_of_all_files(
+    tmp_path: Path, kept_characters: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Maltese: il-, l- and it- belong to words that neither PDF has twice."""
+    monkeypatch.setattr(readers, "KEPT_CHARACTERS", kept_characters)
     first = write_pdf(
         tmp_path / "a.pdf", [list(block(1, 1, ["Tlajna fuq il-", "muntanja u rajna l-", "ewwel xemx tas-sajf."]))]
     )
@@ -118,7 +124,22 @@ def test_hyphens_are_judged_by_the_words_of_all_files(tmp_path: Path) -> None:
         "Dan il-ktieb kiteb l-awtur għat-tfal u għassinjura.",  # nothing speaks for the last hyphen
     ]
     assert reader.changes["hyphens kept at line ends"] == 3
+    assert reader._words.words["kiteb"] == 1
     assert read_document(first).paragraphs == ["Tlajna fuq ilmuntanja u rajna lewwel xemx tas-sajf."]
+
+
+def test_a_damaged_pdf_is_reported_before_the_files_behind_it_are_extracted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / name for name in ("a.pdf", "b.pdf", "c.pdf")]
+    for path in files:
+        write_pdf(path, [list(block(1, 1, ["Neno moja."]))])
+    files[1].write_text("%PDF-1.4\nneno")
+    extracted = []
+    monkeypatch.setattr(readers, "pdf_lines", lambda path, changes: extracted.append(path) or pdf_lines(path, changes))
+    with pytest.raises(UserError, match=r"b\.pdf: not a readable PDF"):
+        list(DocumentReader(Corpus(files=["-"]), files=files).read(files[0]))
+    assert extracted == files[:2]
 
 
 LEFT = [
