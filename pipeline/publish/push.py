@@ -99,18 +99,7 @@ def push(
     check_push(folders, repo)
     prepared = [_Prepared.of(folder, base) for folder in folders]
     score_files = [Path(source) for source in ([scores] if isinstance(scores, str | Path) else scores)]
-    if len(prepared) == 1:
-        page = _card(prepared[0].subject, repo, score_files, licence)
-        cards, files, obsolete = {"": page}, dict(prepared[0].files), set(OBSOLETE)
-    else:
-        by_name = _by_name(prepared)
-        cards = {name: _card(one.subject, f"{repo}/{name}", score_files, licence) for name, one in by_name.items()}
-        page = Collection(repo, cards, _licence([card.sources for card in cards.values()], licence))
-        files = {f"{name}/{path}": content for name, one in by_name.items() for path, content in one.files.items()}
-        for name, card in cards.items():
-            files |= {f"{name}/{path}": content for path, content in _texts(card).items()}
-        obsolete = {LICENCE_FILE, *(f"{name}/{path}" for name in by_name for path in OBSOLETE)}
-    files |= _texts(page)
+    page, cards, files, obsolete = _repository(prepared, repo, score_files, licence)
     notes = list(dict.fromkeys(note for card in cards.values() for note in _notes(card)))
     pushed = PushedAdapter(repo, page.text(), _sizes(files), not public, notes=notes)
     if dry_run:
@@ -136,6 +125,23 @@ class _Prepared:
     def of(cls, folder: Path, base: str | None) -> "_Prepared":
         subject = find_subject(folder, base)
         return cls(subject, contents(subject))
+
+
+def _repository(
+    adapters: Sequence[_Prepared], repo: str, scores: Sequence[Path], licence: str | None
+) -> tuple[Card | Collection, dict[str, Card], dict[str, Content], set[str]]:
+    """The main card, the card of each folder, the files to send, and those of earlier versions to delete if there."""
+    if len(adapters) == 1:
+        page = _card(adapters[0].subject, repo, scores, licence)
+        return page, {"": page}, adapters[0].files | _texts(page), set(OBSOLETE)
+    by_name = _by_name(adapters)
+    cards = {name: _card(one.subject, f"{repo}/{name}", scores, licence) for name, one in by_name.items()}
+    collection = Collection(repo, cards, _licence([card.sources for card in cards.values()], licence))
+    files = {f"{name}/{path}": content for name, one in by_name.items() for path, content in one.files.items()}
+    for name, card in cards.items():
+        files |= {f"{name}/{path}": content for path, content in _texts(card).items()}
+    obsolete = {LICENCE_FILE, *(f"{name}/{path}" for name in by_name for path in OBSOLETE)}
+    return collection, cards, files | _texts(collection), obsolete
 
 
 def _by_name(adapters: Sequence[_Prepared]) -> dict[str, _Prepared]:
