@@ -237,7 +237,7 @@ def run(
             is not a number above 0.
         PlanFailedError: Several steps or runs failed, which the message names; all others are finished.
     """
-    from .jobs import job_count
+    from ..pipeline.jobs import job_count  # not from .jobs: that would bind the name of an argument
 
     count = job_count(jobs, gpus)
     planned = plan(recipe, workspace=workspace, resume=resume, gpus=gpus)

@@ -90,7 +90,8 @@ def quantisation_cost(
         examples = _examples(rows, predictor, max_length)
         timed = examples[:TIMED]
         test = _paired_test(rows, [_answered(rows, examples, session, predictor) for session in sessions])
-    return QuantisationCost(*sizes, *_milliseconds(sessions, timed), test)
+    fp32_time, int8_time = _milliseconds(sessions, timed)
+    return QuantisationCost(sizes[0], sizes[1], fp32_time, int8_time, test)
 
 
 def _rows(scores: Path) -> list[dict[str, Any]]:

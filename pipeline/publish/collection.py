@@ -51,7 +51,7 @@ class Collection:
         """The YAML at the head of the card."""
         each = [card.metadata() for card in self.cards.values()]
         bases = _distinct(card.subject.base.hub_id for card in self.cards.values())
-        more: dict[str, Any] = {"base_model": bases} if bases else {}
+        more: dict[str, Any] = licence_fields(self.licence) | ({"base_model": bases} if bases else {})
         codes = _distinct(code for card in self.cards.values() for code in card.subject.languages)
         return ModelCardData(
             language=_distinct(map(hub_language, codes)) or None,
@@ -60,7 +60,6 @@ class Collection:
             datasets=_distinct(name for one in each for name in one.datasets or []) or None,
             tags=_distinct(tag for one in each for tag in one.tags or []),
             **more,
-            **licence_fields(self.licence),
         )
 
 

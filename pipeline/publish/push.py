@@ -1,7 +1,7 @@
 """Publish an adapter on the Hugging Face hub: `push` and `lrl-adapt push`."""
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -155,7 +155,7 @@ def _by_name(adapters: Sequence[_Prepared]) -> dict[str, _Prepared]:
     return by_name
 
 
-def _require_all_adapters(repo: str, remote: Iterable[str], folders: Container[str]) -> None:
+def _require_all_adapters(repo: str, remote: Iterable[str], folders: Iterable[str]) -> None:
     """Raise a UserError if there are adapters among the `remote` files in other folders; "" is the root."""
     parents = {path.rpartition("/")[0] for path in remote if path.rpartition("/")[2] in ADAPTER_FILES}
     missing = sorted(name for name in parents if "/" not in name and name not in (LANGUAGE_ADAPTER, *folders))

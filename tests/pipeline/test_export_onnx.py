@@ -148,7 +148,7 @@ def test_what_8_bit_integers_cost_on_the_test_set(workspace: Path) -> None:
     assert (cost.test.metric, cost.test.items) == ("macro_f1", 200)
     low, high = cost.test.interval
     assert low <= cost.test.int8 - cost.test.fp32 <= high
-    assert 0 < cost.test.p <= 1
+    assert cost.test.p is not None and 0 < cost.test.p <= 1
     assert cost.int8_bytes == (folder / "model.onnx").stat().st_size < cost.fp32_bytes
     assert min(cost.int8_milliseconds, cost.fp32_milliseconds) > 0
     card = (folder / "README.md").read_text(encoding="utf-8")

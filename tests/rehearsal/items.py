@@ -35,9 +35,9 @@ def tagged(facts: Facts, language: str, split: str, name: str = "wikiann") -> li
         kind = number % len(kinds)
         begin, inside = kinds[kind]
         tokens = words.sentence(rng).rstrip(".").split()
-        place, name = rng.randrange(len(tokens)), rng.sample(words.about(kind), rng.randint(1, 2))
-        tags = [outside] * place + [begin, inside][: len(name)] + [outside] * (len(tokens) - place)
-        found.append((tokens[:place] + [word.capitalize() for word in name] + tokens[place:], tags))
+        place, entity = rng.randrange(len(tokens)), rng.sample(words.about(kind), rng.randint(1, 2))
+        tags = [outside] * place + [begin, inside][: len(entity)] + [outside] * (len(tokens) - place)
+        found.append((tokens[:place] + [word.capitalize() for word in entity] + tokens[place:], tags))
     return found
 
 
