@@ -68,8 +68,8 @@ def fail(error, progress):
 
 def wait_to_be_interrupted(mine, other, signal_to_parent, progress):
     mine.write_text(str(os.getpid()))
-    wait_for(other)
     try:
+        wait_for(other)
         if signal_to_parent:
             os.kill(os.getppid(), signal_to_parent)
         time.sleep(60)
