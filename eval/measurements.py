@@ -95,6 +95,7 @@ class Measurement:
         parents = tuple(parent for parent in (scratch, trained) if parent)
         if isinstance(self.adapter, Path):
             inputs["adapter"] = folder_hashes(self.adapter)
+        version = SCORES_CACHE_VERSION
         if self.task == "mlm":
             settings = self.mlm
             unscored = {"files", "batch_tokens", "dataset", "skip_missing"}
@@ -110,6 +111,8 @@ class Measurement:
             section = self.recipe.eval.training.settings(tags=self._have_tags)
             section["precision"] = self.recipe.training.precision
             section |= task.artifact_settings(exclude=NOT_SCORED, exclude_defaults=True)
+            if self._have_tags is not False:
+                version = TAGS_CACHE_VERSION
             if task.file is not None:
                 section["split"] = TASK_SPLIT_VERSION
             files["data"] = lambda: task_inputs(self.task, task)
@@ -117,8 +120,7 @@ class Measurement:
         section |= {"language": self.recipe.language, "task": self.task, "seed": self.seed, "system": self.system}
         if self.recipe.eval.limit is not None:  # absent otherwise, so that full scores keep their keys
             section["limit"] = self.recipe.eval.limit
-        has_tags = self.task != "mlm" and self._have_tags is not False
-        section["code"] = TAGS_CACHE_VERSION if has_tags else SCORES_CACHE_VERSION
+        section["code"] = version
         system = self.system.replace("/", "-")
         if is_control(system):
             system = re.sub(r"\W+", "-", system)

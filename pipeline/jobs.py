@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..training import launch
+from ..training.launch import GPUS_VARIABLE
 from ..training.signals import StopRequest
 from ..workspace.errors import UserError
 from ..workspace.formatting import format_count, format_duration
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from .steps import Step
 
 AUTO = "auto"
-GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
 MEMORY_PER_JOB = 4 << 30
 """Bytes: more than training a small adapter on mBERT takes on a CPU (docs/performance.md)."""
 POLL_SECONDS = 0.5

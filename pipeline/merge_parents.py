@@ -15,8 +15,9 @@ from ..eval.inference.find_adapters import (
     is_full_model,
     require_language_adapter,
 )
-from ..recipes.base_names import BUNDLED, unknown_base
+from ..recipes.base_names import unknown_base
 from ..recipes.schema import Base
+from ..recipes.yaml_files import BUNDLED
 from ..training.adapters.average import average_weights, check_same_settings, check_same_shapes, sums_to_one
 from ..training.adapters.bottleneck import BottleneckConfig
 from ..training.adapters.files import read_config, read_weights

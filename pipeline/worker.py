@@ -83,8 +83,8 @@ def _sendable(error: Exception) -> Exception:
     try:
         copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
     except Exception:
-        users = isinstance(error, UserError)
-        copy = UserError(str(error)) if users else RuntimeError(f"{type(error).__name__}: {error}")
+        is_user_error = isinstance(error, UserError)
+        copy = UserError(str(error)) if is_user_error else RuntimeError(f"{type(error).__name__}: {error}")
     copy.add_note(note)
     return copy
 

@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 
 from ..workspace.errors import nearest
-from .yaml_files import read_yaml
+from .yaml_files import BUNDLED, read_yaml
 
-BUNDLED = Path(__file__).parent
 BASES = BUNDLED / "quickstart" / "base"
 # The first models of the hub, which are still found without their owner
 WITHOUT_OWNER = re.compile(

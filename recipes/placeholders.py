@@ -15,8 +15,8 @@ from .field_types import LocationMark, annotation_parts
 from .languages import UnknownLanguageError, find_language
 from .schema import Recipe
 from .validation_messages import section_of
+from .yaml_files import BUNDLED
 
-BUNDLED = Path(__file__).parent
 SAMPLE_ONLY = "the bundled sample data are in Swahili (swh_Latn) only"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 TRANSFERRED = re.compile(r"eval\.(.*\.transfer_(train|validation)|transfer_adapter)")

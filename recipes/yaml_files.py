@@ -12,6 +12,8 @@ import yaml
 
 from ..workspace.errors import UserError
 
+BUNDLED = Path(__file__).parent
+"""Folder of the bundled recipes."""
 BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
 PLACEHOLDER = re.compile(r":\s+\{\w+\}\S")  # of a path, such as {recipes}/tasks
 OTHER_RESOLVERS = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool")

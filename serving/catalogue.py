@@ -10,14 +10,12 @@ from pathlib import Path
 
 from ..eval.inference.choose_adapters import (
     TASK_ADAPTER,
-    adapter_folder,
     holds_task,
     language_adapters,
     made_at,
     tasks_of_scores,
 )
 from ..eval.inference.find_adapters import (
-    LANGUAGE_ADAPTER,
     BaseReference,
     TaskAdapter,
     base_of_adapter,
@@ -25,6 +23,7 @@ from ..eval.inference.find_adapters import (
     find_task_adapter,
     is_full_model,
 )
+from ..eval.inference.published import LANGUAGE_ADAPTER, adapter_folder
 from ..recipes.languages import UnknownLanguageError, find_language
 from ..training.adapters.files import read_config
 from ..workspace.artifacts import MANIFEST, read_manifest
@@ -152,10 +151,10 @@ def _in_workspace(workspace: Path, language: str | None, progress: Progress) -> 
 def _named(adapters: Sequence[str | Path], base: str | None) -> list[Entry]:
     """The adapters in folders that the user named."""
     entries: list[Entry] = []
-    for given in dict.fromkeys(map(Path, adapters)):
-        folder = adapter_folder(given)
+    for address in dict.fromkeys(map(Path, adapters)):
+        folder = adapter_folder(address)
         is_task = holds_task(folder) or holds_task(folder / TASK_ADAPTER)
-        name = folder.resolve().name if folder == given else str(given)  # as on the hub
+        name = folder.resolve().name if folder == address else str(address)  # as on the hub
         name = folder.resolve().parent.name if name == TASK_ADAPTER else name
         entries.append(_task_entry(folder, name, base) if is_task else _language_entry(folder, name, base))
     repeated = [name for name, count in Counter(entry.name for entry in entries).items() if count > 1]

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from ..eval.inference.choose_adapters import adapter_folder
+from ..eval.inference.published import adapter_folder
 from ..recipes.languages import language_code
 from ..workspace.errors import UserError
 from ..workspace.formatting import format_count

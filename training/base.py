@@ -6,8 +6,9 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedModel
 
-from ..recipes.base_names import BUNDLED, unknown_base
+from ..recipes.base_names import unknown_base
 from ..recipes.schema import FromScratch, Recipe
+from ..recipes.yaml_files import BUNDLED
 from ..workspace.artifacts import Draft, Prepared
 from ..workspace.errors import UserError
 from ..workspace.hub_errors import hub_errors

@@ -17,6 +17,7 @@ from ..workspace.machine import usable_cores
 from ..workspace.processes import end_with_parent
 
 MODULE = "lrl_adapt.cli"
+GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
 LAUNCHER_VARIABLE = "LRL_ADAPT_LAUNCHER"
 """Environment variable with the id of the process that called `start`, set for those that it starts."""
 RUN_ID = "lrl-adapt"  # torchrun passes it on to the processes of `start`
@@ -144,8 +145,8 @@ def visible_gpus() -> int:
 def gpu_names() -> list[str]:
     """The visible GPUs as CUDA_VISIBLE_DEVICES names them: numbers, or what the variable has for each."""
     count = visible_gpus()
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return (given.split(",") if given else [str(number) for number in range(count)])[:count]
+    names = os.environ.get(GPUS_VARIABLE)
+    return (names.split(",") if names else [str(number) for number in range(count)])[:count]
 
 
 def processes(gpus: int | None) -> int:

@@ -15,8 +15,9 @@ BINARY = (
     (rb"%PDF-", "a PDF document: rename it to end in .pdf for a corpus; for a task, extract its text"),
     (rb"\{\\rtf", "an RTF document: save it as plain text (UTF-8)"),
 )
+WEB_PAGE = rb"(?i)\s*<(!doctype html|html)"
 TEXTUAL = (
-    (rb"(?i)\s*<(!doctype html|html)", "a web page: rename it to end in .html"),
+    (WEB_PAGE, "a web page: rename it to end in .html"),
     (rb"(\xef\xbb\xbf)?\s*[\[{]", "JSON: rename it to end in .json or .jsonl"),
 )
 ARCHIVED = (  # a member of the archive, and what has it

@@ -180,20 +180,16 @@ def expand_files(patterns: list[str], field: str = "", also: Collection[str] = (
             )
         if not matches:
             prefix = f"{field}: " if field else ""
+            endings = sorted({ending.lower() for counts in unread_files([pattern], also).values() for ending in counts})
+            only = f" (only {', '.join(endings)})" if endings else ""
             missing = "no file that can be read in" if path.is_dir() else "no such file or folder:"
-            raise UserError(f"{prefix}{missing} {pattern}{_other_files(path)}")
+            raise UserError(f"{prefix}{missing} {pattern}{only}")
         files.update(dict.fromkeys(matches))
     return list(files)
 
 
 def _is_data(path: Path, also: Collection[str]) -> bool:
     return (is_table(path) or is_text(path) or path.suffix.lower() in also) and not _is_hidden(path)
-
-
-def _other_files(folder: Path) -> str:
-    """The extensions of a folder's files, in brackets; empty where it has none."""
-    endings = sorted({file.suffix.lower() for file in folder.rglob("*") if file.is_file() and file.suffix})
-    return f" (only {', '.join(endings)})" if endings else ""
 
 
 def _is_hidden(path: Path) -> bool:

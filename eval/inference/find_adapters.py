@@ -13,7 +13,8 @@ from ...training.base import load_masked_lm, load_tokenizer
 from ...workspace.artifacts import MANIFEST, read_manifest
 from ...workspace.errors import UserError
 from ..scores import BASE
-from .choose_adapters import LANGUAGE_ADAPTER, NONE, TASK_ADAPTER, TASK_FILE, holds_task
+from .choose_adapters import NONE, TASK_ADAPTER, holds_task
+from .published import LANGUAGE_ADAPTER, TASK_FILE
 
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 

@@ -8,8 +8,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ...training.adapters import load_adapter as put_adapter_on
 from ...training.vocabulary.files import tokenizer_of
 from ...workspace.library_logs import quiet_libraries
-from .choose_adapters import adapter_folder
 from .find_adapters import BaseReference, base_of_adapter, is_full_model, require_language_adapter
+from .published import adapter_folder
 
 
 @quiet_libraries()

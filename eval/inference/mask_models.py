@@ -27,8 +27,9 @@ from ...workspace.progress import Progress
 from ...workspace.text import clean_line
 from ..compat import adapters_by_sample
 from ..measurements import NO_TRAINED_HEAD
-from .choose_adapters import NONE, adapter_folder
+from .choose_adapters import NONE
 from .find_adapters import BaseReference, base_of_adapter, base_of_full_model, is_full_model
+from .published import adapter_folder
 
 BATCH_SIZE = 32
 DIGITS = 6

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from ...workspace.progress import Progress
 from ...workspace.progress_bars import ProgressBars
-from .choose_adapters import NONE, adapter_folder, choose_scores
+from .choose_adapters import NONE, choose_scores
 from .find_adapters import TaskAdapter, find_task_adapter
 from .predictor import Prediction, TextOrPair, load_predictor
+from .published import adapter_folder
 from .texts import as_list, say_changes
 
 

@@ -93,9 +93,10 @@ def export(
     """
     source, out = Path(source), Path(out)
     check_export(source, out, format=format, bits=bits, name=name, int8=int8, trim=bool(trim))
-    request = _request(source, None if base is None else str(base), bits, name, int8)
-    files = [trim] if isinstance(trim, str | Path) else trim
-    request = replace(request, trim=files if isinstance(files, bool) else [Path(file) for file in files])
+    request = _request(source, None if base is None else str(base))
+    texts = [trim] if isinstance(trim, str | Path) else trim
+    texts = texts if isinstance(texts, bool) else [Path(file) for file in texts]
+    request = replace(request, bits=bits, name=name or "mlm", int8=int8, trim=texts)
     write = import_module(f".{FORMATS[format].module}", __package__).write
     with new_folder(out) as folder:
         written = write(request, folder)
@@ -108,12 +109,13 @@ def export(
         return ExportedAdapter(out, format, *sizes, written.notes, stored_bits, *errors, written.cost, *kept)
 
 
-def _request(source: Path, base: str | None, bits: int | None, name: str | None, int8: bool) -> Request:
+def _request(source: Path, base: str | None) -> Request:
+    """What is exported, without the options of a format."""
     if is_task_adapter(source):
         task = find_task_adapter(source, base=base)
-        return Request(source, None, CardBase(task.base.name, task.base.revision), int8=int8, task=task)
+        return Request(source, None, CardBase(task.base.name, task.base.revision), task=task)
     config = None if is_full_model(source) else read_config(source)
-    return Request(source, config, _base_of(source, base), bits, name or "mlm", int8)
+    return Request(source, config, _base_of(source, base))
 
 
 def _base_of(source: Path, replacement: str | None) -> CardBase:

@@ -12,8 +12,10 @@ from .trim import trim
 
 
 def write(request: Request, folder: Path) -> Written:
-    """Write the model, its tokenizer and a card into `folder`. Raises UserError for bottlenecks, and for what
-    cannot be trimmed."""
+    """Write the model, its tokenizer and a card into `folder`.
+
+    Raises UserError for bottlenecks, and for what cannot be trimmed.
+    """
     if isinstance(request.config, BottleneckConfig):
         raise UserError(
             f"{request.source} is a bottleneck, whose non-linearity the weights of transformers' classes cannot hold; "
@@ -31,6 +33,7 @@ def write(request: Request, folder: Path) -> Written:
     title = request.source.resolve().name
     if request.config is not None:
         title += ", merged into its base"
-    lines += [f"- {note}" for note in romanised_notes(tokenizer)]
+    notes = romanised_notes(tokenizer)
+    lines += [f"- {note}" for note in notes]
     (folder / "README.md").write_text(merged_card(title, lines, request.base, None, []), encoding="utf-8")
-    return Written(romanised_notes(tokenizer), trimmed=trimmed)
+    return Written(notes, trimmed=trimmed)

@@ -7,7 +7,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from ...eval.display import task_name
-from ...eval.inference.choose_adapters import LANGUAGE_ADAPTER
+from ...eval.inference.published import LANGUAGE_ADAPTER
 from ...eval.report.verdicts import Verdict
 from ...recipes.hub_language import hub_language
 from ...recipes.licences import OTHER, RolledUp

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ...eval.inference.choose_adapters import LANGUAGE_ADAPTER, PUBLISHED_FILES, TASK_FILE
+from ...eval.inference.published import LANGUAGE_ADAPTER, PUBLISHED_FILES, TASK_FILE
 from ...training.adapters.files import CONFIG, PICKLE
 from ...training.tensors import refuse_pointers
 from ...workspace.errors import UserError

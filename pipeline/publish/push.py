@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ... import __version__
-from ...eval.inference.choose_adapters import ADAPTER_FILES, LANGUAGE_ADAPTER
+from ...eval.inference.published import ADAPTER_FILES, LANGUAGE_ADAPTER
 from ...recipes.licences import OTHER, RolledUp, roll_up
 from ...training.conversion_checks import check_push
 from ...training.vocabulary.files import FILES as READING_FILES

@@ -16,8 +16,8 @@ from lrl_adapt.recipes.schema import Corpus, Recipe
 from lrl_adapt.recipes.splits import SPLITS
 from lrl_adapt.workspace.artifacts import Artifact
 from lrl_adapt.workspace.errors import UserError
-from lrl_adapt.workspace.progress import Quiet
 
+from ..said import Said
 from .fasttext_files import write_model
 
 WORDS = {
@@ -30,16 +30,6 @@ WORDS = {
 def sentences(language: str, number: int, seed: int) -> list[str]:
     rng = random.Random(f"{language} {seed}")
     return [" ".join(rng.choices(WORDS[language].split(), k=9)) for _ in range(number)]
-
-
-class Recorder(Quiet):
-    """Remembers what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
 
 
 @pytest.fixture
@@ -73,8 +63,8 @@ def texts_of(artifact: Artifact) -> set[str]:
 
 
 def test_lines_in_another_language_are_counted_and_shown_but_kept(texts: Path, tmp_path: Path) -> None:
-    artifact = prepare_corpus(recipe(texts), tmp_path / "runs", progress := Recorder())
-    said = progress.said
+    artifact = prepare_corpus(recipe(texts), tmp_path / "runs", progress := Said())
+    said = progress.lines
     facts = artifact.manifest()["facts"]["languages"]
     assert facts["lines"] == {"ind_Latn": 12}
     assert (facts["checked"], facts["too_short"]) == (316, 3)

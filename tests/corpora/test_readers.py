@@ -13,21 +13,10 @@ from lrl_adapt.corpora.origins import open_origins
 from lrl_adapt.corpora.readers import Document, DocumentReader
 from lrl_adapt.recipes.schema import Corpus
 from lrl_adapt.workspace.errors import UserError
-from lrl_adapt.workspace.progress import Quiet
 
 from ..hub import COMMIT, Hub
+from ..said import Said
 from .pages import write_pages
-
-
-class Said(Quiet):
-    """Progress that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
 
 Files = Callable[[Corpus, str], list[Path]]
 GLOTCC = "datasets/cis-lmu/GlotCC-V1"

@@ -21,6 +21,7 @@ from ..training.models import shake
 from ..training.vocabulary.test_new_pieces import learn
 
 BASE = "owner/small-base"
+TOKEN = "hf_secret_token"
 RECORDED_BASE = {"base": {"model": BASE, "revision": "main"}}
 LABELS = ["health", "politics", "sports", "travel"]
 FACTS = {"validation_loss": 3.21, "best_step": 900, "training_tokens": 12345, "base_commit": "abc"}
@@ -52,10 +53,10 @@ def put_adapter(workspace: Path, kind: str, **manifest: Any) -> Path:
 
 def put_new_pieces(folder: Path, texts: list[str]) -> None:
     """Give the adapter in `folder` new pieces for these texts, with random rows."""
-    base, own = load_masked_lm(BASE, None, "base"), load_tokenizer(BASE, None, "base")
-    extended, pieces = learn(own, texts)
+    base, tokenizer = load_masked_lm(BASE, None, "base"), load_tokenizer(BASE, None, "base")
+    extended, pieces = learn(tokenizer, texts)
     rows = torch.randn(len(pieces), base.config.hidden_size, generator=torch.Generator().manual_seed(2))
-    split_vocabulary(base, vocabulary_size(own), rows, trained=True)
+    split_vocabulary(base, vocabulary_size(tokenizer), rows, trained=True)
     save_new_pieces(base, extended, folder)
 
 
@@ -90,4 +91,4 @@ def put_scores(workspace: Path, adapter: Path | None, system: str = "seq_bn/text
     return topic
 
 
-__all__ = ["BASE", "LABELS", "TEXTS", "put_adapter", "put_base", "put_new_pieces", "put_scores"]
+__all__ = ["BASE", "LABELS", "TEXTS", "TOKEN", "put_adapter", "put_base", "put_new_pieces", "put_scores"]

@@ -23,6 +23,7 @@ from lrl_adapt.workspace.errors import UserError
 
 from ..cli.small import SMALL, TEXT, invoke
 from ..contents import content
+from ..said import Said
 
 # What steps make, for processes that need not load torch.
 STEPS = """
@@ -85,24 +86,6 @@ GRID = (
 TOO_NARROW = ["adapter.reduction_factor=99"]  # of these, seq_bn alone reads it
 
 
-class Lines:
-    """A `Progress` that keeps what is said, and calls `act` with each line."""
-
-    def __init__(self, act: Callable[[str], None] = lambda _: None) -> None:
-        self.lines: list[str] = []
-        self.act = act
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-        self.act(text)
-
-    def track(self, items: Any, label: str, total: int | None = None) -> Any:
-        yield from items
-
-    def status(self, facts: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def folder(folder: Path) -> Path:
     """The current folder, with a recipe."""
@@ -131,7 +114,7 @@ def step(name: str, make: Callable[..., Any], *needs: Step) -> Step:
 
 def execute(*steps: Step, progress: Any = None, count: int = 2) -> Outcome:
     plan = Plan(Path("runs"), ("eval",), {"run": load_recipe()}, list(steps))
-    return plan.execute(progress or Lines(), count)
+    return plan.execute(progress or Said(), count)
 
 
 def test_independent_steps_run_at_once_and_a_step_waits_for_what_it_needs(folder: Path, made: Any) -> None:
@@ -139,7 +122,7 @@ def test_independent_steps_run_at_once_and_a_step_waits_for_what_it_needs(folder
     a = step("a", partial(made.meet, first, second))
     b = step("b", partial(made.meet, second, first))
     c, d = (step(name, partial(made.read, [first, second]), a, b) for name in "cd")
-    progress = Lines()
+    progress = Said()
     outcome = execute(c, d, a, b, progress=progress)
     outcome.raise_if_failed()
     results = {path.name: result for path, result in outcome.scores_by_folder.items()}
@@ -156,7 +139,7 @@ def test_a_step_that_fails_stops_only_those_that_need_it(folder: Path, made: Any
     needs_killed = step("needs killed", partial(made.read, []), killed)
     bug = step("bug", made.divide)
     others = [step(f"other {number}", partial(made.read, [])) for number in range(4)]
-    progress = Lines()
+    progress = Said()
     outcome = execute(killed, needs_killed, bug, *others, progress=progress)
     assert [path.name for path in outcome.scores_by_folder] == [other.details for other in others]
     lost, broken = outcome.failures
@@ -279,7 +262,7 @@ def waiting_steps(folder: Path, made: Any, signal_to_parent: int) -> list[Step]:
 
 
 def assert_all_were_interrupted(folder: Path, seconds: float = 0) -> None:
-    """Within so many seconds both steps have been interrupted, and their processes are gone."""
+    """Wait at most `seconds` for both processes to end; both steps must have been interrupted."""
     end = time.monotonic() + seconds
     pids = [int((folder / f"{name}.pid").read_text()) for name in "ab"]
     while time.monotonic() < end and any(Path(f"/proc/{pid}").exists() for pid in pids):
@@ -291,7 +274,7 @@ def assert_all_were_interrupted(folder: Path, seconds: float = 0) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_stops_all_steps(folder: Path, made: Any, number: signal.Signals) -> None:
-    progress, handler = Lines(), signal.getsignal(signal.SIGINT)
+    progress, handler = Said(), signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match="stopped; run the same command again to resume"):
         execute(*waiting_steps(folder, made, number), progress=progress)
     assert_all_were_interrupted(folder)
@@ -330,7 +313,7 @@ def run_grid(grid: Path, home: str, count: int, progress: Any = None) -> Outcome
     runs = {recipe.adapter.type: recipe for _, recipe in load_runs(str(grid / "grid.yaml"), TOO_NARROW)}
     (grid / home).mkdir(exist_ok=True)
     with chdir(grid / home):
-        return pipeline.plan(runs, workspace="runs").execute(progress or Lines(), count)
+        return pipeline.plan(runs, workspace="runs").execute(progress or Said(), count)
 
 
 def assert_same(grid: Path, home: str, outcome: Outcome, sequential: Outcome) -> None:
@@ -356,7 +339,7 @@ def test_two_at_once_make_what_one_after_the_other_makes(
     assert list(outcome.failed_runs) == ["seq_bn"]
     assert "the recipe does not fit its base" in outcome.failed_runs["seq_bn"]
     assert {score.system for score in outcome.scores} == {"base", "lora/text", "ia3/text"}
-    progress = Lines()
+    progress = Said()
     again = run_grid(grid, "parallel", 2, progress)
     assert again.scores == outcome.scores
     (started,) = [line for line in progress.lines if line.startswith("started: ")]  # what is finished is not
@@ -373,7 +356,7 @@ def test_a_run_that_is_interrupted_in_training_resumes(
         if line.startswith("training "):  # the steps begin
             os.kill(os.getpid(), signal.SIGINT)
 
-    progress = Lines(interrupt)
+    progress = Said(interrupt)
     with pytest.raises(KeyboardInterrupt, match="resume"):
         run_grid(grid, "interrupted", 2, progress)
     assert progress.lines[-1].startswith("stopping")

@@ -20,25 +20,10 @@ from lrl_adapt.training import launch
 from lrl_adapt.workspace.errors import UserError
 
 from ..cli.small import SMALL, TEXT, invoke
+from ..said import Said
 
 GRAPH = "graph: {conceptnet: dump.csv}\nsource: both\n"
 MLM = "eval: {tasks: [mlm], mlm: {files: sentences.txt, max_sentences: 3}}\n"
-
-
-class Lines:
-    """A `Progress` that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
-    def track(self, items: Any, label: str, total: int | None = None) -> Any:
-        yield from items
-
-    def status(self, facts: Any) -> None:
-        pass
 
 
 @pytest.fixture
@@ -94,7 +79,7 @@ def test_a_plan_says_what_each_step_needs_and_for_which_runs(folder: Path) -> No
 
 
 def test_python_functions_do_the_parts_of_the_plan(folder: Path) -> None:
-    recipe, workspace, progress = load_recipe(), folder / "runs", Lines()
+    recipe, workspace, progress = load_recipe(), folder / "runs", Said()
     with pytest.raises(UserError, match=r"first run `lrl-adapt prepare`"):
         pipeline.train(recipe, workspace=workspace)
     with pytest.raises(UserError, match=r"first run `lrl-adapt prepare`"):
@@ -123,7 +108,7 @@ def test_adapter_none_cannot_be_trained(folder: Path) -> None:
 
 
 def test_a_step_that_fails_stops_only_the_steps_that_need_it(folder: Path) -> None:
-    recipe, progress = failing_graph(folder), Lines()
+    recipe, progress = failing_graph(folder), Said()
     outcome = pipeline.plan(recipe, workspace=folder / "runs").execute(progress)
     assert [artifact.kind for artifact in outcome.artifacts] == ["corpus"]
     assert {score.system for score in outcome.scores} == {"base"}
@@ -180,7 +165,7 @@ def test_ctrl_c_stops_the_plan(folder: Path) -> None:
 
     plan.steps[0].make = interrupted
     with pytest.raises(KeyboardInterrupt):
-        plan.execute(Lines())
+        plan.execute(Said())
 
 
 def test_finished_artifacts_are_used_without_the_files_they_were_made_from(folder: Path) -> None:
@@ -269,7 +254,7 @@ def test_processes_are_started_with_the_recipe_in_a_file(folder: Path, monkeypat
     monkeypatch.setattr(launch, "start", start)
     plan = pipeline.plan(recipe, workspace=workspace, parts=("train",), resume=False)
     adapter = plan.adapter_of(recipe.name)
-    progress = Lines()
+    progress = Said()
     prepared: Any = None
     make_adapter(recipe, workspace, prepared, adapter, TrainOptions(resume=False), progress)
     ((file, mode, handed_over),) = seen

@@ -11,19 +11,10 @@ from lrl_adapt.serving.catalogue import make_catalogue
 from lrl_adapt.serving.model_pool import Labelling, MaskFilling, ModelPool, UnavailableError
 from lrl_adapt.serving.shared_base import SharedBase
 from lrl_adapt.workspace.errors import UserError
-from lrl_adapt.workspace.progress import QUIET, Quiet
+from lrl_adapt.workspace.progress import QUIET
 
 from ..eval.made import TEXTS, TOPICS, make_adapter, make_base, make_scores
-
-
-class Said(Quiet):
-    """A `Progress` that remembers what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
+from ..said import Said
 
 
 @pytest.fixture(scope="module")

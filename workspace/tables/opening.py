@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from ..contents import binary_content
+from ..contents import WEB_PAGE, binary_content
 from ..errors import UserError
 
 GZIP = b"\x1f\x8b"
@@ -20,7 +20,6 @@ BYTE_ORDER_MARKS = (  # UTF-32 first: its little-endian mark begins with that of
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )
-WEB_PAGE = re.compile(rb"(?i)\s*<(!doctype html|html)")
 PARQUET = b"PAR1"
 HEAD = 512  # bytes by which the content is recognised
 
@@ -54,7 +53,7 @@ def inspect(path: Path, *, parquet: bool = False, encoding: str | None = None) -
             head = file.read(HEAD)
     if what := binary_content(path, head):
         raise UserError(f"{path} is {what}")
-    if WEB_PAGE.match(head):
+    if re.match(WEB_PAGE, head):
         raise UserError(
             f"{path} is a web page, not data: is the address that of the file itself, and are you logged in?"
         )

@@ -52,17 +52,23 @@ def test_recipes_whose_pieces_could_not_be_trained_are_refused(tmp_path: Path) -
         vocabulary_artifact(missing, tmp_path, Prepared(None, None))
 
 
-@pytest.mark.parametrize("kind", ["WordPiece", "Unigram"])
-def test_a_run_on_a_script_that_the_base_cannot_read(kind: str, folder: Path) -> None:
-    base = make_base(folder / "made", kind=kind).folder
-    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+def run_recipe(folder: Path, language: str, base: Path, pieces: str) -> Any:
+    """`lrl-adapt run` on text.txt in the folder, with new pieces."""
     (folder / "recipe.yaml").write_text(
-        f"language: bod_Tibt\nbase: {base}\ncorpus: {{files: text.txt}}\nvocabulary: {{pieces: 80}}\n"
+        f"language: {language}\nbase: {base}\ncorpus: {{files: text.txt}}\nvocabulary: {{pieces: {pieces}}}\n"
         f"training: {TRAINING}\neval: {{tasks: [mlm], mlm: {{max_sentences: 4, max_length: 32}}}}\n",
         encoding="utf-8",
     )
     run = invoke("run", "recipe.yaml")
     assert run.exit_code == 0, run.output
+    return run
+
+
+@pytest.mark.parametrize("kind", ["WordPiece", "Unigram"])
+def test_a_run_on_a_script_that_the_base_cannot_read(kind: str, folder: Path) -> None:
+    base = make_base(folder / "made", kind=kind).folder
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    run_recipe(folder, "bod_Tibt", base, "80")
     (manifest,) = (folder / "runs" / "adapters").glob("*/*/manifest.json")
     facts = json.loads(manifest.read_text(encoding="utf-8"))["facts"]
     assert facts["unknown_share"] < 0.01
@@ -93,13 +99,7 @@ def test_with_auto_a_base_that_reads_the_text_well_keeps_its_vocabulary(folder: 
     words = " ".join(TEXTS).split()
     lines = "\n".join(" ".join(random.Random(number).choices(words, k=9)) for number in range(200))
     (folder / "text.txt").write_text(lines, encoding="utf-8")
-    (folder / "recipe.yaml").write_text(
-        f"language: swh_Latn\nbase: {base}\ncorpus: {{files: text.txt}}\nvocabulary: {{pieces: auto}}\n"
-        f"training: {TRAINING}\neval: {{tasks: [mlm], mlm: {{max_sentences: 4, max_length: 32}}}}\n",
-        encoding="utf-8",
-    )
-    run = invoke("run", "recipe.yaml")
-    assert run.exit_code == 0, run.output
+    run = run_recipe(folder, "swh_Latn", base, "auto")
     assert "the base reads this text well, so no new pieces are added" in run.output
     (adapter,) = (folder / "runs" / "adapters").glob("*/*/")
     assert json.loads((adapter / "manifest.json").read_text(encoding="utf-8"))["facts"]["new_pieces"] == 0
