@@ -65,7 +65,9 @@ async function loadAdapters() {
   catalogue = await ask("adapters");
   byId("token-form").hidden = true;
   byId("base").textContent = catalogue.base;
-  const languages = new Map(catalogue.adapters.map((one) => [one.language ?? "", one.language_name ?? "Not known"]));
+  // first those with task adapters, for which there is most to try
+  const tasksFirst = [...catalogue.adapters].sort((left, right) => (right.kind === "task") - (left.kind === "task"));
+  const languages = new Map(tasksFirst.map((one) => [one.language ?? "", one.language_name ?? "Not known"]));
   byId("language").replaceChildren(...[...languages].map(([code, name]) => new Option(name, code)));
   byId("language-choice").hidden = languages.size < 2;
   showLanguage();
