@@ -90,10 +90,13 @@ def _sendable(error: Exception) -> Exception:
 
 
 def _write_to(log: Path) -> None:
-    """Let all output of this process, and of those that it starts, go to the end of the log."""
+    """Let all output of this process, and of those that it starts, go to the end of the log.
+
+    Should someone delete the logs at this moment, it goes where it went before.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
-    with log.open("a") as file:
+    with suppress(OSError), log.open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
 
