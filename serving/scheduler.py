@@ -1,8 +1,8 @@
-"""The queue in front of the models: one thread computes, and texts with the same question share a batch."""
+"""The queue in front of the models: one thread computes, and texts whose questions go together share a batch."""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -39,14 +39,20 @@ class _Part:
 class Scheduler:
     """Answers questions about texts in batches, first come, first served; long jobs give way to others between batches.
 
-    `answer` is called in a thread of its own with a question and texts, and returns an answer for each text. All
-    methods are called on one event loop.
+    `answer` is called in a thread of its own with questions and the texts of each, and returns for each question an
+    answer for each text; `batch_of` is the same for all these questions. All methods are called on one event loop.
     """
 
     def __init__(
-        self, answer: Callable[[Question, Sequence[str]], list[Any]], *, max_waiting: int, timeout: float
+        self,
+        answer: Callable[[Sequence[tuple[Question, Sequence[str]]]], list[list[Any]]],
+        batch_of: Callable[[Question], Hashable],
+        *,
+        max_waiting: int,
+        timeout: float,
     ) -> None:
         self._answer = answer
+        self._batch_of = batch_of
         self._max_waiting = max_waiting
         self._timeout = timeout
         self._jobs: deque[_Job] = deque()
@@ -99,16 +105,18 @@ class Scheduler:
                 self._has_jobs.clear()
 
     def _next_batch(self) -> list[_Part]:
-        """The next texts of the first job and of others with its question; takes these jobs from the queue."""
+        """The next texts of the first job and of others that go together with it; takes these jobs from the queue."""
         parts: list[_Part] = []
+        batch: Hashable = None
         others: deque[_Job] = deque()
         texts_left, characters_left = BATCH_TEXTS, BATCH_CHARACTERS
         for job in self._jobs:
             if job.answers.done():
                 continue
-            if texts_left <= 0 or characters_left <= 0 or (parts and job.question != parts[0].job.question):
+            if texts_left <= 0 or characters_left <= 0 or (parts and self._batch_of(job.question) != batch):
                 others.append(job)
                 continue
+            batch = self._batch_of(job.question)
             texts = []
             for text in job.texts[len(job.so_far) :]:
                 if texts_left <= 0 or characters_left <= 0:
@@ -121,11 +129,11 @@ class Scheduler:
         return parts
 
     async def _compute(self, parts: Sequence[_Part]) -> None:
-        """Answer the parts, which have one question, and finish the jobs that are complete."""
-        texts = [text for part in parts for text in part.texts]
+        """Answer the parts, whose questions go together, and finish the jobs that are complete."""
+        questions = [(part.job.question, part.texts) for part in parts]
         loop = asyncio.get_running_loop()
         try:
-            answers = iter(await loop.run_in_executor(self._thread, self._answer, parts[0].job.question, texts))
+            answers = await loop.run_in_executor(self._thread, self._answer, questions)
         except Exception as error:  # the client gets it; the server goes on
             if len(parts) == 1:
                 _finish(parts[0].job, error)
@@ -133,8 +141,8 @@ class Scheduler:
             for part in parts:  # one client's text must not fail the others
                 await self._compute([part])
             return
-        for part in parts:
-            part.job.so_far.extend(next(answers) for _ in part.texts)
+        for part, of_part in zip(parts, answers, strict=True):
+            part.job.so_far.extend(of_part)
             if len(part.job.so_far) == len(part.job.texts):
                 _finish(part.job, None)
 

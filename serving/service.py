@@ -29,7 +29,9 @@ class Service:
         self._catalogue = catalogue
         self._limits = limits
         self._pool = ModelPool(catalogue, base, limits.max_loaded, progress)
-        self.scheduler = Scheduler(self._pool.answer, max_waiting=limits.max_waiting, timeout=limits.timeout)
+        self.scheduler = Scheduler(
+            self._pool.answer, self._pool.batch_of, max_waiting=limits.max_waiting, timeout=limits.timeout
+        )
 
     async def predict(self, request: PredictRequest) -> dict[str, Any]:
         """A `PredictAnswer`. Raises UserError for a request that cannot be answered, and what `submit` raises."""

@@ -177,7 +177,6 @@ def save_task(model: TaskModel, labels: Sequence[str], folder: Path) -> None:
 def load_task(base: PreTrainedModel, language_adapter: Path | None, folder: Path) -> tuple[TaskModel, list[str]]:
     """The task model that `save_task` wrote, on the same base (changed in place) and language adapter; its labels."""
     refuse_pointers(folder.iterdir())
-    content = json.loads((folder / LABELS_FILE).read_text(encoding="utf-8"))
     model = base if language_adapter is None else load_adapter(base, language_adapter)
     if isinstance(model, PeftModel) and isinstance(model.peft_config[LANGUAGE], BottleneckConfig):
         model.load_adapter(str(folder), TASK)
@@ -186,6 +185,12 @@ def load_task(base: PreTrainedModel, language_adapter: Path | None, folder: Path
     else:
         merged: Any = merge_adapter(model) if isinstance(model, PeftModel) else model
         adapted = PeftModel.from_pretrained(merged, folder, adapter_name=TASK)
+    return load_head(adapted, folder)
+
+
+def load_head(adapted: Any, folder: Path) -> tuple[TaskModel, list[str]]:
+    """The task model of an adapted base with the head that `save_task` wrote; its labels."""
+    content = json.loads((folder / LABELS_FILE).read_text(encoding="utf-8"))
     recorded = {key: content[key] for key in ("pooling", "problem_type", "pairs") if key in content}  # by this version
     outputs = len(content["labels"]) or 1
     loaded = TaskModel(adapted, outputs, per_token=content["per_token"], **recorded)

@@ -12,6 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 
 from ..recipes.task_kinds import ProblemType
 from ..recipes.training import Pooling
+from .adapters.bottleneck.layer import Stack
 from .batches import Batch, Layout, use_layout
 from .fast.fast_layers import use_fast_layers
 from .fast.packing import encode, sequence_means
@@ -77,6 +78,8 @@ class TaskModel(nn.Module):
         """`adapted` is a PeftModel, or the base itself for a head without an adapter."""
         super().__init__()
         self.adapted = adapted
+        self.stack: Stack | None = None
+        """The adapters of `adapted` that belong to this task, if it holds those of several."""
         bare: Any = adapted.get_base_model() if isinstance(adapted, PeftModel) else adapted
         # in a list, so that it is not registered as a child: `adapted` holds its parameters
         self._encoder = [cast(nn.Module, bare.base_model)]
@@ -105,10 +108,19 @@ class TaskModel(nn.Module):
 
     def logits(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         """(batch, seq) ids -> (batch, outputs), or (batch, seq, outputs) per token."""
-        hidden = encode(self._encoder[0], input_ids, attention_mask, token_type_ids=token_type_ids)
+        hidden = encode(self.encoder, input_ids, attention_mask, token_type_ids=token_type_ids)
+        return self.head_logits(hidden, attention_mask)
+
+    def head_logits(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
+        """Last hidden states (batch, seq, hidden) -> (batch, outputs), or (batch, seq, outputs) per token."""
         if self.pooling == "mean":
             return self.head(sequence_means(hidden, attention_mask))
         return self.head(hidden if self.per_token else hidden[:, 0])
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The adapted model without its LM head."""
+        return self._encoder[0]
 
     def labelled_logits(
         self, input_ids: Tensor, labels: Tensor, targets: Tensor | None = None, **layout: Any
@@ -118,7 +130,7 @@ class TaskModel(nn.Module):
 
     def head_inputs(self, input_ids: Tensor, labels: Tensor, targets: Tensor | None = None, **layout: Any) -> Tensor:
         """What the head reads of the n labelled tokens of a batch: (n, hidden)."""
-        hidden = encode(self._encoder[0], input_ids, **layout)
+        hidden = encode(self.encoder, input_ids, **layout)
         if self.pooling == "mean":
             return sequence_means(hidden, layout.get("attention_mask"), layout.get("packing"))
         return hidden[labels != IGNORE_INDEX]

@@ -13,6 +13,7 @@ import torch
 from peft import PeftModel
 
 from ...training.adapters import BottleneckConfig, load_adapter, load_adapters
+from ...training.adapters.bottleneck.layer import Stack
 from ...training.adapters.bottleneck.model import NO_ADAPTER
 from ...training.adapters.files import read_config
 from ...training.batches import collate
@@ -62,7 +63,7 @@ class MaskModel:
 
     model: MaskedLM
     tokenizer: Any
-    adapter_names: Mapping[str, str | None]
+    adapter_names: Mapping[str, str | Stack | None]
     """PEFT's name of each adapter by the caller's; None in a model that has one system only."""
 
     def fill(
@@ -70,7 +71,20 @@ class MaskModel:
     ) -> Iterator[tuple[str, int, str, list[Candidate]]]:
         """For every mask and adapter: the text, the number of the mask, the adapter, and the `top` candidates."""
         masks = [mask for text in texts for mask in self._masks(text, mask_pattern)]
-        rows = [(mask, adapter) for mask in masks for adapter in self.adapter_names]
+        return self._fill([(mask, adapter) for mask in masks for adapter in self.adapter_names], top, progress)
+
+    def fill_each(
+        self, texts: Sequence[tuple[str, str]], mask_pattern: re.Pattern[str], top: int, progress: Progress
+    ) -> list[list[list[Candidate]]]:
+        """For each (text, adapter) and each of its masks the `top` candidates."""
+        masks = [list(self._masks(text, mask_pattern)) for text, _ in texts]
+        rows = [(mask, adapter) for (_, adapter), of_text in zip(texts, masks, strict=True) for mask in of_text]
+        candidates = (of_mask for *_, of_mask in self._fill(rows, top, progress))
+        return [[next(candidates) for _ in of_text] for of_text in masks]
+
+    def _fill(
+        self, rows: Sequence[tuple[_Mask, str]], top: int, progress: Progress
+    ) -> Iterator[tuple[str, int, str, list[Candidate]]]:
         batches = [rows[first : first + BATCH_SIZE] for first in range(0, len(rows), BATCH_SIZE)]
         for batch in progress.track(batches, "batches of masks", len(batches)):
             for (mask, adapter), candidates in zip(batch, self._candidates(batch, top), strict=True):
@@ -111,7 +125,7 @@ class MaskModel:
             for tokens, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
 
-    def _adapters(self, names: list[str | None]) -> AbstractContextManager[None]:
+    def _adapters(self, names: list[str | Stack | None]) -> AbstractContextManager[None]:
         """The adapter for each row of a batch."""
         chosen = [name for name in names if name is not None]
         adapted: Any = self.model.model
@@ -185,6 +199,11 @@ def mask_model_on(base: Any, tokenizer: Any, name: str, folder: Path | None) -> 
     """
     model = base if folder is None else load_adapter(base, folder)
     return MaskModel(_ready(model), tokenizer_of(folder, tokenizer), {name: None})
+
+
+def mask_model_beside(adapted: Any, tokenizer: Any, adapter_names: Mapping[str, str | Stack | None]) -> MaskModel:
+    """A model that holds several adapters already."""
+    return MaskModel(_ready(adapted), tokenizer, adapter_names)
 
 
 def _common_base(bases: Sequence[BaseReference | None]) -> BaseReference:

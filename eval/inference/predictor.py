@@ -1,7 +1,8 @@
 """A task model that labels texts of any length: classes or a score of each, or entities or words where they stand."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NotRequired, TypedDict, cast
@@ -10,11 +11,11 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ...training.batches import collate
+from ...training.adapters.bottleneck.layer import Stack
 from ...training.families import family_of
 from ...training.precision import use_device
-from ...training.task_adapter import load_task
-from ...training.task_model import ACTIVATIONS, TaskModel
+from ...training.task_adapter import load_head, load_task
+from ...training.task_model import TaskModel
 from ...training.tokens import special_tokens
 from ...training.vocabulary.files import tokenizer_of
 from ...workspace.errors import UserError
@@ -25,9 +26,9 @@ from ..kinds import DIGITS, THRESHOLD, are_iob2
 from ..metrics import entities
 from ..segmentation import Unit, label_units, window_of, window_starts
 from .find_adapters import TaskAdapter
+from .forward import Inputs, outputs_of
 
 TEXTS_AT_ONCE = 256  # read ahead, so that windows of similar length share a batch
-BATCH_SIZE = 32  # windows in one forward pass
 MARGIN_FRACTION = 8  # 1/8 of a window at either end is labelled in the neighbouring window, which sees more context
 
 
@@ -98,6 +99,14 @@ TextOrPair = str | tuple[str, str]
 
 
 @dataclass(frozen=True)
+class _Reading:
+    """Texts as a model reads them, and how its outputs for them become predictions."""
+
+    inputs: Inputs
+    describe: Callable[[Sequence[Tensor]], list[Any]]
+
+
+@dataclass(frozen=True)
 class Predictor:
     """A task model with its tokenizer."""
 
@@ -120,32 +129,57 @@ class Predictor:
         """
         remaining = iter(texts)
         while chunk := list(islice(remaining, TEXTS_AT_ONCE)):
-            if self.model.pairs:
-                yield from self._label_pairs([as_pair(text) for text in chunk], counts)
-                continue
-            single = [as_text(text) for text in chunk]
-            describe = self._label_words if self.model.per_token else self._label_texts
-            yield from describe([align(text, counts) for text in single], single)
+            yield from predict_together([(self, chunk)], counts)[0]
 
-    def _label_texts(self, aligned: Sequence[Aligned], texts: Sequence[str]) -> Iterator[Prediction]:
+    def read(self, texts: Sequence[TextOrPair], counts: Counter[str] | None) -> _Reading:
+        """The inputs for a forward pass, and the way from its outputs to the predictions; see `predict`."""
+        if self.model.pairs:
+            return self._read_pairs([as_pair(text) for text in texts], counts)
+        single = [as_text(text) for text in texts]
+        read = self._read_words if self.model.per_token else self._read_texts
+        return read([align(text, counts) for text in single], single)
+
+    def _read_texts(self, aligned: Sequence[Aligned], texts: Sequence[str]) -> _Reading:
         token_ids = self.tokenizer([one.text for one in aligned], add_special_tokens=False, verbose=False)["input_ids"]
-        windows_of_texts = self._outputs(token_ids, margin=0)
-        for text, ids, windows in zip(texts, token_ids, windows_of_texts, strict=True):
-            mean = None
-            if ids:
-                lengths = torch.tensor([len(ids[start : start + self.window]) for start in self._starts(ids, 0)])
-                mean = (torch.stack(windows) * lengths[:, None]).sum(0) / lengths.sum()
-            yield self._described({"text": text}, mean)
 
-    def _label_pairs(self, pairs: Sequence[tuple[str, str]], counts: Counter[str] | None) -> Iterator[Prediction]:
+        def describe(outputs: Sequence[Tensor]) -> list[TextPrediction]:
+            predictions = []
+            for text, ids, windows in zip(texts, token_ids, self._by_text(outputs, token_ids, 0), strict=True):
+                mean = None
+                if ids:
+                    lengths = torch.tensor([len(ids[start : start + self.window]) for start in self._starts(ids, 0)])
+                    mean = (torch.stack(windows) * lengths[:, None]).sum(0) / lengths.sum()
+                predictions.append(self._described({"text": text}, mean))
+            return predictions
+
+        return _Reading(self._windows(token_ids, 0), describe)
+
+    def _read_pairs(self, pairs: Sequence[tuple[str, str]], counts: Counter[str] | None) -> _Reading:
         cleaned = [[align(text, counts).text for text in pair] for pair in pairs]
         longest = self.window + sum(map(len, self.special_ids))
         encoded = self.tokenizer(
             *map(list, zip(*cleaned, strict=True)), truncation=True, max_length=longest, return_token_type_ids=True
         )
-        outputs = self._in_batches(encoded["input_ids"], encoded["token_type_ids"])
-        for (text, pair), parts, output in zip(pairs, cleaned, outputs, strict=True):
-            yield self._described({"text": text, "text_pair": pair}, output if all(map(str.strip, parts)) else None)
+
+        def describe(outputs: Sequence[Tensor]) -> list[TextPrediction]:
+            return [
+                self._described({"text": text, "text_pair": pair}, output if all(map(str.strip, parts)) else None)
+                for (text, pair), parts, output in zip(pairs, cleaned, outputs, strict=True)
+            ]
+
+        return _Reading(Inputs(self.model, encoded["input_ids"], encoded["token_type_ids"]), describe)
+
+    def _read_words(self, aligned: Sequence[Aligned], texts: Sequence[str]) -> _Reading:
+        units_of_texts = [label_units(one.text, self.tokenizer) for one in aligned]
+        token_ids = [ids for ids, _ in units_of_texts]
+        margin = self.window // MARGIN_FRACTION
+
+        def describe(outputs: Sequence[Tensor]) -> list[Prediction]:
+            windows_of_texts = self._by_text(outputs, token_ids, margin)
+            parts = zip(texts, aligned, units_of_texts, windows_of_texts, strict=True)
+            return [self._label_words(text, one, *units, windows, margin) for text, one, units, windows in parts]
+
+        return _Reading(self._windows(token_ids, margin), describe)
 
     def _described(self, texts: dict[str, str], outputs: Tensor | None) -> TextPrediction:
         """The prediction from a text's probabilities or score, (outputs,); None for a blank text."""
@@ -166,24 +200,28 @@ class Predictor:
         prediction["probability"] = None if best is None else rounded[best]
         return cast(ClassPrediction, prediction | {"probabilities": probabilities})
 
-    def _label_words(self, aligned: Sequence[Aligned], texts: Sequence[str]) -> Iterator[Prediction]:
-        units_of_texts = [label_units(one.text, self.tokenizer) for one in aligned]
-        margin = self.window // MARGIN_FRACTION
-        windows_of_texts = self._outputs([ids for ids, _ in units_of_texts], margin=margin)
-        for text, one, (ids, units), windows in zip(texts, aligned, units_of_texts, windows_of_texts, strict=True):
-            starts = self._starts(ids, margin)
-            probabilities = [self._at(unit, windows, starts, margin) for unit in units]
-            tags = [self.labels[int(row.argmax())] for row in probabilities]
-            confidences = [float(row.max()) for row in probabilities]
-            if are_iob2(self.labels):
-                spans = _entities(one.text, units, tags, confidences)
-                yield EntityPrediction(text=text, entities=[_entity(text, one, span) for span in spans])
-            else:
-                spans = [
-                    _Span(unit.start, unit.end, tag, confidence)
-                    for unit, tag, confidence in zip(units, tags, confidences, strict=True)
-                ]
-                yield WordPrediction(text=text, words=[_word(text, one, span) for span in spans])
+    def _label_words(
+        self,
+        text: str,
+        aligned: Aligned,
+        ids: Sequence[int],
+        units: Sequence[Unit],
+        windows: Sequence[Tensor],
+        margin: int,
+    ) -> Prediction:
+        """The entities of a text, or its words with other tags, from the probabilities of its windows' tokens."""
+        starts = self._starts(ids, margin)
+        probabilities = [self._at(unit, windows, starts, margin) for unit in units]
+        tags = [self.labels[int(row.argmax())] for row in probabilities]
+        confidences = [float(row.max()) for row in probabilities]
+        if are_iob2(self.labels):
+            spans = _entities(aligned.text, units, tags, confidences)
+            return EntityPrediction(text=text, entities=[_entity(text, aligned, span) for span in spans])
+        spans = [
+            _Span(unit.start, unit.end, tag, confidence)
+            for unit, tag, confidence in zip(units, tags, confidences, strict=True)
+        ]
+        return WordPrediction(text=text, words=[_word(text, aligned, span) for span in spans])
 
     def _at(self, unit: Unit, windows: Sequence[Tensor], starts: Sequence[int], margin: int) -> Tensor:
         """The probabilities, (classes,), of a unit in the window that has it furthest from its ends."""
@@ -193,35 +231,30 @@ class Predictor:
     def _starts(self, ids: Sequence[int], margin: int) -> list[int]:
         return window_starts(len(ids), self.window, margin)
 
-    def _outputs(self, token_ids: Sequence[list[int]], *, margin: int) -> list[list[Tensor]]:
-        """For each text what the head gives for each of its windows: (outputs,), or (tokens, classes) per token."""
+    def _windows(self, token_ids: Sequence[list[int]], margin: int) -> Inputs:
+        """All windows of all texts, in order."""
         before, after = self.special_ids
-        windows = [(text, start) for text, ids in enumerate(token_ids) for start in self._starts(ids, margin)]
-        inputs = [[*before, *token_ids[text][start : start + self.window], *after] for text, start in windows]
-        of_texts: list[list[Tensor]] = [[] for _ in token_ids]
-        for (text, _), output in zip(windows, self._in_batches(inputs), strict=True):
-            of_texts[text].append(output)
-        return of_texts
+        windows = [
+            [*before, *ids[start : start + self.window], *after]
+            for ids in token_ids
+            for start in self._starts(ids, margin)
+        ]
+        return Inputs(self.model, windows)
 
-    def _in_batches(self, inputs: Sequence[list[int]], token_types: Sequence[list[int]] | None = None) -> list[Tensor]:
-        """Probabilities or scores for each input."""
-        shortest_first = sorted(range(len(inputs)), key=lambda number: len(inputs[number]))
-        by_number: dict[int, Tensor] = {}
-        for first in range(0, len(inputs), BATCH_SIZE):
-            batch = shortest_first[first : first + BATCH_SIZE]
-            types = None if token_types is None else [token_types[number] for number in batch]
-            by_number.update(zip(batch, self._forward([inputs[number] for number in batch], types), strict=True))
-        return [by_number[number] for number in range(len(inputs))]
+    def _by_text(self, outputs: Iterable[Tensor], token_ids: Sequence[list[int]], margin: int) -> list[list[Tensor]]:
+        """The outputs for `_windows`, those of each text together."""
+        remaining = iter(outputs)
+        return [[next(remaining) for _ in self._starts(ids, margin)] for ids in token_ids]
 
-    @torch.no_grad()
-    def _forward(self, inputs: Sequence[list[int]], token_types: Sequence[list[int]] | None) -> Tensor:
-        """Probabilities or scores (batch, outputs), or (batch, seq, classes) per token."""
-        batch = collate(inputs, self.tokenizer.pad_token_id)
-        if token_types is not None and self.model.layout.token_types:
-            batch["token_type_ids"] = collate(token_types, 0)["input_ids"]
-        device = next(self.model.parameters()).device
-        logits = self.model.logits(**{name: column.to(device) for name, column in batch.items()})
-        return ACTIVATIONS[self.model.problem_type](logits.float()).cpu()
+
+def predict_together(
+    questions: Sequence[tuple[Predictor, Sequence[TextOrPair]]], counts: Counter[str] | None = None
+) -> list[list[Prediction]]:
+    """What each predictor says of its texts; see `Predictor.predict`. Several must share one encoder and tokenizer."""
+    readings = [predictor.read(texts, counts) for predictor, texts in questions]
+    pad_token_id = questions[0][0].tokenizer.pad_token_id
+    outputs = outputs_of([reading.inputs for reading in readings], pad_token_id)
+    return [reading.describe(of_reading) for reading, of_reading in zip(readings, outputs, strict=True)]
 
 
 def as_pair(text: TextOrPair) -> tuple[str, str]:
@@ -254,17 +287,36 @@ def load_predictor(adapter: TaskAdapter) -> Predictor:
 def predictor_on(base: Any, tokenizer: Any, adapter: TaskAdapter) -> Predictor:
     """The same on a base that is loaded already, with its tokenizer; the base is changed in place."""
     tokenizer = tokenizer_of(adapter.language_adapter, tokenizer)
-    positions = base.config.max_position_embeddings - family_of(base.config.model_type).first_position(base.config)
-    try:
+    with _unfit_is_an_error(adapter):
         model, labels = load_task(base, adapter.language_adapter, adapter.folder)
+    return _predictor(model, labels, tokenizer, adapter)
+
+
+def predictor_beside(adapted: Any, stack: Stack, tokenizer: Any, adapter: TaskAdapter) -> Predictor:
+    """The same where a model holds the adapters of several tasks, this one's as `stack`: only its head is loaded."""
+    with _unfit_is_an_error(adapter):
+        model, labels = load_head(adapted, adapter.folder)
+    model.stack = stack
+    return _predictor(model, labels, tokenizer, adapter)
+
+
+def _predictor(model: TaskModel, labels: list[str], tokenizer: Any, adapter: TaskAdapter) -> Predictor:
+    bare = model.adapted.get_base_model()
+    positions = bare.config.max_position_embeddings - family_of(bare.config.model_type).first_position(bare.config)
+    special_ids = special_tokens(tokenizer, ["a", "1"])
+    window = min(adapter.max_length, positions) - sum(map(len, special_ids))
+    return Predictor(model.to(use_device()), tokenizer, labels, window, special_ids)
+
+
+@contextmanager
+def _unfit_is_an_error(adapter: TaskAdapter) -> Iterator[None]:
+    try:
+        yield
     except (RuntimeError, ValueError, KeyError, OSError, SafetensorError) as error:  # shapes, or files cut off or lost
         raise UserError(
             f"{adapter.folder} does not fit the base {adapter.base}: it was trained on another one, or one of its "
             "files is incomplete"
         ) from error
-    special_ids = special_tokens(tokenizer, ["a", "1"])
-    window = min(adapter.max_length, positions) - sum(map(len, special_ids))
-    return Predictor(model.to(use_device()), tokenizer, labels, window, special_ids)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import pytest
@@ -13,25 +13,31 @@ TOPIC, NER = Labelling("topic"), Labelling("ner")
 
 
 class Models:
-    """Answers a text with itself in capitals, and remembers the batches. Waits for `go` before each."""
+    """Answers a text with itself in capitals, and remembers the batches. Waits for `go` before each.
+
+    Of the questions those to fill masks with the same number of candidates go together.
+    """
 
     def __init__(self) -> None:
-        self.batches: list[tuple[Question, list[str]]] = []
+        self.batches: list[list[tuple[Question, list[str]]]] = []
         self.go = threading.Semaphore(0)
 
-    def answer(self, question: Question, texts: Sequence[str]) -> list[str]:
+    def answer(self, questions: Sequence[tuple[Question, Sequence[str]]]) -> list[list[str]]:
         self.go.acquire()
-        self.batches.append((question, list(texts)))
-        if "bad" in texts:
+        self.batches.append([(question, list(texts)) for question, texts in questions])
+        if any("bad" in texts for _, texts in questions):
             raise ValueError("bad text")
-        return [text.upper() for text in texts]
+        return [[text.upper() for text in texts] for _, texts in questions]
+
+    def batch_of(self, question: Question) -> Hashable:
+        return question.top if isinstance(question, MaskFilling) else question
 
 
 def run(work: Callable[[Scheduler, Models], Any], *, max_waiting: int = 10, timeout: float = 60) -> Models:
     models = Models()
 
     async def main() -> None:
-        scheduler = Scheduler(models.answer, max_waiting=max_waiting, timeout=timeout)
+        scheduler = Scheduler(models.answer, models.batch_of, max_waiting=max_waiting, timeout=timeout)
         async with scheduler.running():
             await work(scheduler, models)
 
@@ -55,7 +61,7 @@ async def started(*jobs: Any) -> list[asyncio.Task]:
     return tasks
 
 
-def test_texts_with_one_question_share_a_batch_and_the_others_keep_their_order() -> None:
+def test_questions_that_go_together_share_a_batch_and_the_others_keep_their_order() -> None:
     async def work(scheduler: Scheduler, models: Models) -> None:
         tasks = await queued(
             scheduler,
@@ -63,15 +69,17 @@ def test_texts_with_one_question_share_a_batch_and_the_others_keep_their_order()
             scheduler.submit([NER], ["c"]),
             scheduler.submit([TOPIC], ["d"]),
             scheduler.submit([MaskFilling("x", 1), MaskFilling("x", 2)], ["e"]),
+            scheduler.submit([MaskFilling("y", 1)], ["f"]),
         )
         models.go.release(9)
-        assert await asyncio.gather(*tasks) == [[["PLUG"]], [["A", "B"]], [["C"]], [["D"]], [["E"], ["E"]]]
+        answers = [[["PLUG"]], [["A", "B"]], [["C"]], [["D"]], [["E"], ["E"]], [["F"]]]
+        assert await asyncio.gather(*tasks) == answers
 
     assert run(work).batches[1:] == [
-        (TOPIC, ["a", "b", "d"]),
-        (NER, ["c"]),
-        (MaskFilling("x", 1), ["e"]),
-        (MaskFilling("x", 2), ["e"]),
+        [(TOPIC, ["a", "b"]), (TOPIC, ["d"])],
+        [(NER, ["c"])],
+        [(MaskFilling("x", 1), ["e"]), (MaskFilling("y", 1), ["f"])],
+        [(MaskFilling("x", 2), ["e"])],
     ]
 
 
@@ -83,7 +91,7 @@ def test_a_long_job_is_computed_in_parts_and_others_run_in_between() -> None:
         models.go.release(9)
         assert await asyncio.gather(*tasks) == [[texts], [["X"]]]
 
-    sizes = [(question, len(part)) for question, part in run(work).batches]
+    sizes = [(question, len(part)) for ((question, part),) in run(work).batches]
     assert sizes == [(TOPIC, BATCH_TEXTS), (NER, 1), (TOPIC, BATCH_TEXTS), (TOPIC, 1)]
 
 
@@ -94,7 +102,7 @@ def test_a_batch_is_limited_in_characters_but_a_text_always_fits() -> None:
         models.go.release(9)
         assert await scheduler.submit([TOPIC], [long, "a", long]) == [[long.upper(), "A", long.upper()]]
 
-    assert [len(part) for _, part in run(work).batches] == [1, 2]
+    assert [len(part) for ((_, part),) in run(work).batches] == [1, 2]
 
 
 def test_a_text_that_fails_does_not_fail_the_others_of_its_batch() -> None:
@@ -106,7 +114,8 @@ def test_a_text_that_fails_does_not_fail_the_others_of_its_batch() -> None:
         assert isinstance(bad, ValueError)
         assert good == [["GOOD"]]
 
-    assert [part for _, part in run(work).batches[1:]] == [["bad", "good"], ["bad"], ["good"]]
+    together, *alone = [[(TOPIC, ["bad"])], [(TOPIC, ["good"])]]
+    assert run(work).batches[1:] == [[*together, *alone[0]], together, *alone]
 
 
 def test_a_full_queue_takes_no_more_until_there_is_room() -> None:
@@ -132,14 +141,14 @@ def test_what_took_too_long_is_not_computed_and_frees_the_queue() -> None:
         models.go.release(9)
         assert await scheduler.submit([NER], ["late"]) == [["LATE"]]
 
-    assert [part for _, part in run(work, timeout=0.5).batches] == [["plug"], ["late"]]
+    assert [part for ((_, part),) in run(work, timeout=0.5).batches] == [["plug"], ["late"]]
 
 
 def test_the_batch_that_is_computed_is_finished_when_the_server_stops() -> None:
     models = Models()
 
     async def main() -> None:
-        scheduler = Scheduler(models.answer, max_waiting=10, timeout=60)
+        scheduler = Scheduler(models.answer, models.batch_of, max_waiting=10, timeout=60)
         async with scheduler.running():
             task = asyncio.create_task(scheduler.submit([TOPIC], ["a"]))
             await asyncio.sleep(0.05)
@@ -147,5 +156,5 @@ def test_the_batch_that_is_computed_is_finished_when_the_server_stops() -> None:
         task.cancel()
 
     asyncio.run(main())
-    assert models.batches == [(TOPIC, ["a"])]
+    assert models.batches == [[(TOPIC, ["a"])]]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("models")]

@@ -7,10 +7,12 @@ import pytest
 import torch
 from lrl_adapt.eval.inference.fill_mask import fill_mask
 from lrl_adapt.eval.inference.find_adapters import BaseReference
+from lrl_adapt.eval.inference.mask_models import MaskModel
 from lrl_adapt.eval.inference.predict import predict
+from lrl_adapt.eval.inference.predictor import Predictor
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.serving.catalogue import Catalogue, LanguageEntry, make_catalogue
-from lrl_adapt.serving.model_pool import Labelling, MaskFilling, ModelPool
+from lrl_adapt.serving.model_pool import Labelling, MaskFilling, ModelPool, Question
 from lrl_adapt.serving.shared_base import SharedBase
 from lrl_adapt.training.adapters import language_adapter
 from lrl_adapt.training.adapters.files import save_adapter
@@ -40,10 +42,23 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def only_answer(pool: ModelPool, question: Question, text: str) -> Any:
+    """What the pool answers to one question about one text."""
+    ((answer,),) = pool.answer([(question, [text])])
+    return answer
+
+
 def bytes_of(model: Any) -> dict[int, int]:
     """Bytes of the memory that parameters and buffers are in, by address."""
     storages = [tensor.untyped_storage() for tensor in [*model.parameters(), *model.buffers()]]
     return {storage.data_ptr(): storage.nbytes() for storage in storages}
+
+
+def bytes_in(pool: ModelPool) -> int:
+    """Bytes of all models in the pool, its copies of the base included."""
+    models: list[Any] = [one._model for one in pool._side_by_side.values()]
+    models += [one.model for one in pool._models.values() if isinstance(one, Predictor | MaskModel)]
+    return sum({place: size for model in models for place, size in bytes_of(model).items()}.values())
 
 
 def test_every_type_of_adapter_leaves_the_base_as_it_was(made: Path) -> None:
@@ -53,10 +68,11 @@ def test_every_type_of_adapter_leaves_the_base_as_it_was(made: Path) -> None:
     pool = ModelPool(catalogue, base, max_loaded=2)
     for _ in range(2):  # the second time they are loaded anew
         for name, task in catalogue.tasks.items():
-            (answer,) = pool.answer(Labelling(name), TEXTS[:1])
-            assert [answer] == predict(TEXTS[0], adapter=task.adapter.folder.parent, progress=QUIET)
+            assert [only_answer(pool, Labelling(name), TEXTS[0])] == predict(
+                TEXTS[0], adapter=task.adapter.folder.parent, progress=QUIET
+            )
         for name, language in catalogue.languages.items():
-            (answer,) = pool.answer(MaskFilling(name, 3), ["Amina [MASK]"])
+            answer = only_answer(pool, MaskFilling(name, 3), "Amina [MASK]")
             (wanted,) = fill_mask("Amina [MASK]", adapters=language.folder, top=3, progress=QUIET)
             assert answer[0].candidates == wanted.candidates
     after = base.model.state_dict()
@@ -68,13 +84,13 @@ def test_a_model_needs_memory_for_its_adapter_alone(made: Path) -> None:
     catalogue = make_catalogue(None, None, made, None, QUIET)
     base = SharedBase.load(catalogue.base)
     pool = ModelPool(catalogue, base, max_loaded=20)
-    of_base = bytes_of(base.model)
+    of_base = sum(bytes_of(base.model).values())
     for name in catalogue.tasks:
-        pool.answer(Labelling(name), TEXTS[:1])
-        predictor: Any = pool._model(Labelling(name))
-        more = sum(size for place, size in bytes_of(predictor.model).items() if place not in of_base)
+        before = bytes_in(pool)
+        only_answer(pool, Labelling(name), TEXTS[0])
+        more = bytes_in(pool) - before
         is_merged = "lora" in name or "ia3" in name  # into matrices of its own
-        assert 0 < more < (0.7 if is_merged else 0.3) * sum(of_base.values()), name
+        assert 0 < more < (0.7 if is_merged else 0.3) * of_base, name
     decoder = base.copy().get_output_embeddings()
     assert decoder.weight.data_ptr() == base.model.get_input_embeddings().weight.data_ptr()
 
@@ -95,10 +111,10 @@ def test_an_adapter_with_new_pieces_needs_memory_for_its_rows_alone(tmp_path: Pa
     shared = SharedBase.load(catalogue.base)
     before = {name: tensor.clone() for name, tensor in shared.model.state_dict().items()}
     pool = ModelPool(catalogue, shared, max_loaded=1)
-    ((answer,),) = pool.answer(MaskFilling("tibetan", 3), ["བོད་[MASK]"])
+    (answer,) = only_answer(pool, MaskFilling("tibetan", 3), "བོད་[MASK]")
     (wanted,) = fill_mask("བོད་[MASK]", adapters=folder, base=base.folder, top=3, progress=QUIET)
     assert answer.candidates == wanted.candidates
-    loaded: Any = pool._model(MaskFilling("tibetan", 3))
+    loaded: Any = pool._models[MaskFilling, "tibetan"]
     of_base, of_adapter = bytes_of(shared.model), sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     more = sum(size for place, size in bytes_of(loaded.model).items() if place not in of_base)
     assert 0.5 * of_adapter < more < 1.1 * of_adapter
@@ -120,7 +136,7 @@ def test_adapters_on_the_bundled_base(tmp_path: Path) -> None:
     text = "Watoto wanakwenda [MASK]"
     wanted = fill_mask(text, adapters=["none", folder], top=3, progress=QUIET)
     for name, want in zip(("none", "my-swahili"), wanted, strict=True):
-        ((answer,),) = pool.answer(MaskFilling(name, 3), [text])
+        (answer,) = only_answer(pool, MaskFilling(name, 3), text)
         assert [one.token for one in answer.candidates] == [one.token for one in want.candidates]
         values = [one.probability for one in answer.candidates]
         assert values == pytest.approx([one.probability for one in want.candidates], abs=2e-6)

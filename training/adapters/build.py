@@ -111,9 +111,23 @@ def load_adapters(base: PreTrainedModel, folders: Mapping[str, Path]) -> PeftMod
         if reads_differently(folder) and len(folders) > 1:
             raise UserError(f"{folder} has new pieces or reads romanised text, so it cannot share a base with others")
         add_new_pieces(base, folder)
-        model = add_adapter(model, read_config(folder), name)
-        load_adapter_weights(model, read_weights(folder), folder, name=name)
-    return model.requires_grad_(False).eval()
+        model = add_saved_adapter(model, folder, name)
+    return model
+
+
+def add_saved_adapter(model: PreTrainedModel | PeftModel, folder: Path, name: str) -> PeftModel:
+    """`model` with the adapter saved in `folder`, called `name`, next to those that it has; all of it frozen.
+
+    Raises UserError if the folder holds no adapter, or one for another base; `model` is then as it was before.
+    """
+    config, weights = read_config(folder), read_weights(folder)
+    adapted = add_adapter(model, config, name)
+    try:
+        load_adapter_weights(adapted, weights, folder, name=name)
+    except UserError:
+        adapted.delete_adapter(name)
+        raise
+    return adapted.requires_grad_(False).eval()
 
 
 def fuse_adapters(

@@ -21,6 +21,7 @@ from transformers.activations import ACT2FN
 
 from ...compat import initialise_tuner_layer
 from .config import BottleneckConfig
+from .layer import Stack
 
 INIT_STD = 0.02  # of BERT's weights, as in AdapterHub
 
@@ -67,7 +68,7 @@ class CouplingLayer(nn.Module, BaseTunerLayer):
     def __init__(self, embeddings: nn.Module, decoder: nn.Module | None) -> None:
         super().__init__()
         self.bottleneck_couplings = nn.ModuleDict()
-        self.adapter_name_per_sample: Sequence[str] | None = None
+        self.stack_per_sample: Sequence[Stack] | None = None
         initialise_tuner_layer(self)
         # bound methods, not closures: a deep copy of the model copies them, bound to its own layer
         self._hooks = [embeddings.register_forward_hook(self._couple)]
@@ -107,18 +108,18 @@ class CouplingLayer(nn.Module, BaseTunerLayer):
         return (self._apply_active(invert, inputs[0]), *inputs[1:])
 
     def _apply_active(self, function: Callable[[Any, Tensor], Tensor], hidden: Tensor) -> Tensor:
-        """`function` of the active adapter's coupling and `hidden`, or for each sample of its own adapter's."""
+        """`function` of the active adapter's coupling and `hidden`, or for each sample of its lowest adapter's."""
         if self.disable_adapters:
             return hidden
-        couplings, names = self.bottleneck_couplings, self.adapter_name_per_sample
-        if names is None:
+        couplings, stacks = self.bottleneck_couplings, self.stack_per_sample
+        if stacks is None:
             first = self.active_adapters[0] if self.active_adapters else ""
             return function(couplings[first], hidden) if first in couplings else hidden
-        if len(names) != len(hidden):
-            raise ValueError(f"{len(names)} adapter_names for a batch of {len(hidden)}")
+        if len(stacks) != len(hidden):
+            raise ValueError(f"{len(stacks)} adapter_names for a batch of {len(hidden)}")
         rows = [
-            function(couplings[name], row) if name in couplings else row
-            for name, row in zip(names, hidden, strict=True)
+            function(couplings[lowest], row) if lowest in couplings else row
+            for (lowest, *_), row in zip(stacks, hidden, strict=True)
         ]
         return torch.stack(rows)
 

@@ -34,6 +34,8 @@ from .config import BottleneckConfig
 from .fusion import Fusion
 
 INIT_STD = 0.02  # AdapterHub's: that of BERT's weights
+Stack = tuple[str, ...]
+"""Names of adapters that a sample goes through, one after the other."""
 
 
 class BlockState(NamedTuple):
@@ -100,7 +102,7 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
         self.base_layer = base_layer
         self.hidden_size = hidden_size
         self.bottleneck_adapters = nn.ModuleDict()
-        self.adapter_name_per_sample: Sequence[str] | None = None
+        self.stack_per_sample: Sequence[Stack] | None = None
         self._residual_source = point.residual
         self._norm = [norm]  # in a list, so that it is not registered: it is the block's child already
         initialise_tuner_layer(self)
@@ -137,19 +139,21 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
         return self._adapted(f, hidden_states, r, norm)
 
     def _adapted(self, f: Tensor, parallel: Tensor, residual: Tensor | None, norm: Any) -> Tensor:
-        """The a of the last active adapter, or for each sample that of its own adapter."""
+        """The a of the last active adapter, or for each sample that of its own stack."""
         if self.disable_adapters:
             return f
-        names = self.adapter_name_per_sample
-        if names is None:
+        stacks = self.stack_per_sample
+        if stacks is None:
             return self._stacked(f, parallel, residual, norm, self.active_adapters)
-        if len(names) != len(f):
-            raise ValueError(f"{len(names)} adapter_names for a batch of {len(f)}")
+        if len(stacks) != len(f):
+            raise ValueError(f"{len(stacks)} adapter_names for a batch of {len(f)}")
+        if len(set(stacks)) == 1:
+            return self._stacked(f, parallel, residual, norm, stacks[0])
         result = f.clone()
-        for name in sorted(set(names)):
-            rows = torch.tensor([row for row, row_name in enumerate(names) if row_name == name], device=f.device)
+        for stack in sorted(set(stacks)):
+            rows = torch.tensor([row for row, row_stack in enumerate(stacks) if row_stack == stack], device=f.device)
             row_residual = residual[rows] if residual is not None else None
-            result[rows] = self._stacked(f[rows], parallel[rows], row_residual, norm, [name])
+            result[rows] = self._stacked(f[rows], parallel[rows], row_residual, norm, stack)
         return result
 
     def _stacked(self, f: Tensor, parallel: Tensor, residual: Tensor | None, norm: Any, names: Sequence[str]) -> Tensor:

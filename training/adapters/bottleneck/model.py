@@ -1,5 +1,6 @@
 """The PEFT tuner of bottleneck adapters: which modules of a base it changes."""
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from ...families import Family, InsertionPoint, block_number, family_of
 from .config import BottleneckConfig
 from .coupling import Coupling, CouplingLayer
 from .fusion import EXPERT_PREFIX
-from .layer import BottleneckLayer
+from .layer import BottleneckLayer, Stack
 
 COUPLING = "coupling"  # name of the CouplingLayer inside the embeddings module
 # PEFT leaves out of a saved adapter each weight whose name contains the name of another adapter, so no adapter may be
@@ -93,26 +94,30 @@ class BottleneckModel(BaseTuner):
 
     @contextmanager
     def _enable_peft_forward_hooks(self, *args: Any, **kwargs: Any) -> Iterator[None]:
-        """Give each sample of a batch its own adapter, for PEFT's argument `adapter_names` of forward."""
+        """Give each sample of a batch its own adapter, for PEFT's argument `adapter_names` of forward.
+
+        Instead of a name, a sample may have a stack: a tuple of names, the first the lowest.
+        """
         names = kwargs.pop("adapter_names", None)
         if names is None:
             yield
             return
         if self.training:
             raise ValueError("adapter_names works in evaluation mode only: call eval() first")
-        unknown = set(names) - set(self.peft_config) - {NO_ADAPTER}
+        stacks: list[Stack] = [(name,) if isinstance(name, str) else tuple(name) for name in names]
+        unknown = set(itertools.chain(*stacks)) - set(self.peft_config) - {NO_ADAPTER}
         if unknown:
             raise ValueError(f"no adapter named {', '.join(sorted(unknown))}; loaded: {', '.join(self.peft_config)}")
         layers: list[Any] = [module for module in self.modules() if isinstance(module, self.tuner_layer_cls)]
         wrappers = [module for module in self.modules() if isinstance(module, ModulesToSaveWrapper)]
-        hooks = [wrapper.register_forward_hook(partial(_apply_per_sample, names=names)) for wrapper in wrappers]
+        hooks = [wrapper.register_forward_hook(partial(_apply_per_sample, stacks=stacks)) for wrapper in wrappers]
         for layer in layers:
-            layer.adapter_name_per_sample = names
+            layer.stack_per_sample = stacks
         try:
             yield
         finally:
             for layer in layers:
-                layer.adapter_name_per_sample = None
+                layer.stack_per_sample = None
             for hook in hooks:
                 hook.remove()
 
@@ -156,14 +161,14 @@ def _coupling_layer(model: Any, embeddings: nn.Module) -> CouplingLayer:
     return embeddings.get_submodule(COUPLING)  # type: ignore[return-value]
 
 
-def _apply_per_sample(wrapper: Any, inputs: tuple[Tensor, ...], output: Tensor, names: Sequence[str]) -> Tensor:
-    """The output of a module in `modules_to_save`, by each sample's own copy of it.
+def _apply_per_sample(wrapper: Any, inputs: tuple[Tensor, ...], output: Tensor, stacks: Sequence[Stack]) -> Tensor:
+    """The output of a module in `modules_to_save`, by the copy of each sample's lowest adapter.
 
     PEFT's own way with `adapter_names` works for single layers only, and heads have several.
     """
     copies = wrapper.modules_to_save
     outputs = [
-        (copies[name] if name in copies else wrapper.original_module)(row.unsqueeze(0))  # noqa: SIM401 - a ModuleDict
-        for name, row in zip(names, inputs[0], strict=True)
+        (copies[lowest] if lowest in copies else wrapper.original_module)(row.unsqueeze(0))  # noqa: SIM401 - a ModuleDict
+        for (lowest, *_), row in zip(stacks, inputs[0], strict=True)
     ]
     return torch.cat(outputs)
