@@ -183,7 +183,7 @@ class _Scoring:
             self._load,
             self.measurement.trained_on,
             self.measurement.adapter_folder,
-            self.measurement.recipe.eval.training,
+            self.measurement.task_training,
             self.measurement.recipe.training.precision,
             self.measurement.seed,
         )
@@ -196,7 +196,7 @@ class _Scoring:
             rows_of_head = head_only(setup, data, self.progress, f"{label}, head only")
             draft.facts[HEAD_ONLY] = values_of(rows_of_head, data.labels)
         draft.facts["data"] = {split: account.facts() for split, account in data.accounts.items()}
-        for loss in data.losses(self.measurement.recipe.eval.training.max_length):
+        for loss in data.losses(self.measurement.task_training.max_length):
             say_once(self.progress, f"{self.measurement.task}: {loss}")
         if only := kind.only_answer(rows):
             self.progress.say(
@@ -208,7 +208,7 @@ class _Scoring:
         """What to know about the data of a task whose label names have this `origin`."""
         notes = [
             *data.size_notes,
-            *short_training_note(len(data.splits["train"]), self.measurement.recipe.eval.training),
+            *short_training_note(len(data.splits["train"]), self.measurement.task_training),
         ]
         if origin == "recipe":
             order = ", ".join(

@@ -16,6 +16,7 @@ from ..recipes.schema import Recipe
 from ..recipes.splits import TASK_SPLIT_VERSION
 from ..recipes.task_files import sentence_inputs, task_inputs
 from ..recipes.task_kinds import WORD_KINDS
+from ..recipes.training import TaskTraining
 from ..training.artifacts import base_identity, base_name, scratch_artifact
 from ..workspace.artifacts import Artifact, Prepared, file_hash, local_names, resolve_inputs
 from ..workspace.errors import UserError
@@ -23,7 +24,7 @@ from ..workspace.locations import alternatives
 from .scores import BASE, SCORES_FILE, Score, is_control, read_scores
 
 FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
-NOT_SCORED = FILES | {"dataset", "skip_missing"}  # of a task
+NOT_SCORED = FILES | {"dataset", "skip_missing", "training"}  # of a task
 WEIGHTS = ("*.safetensors", "adapter_model.bin")
 NO_TRAINED_HEAD = "the base has no trained LM head"
 # Raise it when the same adapter and data give other scores, or scores should get a new metric, so that those made
@@ -108,7 +109,7 @@ class Measurement:
                 parents += (self.corpus,)
         else:
             task = self.labelled
-            section = self.recipe.eval.training.settings(tags=self._have_tags)
+            section = self.task_training.settings(tags=self._have_tags)
             section["precision"] = self.recipe.training.precision
             section |= task.artifact_settings(exclude=NOT_SCORED, exclude_defaults=True)
             if self._have_tags is not False:
@@ -162,6 +163,11 @@ class Measurement:
     def labelled(self) -> Task:
         """The settings of a task that is learnt."""
         return self.recipe.eval.learnt(self.task)
+
+    @property
+    def task_training(self) -> TaskTraining:
+        """The settings with which a task is learnt."""
+        return self.recipe.eval.training_of(self.task)
 
     @property
     def locations(self) -> list[str | list[str]]:

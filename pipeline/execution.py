@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..training import launch
 from ..workspace.progress import Progress
-from .outcome import Failure, NotStarted, Outcome, release_locals
+from .outcome import Failure, NotStarted, Outcome, format_runs, release_locals
 
 if TYPE_CHECKING:
     from .steps import Plan, Step
@@ -84,7 +84,7 @@ class Execution:
         failure = Failure(step.title, runs, error)
         self.outcome.failures.append(failure)
         if step is not self.plan.steps[-1]:
-            named = step.title if len(self.plan.runs) == 1 else ", ".join(runs)
+            named = step.title if len(self.plan.runs) == 1 else format_runs(runs)
             self.progress.say(f"failed, {named}: {failure.reason}{where}")
 
     def _has_scores(self) -> bool:

@@ -2,7 +2,7 @@
 
 import errno
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,8 +85,11 @@ class Outcome:
             return
         if len(self.runs) > 1:
             failed = self.failed_runs
+            runs_by_reason: dict[str, list[str]] = {}
+            for run, reason in failed.items():
+                runs_by_reason.setdefault(reason, []).append(run)
             lines = [f"{len(failed)} of {len(self.runs)} runs failed:"]
-            lines += [f"  {run}: {reason}" for run, reason in failed.items()]
+            lines += [f"  {format_runs(runs)}: {reason}" for reason, runs in runs_by_reason.items()]
             raise PlanFailedError("\n".join(lines), self.failures)
         if len(self.failures) == 1 and not self.not_started:
             raise self.failures[0].error
@@ -110,6 +113,11 @@ class Outcome:
         if self.not_started:
             lines.append(f"not started: {', '.join(step.what for step in self.not_started)}")
         return "\n".join(lines)
+
+
+def format_runs(runs: Sequence[str]) -> str:
+    """The labels of runs, of more than two the first and the number of the others."""
+    return ", ".join(runs) if len(runs) <= 2 else f"{runs[0]} and {len(runs) - 1} others"
 
 
 def exit_code_of(error: BaseException) -> int:

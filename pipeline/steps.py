@@ -17,7 +17,7 @@ from ..workspace.errors import UserError
 from ..workspace.progress import Progress
 from .execution import Execution
 from .jobs import ParallelExecution
-from .outcome import Failure, Outcome, release_locals
+from .outcome import Failure, Outcome, format_runs, release_locals, summary_of
 from .sources import sources_of
 
 
@@ -129,7 +129,7 @@ class Plan:
         self.require_writable_workspace()
         self.workspace.mkdir(parents=True, exist_ok=True)
         for failure in outcome.failures:
-            progress.say(f"failed, {', '.join(failure.runs)}: {failure.reason}")
+            progress.say(f"failed, {format_runs(failure.runs)}: {failure.reason}")
         if jobs > 1:
             jobs = min(jobs, sum(not step.finished for step in self.steps if step.kind != "report"))
         execution = (
@@ -140,7 +140,10 @@ class Plan:
 
     def refusals(self) -> Outcome:
         """The outcome as it stands before anything is done: the runs that cannot start."""
-        failures = [Failure("", (label,), error) for label, error in self.refused.items()]
+        labels_by_reason: dict[str, list[str]] = {}
+        for label, error in self.refused.items():
+            labels_by_reason.setdefault(summary_of(error), []).append(label)
+        failures = [Failure("", tuple(labels), self.refused[labels[0]]) for labels in labels_by_reason.values()]
         return Outcome(tuple(self.runs), failures=failures)
 
     def estimate(self, progress: Progress, gpus: int | None = None) -> Outcome:

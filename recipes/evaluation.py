@@ -1,7 +1,7 @@
 """The sections of a recipe for the evaluation: what is measured, and on which data."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -134,6 +134,10 @@ class Task(Section):
         + ".",
     )
 
+    training: TaskTraining | None = Field(
+        default=None, description="Fields of eval.training that differ for this task, such as {num_train_epochs: 100}."
+    )
+
     @model_validator(mode="after")
     def _has_all_splits(self) -> "Task":
         lacking = self.lacking
@@ -235,10 +239,29 @@ class Eval(Section):
         named = {name: getattr(self, name) for name in TASKS}
         return {name: task for name, task in (named | self.others).items() if task is not None}
 
+    def training_of(self, name: str) -> TaskTraining:
+        """The training of the task adapters of task `name`."""
+        return self.with_data[name].training or self.training
+
     @property
     def configured(self) -> list[str]:
         """mlm and the tasks that have data."""
         return ["mlm", *self.with_data]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_training(cls, raw: Any) -> Any:
+        """Fill the `training` of each task from that of all."""
+        if not isinstance(raw, dict) or not isinstance(shared := raw.get("training", {}), dict):
+            return raw
+        return {
+            name: value
+            if name in ("mlm", "training") or not isinstance(value, dict)
+            else {key: _with_training(task, shared) for key, task in value.items()}
+            if name == "others"
+            else _with_training(value, shared)
+            for name, value in raw.items()
+        }
 
     @field_validator("transfer_from")
     @classmethod
@@ -279,3 +302,8 @@ class Eval(Section):
         if self.transfer_from and (whole := [name for name, task in chosen.items() if task.file]):
             raise ValueError(f"transfer_from: {', '.join(whole)} has one file for all splits; give three files")
         return self
+
+
+def _with_training(task: Any, shared: dict[str, Any]) -> Any:
+    own = task.get("training") if isinstance(task, dict) else None
+    return {**task, "training": shared | own} if isinstance(own, dict) else task

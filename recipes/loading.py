@@ -68,13 +68,18 @@ def load_recipe(reference: str | None = None, overrides: Sequence[str] = ()) -> 
     UserError that lists every mistake, or where the recipe is a grid and the overrides do not select one run of it.
     """
     path = find_recipe(reference)
-    recipe, problems = _check(path, overrides)
+    return _load(path, _layers(path, ()), overrides)
+
+
+def _load(path: Path, layers: list[dict[str, Any]], overrides: Sequence[str]) -> Recipe:
+    """See `load_recipe`; `layers` are those of the file."""
+    recipe, problems = _check(path, layers, overrides)
     if recipe is not None and not problems:
         return recipe
     by_user = [override for override in overrides if origin_of(override)]
     file_problems = problems
     if by_user:
-        file_problems = _check(path, [override for override in overrides if not origin_of(override)])[1]
+        file_problems = _check(path, layers, [override for override in overrides if not origin_of(override)])[1]
     raise UserError(report_problems(str(path), problems, file_problems, list(map(_setting, by_user))))
 
 
@@ -83,11 +88,10 @@ def _setting(override: str) -> Setting:
     return Setting(origin_of(override), field, list(leaves(_nested(field, value))))
 
 
-def _check(path: Path, overrides: Sequence[str]) -> tuple[Recipe | None, list[str]]:
+def _check(path: Path, layers: list[dict[str, Any]], overrides: Sequence[str]) -> tuple[Recipe | None, list[str]]:
     """The recipe (None where it is invalid), and all problems with it."""
     changes = list(map(_override, overrides))
     given = _given(changes)
-    layers = _layers(path, ())
     grid = _grid(layers, given)
     if undecided := open_fields(grid, given):
         raise UserError(f"{path} is a grid of runs; to select one, set {', '.join(undecided)} (--set FIELD=VALUE)")
@@ -133,8 +137,9 @@ def load_runs(reference: str | None = None, overrides: Sequence[str] = ()) -> li
 
     Raises UserError that lists the mistakes of all runs.
     """
-    given = _given(list(map(_override, overrides)))
-    grid = _grid(_layers(find_recipe(reference), ()), given)
+    path, given = find_recipe(reference), _given(list(map(_override, overrides)))
+    layers = _layers(path, ())
+    grid = _grid(layers, given)
     runs: list[tuple[list[str], Recipe]] = []
     problems: dict[str, list[str]] = {}
     cells = grid_cells(grid, given)
@@ -142,10 +147,11 @@ def load_runs(reference: str | None = None, overrides: Sequence[str] = ()) -> li
         cell_overrides = [
             Override(f"{field}={json.dumps(value, ensure_ascii=False, default=str)}", "")
             for field, value in cell.items()
+            if field not in given
         ]
         run_overrides = [*([] if grid is None else [Override("grid=null", ""), *cell_overrides]), *overrides]
         try:
-            runs.append((run_overrides, load_recipe(reference, run_overrides)))
+            runs.append((run_overrides, _load(path, layers, run_overrides)))
         except UserError as error:
             problems.setdefault(str(error), []).append(" ".join(cell_overrides))
     if problems:

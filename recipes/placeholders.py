@@ -3,11 +3,11 @@
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, get_origin
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from ..workspace.downloads import public_address
 from .evaluation import TASKS
@@ -127,9 +127,9 @@ def location_fields(raw: Any, model: type[BaseModel], above: str = "") -> Iterat
                 yield from location_fields(raw[key][name], section, f"{above}{key}.{name}.")
         elif section is not None:
             yield from location_fields(raw[key], section, f"{above}{key}.")
-        elif _is_location(field) and isinstance(raw[key], dict):  # locations by language
+        elif _is_location(model, key) and isinstance(raw[key], dict):  # locations by language
             yield from ((f"{above}{key}.{name}", raw[key], name) for name in raw[key])
-        elif _is_location(field):
+        elif _is_location(model, key):
             yield f"{above}{key}", raw, key
 
 
@@ -144,6 +144,8 @@ def public_settings(recipe: Recipe) -> dict[str, Any]:
     return settings
 
 
-def _is_location(field: FieldInfo) -> bool:
+@cache
+def _is_location(model: type[BaseModel], key: str) -> bool:
     """Whether a field holds paths, perhaps as one of several types."""
+    field = model.model_fields[key]
     return any(isinstance(part, LocationMark) for part in (*field.metadata, *annotation_parts(field.annotation)))

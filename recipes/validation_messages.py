@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from ..workspace.errors import nearest
+from .evaluation import Task
 from .renames import PRESENT_FIELDS, PRESENT_VALUES, REPLACED_FIELDS
 from .schema import RESOLVED, Recipe
 
@@ -94,12 +95,12 @@ def _meant(key: str, above: Sequence[str]) -> str | None:
 
 
 def _dotted_fields(model: type[BaseModel] = Recipe, above: str = "") -> list[str]:
-    """Every field of a recipe as a dotted name, except those of tasks under `eval.others`."""
+    """Every field of a recipe as a dotted name, except those under `eval.others` and under `training` of one task."""
     names: list[str] = []
     for name, field in model.model_fields.items():
         names.append(f"{above}{name}")
         section = section_of(field.annotation)
-        if section is not None and get_origin(field.annotation) is not dict:
+        if section is not None and get_origin(field.annotation) is not dict and model is not Task:
             names += _dotted_fields(section, f"{above}{name}.")
     return names
 

@@ -98,7 +98,7 @@ class ModelPool:
         yield group
 
     def _label(self, group: Sequence[tuple[Labelling, Sequence[str]]]) -> list[list[Any]]:
-        predictors = [self._models[_key(question)] for question, _ in group]
+        predictors: list[Any] = [self._models[_key(question)] for question, _ in group]
         return predict_together([(one, texts) for one, (_, texts) in zip(predictors, group, strict=True)])
 
     def _fill(self, group: Sequence[tuple[MaskFilling, Sequence[str]]]) -> list[list[Any]]:
@@ -119,7 +119,9 @@ class ModelPool:
 
     def _mask_model(self, group: Sequence[tuple[MaskFilling, Sequence[str]]]) -> MaskModel:
         """The model that holds all the adapters of the questions."""
-        models = {question.adapter: self._models.get(_key(question), self._base_alone) for question, _ in group}
+        models: dict[str, Any] = {
+            question.adapter: self._models.get(_key(question), self._base_alone) for question, _ in group
+        }
         stacks = {name: model for name, model in models.items() if isinstance(model, tuple)}
         if stacks:
             return self._side_by_side[MaskFilling].mask_model(stacks)

@@ -117,10 +117,17 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
     """Raise a UserError for lengths and reduction factors that this model cannot have, of the parts that are used."""
     limit = config.max_position_embeddings - family_of(config.model_type).first_position(config)
     tasks = recipe.eval.tasks or recipe.eval.configured
+    of_tasks = {
+        f"eval.{name}.training" if recipe.eval.with_data[name].training else "eval.training": recipe.eval.training_of(
+            name
+        )
+        for name in tasks
+        if name != "mlm"
+    }
     lengths = {
         "training.max_length": recipe.training.max_length if recipe.adapter.type != "none" else 0,
         "eval.mlm.max_length": recipe.eval.mlm.max_length if "mlm" in tasks else 0,
-        "eval.training.max_length": recipe.eval.training.max_length if tasks != ["mlm"] else 0,
+        **{f"{section}.max_length": settings.max_length for section, settings in of_tasks.items()},
     }
     wrong = [
         f"{name}: {length} exceeds this base's {limit} positions" for name, length in lengths.items() if length > limit
@@ -129,7 +136,7 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
     read = recipe.adapter.settings()  # a field that the type does not read may hold anything
     own = read.get("reduction_factor")
     factors = [("adapter", factor) for factor in (own.values() if isinstance(own, dict) else [own or 1])]
-    task_factors = [("eval.training", recipe.eval.training.reduction_factor)] if tasks != ["mlm"] else []
+    task_factors = [(section, settings.reduction_factor) for section, settings in of_tasks.items()]
     wrong += [
         f"{name}.reduction_factor: {factor} exceeds this base's width {width}"
         for name, factor in [*factors, *task_factors]

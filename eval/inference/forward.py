@@ -67,7 +67,7 @@ def _forward(rows: Sequence[_Row], pad_token_id: int, outputs: list[dict[int, Te
         types = collate([row.token_types for row in rows], 0)["input_ids"].to(device)
     stacks = [row.model.stack for row in rows if row.model.stack is not None]
     with adapters_by_sample(model.adapted, stacks) if stacks else nullcontext():
-        hidden = encode(model.encoder, **batch, token_type_ids=types)
+        hidden = encode(model.encoder, batch["input_ids"], batch["attention_mask"], token_type_ids=types)
     for task in {row.task for row in rows}:
         places = [place for place, row in enumerate(rows) if row.task == task]
         head = rows[places[0]].model

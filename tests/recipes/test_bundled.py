@@ -156,11 +156,3 @@ def test_the_quickstarts_pages_have_glotccs_columns() -> None:
     assert table.num_rows >= 600
     assert len(table.column_names) == 13
     assert {"content", "warc-record-id", "quality-warnings", "identification-prob", "tlsh"} <= set(table.column_names)
-
-
-def test_the_recipe_that_does_as_the_paper_did_is_valid(tmp_path: Path) -> None:
-    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "paper.md").read_text(encoding="utf-8"), re.DOTALL)
-    (tmp_path / "paper.yaml").write_text(block, encoding="utf-8")
-    recipe = load_recipe(str(tmp_path / "paper.yaml"))
-    assert recipe.eval.training.label_pieces == "all"
-    assert not recipe.adapter.invert_before_head

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from lrl_adapt.recipes.loading import BUNDLED, check_files, find_recipe, load_recipe
+from lrl_adapt.recipes.languages import all_languages
+from lrl_adapt.recipes.loading import BUNDLED, check_files, find_recipe, load_recipe, load_runs
+from lrl_adapt.recipes.schema import Recipe
 from lrl_adapt.workspace.errors import UserError
 
 from .recipe_files import PLAIN, errors, write
@@ -230,3 +232,41 @@ def test_a_branch_of_the_base_may_be_written_as_in_an_address() -> None:
 )
 def test_ids_that_the_hub_may_have_are_left_to_it(name: str) -> None:
     assert load_recipe("mbert", ["language=mlt", f"base={name}"]).base.model == name
+
+
+def test_a_task_may_change_the_training_of_its_adapters() -> None:
+    texts = "{train: a.tsv, validation: b.tsv, test: c.tsv}"
+    below = f"eval: {{topic: {texts}, others: {{mood: {texts}}}, training: {{batch_size: 8, max_length: 64}}}}\n"
+    write("below.yaml", PLAIN + below)
+    own = "eval: {topic: {training: {num_train_epochs: 3, max_length: 99}}, others: {mood: {training: {dropout: 0}}}}\n"
+    path = write("own.yaml", "extends: below.yaml\n" + own)
+    for recipe in (load_recipe(path), Recipe.model_validate(load_recipe(path).model_dump(mode="json"))):
+        topic, mood = recipe.eval.training_of("topic"), recipe.eval.training_of("mood")
+        assert (topic.num_train_epochs, topic.max_length, topic.batch_size) == (3, 99, 8)
+        assert (mood.num_train_epochs, mood.max_length, mood.dropout) == (20, 64, 0)
+        assert (recipe.eval.training.num_train_epochs, recipe.eval.training.max_length) == (20, 64)
+    changes = ["eval.training.batch_size=2", "eval.topic.training.max_length=77"]
+    topic = load_recipe(path, changes).eval.training_of("topic")
+    assert (topic.num_train_epochs, topic.max_length, topic.batch_size) == (3, 77, 2)
+    with pytest.raises(UserError, match=r"eval\.topic\.training\.num_epochs.*did you mean num_train_epochs"):
+        load_recipe(path, ["eval.topic.training.num_epochs=3"])
+
+
+@pytest.mark.parametrize(("name", "runs"), [("paper", 600), ("paper-today", 480)])
+def test_the_grids_of_the_paper_are_its_thirty_languages_on_both_bases(name: str, runs: int) -> None:
+    recipes = [recipe for _, recipe in load_runs(name)]
+    assert len(recipes) == runs
+    assert {recipe.language for recipe in recipes} == {one.code for one in all_languages() if one.paper}
+    systems = {recipe.system for recipe in recipes if recipe.language == "mlt_Latn"}
+    assert {"none/text", "seq_bn/text", "full/text", "seq_bn/graph", "seq_bn/fusion"} <= systems
+    assert {recipe.base.model for recipe in recipes} == {load_recipe(base).base.model for base in ("mbert", "xlmr")}
+    if name == "paper":
+        (graph,) = [one for one in recipes if one.language == "mlt_Latn" and one.system == "lora/graph"][:1]
+        assert (graph.training.max_steps, graph.training.line_by_line, graph.adapter.invert_before_head) == (
+            25000,
+            True,
+            False,
+        )
+        epochs = {task: graph.eval.training_of(task).num_train_epochs for task in ("topic", "sentiment", "ner")}
+        assert epochs == {"topic": 20, "sentiment": 25, "ner": 100}
+        assert graph.eval.training_of("ner").label_pieces == "all"
