@@ -14,7 +14,6 @@ from ..workspace.formatting import format_count, format_size
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
 from .preflight import show_sources, sources_json
 from .steps import failed_json, labelled_runs
@@ -85,8 +84,3 @@ def _hub() -> str:
     except (urllib.error.URLError, OSError, ValueError) as error:
         return f"{constants.ENDPOINT} cannot be reached ({getattr(error, 'reason', error)})"
     return f"{constants.ENDPOINT} can be reached"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("doctor", epilog=EPILOG)(guarded(doctor_cmd))

@@ -11,9 +11,8 @@ from ..workspace.formatting import format_percent
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
-from .steps import failed_json, finish_dry_run, labelled_runs, require_single_process, use_cpu
+from .steps import failed_json, finish_dry_run, labelled_runs
 
 EPILOG = examples(
     "lrl-adapt eval",
@@ -65,8 +64,6 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     """
     from ..pipeline import plan
 
-    require_single_process("eval")
-    use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     transfer = (
         [options.option_override("--transfer-from", "eval.transfer_from", transfer_from)] if transfer_from else []
@@ -173,8 +170,3 @@ def _system_cells(row: Any, system: str) -> tuple[str, str, str]:
 def _lines(*parts: str | None) -> str:
     """The parts that are not empty, on a line each."""
     return "\n".join(filter(None, parts))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("eval", epilog=EPILOG)(guarded(eval_cmd))

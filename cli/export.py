@@ -11,7 +11,6 @@ from ..workspace.errors import UserError
 from ..workspace.formatting import format_size
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import Out, examples
 
 if TYPE_CHECKING:
@@ -66,9 +65,6 @@ def export_cmd(  # noqa: PLR0913, PLR0917
     debug: options.Debug = False,
 ) -> None:
     """Write an adapter in another format, or with fewer bits."""
-    from .steps import require_single_process
-
-    require_single_process("export")
     if text and not trim:
         raise UserError("--text says which pieces to keep: give it with --trim")
     check_export(source, out, format=format, bits=bits, name=name, int8=int8, trim=trim)
@@ -106,10 +102,3 @@ def _cost_rows(cost: "QuantisationCost") -> list[tuple[str, str, str]]:
 def former_cmd(context: typer.Context) -> None:
     """Refuse the former name of the command."""
     raise UserError(f"{FORMER_NAME} is now called export: lrl-adapt export {' '.join(context.args)}".rstrip())
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app, and its former name, which is an error."""
-    app.command("export", epilog=EPILOG)(guarded(export_cmd))
-    any_arguments = {"allow_extra_args": True, "ignore_unknown_options": True}
-    app.command(FORMER_NAME, hidden=True, context_settings=any_arguments)(guarded(former_cmd))

@@ -8,7 +8,6 @@ import typer
 from ..workspace.formatting import format_size
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
 
 if TYPE_CHECKING:
@@ -164,8 +163,3 @@ def _warn_if_ambiguous(terminal: Terminal, text: str) -> None:
 
 def _as_json(language: "Language") -> dict[str, object]:
     return {**asdict(language), "glotcc": language.glotcc}
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("languages", epilog=EPILOG)(guarded(languages_cmd))

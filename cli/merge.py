@@ -10,9 +10,7 @@ from ..workspace.errors import UserError
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
-from .steps import require_single_process, use_cpu
 
 if TYPE_CHECKING:
     from ..pipeline.merge import MergedAdapter
@@ -92,8 +90,6 @@ def merge_cmd(  # noqa: PLR0913, PLR0917
     """
     from ..training.conversion_checks import check_merge, check_sweep
 
-    require_single_process("merge")
-    use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     if sweep is None:
         factors = _numbers("--weights", weights)
@@ -156,8 +152,3 @@ def _show_sweep(terminal: Terminal, adapters: list[Path], sweep: "MergeSweep") -
     ]
     columns = (*(f"weight of {folder.resolve().name}" for folder in adapters), "validation loss", "")
     terminal.table("Validation loss by weight, in nats per masked token", columns, rows)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("merge", epilog=EPILOG)(guarded(merge_cmd))

@@ -13,7 +13,6 @@ from ..workspace.errors import UserError
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal, json_line
-from .guard import guarded
 from .options import examples
 from .texts import TextFile, Texts, read_texts
 
@@ -67,10 +66,7 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
     maximum length of the model are split into windows. For a task with pairs of texts, put a tab between the two.
     """
     from ..eval.inference.choose_adapters import NONE, adapter_folder, choose_scores
-    from .steps import require_single_process, use_cpu
 
-    require_single_process("predict")
-    use_cpu(cpu)
     terminal = Terminal()
     if out and (out.exists() or not out.absolute().parent.is_dir()):
         why = "it already exists" if out.exists() else f"there is no folder {out.parent}"
@@ -100,8 +96,3 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
         return
     with replace_with(out) as partial, partial.open("w", encoding="utf-8") as file:
         yield file
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("predict", epilog=EPILOG)(guarded(predict_cmd))

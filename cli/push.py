@@ -9,7 +9,6 @@ import typer
 from ..workspace.formatting import format_size
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
 
 if TYPE_CHECKING:
@@ -73,9 +72,7 @@ def push_cmd(  # noqa: PLR0913, PLR0917
     Takes the token from HF_TOKEN or from `hf auth login`. Interrupted uploads continue when the command is run again.
     """
     from ..training.conversion_checks import check_push
-    from .steps import require_single_process
 
-    require_single_process("push")
     check_push(adapters, repo)
 
     from ..pipeline.publish.push import push  # imports torch, which takes long
@@ -105,8 +102,3 @@ def _show(terminal: Terminal, pushed: "PushedAdapter") -> None:
     if pushed.address is None:
         terminal.text(pushed.card)
     terminal.result(asdict(pushed), pushed.address)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("push", epilog=EPILOG)(guarded(push_cmd))

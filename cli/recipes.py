@@ -150,8 +150,3 @@ def _summary(path: Path) -> str:
     """The first comment line after the line for editors."""
     comments = [line for line in path.read_text(encoding="utf-8").split("\n") if line.startswith("# ")]
     return next((line[2:] for line in comments if not line.startswith(EDITOR_LINE)), "")
-
-
-def register(main: typer.Typer) -> None:
-    """Add the commands to the app."""
-    main.add_typer(app, name="recipes")

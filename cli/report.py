@@ -8,9 +8,7 @@ import typer
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
-from .steps import require_single_process
 
 EPILOG = examples(
     "lrl-adapt report",
@@ -73,7 +71,6 @@ def report_cmd(  # noqa: PLR0913, PLR0917
     from ..pipeline import report
     from ..recipes.languages import language_code
 
-    require_single_process("report")
     terminal = Terminal(as_json=as_json)
     page = report(
         scores or [],
@@ -85,8 +82,3 @@ def report_cmd(  # noqa: PLR0913, PLR0917
         progress=terminal,
     )
     terminal.result({"report": str(page)}, page)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("report", epilog=EPILOG)(guarded(report_cmd))

@@ -1,15 +1,12 @@
 """`lrl-adapt run`: prepare, train, eval and report."""
 
-import typer
-
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
 from .evaluate import data_json, score_json, show_scores
-from .guard import guarded
 from .options import examples
 from .preflight import show_sources, sources_json
-from .steps import describe_all, failed_json, labelled_runs, require_single_process, show_plan, use_cpu
+from .steps import describe_all, failed_json, labelled_runs, show_plan
 
 EPILOG = examples(
     "lrl-adapt run",
@@ -42,8 +39,6 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     from ..pipeline import plan
     from ..pipeline.jobs import job_count
 
-    require_single_process("run")
-    use_cpu(cpu)
     count = job_count(jobs, gpus)
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
@@ -69,8 +64,3 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     }
     terminal.result(result | failed_json(outcome), outcome.report)
     outcome.raise_if_failed()
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("run", epilog=EPILOG)(guarded(run_cmd))

@@ -9,7 +9,6 @@ import typer
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
 
 TOKEN_VARIABLE = "LRL_ADAPT_SERVE_TOKEN"  # noqa: S105 - the name of a variable
@@ -63,10 +62,7 @@ def serve_cmd(  # noqa: PLR0913, PLR0917
     """
     from ..serving.limits import ServerLimits
     from ..serving.server import serve
-    from .steps import require_single_process, use_cpu
 
-    require_single_process("serve")
-    use_cpu(cpu)
     serve(
         adapters,
         base=base,
@@ -84,8 +80,3 @@ def serve_cmd(  # noqa: PLR0913, PLR0917
         ),
         progress=Terminal(),
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("serve", epilog=EPILOG)(guarded(serve_cmd))
