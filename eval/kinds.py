@@ -132,7 +132,9 @@ class MultiLabel(TextKind):
 
     def details(self, rows: Rows, labels: Sequence[str]) -> dict[str, Any]:
         """See `Kind`."""
-        return {"classes": metrics.label_table(*_indicators(rows, labels), labels)}
+        gold, guess = _indicators(rows, labels)
+        counts = np.stack([(gold * guess).sum(0), gold.sum(0), guess.sum(0)], 1)
+        return {"classes": metrics.label_table(counts, labels)}
 
     def constant(self, training_labels: Sequence[Sequence[str]], labels: Sequence[str]) -> Constant:
         """See `Kind`. A label that is never given has an F1 of 0, so the best is to give all of them."""
@@ -243,8 +245,8 @@ def _indicators(rows: Rows, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarr
 
 def _by_class(gold: Sequence[str], guesses: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
     confusion = metrics.confusion_matrix(_class_ids(gold, labels), _class_ids(guesses, labels), len(labels))
-    classes = metrics.class_table(confusion, labels)
-    return {"labels": list(labels), "confusion": confusion.tolist(), "classes": classes}
+    counts = np.stack([np.diag(confusion), confusion.sum(1), confusion.sum(0)], 1)
+    return {"labels": list(labels), "confusion": confusion.tolist(), "classes": metrics.label_table(counts, labels)}
 
 
 def _most_frequent(labels: Sequence[str]) -> str:
