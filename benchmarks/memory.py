@@ -5,22 +5,20 @@
 On a CPU the memory of the process, Python and libraries included; on a GPU its allocations.
 """
 
-import argparse
 import os
 import tempfile
 from pathlib import Path
 
-from measure import data_folder
+from measure import data_folder, parser_of
 from train import PEERS, Worker, contenders, describe, has_gpu, write_batches
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, steps=3)
     parser.add_argument("--peer", help="python of an environment with adapters==1.3.0")
     parser.add_argument("--shape", choices=["mbert", "xlmr"], default="mbert")
     parser.add_argument("--text", choices=["lines", "documents"], default="lines")
     parser.add_argument("--longest", type=int, default=512, help="maximum length of a sequence, in tokens")
-    parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--precisions", nargs="+", choices=["fp32", "bf16"], default=["fp32"])
     arguments = parser.parse_args()
     data_folder()

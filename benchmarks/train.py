@@ -10,7 +10,6 @@ of its own and they run in turn, --steps optimiser steps a round, after one roun
 counted in tokens. Without --peer AdapterHub is left out.
 """
 
-import argparse
 import gzip
 import json
 import os
@@ -24,7 +23,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from measure import data_folder
+from measure import data_folder, parser_of
 
 PEERS = Path(__file__).parent / "peers"
 SEQUENCES = 16
@@ -76,15 +75,12 @@ class Worker:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, rounds=3, steps=8, threads=os.cpu_count() or 1)
     parser.add_argument("--peer", help="python of an environment with adapters==1.3.0")
     parser.add_argument("--shape", choices=["mbert", "xlmr"], default="mbert")
     parser.add_argument("--text", choices=["lines", "documents"], default="lines")
     parser.add_argument("--longest", type=int, default=512, help="maximum length of a sequence, in tokens")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--precisions", nargs="+", choices=["fp32", "bf16"], default=["fp32"])
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     data_folder()
     print("GPU" if has_gpu() else "no GPU: on the CPU alone")
