@@ -25,7 +25,10 @@ NO_ADAPTER = "__base__"  # PEFT's name, in `adapter_names`, for a sample without
 
 
 class BottleneckModel(BaseTuner):
-    """Puts bottlenecks into the blocks, and a coupling onto the embeddings. See layer.py and coupling.py."""
+    """Puts bottlenecks into the blocks, and a coupling onto the embeddings. See layer.py and coupling.py.
+
+    tests/training/test_compat.py checks that the private methods that it overrides are those of the installed PEFT.
+    """
 
     prefix = "bottleneck_"
     tuner_layer_cls = (BottleneckLayer, CouplingLayer)  # type: ignore[assignment]  # for isinstance
