@@ -21,8 +21,7 @@ from .steps import failed_json, labelled_runs
 EPILOG = examples("lrl-adapt doctor", "lrl-adapt doctor quickstart", "lrl-adapt doctor --json")
 HUB_SECONDS = 3
 RecipeArgument = Annotated[
-    str | None,
-    typer.Argument(metavar="RECIPE", help="Also check the model and data of this recipe.", show_default=False),
+    str | None, typer.Argument(metavar="RECIPE", help="Also check the model and data of this recipe.")
 ]
 
 

@@ -28,7 +28,6 @@ AdapterFolder = Annotated[
     typer.Option(
         "--adapter-dir",
         help="Evaluate the adapter in this folder instead of the recipe's, such as an imported or quantised one.",
-        show_default=False,
     ),
 ]
 TransferFrom = Annotated[
@@ -37,7 +36,6 @@ TransferFrom = Annotated[
         "--transfer-from",
         metavar="LANGUAGE",
         help="Zero-shot transfer: train the task adapters on this language, test them on the recipe's language.",
-        show_default=False,
     ),
 ]
 

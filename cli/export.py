@@ -35,16 +35,11 @@ def export_cmd(  # noqa: PLR0913, PLR0917
     ],
     out: Out,
     format: Annotated[str, typer.Option("--format", help=f"{FORMATS_HELP}.")] = "peft",
-    bits: Annotated[
-        int | None, typer.Option(help="peft: bits per value of a matrix, 8, 4 or 1; default: 32.", show_default=False)
-    ] = None,
+    bits: Annotated[int | None, typer.Option(help="peft: bits per value of a matrix, 8, 4 or 1; default: 32.")] = None,
     base: Annotated[
-        str | None,
-        typer.Option(help="Hub id or folder of the base; default: the one that the adapter names.", show_default=False),
+        str | None, typer.Option(help="Hub id or folder of the base; default: the one that the adapter names.")
     ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="adapterhub: name of the adapter; default: mlm.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="adapterhub: name of the adapter; default: mlm.")] = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="onnx: store weights as 8-bit integers (onnxruntime's dynamic quantisation).")
     ] = False,
@@ -57,8 +52,7 @@ def export_cmd(  # noqa: PLR0913, PLR0917
     text: Annotated[
         list[Path] | None,
         typer.Option(
-            help="--trim: file of text in the language; may be repeated; default: what the adapter was trained on.",
-            show_default=False,
+            help="--trim: file of text in the language; may be repeated; default: what the adapter was trained on."
         ),
     ] = None,
     as_json: options.Json = False,

@@ -37,14 +37,11 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
             "-a",
             help="Folder of a language adapter, its address on the hub (OWNER/NAME, OWNER/NAME/FOLDER), or none for "
             "the base alone; may be repeated to compare several. Default: none and the newest adapter.",
-            show_default=False,
         ),
     ] = None,
     base: Annotated[
         str | None,
-        typer.Option(
-            help="Hub id or folder of the base; default: the one that the adapters were trained on.", show_default=False
-        ),
+        typer.Option(help="Hub id or folder of the base; default: the one that the adapters were trained on."),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of candidates for each mask.")] = 5,
     file: TextFile = None,

@@ -31,9 +31,7 @@ def import_cmd(
             help="Whether to undo an invertible adapter's coupling before the LM head, as MAD-X intends.",
         ),
     ] = True,
-    coupling: Annotated[
-        str | None, typer.Option(help="Fusion: the adapter whose coupling is used.", show_default=False)
-    ] = None,
+    coupling: Annotated[str | None, typer.Option(help="Fusion: the adapter whose coupling is used.")] = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:

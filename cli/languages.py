@@ -29,12 +29,9 @@ SIDE_BY_SIDE = 3  # languages that are shown in full, in columns; more are liste
 
 def languages_cmd(
     language: Annotated[
-        str | None,
-        typer.Argument(metavar="LANGUAGE", help="Only this language, by any of its codes.", show_default=False),
+        str | None, typer.Argument(metavar="LANGUAGE", help="Only this language, by any of its codes.")
     ] = None,
-    search: Annotated[
-        str | None, typer.Option("--search", "-s", help="Search for part of a name or code.", show_default=False)
-    ] = None,
+    search: Annotated[str | None, typer.Option("--search", "-s", help="Search for part of a name or code.")] = None,
     paper: Annotated[bool, typer.Option("--paper", help="Only the 30 languages of the paper.")] = False,
     sources: Annotated[
         bool, typer.Option("--sources", help="Ask the hub which text there is in LANGUAGE: files, size and licence.")

@@ -24,21 +24,15 @@ EPILOG = examples(
 )
 
 
-Adapters = Annotated[
-    list[Path],
-    typer.Argument(metavar="FOLDER", help="Folders of two or more language adapters.", show_default=False),
-]
+Adapters = Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Folders of two or more language adapters.")]
 Weights = Annotated[
     list[str] | None,
     typer.Option(
         help="A weight for each adapter, which may be negative, as a comma-separated list; default: equal weights.",
         callback=options.split_commas,
-        show_default=False,
     ),
 ]
-MergedFolder = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Folder to write; it must not exist yet.", show_default=False)
-]
+MergedFolder = Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write; it must not exist yet.")]
 Normalize = Annotated[
     bool,
     typer.Option(
@@ -52,20 +46,17 @@ Sweep = Annotated[
         help="Two adapters: show the validation loss for each of these weights of the first one, as a comma-separated "
         "list. With --out, writes the merged adapter with the lowest loss.",
         callback=options.split_commas,
-        show_default=False,
     ),
 ]
 SweepRecipe = Annotated[
     str | None,
     typer.Option(
         help="--sweep: recipe file or bundled name, for the validation text and the base (default: ./recipe.yaml if it "
-        "exists, else quickstart).",
-        show_default=False,
+        "exists, else quickstart)."
     ),
 ]
 MergeBase = Annotated[
-    str | None,
-    typer.Option(help="Hub id or folder of the base; default: the one that the adapters name.", show_default=False),
+    str | None, typer.Option(help="Hub id or folder of the base; default: the one that the adapters name.")
 ]
 
 

@@ -26,8 +26,7 @@ EPILOG = examples(
 def predict_cmd(  # noqa: PLR0913, PLR0917
     texts: Texts = None,
     task: Annotated[
-        str | None,
-        typer.Option("--task", "-t", help="topic, sentiment, ner or a task of your own.", show_default=False),
+        str | None, typer.Option("--task", "-t", help="topic, sentiment, ner or a task of your own.")
     ] = None,
     adapter: Annotated[
         Path | None,
@@ -36,25 +35,19 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
             "-a",
             help="Folder that `eval` wrote under scores/, task-adapter in it, or an address on the hub (OWNER/NAME, "
             "OWNER/NAME/FOLDER); default: the newest for --task.",
-            show_default=False,
         ),
     ] = None,
     language_adapter: Annotated[
         str | None,
         typer.Option(
-            help="Stack the task adapter on the language adapter in this folder (zero-shot transfer), or on none.",
-            show_default=False,
+            help="Stack the task adapter on the language adapter in this folder (zero-shot transfer), or on none."
         ),
     ] = None,
     base: Annotated[
-        str | None,
-        typer.Option(help="Hub id or folder of the base; default: the one that it was trained on.", show_default=False),
+        str | None, typer.Option(help="Hub id or folder of the base; default: the one that it was trained on.")
     ] = None,
     file: TextFile = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="New file to write; default: print.", show_default=False),
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="New file to write; default: print.")] = None,
     workspace: options.Workspace = DEFAULT_WORKSPACE,
     language: options.Language = None,
     cpu: options.Cpu = False,

@@ -28,34 +28,26 @@ def push_cmd(  # noqa: PLR0913, PLR0917
             metavar="FOLDER...",
             help="Folder of a language adapter, or that `eval` wrote under scores/ with a task adapter. If there are "
             "several, each gets a folder in the repository.",
-            show_default=False,
         ),
     ],
-    repo: Annotated[
-        str,
-        typer.Argument(metavar="OWNER/NAME", help="Repository on the hub; created if missing.", show_default=False),
-    ],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository on the hub; created if missing.")],
     scores: Annotated[
         list[Path] | None,
         typer.Option(
             help="scores.json, its folder, or a workspace, with scores of the adapter; may be repeated. Default: the "
-            "workspace that the adapter is in.",
-            show_default=False,
+            "workspace that the adapter is in."
         ),
     ] = None,
     base: Annotated[
         str | None,
         typer.Option(
-            help="Hub id of the base, if the adapter was trained on a local copy of it.",
-            metavar="OWNER/NAME",
-            show_default=False,
+            help="Hub id of the base, if the adapter was trained on a local copy of it.", metavar="OWNER/NAME"
         ),
     ] = None,
     licence: Annotated[
         str | None,
         typer.Option(
-            help="Licence by the hub's name, such as cc-by-sa-4.0; default: the most demanding of the training data.",
-            show_default=False,
+            help="Licence by the hub's name, such as cc-by-sa-4.0; default: the most demanding of the training data."
         ),
     ] = None,
     public: Annotated[

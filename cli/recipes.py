@@ -96,7 +96,7 @@ def copy_cmd(
 @app.command("schema", epilog=examples("lrl-adapt recipes schema", "lrl-adapt recipes schema recipe.schema.json"))
 @guarded
 def schema_cmd(
-    target: Annotated[Path | None, typer.Argument(help="File to write (default: stdout).", show_default=False)] = None,
+    target: Annotated[Path | None, typer.Argument(help="File to write (default: stdout).")] = None,
     debug: options.Debug = False,
 ) -> None:
     """Write the JSON schema of recipes, for editors."""

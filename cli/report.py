@@ -19,11 +19,7 @@ EPILOG = examples(
 
 Scores = Annotated[
     list[Path] | None,
-    typer.Argument(
-        metavar="SCORES",
-        help="scores.json files, their folders, or workspaces; default: the workspace.",
-        show_default=False,
-    ),
+    typer.Argument(metavar="SCORES", help="scores.json files, their folders, or workspaces; default: the workspace."),
 ]
 Languages = Annotated[
     list[str] | None,
@@ -32,17 +28,11 @@ Languages = Annotated[
         "-l",
         help="Only this language, by any of its codes; may be repeated, or a comma-separated list.",
         callback=options.split_commas,
-        show_default=False,
     ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(
-        "--out",
-        "-o",
-        help="Folder to write; default: reports/LANGUAGE, or reports/all, in the workspace.",
-        show_default=False,
-    ),
+    typer.Option("--out", "-o", help="Folder to write; default: reports/LANGUAGE, or reports/all, in the workspace."),
 ]
 Baseline = Annotated[
     str,

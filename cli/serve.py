@@ -27,15 +27,11 @@ def serve_cmd(  # noqa: PLR0913, PLR0917
             "-a",
             help="Folder of a language adapter or of a task adapter, or its address on the hub (OWNER/NAME, "
             "OWNER/NAME/FOLDER); may be repeated. Default: all in the workspace.",
-            show_default=False,
         ),
     ] = None,
     base: Annotated[
         str | None,
-        typer.Option(
-            help="Hub id or folder of the base; default: the one that all adapters were trained on.",
-            show_default=False,
-        ),
+        typer.Option(help="Hub id or folder of the base; default: the one that all adapters were trained on."),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 accepts connections from other machines.")

@@ -34,8 +34,7 @@ def train_cmd(  # noqa: PLR0913, PLR0917
     cpu: options.Cpu = False,
     resume: options.Resume = "auto",
     dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Show the steps and estimate time and memory from a few training steps."),
+        bool, typer.Option("--dry-run", help="Show the steps and estimate time and memory from a few training steps.")
     ] = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
