@@ -15,8 +15,8 @@ from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
 from .options import examples
-from .preflight import show_sources, sources_json
-from .steps import failed_json, labelled_runs
+from .preflight import finish_planning
+from .steps import labelled_runs
 
 EPILOG = examples("lrl-adapt doctor", "lrl-adapt doctor quickstart", "lrl-adapt doctor --json")
 HUB_SECONDS = 3
@@ -51,11 +51,7 @@ def doctor_cmd(
         terminal.result(facts)
         return
     planned.check_sources()
-    show_sources(terminal, planned)
-    planned.say_notes(terminal)
-    refusals = planned.refusals()
-    terminal.result(facts | sources_json(planned) | failed_json(refusals))
-    refusals.raise_if_failed()
+    finish_planning(terminal, planned, facts)
 
 
 def _devices() -> str:

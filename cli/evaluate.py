@@ -1,6 +1,7 @@
 """`lrl-adapt eval`: base and adapted model on the recipe's tasks."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,18 +85,11 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     if outcome.scores or len(runs) > 1:
         where = workspace / "scores" / (languages.pop() if len(runs) == 1 else "")
         result = {
-            "scores": [score_json(score) for score in outcome.scores],
+            "scores": [asdict(score) for score in outcome.scores],
             "data": data_json(outcome.scores_by_folder),
         }
         terminal.result(result | failed_json(outcome), where if outcome.scores else None)
     outcome.raise_if_failed()
-
-
-def score_json(score: Any) -> dict[str, Any]:
-    """One score record, as in scores.json."""
-    from dataclasses import asdict
-
-    return asdict(score)
 
 
 def data_json(scores: Mapping[Path, Sequence[Any]]) -> list[dict[str, Any]]:

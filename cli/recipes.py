@@ -42,9 +42,10 @@ def show_cmd(
     debug: options.Debug = False,
 ) -> None:
     """Print a recipe as written, or resolved."""
+    import yaml
+
     from ..recipes.loading import find_recipe, load_recipe
     from ..recipes.placeholders import public_settings
-    from .steps import as_yaml
 
     if not (resolved or as_json or changes):
         typer.echo(find_recipe(recipe).read_text(encoding="utf-8").rstrip())
@@ -53,7 +54,8 @@ def show_cmd(
     if as_json:
         Terminal(as_json=True).result(public_settings(loaded))
     else:
-        typer.echo(as_yaml(loaded))
+        settings = public_settings(loaded)
+        typer.echo(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=120).rstrip())
 
 
 @app.command("copy", epilog=examples("lrl-adapt recipes copy quickstart my.yaml --force"))

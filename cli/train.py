@@ -10,7 +10,7 @@ from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
 from .options import examples
-from .steps import describe, facts_rows, failed_json, labelled_runs, show_plan, values_rows
+from .steps import describe, failed_json, labelled_runs, show_plan, values_rows
 
 if TYPE_CHECKING:
     from ..pipeline.outcome import Outcome
@@ -75,7 +75,8 @@ def train_cmd(  # noqa: PLR0913, PLR0917
 
 def _show_adapter(terminal: Terminal, artifact: Artifact) -> None:
     """The facts of one adapter."""
-    terminal.table(f"Adapter for {artifact.section['language']}", ("", "value"), facts_rows(artifact))
+    rows = values_rows(artifact.manifest()["facts"])
+    terminal.table(f"Adapter for {artifact.section['language']}", ("", "value"), rows)
     terminal.result(describe(artifact), artifact.folder)
 
 

@@ -212,7 +212,7 @@ def kind_of(rows: Rows) -> Kind:
     if "nll" in rows[0]:
         return LanguageModelling()
     if "words" in rows[0]:
-        return KINDS["entities" if _are_iob2(row["gold"] for row in rows) else "tagging"]
+        return KINDS["entities" if all(are_iob2(row["gold"]) for row in rows) else "tagging"]
     gold = rows[0]["gold"]
     return KINDS[
         "classification" if isinstance(gold, str) else "multilabel" if isinstance(gold, list) else "regression"
@@ -222,10 +222,6 @@ def kind_of(rows: Rows) -> Kind:
 def are_iob2(tags: Sequence[str]) -> bool:
     """Whether tags are those of entities in IOB2, and not parts of speech or other labels of words."""
     return all(tag == "O" or tag[:2] in ("B-", "I-") for tag in tags)
-
-
-def _are_iob2(sentences: Any) -> bool:
-    return all(map(are_iob2, sentences))
 
 
 def _gold_and_guesses(rows: Rows) -> tuple[list[Any], list[Any]]:

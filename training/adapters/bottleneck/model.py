@@ -55,7 +55,9 @@ class BottleneckModel(BaseTuner):
                 layer.update_layer(adapter_name, coupling, next(target.parameters()))
                 self._freeze_unless_active(layer, adapter_name)
             return
-        point = next(point for point in _insertion_points(family) if re.fullmatch(point.modules, current_key))
+        point = next(
+            point for point in (family.feed_forward, family.attention) if re.fullmatch(point.modules, current_key)
+        )
         block = block_number(current_key)
         experts = [name for name, expert in config.fused_configs.items() if _is_used(point, expert, family, block)]
         if not experts and (config.fused or not _is_used(point, config, family, block)):
@@ -136,10 +138,6 @@ class BottleneckModel(BaseTuner):
         layer = next(module for module in self.model.modules() if isinstance(module, self.tuner_layer_cls))
         layer.merge()  # type: ignore[operator]
         raise AssertionError
-
-
-def _insertion_points(family: Family) -> tuple[InsertionPoint, InsertionPoint]:
-    return family.feed_forward, family.attention
 
 
 def _is_used(point: InsertionPoint, config: BottleneckConfig, family: Family, block: int) -> bool:
