@@ -94,11 +94,7 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedM
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(f"{folder}: this model does not fit the base: {first_line(error)}") from error
         return base.requires_grad_(False)
-    config = read_config(folder)
-    add_new_pieces(base, folder)
-    model = add_adapter(base, config)
-    load_adapter_weights(model, read_weights(folder), folder)
-    return model.requires_grad_(False).eval()
+    return load_adapters(base, {LANGUAGE: folder})
 
 
 def load_adapters(base: PreTrainedModel, folders: Mapping[str, Path]) -> PeftModel:
@@ -110,8 +106,9 @@ def load_adapters(base: PreTrainedModel, folders: Mapping[str, Path]) -> PeftMod
     for name, folder in folders.items():
         if reads_differently(folder) and len(folders) > 1:
             raise UserError(f"{folder} has new pieces or reads romanised text, so it cannot share a base with others")
+        config = read_config(folder)
         add_new_pieces(base, folder)
-        model = add_adapter(model, read_config(folder), name)
+        model = add_adapter(model, config, name)
         load_adapter_weights(model, read_weights(folder), folder, name=name)
     return model.requires_grad_(False).eval()
 
