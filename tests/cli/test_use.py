@@ -137,39 +137,44 @@ def test_mistakes_are_told_in_one_line(words: list[str], piped: str | bytes, mes
     assert not result.stdout
 
 
-@pytest.mark.parametrize(
-    ("command", "message"),
-    [
-        ("predict x", "no task given"),
-        ("predict -t mlm x", "mlm has no task adapter; use lrl-adapt fill-mask"),
-        ("predict -t topik x", "contains no task adapter for topik (available: ner, topic)"),
-        ("predict -t ner -a nowhere x", "no such folder: nowhere"),
-        ("predict -t ner --language-adapter nowhere x", "no such folder: nowhere"),
-        ("predict -t ner --file nowhere.txt", "no such file: nowhere.txt"),
-        ("predict -t ner --out . x", "it already exists"),
-        ("fill-mask x", "there is no mask in 'x'"),
-        ("fill-mask --file nowhere.txt", "no such file: nowhere.txt"),
-        ("fill-mask [MASK] -a nowhere", "no such folder: nowhere"),
-        ("fill-mask [MASK] -l mlt", "no language adapter for mlt_Latn"),
-        ("import-adapter nowhere --base x --out y", "nowhere: no such folder"),
-        ("import-adapter . --base x --out .", "--out . already exists"),
-        ("export nowhere --out y", "nowhere: no such folder"),
-        ("export . --out .", "--out . already exists"),
-        ("export . --out y --format pickle", "choose one of peft, adapterhub, transformers, onnx, merged"),
-        ("export . --out y --format merged --bits 4", "--bits: only with --format peft; got --format merged"),
-        ("push nowhere me/swahili", "nowhere: no such folder"),
-        ("push . swahili", "give it with its owner, as OWNER/NAME"),
-        ("export . --out y --bits 3", "choose one of 8, 4, 1"),
-        ("export . --out y --format adapterhub --name a/b", "use letters, digits"),
-        ("merge . nowhere --out y", "no such folder: nowhere"),
-        ("merge . . --weights 1 --out y", "there are 2 adapters but 1 weights"),
-        ("merge . . --sweep 0,1 --out .", "--out . already exists"),
-    ],
+CHECKED_EARLY = (
+    ("predict x", "no task given"),
+    ("predict -t mlm x", "mlm has no task adapter; use lrl-adapt fill-mask"),
+    ("predict -t topik x", "contains no task adapter for topik (available: ner, topic)"),
+    ("predict -t ner -a nowhere x", "no such folder: nowhere"),
+    ("predict -t ner --language-adapter nowhere x", "no such folder: nowhere"),
+    ("predict -t ner --file nowhere.txt", "no such file: nowhere.txt"),
+    ("predict -t ner --out . x", "it already exists"),
+    ("fill-mask x", "there is no mask in 'x'"),
+    ("fill-mask --file nowhere.txt", "no such file: nowhere.txt"),
+    ("fill-mask [MASK] -a nowhere", "no such folder: nowhere"),
+    ("fill-mask [MASK] -l mlt", "no language adapter for mlt_Latn"),
+    ("import-adapter nowhere --base x --out y", "nowhere: no such folder"),
+    ("import-adapter . --base x --out .", "--out . already exists"),
+    ("export nowhere --out y", "nowhere: no such folder"),
+    ("export . --out .", "--out . already exists"),
+    ("export . --out y --format pickle", "choose one of peft, adapterhub, transformers, onnx, merged"),
+    ("export . --out y --format merged --bits 4", "--bits: only with --format peft; got --format merged"),
+    ("push nowhere me/swahili", "nowhere: no such folder"),
+    ("push . swahili", "give it with its owner, as OWNER/NAME"),
+    ("export . --out y --bits 3", "choose one of 8, 4, 1"),
+    ("export . --out y --format adapterhub --name a/b", "use letters, digits"),
+    ("merge . nowhere --out y", "no such folder: nowhere"),
+    ("merge . . --weights 1 --out y", "there are 2 adapters but 1 weights"),
+    ("merge . . --sweep 0,1 --out .", "--out . already exists"),
 )
-def test_arguments_are_checked_before_torch_is_imported(command: str, message: str) -> None:
-    code = "import sys; sys.modules['torch'] = None; from lrl_adapt.cli.app import app; app(sys.argv[1:])"
-    ended = subprocess.run(
-        [sys.executable, "-c", code, *command.split()], capture_output=True, text=True, check=False, input=""
+
+
+def test_arguments_are_checked_before_torch_is_imported() -> None:
+    """All in one process, which cannot import torch."""
+    code = (
+        "import json, sys; sys.modules['torch'] = None\n"
+        "from typer.testing import CliRunner; from lrl_adapt.cli.app import app\n"
+        "ended = [CliRunner().invoke(app, words, input='') for words in json.loads(sys.argv[1])]\n"
+        "print(json.dumps([(one.exit_code, one.stderr) for one in ended]))"
     )
-    assert message in ended.stderr
-    assert ended.returncode == 2
+    commands = json.dumps([command.split() for command, _ in CHECKED_EARLY])
+    shown = subprocess.run([sys.executable, "-c", code, commands], capture_output=True, text=True, check=True).stdout
+    for (exit_code, said), (command, message) in zip(json.loads(shown), CHECKED_EARLY, strict=True):
+        assert message in said, command
+        assert exit_code == 2, command
