@@ -1,8 +1,6 @@
 """`predict` and `fill-mask` as a user meets them: arguments, files, pipes, and what is said of mistakes."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from lrl_adapt.cli.fill_mask import _percent
 from typer.testing import CliRunner
 
 from ..eval.made import TAGS, TEXTS, TOPICS, make_adapter, make_base, make_scores
+from ..without_torch import run_without_torch
 
 
 @pytest.fixture(scope="module")
@@ -166,15 +165,7 @@ CHECKED_EARLY = (
 
 
 def test_arguments_are_checked_before_torch_is_imported() -> None:
-    """All in one process, which cannot import torch."""
-    code = (
-        "import json, sys; sys.modules['torch'] = None\n"
-        "from typer.testing import CliRunner; from lrl_adapt.cli.app import app\n"
-        "ended = [CliRunner().invoke(app, words, input='') for words in json.loads(sys.argv[1])]\n"
-        "print(json.dumps([(one.exit_code, one.stderr) for one in ended]))"
-    )
-    commands = json.dumps([command.split() for command, _ in CHECKED_EARLY])
-    shown = subprocess.run([sys.executable, "-c", code, commands], capture_output=True, text=True, check=True).stdout
-    for (exit_code, said), (command, message) in zip(json.loads(shown), CHECKED_EARLY, strict=True):
+    ended = run_without_torch((command.split(), {}) for command, _ in CHECKED_EARLY)
+    for (exit_code, said), (command, message) in zip(ended, CHECKED_EARLY, strict=True):
         assert message in said, command
         assert exit_code == 2, command
