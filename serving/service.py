@@ -63,17 +63,13 @@ class Service:
         adapters = [
             AdapterDescription(
                 name=entry.name,
-                kind=kind,
+                kind="task" if isinstance(entry, TaskEntry) else "language",
                 language=entry.language,
                 language_name=language_name(entry.language) if entry.language else None,
-                task=getattr(entry, "task", None),
-                loaded=(question, entry.name) in loaded,
+                task=entry.task if isinstance(entry, TaskEntry) else None,
+                loaded=(Labelling if isinstance(entry, TaskEntry) else MaskFilling, entry.name) in loaded,
             )
-            for kind, question, entries in (
-                ("language", MaskFilling, self._catalogue.languages),
-                ("task", Labelling, self._catalogue.tasks),
-            )
-            for entry in entries.values()
+            for entry in (*self._catalogue.languages.values(), *self._catalogue.tasks.values())
         ]
         fills_masks = self._pool.has_trained_head
         return AdaptersAnswer(base=self._catalogue.base_name, base_fills_masks=fills_masks, adapters=adapters)
