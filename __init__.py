@@ -8,9 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .eval.inference.fill_mask import fill_mask
+    from .eval.inference.fill_mask import MaskPrediction, fill_mask
     from .eval.inference.load_adapter import load_adapter
-    from .eval.inference.mask_models import MaskPrediction
     from .eval.inference.predict import predict
     from .eval.inference.predictor import Prediction
     from .eval.scores import Score
@@ -33,9 +32,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
-    ".eval.inference.fill_mask": ("fill_mask",),
+    ".eval.inference.fill_mask": ("MaskPrediction", "fill_mask"),
     ".eval.inference.load_adapter": ("load_adapter",),
-    ".eval.inference.mask_models": ("MaskPrediction",),
     ".eval.inference.predict": ("predict",),
     ".eval.inference.predictor": ("Prediction",),
     ".eval.scores": ("Score",),

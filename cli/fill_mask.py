@@ -17,7 +17,7 @@ from .options import examples
 from .texts import TextFile, Texts, read_texts
 
 if TYPE_CHECKING:
-    from ..eval.inference.mask_models import MaskPrediction
+    from ..eval.inference.fill_mask import MaskPrediction
 
 EPILOG = examples(
     'lrl-adapt fill-mask "Habari ya [MASK]"',

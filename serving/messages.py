@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..eval.inference.choose_adapters import NONE
-from ..eval.inference.mask_models import MaskPrediction
+from ..eval.inference.fill_mask import MaskPrediction
 from .limits import MAX_CANDIDATES, MAX_COMPARED
 
 LONGEST_SHOWN = 200  # characters of an error that clients get

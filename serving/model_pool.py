@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..eval.inference.choose_adapters import NONE
-from ..eval.inference.mask_models import MaskModel, MaskPrediction, mask_model_on
+from ..eval.inference.fill_mask import MaskPrediction
+from ..eval.inference.mask_models import MaskModel, mask_model_on
 from ..eval.inference.predictor import Predictor, predictor_on
 from ..eval.inference.texts import MASK
 from ..workspace.errors import UserError
@@ -71,8 +72,8 @@ class ModelPool:
             return list(model.predict(texts))
         assert isinstance(question, MaskFilling)
         by_text: dict[str, list[MaskPrediction]] = {text: [] for text in texts}
-        for prediction in model.fill(list(by_text), MASK, question.top, QUIET):
-            by_text[prediction.text].append(prediction)
+        for text, number, adapter, candidates in model.fill(list(by_text), MASK, question.top, QUIET):
+            by_text[text].append(MaskPrediction(text, adapter, number, candidates))
         return [by_text[text] for text in texts]
 
     def _model(self, question: Question) -> Predictor | MaskModel:

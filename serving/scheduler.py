@@ -28,6 +28,14 @@ class _Job:
     so_far: list[Any] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Part:
+    """The texts of a job that a batch has room for."""
+
+    job: _Job
+    texts: Sequence[str]
+
+
 class Scheduler:
     """Answers questions about texts in batches, first come, first served; long jobs give way to others between batches.
 
@@ -86,19 +94,19 @@ class Scheduler:
             await self._has_jobs.wait()
             if parts := self._next_batch():
                 await self._compute(parts)
-                self._jobs.extend(job for job, _ in parts if not job.answers.done())
+                self._jobs.extend(part.job for part in parts if not part.job.answers.done())
             else:
                 self._has_jobs.clear()
 
-    def _next_batch(self) -> list[tuple[_Job, Sequence[str]]]:
+    def _next_batch(self) -> list[_Part]:
         """The next texts of the first job and of others with its question; takes these jobs from the queue."""
-        parts: list[tuple[_Job, Sequence[str]]] = []
+        parts: list[_Part] = []
         others: deque[_Job] = deque()
         texts_left, characters_left = BATCH_TEXTS, BATCH_CHARACTERS
         for job in self._jobs:
             if job.answers.done():
                 continue
-            if texts_left <= 0 or characters_left <= 0 or (parts and job.question != parts[0][0].question):
+            if texts_left <= 0 or characters_left <= 0 or (parts and job.question != parts[0].job.question):
                 others.append(job)
                 continue
             texts = []
@@ -108,28 +116,27 @@ class Scheduler:
                 texts.append(text)
                 texts_left -= 1
                 characters_left -= len(text)
-            parts.append((job, texts))
+            parts.append(_Part(job, texts))
         self._jobs = others
         return parts
 
-    async def _compute(self, parts: Sequence[tuple[_Job, Sequence[str]]]) -> None:
-        """Answer texts of jobs with one question, and finish the jobs that are complete."""
-        texts = [text for _, of_job in parts for text in of_job]
-        first = parts[0][0]
+    async def _compute(self, parts: Sequence[_Part]) -> None:
+        """Answer the parts, which have one question, and finish the jobs that are complete."""
+        texts = [text for part in parts for text in part.texts]
         loop = asyncio.get_running_loop()
         try:
-            answers = iter(await loop.run_in_executor(self._thread, self._answer, first.question, texts))
+            answers = iter(await loop.run_in_executor(self._thread, self._answer, parts[0].job.question, texts))
         except Exception as error:  # the client gets it; the server goes on
             if len(parts) == 1:
-                _finish(first, error)
+                _finish(parts[0].job, error)
                 return
             for part in parts:  # one client's text must not fail the others
                 await self._compute([part])
             return
-        for job, of_job in parts:
-            job.so_far.extend(next(answers) for _ in of_job)
-            if len(job.so_far) == len(job.texts):
-                _finish(job, None)
+        for part in parts:
+            part.job.so_far.extend(next(answers) for _ in part.texts)
+            if len(part.job.so_far) == len(part.job.texts):
+                _finish(part.job, None)
 
 
 def _finish(job: _Job, error: Exception | None) -> None:

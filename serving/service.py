@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..eval.inference.choose_adapters import NONE
-from ..eval.inference.mask_models import MaskPrediction
+from ..eval.inference.fill_mask import MaskPrediction
 from ..eval.inference.texts import MASK, require_masks
 from ..eval.measurements import NO_TRAINED_HEAD
 from ..eval.report.runs import language_name

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...workspace.errors import UserError
@@ -10,8 +11,21 @@ from ...workspace.progress import Progress
 from ...workspace.progress_bars import ProgressBars
 from ...workspace.text import clean_line
 from .choose_adapters import choose_adapters
-from .mask_models import MaskPrediction, load_models
+from .mask_models import Candidate, load_models
 from .texts import MASK, as_list, require_masks, say_changes
+
+
+@dataclass(frozen=True)
+class MaskPrediction:
+    """The most likely tokens for one mask by one adapter."""
+
+    text: str
+    adapter: str
+    """Folder as the caller named it; none for the base."""
+    mask: int
+    """Which mask of the text, from 1."""
+    candidates: list[Candidate]
+    """The most likely one first."""
 
 
 @quiet_libraries()
@@ -54,7 +68,11 @@ def fill_mask(
     require_masks(distinct_texts)
     names = choose_adapters(adapters, base, workspace, language, progress)
     models = load_models(names, None if base is None else str(base), progress)
-    predictions = [prediction for model in models for prediction in model.fill(distinct_texts, MASK, top, progress)]
+    predictions = [
+        MaskPrediction(text, adapter, number, candidates)
+        for model in models
+        for text, number, adapter, candidates in model.fill(distinct_texts, MASK, top, progress)
+    ]
     if distinct_texts and not predictions:
         raise UserError("the base has no trained LM head to fill masks with: name an adapter with --adapter")
     counts: Counter[str] = Counter()

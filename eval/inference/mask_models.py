@@ -46,19 +46,6 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class MaskPrediction:
-    """The most likely tokens for one mask by one adapter."""
-
-    text: str
-    adapter: str
-    """Folder as the caller named it; none for the base."""
-    mask: int
-    """Which mask of the text, from 1."""
-    candidates: list[Candidate]
-    """The most likely one first."""
-
-
-@dataclass(frozen=True)
 class _Mask:
     """A mask in the token ids that the model reads."""
 
@@ -80,14 +67,14 @@ class MaskModel:
 
     def fill(
         self, texts: Sequence[str], mask_pattern: re.Pattern[str], top: int, progress: Progress
-    ) -> Iterator[MaskPrediction]:
-        """The `top` candidates for every mask and adapter."""
+    ) -> Iterator[tuple[str, int, str, list[Candidate]]]:
+        """For every mask and adapter: the text, the number of the mask, the adapter, and the `top` candidates."""
         masks = [mask for text in texts for mask in self._masks(text, mask_pattern)]
         rows = [(mask, adapter) for mask in masks for adapter in self.adapter_names]
         batches = [rows[first : first + BATCH_SIZE] for first in range(0, len(rows), BATCH_SIZE)]
         for batch in progress.track(batches, "batches of masks", len(batches)):
             for (mask, adapter), candidates in zip(batch, self._candidates(batch, top), strict=True):
-                yield MaskPrediction(mask.text, adapter, mask.number, candidates)
+                yield mask.text, mask.number, adapter, candidates
 
     def _masks(self, text: str, mask_pattern: re.Pattern[str]) -> Iterator[_Mask]:
         """The text around each mask, as much of it as the model takes."""

@@ -177,13 +177,13 @@ class Predictor:
             confidences = [float(row.max()) for row in probabilities]
             if are_iob2(self.labels):
                 spans = _entities(one.text, units, tags, confidences)
-                yield EntityPrediction(text=text, entities=[_labelled(text, one, "type", *span) for span in spans])
+                yield EntityPrediction(text=text, entities=[_entity(text, one, span) for span in spans])
             else:
-                words = [
-                    _labelled(text, one, "label", unit.start, unit.end, tag, confidence)
+                spans = [
+                    _Span(unit.start, unit.end, tag, confidence)
                     for unit, tag, confidence in zip(units, tags, confidences, strict=True)
                 ]
-                yield WordPrediction(text=text, words=words)
+                yield WordPrediction(text=text, words=[_word(text, one, span) for span in spans])
 
     def _at(self, unit: Unit, windows: Sequence[Tensor], starts: Sequence[int], margin: int) -> Tensor:
         """The probabilities, (classes,), of a unit in the window that has it furthest from its ends."""
@@ -267,19 +267,34 @@ def predictor_on(base: Any, tokenizer: Any, adapter: TaskAdapter) -> Predictor:
     return Predictor(model.to(use_device()), tokenizer, labels, window, special_ids)
 
 
-def _entities(
-    text: str, units: Sequence[Unit], tags: Sequence[str], confidences: Sequence[float]
-) -> list[tuple[int, int, str, float]]:
-    """Start, end, type and probability of the entities that the tags stand for, in the order of the text."""
+@dataclass(frozen=True)
+class _Span:
+    """Characters `start` to `end` of a text as the model reads it, with their label."""
+
+    start: int
+    end: int
+    label: str
+    probability: float
+
+
+def _entities(text: str, units: Sequence[Unit], tags: Sequence[str], confidences: Sequence[float]) -> list[_Span]:
+    """The entities that the tags stand for, in the order of the text."""
     spans = []
     for kind, first, last in sorted(entities(tags), key=lambda entity: entity[1]):
         start, end = units[first].start, units[last].end
         end -= len(text[start:end]) - len(text[start:end].rstrip(TSHEG))
-        spans.append((start, end, kind, sum(confidences[first : last + 1]) / (last + 1 - first)))
+        mean = sum(confidences[first : last + 1]) / (last + 1 - first)
+        spans.append(_Span(start, end, kind, mean))
     return spans
 
 
-def _labelled(text: str, aligned: Aligned, key: str, start: int, end: int, label: str, probability: float) -> Any:
-    """An `Entity` or a `WordLabel` (by `key`) for characters `start` to `end` of the text as the model reads it."""
-    start, end = aligned.original(start, end)
-    return {"text": text[start:end], key: label, "start": start, "end": end, "probability": round(probability, DIGITS)}
+def _entity(text: str, aligned: Aligned, span: _Span) -> Entity:
+    start, end = aligned.original(span.start, span.end)
+    probability = round(span.probability, DIGITS)
+    return Entity(text=text[start:end], type=span.label, start=start, end=end, probability=probability)
+
+
+def _word(text: str, aligned: Aligned, span: _Span) -> WordLabel:
+    start, end = aligned.original(span.start, span.end)
+    probability = round(span.probability, DIGITS)
+    return WordLabel(text=text[start:end], label=span.label, start=start, end=end, probability=probability)

@@ -106,9 +106,8 @@ def load_adapters(base: PreTrainedModel, folders: Mapping[str, Path]) -> PeftMod
     for name, folder in folders.items():
         if reads_differently(folder) and len(folders) > 1:
             raise UserError(f"{folder} has new pieces or reads romanised text, so it cannot share a base with others")
-        config = read_config(folder)
         add_new_pieces(base, folder)
-        model = add_adapter(model, config, name)
+        model = add_adapter(model, read_config(folder), name)
         load_adapter_weights(model, read_weights(folder), folder, name=name)
     return model.requires_grad_(False).eval()
 
