@@ -7,7 +7,7 @@ from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
 from .options import examples
-from .steps import describe, failed_json, finish_dry_run, labelled_runs
+from .steps import describe_all, failed_json, finish_dry_run, labelled_runs
 
 EPILOG = examples(
     "lrl-adapt prepare",
@@ -42,7 +42,7 @@ def prepare_cmd(
         rows = [_row(artifact) for artifact in artifacts]
         terminal.table(f"Prepared {language}", ("artifact", "train", "validation", "test", "counts"), rows)
     if outcome.artifacts or len(runs) > 1:
-        result = {"artifacts": [describe(artifact) for artifact in outcome.artifacts]} | failed_json(outcome)
+        result = {"artifacts": describe_all(outcome.artifacts)} | failed_json(outcome)
         terminal.result(result, outcome.artifacts[-1].folder if outcome.artifacts else None)
     outcome.raise_if_failed()
 

@@ -8,7 +8,7 @@ from .console import Terminal
 from .evaluate import data_json, show_scores
 from .options import examples
 from .preflight import finish_planning, show_sources
-from .steps import describe, failed_json, labelled_runs, show_plan
+from .steps import describe_all, failed_json, labelled_runs, show_plan
 
 EPILOG = examples(
     "lrl-adapt run",
@@ -54,7 +54,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     if outcome.compared:
         show_scores(terminal, outcome.scores_by_folder, outcome.compared)
     result = {
-        "artifacts": [describe(artifact) for artifact in outcome.artifacts],
+        "artifacts": describe_all(outcome.artifacts),
         "scores": [asdict(score) for score in outcome.scores],
         "data": data_json(outcome.scores_by_folder),
         "report": str(outcome.report) if outcome.report else None,

@@ -1,7 +1,7 @@
 """What the commands share: reading the recipe, and showing plans, artifacts and failures."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,7 @@ def labelled_runs(recipe: str | None, *overrides: Sequence[str]) -> "dict[str, R
     """Every run of a recipe's grid with each of the sets of overrides, by the overrides that select it."""
     from ..recipes.loading import load_runs
 
-    return {
-        " ".join(word for word in words if word != "grid=null"): run
-        for choice in overrides
-        for words, run in load_runs(recipe, choice)
-    }
+    return {_label(words): run for choice in overrides for words, run in load_runs(recipe, choice)}
 
 
 def show_plan(terminal: Terminal, plan: "Plan") -> dict[str, Any]:
@@ -57,6 +53,11 @@ def describe(artifact: Artifact) -> dict[str, Any]:
     return {"kind": artifact.kind, "folder": str(artifact.folder), "facts": manifest["facts"]}
 
 
+def describe_all(artifacts: Iterable[Artifact]) -> list[dict[str, Any]]:
+    """Several artifacts for --json."""
+    return [describe(artifact) for artifact in artifacts]
+
+
 def failed_json(outcome: "Outcome") -> dict[str, Any]:
     """The failed runs as an entry of a command's --json object; empty if there are none."""
     failed = [{"run": run, "error": reason} for run, reason in outcome.failed_runs.items()]
@@ -82,3 +83,8 @@ def _inside(folder: Path | None, workspace: Path) -> str:
     if folder is None:
         return ""
     return str(folder.relative_to(workspace) if folder.is_relative_to(workspace) else folder)
+
+
+def _label(overrides: Sequence[str]) -> str:
+    """The overrides that select a run of a grid, as text."""
+    return " ".join(word for word in overrides if word != "grid=null")

@@ -79,9 +79,12 @@ def find_scores(source: Path) -> list[Path]:
             f"{source} does not exist, so it has no scores: run `lrl-adapt eval RECIPE`, "
             "or name a scores.json, its folder or a workspace"
         )
-    # not in hidden folders, which are being written
-    paths = sorted(source.glob(f"scores/[!.]*/[!.]*/{SCORES_FILE}"))
-    return [path for path in paths if (path.parent / MANIFEST).is_file()]
+    paths = sorted(source.glob(f"scores/*/*/{SCORES_FILE}"))
+    return [path for path in paths if (path.parent / MANIFEST).is_file() and not _is_being_written(path.parent)]
+
+
+def _is_being_written(folder: Path) -> bool:
+    return folder.name.startswith(".") or folder.parent.name.startswith(".")
 
 
 def is_control(system: str) -> bool:

@@ -1,5 +1,6 @@
 """Which artifacts training makes, and where they are: described without loading torch or transformers."""
 
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -189,9 +190,13 @@ def known_tokenizer_hash(recipe: Recipe, workspace: Path, prepared: Prepared) ->
     """
     owner = tokenizer_owner(recipe, workspace, prepared)
     installed = {package: version(package) for package in ("transformers", "tokenizers")}
-    for file in sorted((workspace / "tokens").glob(f"[!.]*/[!.]*/{MANIFEST}")):
-        manifest = read_manifest(file.parent)
+    for manifest in _token_manifests(workspace):
         recorded = {package: manifest["versions"].get(package) for package in installed}
         if recorded == installed and manifest["facts"].get(BASE_FACT) == owner:
             return manifest["section"]["tokenizer"]
     return None
+
+
+def _token_manifests(workspace: Path) -> Iterator[dict[str, Any]]:
+    for file in sorted((workspace / "tokens").glob(f"[!.]*/[!.]*/{MANIFEST}")):
+        yield read_manifest(file.parent)
