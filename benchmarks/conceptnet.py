@@ -6,7 +6,6 @@
 The dump is synthetic: rows of ConceptNet's format and length, with languages as frequent as in ConceptNet 5.7.
 """
 
-import argparse
 import gzip
 import json
 import random
@@ -14,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measure import Contender, compare
+from measure import Contender, compare, parser_of
 
 LANGUAGES = ("swh_Latn", "mlt_Latn", "jav_Latn", "uig_Arab", "amh_Ethi")
 # Edges by the language they start in, in ConceptNet 5.7 (counts published with arXiv 2502.10140); the rest is "xx".
@@ -49,10 +48,7 @@ print({language: len(edges) for language, edges in triples.items()})
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments = parser_of(__doc__, rows=2_000_000, rounds=3).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         dump = Path(folder, "dump.csv.gz")
         write_dump(dump, arguments.rows)

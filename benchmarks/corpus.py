@@ -7,14 +7,13 @@ Reads every file of $LRL_DATA/text in turn until --megabytes are reached; from t
 line in another order, so that they are no near-duplicates.
 """
 
-import argparse
 import gzip
 import json
 import sys
 import tempfile
 from pathlib import Path
 
-from measure import Contender, compare, data_folder
+from measure import Contender, compare, data_folder, parser_of
 
 OURS = """
 import os, sys
@@ -37,10 +36,8 @@ with open(sys.argv[1], encoding="utf-8") as file:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--megabytes", type=int, default=100)
+    parser = parser_of(__doc__, megabytes=100, rounds=3)
     parser.add_argument("--pages", action="store_true")
-    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     data = data_folder()
     with tempfile.TemporaryDirectory() as folder:

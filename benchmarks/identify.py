@@ -14,7 +14,6 @@ it was not trained on. Prints the table of docs/text.md, in percent:
   the other way round.
 """
 
-import argparse
 import csv
 import gzip
 import random
@@ -26,7 +25,7 @@ from lrl_adapt.corpora.identify import NgramIdentifier
 from lrl_adapt.corpora.ngrams import train_ngrams
 from lrl_adapt.corpora.other_languages import LanguageCounts, find_other_languages
 from lrl_adapt.recipes.identify import Identify
-from measure import data_folder
+from measure import data_folder, parser_of
 
 CONFUSABLE = {  # language: neighbours
     "zsm_Latn": ["ind_Latn", "jav_Latn", "sun_Latn"],
@@ -48,8 +47,7 @@ FOREIGN = 0.05  # of a corpus, for the precision
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kilobytes", type=int, default=200)
+    parser = parser_of(__doc__, kilobytes=200)
     parser.add_argument("--min-probability", type=float, default=Identify.model_fields["min_probability"].default)
     parser.add_argument("languages", nargs="*", default=list(CONFUSABLE))
     arguments = parser.parse_args()

@@ -6,10 +6,10 @@ Forward and backward of a seq_bn adapter on batches of about 2,048 tokens of rea
 losses; the medians of their CPU times are compared, so that other work on the machine counts little.
 """
 
-import argparse
 import gzip
 import statistics
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,17 +17,16 @@ from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import language_adapter
 from lrl_adapt.training.masking import Masking, random_for
 from lrl_adapt.training.mlm import MaskedLM
-from measure import data_folder
+from measure import data_folder, in_turn, parser_of
 from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
 
 LENGTH, SEQUENCES = 128, 16
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, rounds=5)
     parser.add_argument("--base", required=True)
     parser.add_argument("--language", default="amh_Ethi")
-    parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     tokenizer = AutoTokenizer.from_pretrained(arguments.base)
@@ -37,16 +36,17 @@ def main() -> None:
     models = {name: random_model(arguments.base) for name in ("full", "language")}
     models["language"].restrict_loss(torch.from_numpy(pieces))
     masking = Masking.from_tokenizer(tokenizer, 0.15)
-    times: dict[str, list[float]] = {name: [] for name in models}
-    for number in range(arguments.rounds + 1):  # the first round warms up
+    batches = []
+    for number in range(arguments.rounds + 1):
         chunk = ids[number * LENGTH * SEQUENCES :][: LENGTH * SEQUENCES].astype(np.int64).reshape(SEQUENCES, LENGTH)
         masked = [masking.apply(row, random_for(number, n)) for n, row in enumerate(chunk)]
-        for name, model in models.items():
-            batch = model.layout.batch(*zip(*masked, strict=True))
-            started = time.process_time()
-            model(**batch).backward()
-            if number:
-                times[name].append(time.process_time() - started)
+        batches.append(models["full"].layout.batch(*zip(*masked, strict=True)))
+
+    def step(model: MaskedLM, number: int) -> None:
+        model(**batches[number]).backward()
+
+    contenders = {name: partial(step, model) for name, model in models.items()}
+    times = in_turn(contenders, arguments.rounds, clock=time.process_time)
     full, language = (statistics.median(seconds) for seconds in times.values())
     print(f"{arguments.language}: {len(pieces):,} of {len(tokenizer):,} pieces occur in {len(ids):,} tokens")
     print(f"CPU seconds a step: full {full:.2f}, language {language:.2f}; {full / language:.2f} times as fast")

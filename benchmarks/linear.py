@@ -5,14 +5,14 @@
 Where ours is not faster (training/fast/linear.py decides) PyTorch's is used, and the ratio is 1.
 """
 
-import argparse
 import os
 import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from lrl_adapt.training.fast import linear
+from measure import in_turn, parser_of
 from torch import Tensor, nn
 
 SHAPES = [
@@ -27,10 +27,7 @@ SHAPES = [
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    arguments = parser.parse_args()
+    arguments = parser_of(__doc__, rounds=11, threads=os.cpu_count() or 1).parse_args()
     torch.set_num_threads(arguments.threads)
     capability = torch.backends.cpu.get_cpu_capability()
     print(f"{arguments.threads} threads, {capability}, oneDNN is faster: {linear.IS_FASTER}\n")
@@ -39,22 +36,16 @@ def main() -> None:
     for tokens, inner, outer in SHAPES:
         layer = nn.Linear(inner, outer).requires_grad_(False)
         hidden = torch.randn(tokens, inner, requires_grad=True)
-        contenders = (linear.linear, nn.functional.linear)
-        seconds: list[list[float]] = [[], []]
-        for number in range(arguments.rounds + 1):
-            for function, times in zip(contenders, seconds, strict=True):
-                took = forward_and_backward(function, hidden, layer)
-                if number:
-                    times.append(took)
+        functions = {"ours": linear.linear, "theirs": nn.functional.linear}
+        contenders = {name: partial(forward_and_backward, each, hidden, layer) for name, each in functions.items()}
+        seconds = in_turn(contenders, arguments.rounds).values()
         ours, theirs = (4 * tokens * inner * outer / statistics.median(times) / 1e9 for times in seconds)
         print(f"| {tokens} x {inner} x {outer} | {ours:.0f} | {theirs:.0f} | {ours / theirs:.1f} |")
 
 
-def forward_and_backward(function: Callable[..., Tensor], hidden: Tensor, layer: nn.Linear) -> float:
-    started = time.perf_counter()
+def forward_and_backward(function: Callable[..., Tensor], hidden: Tensor, layer: nn.Linear, _: int) -> None:
     output = function(hidden, layer.weight, layer.bias)
     output.backward(output.detach())
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
-"""What the benchmarks share: the data folder, and whole processes timed in turn.
+"""What the benchmarks share: the command line, the data folder, and functions or whole processes timed in turn."""
 
-From commands to a table of wall seconds (median and range over rounds) and peak memory of each.
-"""
-
+import argparse
 import os
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +31,36 @@ class Contender:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise subprocess.CalledProcessError(process.returncode, self.command)
+
+
+def parser_of(description: str | None, **numbers: int) -> argparse.ArgumentParser:
+    """A parser that shows the description as it is, with an option for each of the numbers."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    return parser
+
+
+def in_turn(
+    contenders: Mapping[str, Callable[[int], object]],
+    rounds: int,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+    reset: Callable[[], object] = lambda: None,
+) -> dict[str, list[float]]:
+    """Seconds of each contender, called in turn with the number of the round: `rounds` after one that warms up.
+
+    `reset` is called before each, outside its time.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds + 1):
+        for name, run in contenders.items():
+            reset()
+            started = clock()
+            run(number)
+            if number:
+                seconds[name].append(clock() - started)
+    return seconds
 
 
 def data_folder() -> Path:

@@ -8,7 +8,6 @@ sequence, the others to a window of 128. Contenders take turns in one process, a
 are of the processor (sums over threads), so that other programs on the machine disturb them little.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -26,6 +25,7 @@ from lrl_adapt.training.adapters import language_adapter
 from lrl_adapt.training.batches import Layout
 from lrl_adapt.training.masking import Masking, random_for
 from lrl_adapt.training.mlm import MaskedLM
+from measure import in_turn, parser_of
 from train import describe, write_batches
 from transformers import ModernBertConfig, ModernBertForMaskedLM
 
@@ -35,12 +35,8 @@ COPIES = 16
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--blocks", type=int, default=22)
-    parser.add_argument("--width", type=int, default=768)
+    parser = parser_of(__doc__, blocks=22, width=768, rounds=5, threads=os.cpu_count() or 1)
     parser.add_argument("--longest", type=int, default=512, help="maximum length of a sequence, in tokens")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
@@ -110,13 +106,9 @@ def scoring(model: MaskedLM, sentences: list[np.ndarray], *, narrow: bool) -> li
 
 
 def compare(title: str, contenders: dict[str, list[Callable[[], None]]]) -> None:
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for number, calls in enumerate(zip(*contenders.values(), strict=True)):
-        for name, call in zip(contenders, calls, strict=True):
-            start = time.process_time()
-            call()
-            if number:
-                seconds[name].append(time.process_time() - start)
+    rounds = len(next(iter(contenders.values()))) - 1
+    calls = {name: lambda number, steps=steps: steps[number]() for name, steps in contenders.items()}
+    seconds = in_turn(calls, rounds, clock=time.process_time)
     first, second = seconds.values()
     ratios = [other / ours for ours, other in zip(first, second, strict=True)]
     medians = ", ".join(f"{name} {statistics.median(times):.2f}" for name, times in seconds.items())

@@ -11,7 +11,6 @@ of mBERT or XLM-R base with random weights, fp32. Both score the same sentences 
 a time, --rounds times after one round that does not count.
 """
 
-import argparse
 import copy
 import csv
 import gzip
@@ -26,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measure import data_folder
+from measure import data_folder, parser_of
 from peers.common import model_of
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertTokenizer, XLMRobertaTokenizer
 
@@ -34,13 +33,10 @@ BASE_MINI = Path(__file__).parents[1] / "recipes/quickstart/base/base-mini"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, sentences=15, rounds=3, threads=os.cpu_count() or 1)
     parser.add_argument("--shape", choices=["mbert", "xlmr", "base-mini"], default="mbert")
     parser.add_argument("--language", default="swh_Latn")
     parser.add_argument("--left-to-right", action="store_true")
-    parser.add_argument("--sentences", type=int, default=15)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     data = data_folder()
     torch.set_num_threads(arguments.threads)

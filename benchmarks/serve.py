@@ -27,6 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from measure import parser_of
+
 BASE_MINI = Path(__file__).parents[1] / "recipes/quickstart/base/base-mini"
 SENTENCES = [
     "Watoto wanakwenda [MASK] kila siku asubuhi.",
@@ -59,10 +61,8 @@ class Request:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, requests=2000, clients=8)
     parser.add_argument("--adapters", type=int, nargs="+", default=[1, 8, 32])
-    parser.add_argument("--requests", type=int, default=2000)
-    parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--base", type=Path, default=BASE_MINI)
     parser.add_argument("--threads", type=int, default=1, help="threads of each server")
     arguments = parser.parse_args()

@@ -7,10 +7,10 @@
 All get the same batches of 16 sequences (Maltese; a line each, or for documents lines joined and cut at 512 tokens)
 with the same masks, and models of the size of mBERT or XLM-R base with random weights. Each stays loaded in a process
 of its own and they run in turn, --steps optimiser steps a round, after one round that does not count. Padding is not
-counted in tokens. Without --peer AdapterHub is left out.
+counted in tokens. On a CPU the peak memory is that of the process, Python and libraries included; on a GPU that of its
+allocations. Without --peer AdapterHub is left out.
 """
 
-import argparse
 import gzip
 import json
 import os
@@ -24,7 +24,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from measure import data_folder
+from measure import data_folder, parser_of
 
 PEERS = Path(__file__).parent / "peers"
 SEQUENCES = 16
@@ -76,41 +76,34 @@ class Worker:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, rounds=3, steps=8, threads=os.cpu_count() or 1)
     parser.add_argument("--peer", help="python of an environment with adapters==1.3.0")
     parser.add_argument("--shape", choices=["mbert", "xlmr"], default="mbert")
     parser.add_argument("--text", choices=["lines", "documents"], default="lines")
     parser.add_argument("--longest", type=int, default=512, help="maximum length of a sequence, in tokens")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--precisions", nargs="+", choices=["fp32", "bf16"], default=["fp32"])
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--one-by-one", action="store_true", help="for memory that does not hold all contenders")
     arguments = parser.parse_args()
     data_folder()
     print("GPU" if has_gpu() else "no GPU: on the CPU alone")
     with tempfile.TemporaryDirectory() as folder:
         batches = Path(folder, "batches.json")
-        describe(
-            write_batches(
-                batches,
-                arguments.steps * (arguments.rounds + 1),
-                arguments.longest,
-                documents=arguments.text == "documents",
-            )
-        )
+        count = arguments.steps * (arguments.rounds + 1)
+        describe(write_batches(batches, count, arguments.longest, documents=arguments.text == "documents"))
         workers = [
             Worker(f"{name} {precision}", [python, str(PEERS / f"{file}.py"), str(batches), arguments.shape, precision,
                                            str(arguments.steps), str(arguments.threads)])
             for name, python, file in contenders(arguments.peer)
             for precision in arguments.precisions
         ]  # fmt: skip
-        for worker in workers:
-            worker.start()
-        for number in range(arguments.rounds + 1):
-            for worker in workers:
-                worker.round(counts=number > 0)
-        for worker in workers:
-            worker.stop()
+        for group in [[worker] for worker in workers] if arguments.one_by_one else [workers]:
+            for worker in group:
+                worker.start()
+            for number in range(arguments.rounds + 1):
+                for worker in group:
+                    worker.round(counts=number > 0)
+            for worker in group:
+                worker.stop()
     table(workers)
 
 

@@ -24,6 +24,7 @@ from . import (
     train,
 )
 from .console import escape_unprintable
+from .guard import guarded
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,24 +49,27 @@ def _main(
     pass
 
 
-for module in (
-    prepare,
-    train,
-    evaluate,
-    report,
-    run,
-    predict,
-    fill_mask,
-    serve,
-    import_adapter,
-    export,
-    merge,
-    push,
-    recipes,
-    languages,
-    doctor,
-):
-    module.register(app)
+COMMANDS = (  # in the order in which --help lists them
+    ("prepare", prepare.prepare_cmd, prepare.EPILOG),
+    ("train", train.train_cmd, train.EPILOG),
+    ("eval", evaluate.eval_cmd, evaluate.EPILOG),
+    ("report", report.report_cmd, report.EPILOG),
+    ("run", run.run_cmd, run.EPILOG),
+    ("predict", predict.predict_cmd, predict.EPILOG),
+    ("fill-mask", fill_mask.fill_mask_cmd, fill_mask.EPILOG),
+    ("serve", serve.serve_cmd, serve.EPILOG),
+    ("import-adapter", import_adapter.import_cmd, import_adapter.EPILOG),
+    ("export", export.export_cmd, export.EPILOG),
+    ("merge", merge.merge_cmd, merge.EPILOG),
+    ("push", push.push_cmd, push.EPILOG),
+)
+for name, command, epilog in COMMANDS:
+    app.command(name, epilog=epilog)(guarded(command, single_process="" if name == "train" else name))
+app.add_typer(recipes.app, name="recipes")
+app.command("languages", epilog=languages.EPILOG)(guarded(languages.languages_cmd))
+app.command("doctor", epilog=doctor.EPILOG)(guarded(doctor.doctor_cmd))
+any_arguments = {"allow_extra_args": True, "ignore_unknown_options": True}
+app.command(export.FORMER_NAME, hidden=True, context_settings=any_arguments)(guarded(export.former_cmd))
 
 
 def main() -> None:

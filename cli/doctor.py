@@ -14,16 +14,14 @@ from ..workspace.formatting import format_count, format_size
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
-from .preflight import show_sources, sources_json
-from .steps import failed_json, labelled_runs
+from .preflight import finish_planning
+from .steps import labelled_runs
 
 EPILOG = examples("lrl-adapt doctor", "lrl-adapt doctor quickstart", "lrl-adapt doctor --json")
 HUB_SECONDS = 3
 RecipeArgument = Annotated[
-    str | None,
-    typer.Argument(metavar="RECIPE", help="Also check the model and data of this recipe.", show_default=False),
+    str | None, typer.Argument(metavar="RECIPE", help="Also check the model and data of this recipe.")
 ]
 
 
@@ -53,11 +51,7 @@ def doctor_cmd(
         terminal.result(facts)
         return
     planned.check_sources()
-    show_sources(terminal, planned)
-    planned.say_notes(terminal)
-    refusals = planned.refusals()
-    terminal.result(facts | sources_json(planned) | failed_json(refusals))
-    refusals.raise_if_failed()
+    finish_planning(terminal, planned, facts)
 
 
 def _devices() -> str:
@@ -85,8 +79,3 @@ def _hub() -> str:
     except (urllib.error.URLError, OSError, ValueError) as error:
         return f"{constants.ENDPOINT} cannot be reached ({getattr(error, 'reason', error)})"
     return f"{constants.ENDPOINT} can be reached"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("doctor", epilog=EPILOG)(guarded(doctor_cmd))

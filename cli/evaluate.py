@@ -1,6 +1,7 @@
 """`lrl-adapt eval`: base and adapted model on the recipe's tasks."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +12,8 @@ from ..workspace.formatting import format_percent
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
-from .steps import failed_json, finish_dry_run, labelled_runs, require_single_process, use_cpu
+from .steps import failed_json, finish_dry_run, labelled_runs
 
 EPILOG = examples(
     "lrl-adapt eval",
@@ -29,7 +29,6 @@ AdapterFolder = Annotated[
     typer.Option(
         "--adapter-dir",
         help="Evaluate the adapter in this folder instead of the recipe's, such as an imported or quantised one.",
-        show_default=False,
     ),
 ]
 TransferFrom = Annotated[
@@ -38,7 +37,6 @@ TransferFrom = Annotated[
         "--transfer-from",
         metavar="LANGUAGE",
         help="Zero-shot transfer: train the task adapters on this language, test them on the recipe's language.",
-        show_default=False,
     ),
 ]
 
@@ -65,8 +63,6 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     """
     from ..pipeline import plan
 
-    require_single_process("eval")
-    use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     transfer = (
         [options.option_override("--transfer-from", "eval.transfer_from", transfer_from)] if transfer_from else []
@@ -89,18 +85,11 @@ def eval_cmd(  # noqa: PLR0913, PLR0917
     if outcome.scores or len(runs) > 1:
         where = workspace / "scores" / (languages.pop() if len(runs) == 1 else "")
         result = {
-            "scores": [score_json(score) for score in outcome.scores],
+            "scores": [asdict(score) for score in outcome.scores],
             "data": data_json(outcome.scores_by_folder),
         }
         terminal.result(result | failed_json(outcome), where if outcome.scores else None)
     outcome.raise_if_failed()
-
-
-def score_json(score: Any) -> dict[str, Any]:
-    """One score record, as in scores.json."""
-    from dataclasses import asdict
-
-    return asdict(score)
 
 
 def data_json(scores: Mapping[Path, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -173,8 +162,3 @@ def _system_cells(row: Any, system: str) -> tuple[str, str, str]:
 def _lines(*parts: str | None) -> str:
     """The parts that are not empty, on a line each."""
     return "\n".join(filter(None, parts))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("eval", epilog=EPILOG)(guarded(eval_cmd))

@@ -11,7 +11,6 @@ from ..workspace.errors import UserError
 from ..workspace.formatting import format_size
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import Out, examples
 
 if TYPE_CHECKING:
@@ -36,16 +35,11 @@ def export_cmd(  # noqa: PLR0913, PLR0917
     ],
     out: Out,
     format: Annotated[str, typer.Option("--format", help=f"{FORMATS_HELP}.")] = "peft",
-    bits: Annotated[
-        int | None, typer.Option(help="peft: bits per value of a matrix, 8, 4 or 1; default: 32.", show_default=False)
-    ] = None,
+    bits: Annotated[int | None, typer.Option(help="peft: bits per value of a matrix, 8, 4 or 1; default: 32.")] = None,
     base: Annotated[
-        str | None,
-        typer.Option(help="Hub id or folder of the base; default: the one that the adapter names.", show_default=False),
+        str | None, typer.Option(help="Hub id or folder of the base; default: the one that the adapter names.")
     ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="adapterhub: name of the adapter; default: mlm.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="adapterhub: name of the adapter; default: mlm.")] = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="onnx: store weights as 8-bit integers (onnxruntime's dynamic quantisation).")
     ] = False,
@@ -58,17 +52,13 @@ def export_cmd(  # noqa: PLR0913, PLR0917
     text: Annotated[
         list[Path] | None,
         typer.Option(
-            help="--trim: file of text in the language; may be repeated; default: what the adapter was trained on.",
-            show_default=False,
+            help="--trim: file of text in the language; may be repeated; default: what the adapter was trained on."
         ),
     ] = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """Write an adapter in another format, or with fewer bits."""
-    from .steps import require_single_process
-
-    require_single_process("export")
     if text and not trim:
         raise UserError("--text says which pieces to keep: give it with --trim")
     check_export(source, out, format=format, bits=bits, name=name, int8=int8, trim=trim)
@@ -106,10 +96,3 @@ def _cost_rows(cost: "QuantisationCost") -> list[tuple[str, str, str]]:
 def former_cmd(context: typer.Context) -> None:
     """Refuse the former name of the command."""
     raise UserError(f"{FORMER_NAME} is now called export: lrl-adapt export {' '.join(context.args)}".rstrip())
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app, and its former name, which is an error."""
-    app.command("export", epilog=EPILOG)(guarded(export_cmd))
-    any_arguments = {"allow_extra_args": True, "ignore_unknown_options": True}
-    app.command(FORMER_NAME, hidden=True, context_settings=any_arguments)(guarded(former_cmd))

@@ -13,7 +13,6 @@ from ..workspace.formatting import format_percent, format_significant
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal, json_line
-from .guard import guarded
 from .options import examples
 from .texts import TextFile, Texts, read_texts
 
@@ -38,14 +37,11 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
             "-a",
             help="Folder of a language adapter, its address on the hub (OWNER/NAME, OWNER/NAME/FOLDER), or none for "
             "the base alone; may be repeated to compare several. Default: none and the newest adapter.",
-            show_default=False,
         ),
     ] = None,
     base: Annotated[
         str | None,
-        typer.Option(
-            help="Hub id or folder of the base; default: the one that the adapters were trained on.", show_default=False
-        ),
+        typer.Option(help="Hub id or folder of the base; default: the one that the adapters were trained on."),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of candidates for each mask.")] = 5,
     file: TextFile = None,
@@ -60,10 +56,7 @@ def fill_mask_cmd(  # noqa: PLR0913, PLR0917
     """Predict masked words: [MASK], <mask> and {mask} work with every tokenizer."""
     from ..eval.inference.choose_adapters import choose_adapters
     from ..eval.inference.texts import require_masks
-    from .steps import require_single_process, use_cpu
 
-    require_single_process("fill-mask")
-    use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     masked_texts = [text for text in read_texts(texts, file, terminal) if text.strip()]
     require_masks(masked_texts)
@@ -99,8 +92,3 @@ def _short_names(adapters: list[str]) -> list[str]:
     """The last parts of the folders if they differ, else the full paths."""
     names = [Path(adapter).name for adapter in adapters]
     return names if len(set(names)) == len(names) else adapters
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("fill-mask", epilog=EPILOG)(guarded(fill_mask_cmd))

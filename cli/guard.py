@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import typer
 
 from ..pipeline.outcome import PlanFailedError, exit_code_of, summary_of
-from ..training.launch import ProcessesFailedError, is_main, main_process_runs, reports_result
+from ..training.launch import ProcessesFailedError, is_main, joined, main_process_runs, reports_result
+from ..workspace.errors import UserError
 
 INTERRUPTED = 130
 SECONDS_FOR_THE_FIRST = 3
@@ -21,12 +22,23 @@ SECONDS_TO_JOIN = 7
 F = TypeVar("F", bound=Callable[..., None])
 
 
-def guarded(command: F) -> F:
-    """Wrap a command function: exit code 2 for the user's mistakes, 1 for ours, 130 for Ctrl-C."""
+def guarded(command: F, *, single_process: str = "") -> F:
+    """Wrap a command function: exit code 2 for the user's mistakes, 1 for ours, 130 for Ctrl-C.
+
+    Applies --cpu through accelerate's environment variable, which started processes inherit. `single_process` is the
+    name of a command that is refused in a process that torchrun or srun started together with others.
+    """
 
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> None:
         try:
+            if single_process and joined():
+                raise UserError(
+                    f"`lrl-adapt {single_process}` runs in one process: start it without torchrun, or with srun "
+                    "--ntasks 1 (only `lrl-adapt train` uses several)"
+                )
+            if kwargs.get("cpu"):
+                os.environ["ACCELERATE_USE_CPU"] = "true"
             command(*args, **kwargs)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise

@@ -7,7 +7,6 @@ import typer
 
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import Base, Out, examples
 
 EPILOG = examples(
@@ -32,17 +31,13 @@ def import_cmd(
             help="Whether to undo an invertible adapter's coupling before the LM head, as MAD-X intends.",
         ),
     ] = True,
-    coupling: Annotated[
-        str | None, typer.Option(help="Fusion: the adapter whose coupling is used.", show_default=False)
-    ] = None,
+    coupling: Annotated[str | None, typer.Option(help="Fusion: the adapter whose coupling is used.")] = None,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
     """Convert an AdapterHub adapter (pytorch_adapter.bin or safetensors, with or without head) to PEFT's format."""
     from ..training.conversion_checks import check_import
-    from .steps import require_single_process
 
-    require_single_process("import-adapter")
     check_import(source, out)
 
     from ..training.import_adapter import import_adapter  # imports torch, which takes long
@@ -53,8 +48,3 @@ def import_cmd(
         terminal.say(f"note: {note}")
     terminal.say(f"adapter: {out}; see {out / 'README.md'} for how to load it")
     terminal.result({"folder": str(out), "notes": notes}, out)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("import-adapter", epilog=EPILOG)(guarded(import_cmd))

@@ -8,7 +8,6 @@ import typer
 from ..workspace.formatting import format_size
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
 
 if TYPE_CHECKING:
@@ -30,12 +29,9 @@ SIDE_BY_SIDE = 3  # languages that are shown in full, in columns; more are liste
 
 def languages_cmd(
     language: Annotated[
-        str | None,
-        typer.Argument(metavar="LANGUAGE", help="Only this language, by any of its codes.", show_default=False),
+        str | None, typer.Argument(metavar="LANGUAGE", help="Only this language, by any of its codes.")
     ] = None,
-    search: Annotated[
-        str | None, typer.Option("--search", "-s", help="Search for part of a name or code.", show_default=False)
-    ] = None,
+    search: Annotated[str | None, typer.Option("--search", "-s", help="Search for part of a name or code.")] = None,
     paper: Annotated[bool, typer.Option("--paper", help="Only the 30 languages of the paper.")] = False,
     sources: Annotated[
         bool, typer.Option("--sources", help="Ask the hub which text there is in LANGUAGE: files, size and licence.")
@@ -164,8 +160,3 @@ def _warn_if_ambiguous(terminal: Terminal, text: str) -> None:
 
 def _as_json(language: "Language") -> dict[str, object]:
     return {**asdict(language), "glotcc": language.glotcc}
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("languages", epilog=EPILOG)(guarded(languages_cmd))

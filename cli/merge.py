@@ -10,9 +10,7 @@ from ..workspace.errors import UserError
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
-from .steps import require_single_process, use_cpu
 
 if TYPE_CHECKING:
     from ..pipeline.merge import MergedAdapter
@@ -26,21 +24,15 @@ EPILOG = examples(
 )
 
 
-Adapters = Annotated[
-    list[Path],
-    typer.Argument(metavar="FOLDER", help="Folders of two or more language adapters.", show_default=False),
-]
+Adapters = Annotated[list[Path], typer.Argument(metavar="FOLDER", help="Folders of two or more language adapters.")]
 Weights = Annotated[
     list[str] | None,
     typer.Option(
         help="A weight for each adapter, which may be negative, as a comma-separated list; default: equal weights.",
         callback=options.split_commas,
-        show_default=False,
     ),
 ]
-MergedFolder = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Folder to write; it must not exist yet.", show_default=False)
-]
+MergedFolder = Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write; it must not exist yet.")]
 Normalize = Annotated[
     bool,
     typer.Option(
@@ -54,20 +46,17 @@ Sweep = Annotated[
         help="Two adapters: show the validation loss for each of these weights of the first one, as a comma-separated "
         "list. With --out, writes the merged adapter with the lowest loss.",
         callback=options.split_commas,
-        show_default=False,
     ),
 ]
 SweepRecipe = Annotated[
     str | None,
     typer.Option(
         help="--sweep: recipe file or bundled name, for the validation text and the base (default: ./recipe.yaml if it "
-        "exists, else quickstart).",
-        show_default=False,
+        "exists, else quickstart)."
     ),
 ]
 MergeBase = Annotated[
-    str | None,
-    typer.Option(help="Hub id or folder of the base; default: the one that the adapters name.", show_default=False),
+    str | None, typer.Option(help="Hub id or folder of the base; default: the one that the adapters name.")
 ]
 
 
@@ -92,8 +81,6 @@ def merge_cmd(  # noqa: PLR0913, PLR0917
     """
     from ..training.conversion_checks import check_merge, check_sweep
 
-    require_single_process("merge")
-    use_cpu(cpu)
     terminal = Terminal(as_json=as_json)
     if sweep is None:
         factors = _numbers("--weights", weights)
@@ -156,8 +143,3 @@ def _show_sweep(terminal: Terminal, adapters: list[Path], sweep: "MergeSweep") -
     ]
     columns = (*(f"weight of {folder.resolve().name}" for folder in adapters), "validation loss", "")
     terminal.table("Validation loss by weight, in nats per masked token", columns, rows)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("merge", epilog=EPILOG)(guarded(merge_cmd))

@@ -11,9 +11,7 @@ from ..workspace.home import WORKSPACE_VARIABLE
 RecipeArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="RECIPE",
-        help="Recipe file or bundled name (default: ./recipe.yaml if it exists, else quickstart).",
-        show_default=False,
+        metavar="RECIPE", help="Recipe file or bundled name (default: ./recipe.yaml if it exists, else quickstart)."
     ),
 ]
 Set = Annotated[
@@ -23,7 +21,6 @@ Set = Annotated[
         metavar="FIELD=VALUE",
         help="Override a field of the recipe, such as training.max_steps=50; may be repeated. The environment variable "
         "LRL_ADAPT_SET sets overrides for every command.",
-        show_default=False,
     ),
 ]
 Workspace = Annotated[
@@ -55,10 +52,7 @@ def renamed_option(old: str, new: str) -> Any:
 
 
 Language = Annotated[
-    str | None,
-    typer.Option(
-        "--language", "-l", help="Language, by any of its codes: mt, mlt, mlt-Latn, mlt_Latn.", show_default=False
-    ),
+    str | None, typer.Option("--language", "-l", help="Language, by any of its codes: mt, mlt, mlt-Latn, mlt_Latn.")
 ]
 Languages = Annotated[
     list[str] | None,
@@ -68,7 +62,6 @@ Languages = Annotated[
         help="Language, by any of its codes: mt, mlt, mlt-Latn, mlt_Latn; may be repeated, or a comma-separated list. "
         "ConceptNet is read once for all of them.",
         callback=split_commas,
-        show_default=False,
     ),
 ]
 AdapterType = Annotated[
@@ -78,12 +71,9 @@ AdapterType = Annotated[
         "-a",
         help="Type of adapter: seq_bn, seq_bn_inv, double_seq_bn, par_bn, lora, ia3, full (all weights), or none (the "
         "base alone).",
-        show_default=False,
     ),
 ]
-SourceName = Annotated[
-    str | None, typer.Option("--source", help="Train on text, graph, both, or fusion of the two.", show_default=False)
-]
+SourceName = Annotated[str | None, typer.Option("--source", help="Train on text, graph, both, or fusion of the two.")]
 Tasks = Annotated[
     list[str] | None,
     typer.Option(
@@ -92,7 +82,6 @@ Tasks = Annotated[
         help="Task: mlm, topic, sentiment, ner or one of your own; may be repeated, or a comma-separated list "
         "(default: all tasks with data).",
         callback=split_commas,
-        show_default=False,
     ),
 ]
 Limit = Annotated[
@@ -103,13 +92,9 @@ Limit = Annotated[
         help="For a quick look, score at most N items per task; such scores are marked as not comparable. "
         "Training of task adapters still takes its full time.",
         metavar="N",
-        show_default=False,
     ),
 ]
-Gpus = Annotated[
-    int | None,
-    typer.Option("--gpus", min=1, help="Number of GPUs to train on (default: all visible).", show_default=False),
-]
+Gpus = Annotated[int | None, typer.Option("--gpus", min=1, help="Number of GPUs to train on (default: all visible).")]
 Jobs = Annotated[
     str,
     typer.Option(
@@ -122,8 +107,7 @@ Jobs = Annotated[
 ]
 Cpu = Annotated[bool, typer.Option("--cpu", help="Run on the CPU, even if there is a GPU.")]
 Resume = Annotated[
-    Literal["auto", "never"],
-    typer.Option("--resume", help="auto: resume an interrupted run; never: start again."),
+    Literal["auto", "never"], typer.Option("--resume", help="auto: resume an interrupted run; never: start again.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the steps without running them.")]
 Json = Annotated[

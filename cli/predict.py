@@ -13,7 +13,6 @@ from ..workspace.errors import UserError
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal, json_line
-from .guard import guarded
 from .options import examples
 from .texts import TextFile, Texts, read_texts
 
@@ -27,8 +26,7 @@ EPILOG = examples(
 def predict_cmd(  # noqa: PLR0913, PLR0917
     texts: Texts = None,
     task: Annotated[
-        str | None,
-        typer.Option("--task", "-t", help="topic, sentiment, ner or a task of your own.", show_default=False),
+        str | None, typer.Option("--task", "-t", help="topic, sentiment, ner or a task of your own.")
     ] = None,
     adapter: Annotated[
         Path | None,
@@ -37,25 +35,19 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
             "-a",
             help="Folder that `eval` wrote under scores/, task-adapter in it, or an address on the hub (OWNER/NAME, "
             "OWNER/NAME/FOLDER); default: the newest for --task.",
-            show_default=False,
         ),
     ] = None,
     language_adapter: Annotated[
         str | None,
         typer.Option(
-            help="Stack the task adapter on the language adapter in this folder (zero-shot transfer), or on none.",
-            show_default=False,
+            help="Stack the task adapter on the language adapter in this folder (zero-shot transfer), or on none."
         ),
     ] = None,
     base: Annotated[
-        str | None,
-        typer.Option(help="Hub id or folder of the base; default: the one that it was trained on.", show_default=False),
+        str | None, typer.Option(help="Hub id or folder of the base; default: the one that it was trained on.")
     ] = None,
     file: TextFile = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="New file to write; default: print.", show_default=False),
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="New file to write; default: print.")] = None,
     workspace: options.Workspace = DEFAULT_WORKSPACE,
     language: options.Language = None,
     cpu: options.Cpu = False,
@@ -67,10 +59,7 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
     maximum length of the model are split into windows. For a task with pairs of texts, put a tab between the two.
     """
     from ..eval.inference.choose_adapters import NONE, adapter_folder, choose_scores
-    from .steps import require_single_process, use_cpu
 
-    require_single_process("predict")
-    use_cpu(cpu)
     terminal = Terminal()
     if out and (out.exists() or not out.absolute().parent.is_dir()):
         why = "it already exists" if out.exists() else f"there is no folder {out.parent}"
@@ -100,8 +89,3 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
         return
     with replace_with(out) as partial, partial.open("w", encoding="utf-8") as file:
         yield file
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("predict", epilog=EPILOG)(guarded(predict_cmd))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..workspace.formatting import format_size
 from .console import Terminal
+from .steps import failed_json
 
 if TYPE_CHECKING:
     from ..pipeline.steps import Plan
@@ -24,6 +25,15 @@ def show_sources(terminal: Terminal, plan: "Plan") -> None:
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     terminal.table("Required models and data", columns, rows)
+
+
+def finish_planning(terminal: Terminal, plan: "Plan", result: dict[str, Any]) -> None:
+    """End a command that only plans: models and data, notes, the JSON object, the errors of runs that cannot start."""
+    show_sources(terminal, plan)
+    plan.say_notes(terminal)
+    refusals = plan.refusals()
+    terminal.result(result | sources_json(plan) | failed_json(refusals))
+    refusals.raise_if_failed()
 
 
 def sources_json(plan: "Plan") -> dict[str, Any]:

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterable
 
-import typer
-
 from ..workspace.artifacts import Artifact
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
-from .steps import describe_all, failed_json, finish_dry_run, labelled_runs, require_single_process
+from .steps import describe_all, failed_json, finish_dry_run, labelled_runs
 
 EPILOG = examples(
     "lrl-adapt prepare",
@@ -34,7 +31,6 @@ def prepare_cmd(
     """
     from ..pipeline import plan
 
-    require_single_process("prepare")
     terminal = Terminal(as_json=as_json)
     runs = labelled_runs(recipe, *(options.overrides(changes, language=name) for name in languages or [None]))
     planned = plan(runs, workspace=workspace, parts=("prepare",))
@@ -64,8 +60,3 @@ def _row(artifact: Artifact) -> tuple[str, ...]:
     counts = artifact.manifest()["facts"].get("counts", {})
     dropped = ", ".join(f"{reason} {count:,}" for reason, count in counts.items() if count)
     return (artifact.kind, *(f"{count:,}" for count in split_sizes(artifact).values()), dropped)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("prepare", epilog=EPILOG)(guarded(prepare_cmd))

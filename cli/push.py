@@ -9,7 +9,6 @@ import typer
 from ..workspace.formatting import format_size
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
 
 if TYPE_CHECKING:
@@ -29,34 +28,26 @@ def push_cmd(  # noqa: PLR0913, PLR0917
             metavar="FOLDER...",
             help="Folder of a language adapter, or that `eval` wrote under scores/ with a task adapter. If there are "
             "several, each gets a folder in the repository.",
-            show_default=False,
         ),
     ],
-    repo: Annotated[
-        str,
-        typer.Argument(metavar="OWNER/NAME", help="Repository on the hub; created if missing.", show_default=False),
-    ],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository on the hub; created if missing.")],
     scores: Annotated[
         list[Path] | None,
         typer.Option(
             help="scores.json, its folder, or a workspace, with scores of the adapter; may be repeated. Default: the "
-            "workspace that the adapter is in.",
-            show_default=False,
+            "workspace that the adapter is in."
         ),
     ] = None,
     base: Annotated[
         str | None,
         typer.Option(
-            help="Hub id of the base, if the adapter was trained on a local copy of it.",
-            metavar="OWNER/NAME",
-            show_default=False,
+            help="Hub id of the base, if the adapter was trained on a local copy of it.", metavar="OWNER/NAME"
         ),
     ] = None,
     licence: Annotated[
         str | None,
         typer.Option(
-            help="Licence by the hub's name, such as cc-by-sa-4.0; default: the most demanding of the training data.",
-            show_default=False,
+            help="Licence by the hub's name, such as cc-by-sa-4.0; default: the most demanding of the training data."
         ),
     ] = None,
     public: Annotated[
@@ -73,9 +64,7 @@ def push_cmd(  # noqa: PLR0913, PLR0917
     Takes the token from HF_TOKEN or from `hf auth login`. Interrupted uploads continue when the command is run again.
     """
     from ..training.conversion_checks import check_push
-    from .steps import require_single_process
 
-    require_single_process("push")
     check_push(adapters, repo)
 
     from ..pipeline.publish.push import push  # imports torch, which takes long
@@ -105,8 +94,3 @@ def _show(terminal: Terminal, pushed: "PushedAdapter") -> None:
     if pushed.address is None:
         terminal.text(pushed.card)
     terminal.result(asdict(pushed), pushed.address)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("push", epilog=EPILOG)(guarded(push_cmd))

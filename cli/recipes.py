@@ -42,9 +42,10 @@ def show_cmd(
     debug: options.Debug = False,
 ) -> None:
     """Print a recipe as written, or resolved."""
+    import yaml
+
     from ..recipes.loading import find_recipe, load_recipe
     from ..recipes.placeholders import public_settings
-    from .steps import as_yaml
 
     if not (resolved or as_json or changes):
         typer.echo(find_recipe(recipe).read_text(encoding="utf-8").rstrip())
@@ -53,7 +54,8 @@ def show_cmd(
     if as_json:
         Terminal(as_json=True).result(public_settings(loaded))
     else:
-        typer.echo(as_yaml(loaded))
+        settings = public_settings(loaded)
+        typer.echo(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=120).rstrip())
 
 
 @app.command("copy", epilog=examples("lrl-adapt recipes copy quickstart my.yaml --force"))
@@ -96,7 +98,7 @@ def copy_cmd(
 @app.command("schema", epilog=examples("lrl-adapt recipes schema", "lrl-adapt recipes schema recipe.schema.json"))
 @guarded
 def schema_cmd(
-    target: Annotated[Path | None, typer.Argument(help="File to write (default: stdout).", show_default=False)] = None,
+    target: Annotated[Path | None, typer.Argument(help="File to write (default: stdout).")] = None,
     debug: options.Debug = False,
 ) -> None:
     """Write the JSON schema of recipes, for editors."""
@@ -150,8 +152,3 @@ def _summary(path: Path) -> str:
     """The first comment line after the line for editors."""
     comments = [line for line in path.read_text(encoding="utf-8").split("\n") if line.startswith("# ")]
     return next((line[2:] for line in comments if not line.startswith(EDITOR_LINE)), "")
-
-
-def register(main: typer.Typer) -> None:
-    """Add the commands to the app."""
-    main.add_typer(app, name="recipes")

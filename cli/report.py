@@ -8,9 +8,7 @@ import typer
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
-from .steps import require_single_process
 
 EPILOG = examples(
     "lrl-adapt report",
@@ -21,11 +19,7 @@ EPILOG = examples(
 
 Scores = Annotated[
     list[Path] | None,
-    typer.Argument(
-        metavar="SCORES",
-        help="scores.json files, their folders, or workspaces; default: the workspace.",
-        show_default=False,
-    ),
+    typer.Argument(metavar="SCORES", help="scores.json files, their folders, or workspaces; default: the workspace."),
 ]
 Languages = Annotated[
     list[str] | None,
@@ -34,17 +28,11 @@ Languages = Annotated[
         "-l",
         help="Only this language, by any of its codes; may be repeated, or a comma-separated list.",
         callback=options.split_commas,
-        show_default=False,
     ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(
-        "--out",
-        "-o",
-        help="Folder to write; default: reports/LANGUAGE, or reports/all, in the workspace.",
-        show_default=False,
-    ),
+    typer.Option("--out", "-o", help="Folder to write; default: reports/LANGUAGE, or reports/all, in the workspace."),
 ]
 Baseline = Annotated[
     str,
@@ -73,7 +61,6 @@ def report_cmd(  # noqa: PLR0913, PLR0917
     from ..pipeline import report
     from ..recipes.languages import language_code
 
-    require_single_process("report")
     terminal = Terminal(as_json=as_json)
     page = report(
         scores or [],
@@ -85,8 +72,3 @@ def report_cmd(  # noqa: PLR0913, PLR0917
         progress=terminal,
     )
     terminal.result({"report": str(page)}, page)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("report", epilog=EPILOG)(guarded(report_cmd))

@@ -1,15 +1,14 @@
 """`lrl-adapt run`: prepare, train, eval and report."""
 
-import typer
+from dataclasses import asdict
 
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
-from .evaluate import data_json, score_json, show_scores
-from .guard import guarded
+from .evaluate import data_json, show_scores
 from .options import examples
-from .preflight import show_sources, sources_json
-from .steps import describe_all, failed_json, labelled_runs, require_single_process, show_plan, use_cpu
+from .preflight import finish_planning, show_sources
+from .steps import describe_all, failed_json, labelled_runs, show_plan
 
 EPILOG = examples(
     "lrl-adapt run",
@@ -42,20 +41,13 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     from ..pipeline import plan
     from ..pipeline.jobs import job_count
 
-    require_single_process("run")
-    use_cpu(cpu)
     count = job_count(jobs, gpus)
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
     planned = plan(labelled_runs(recipe, short), workspace=workspace, gpus=gpus, debug=debug)
     planned.check_sources()
     if dry_run:
-        result = show_plan(terminal, planned)
-        show_sources(terminal, planned)
-        planned.say_notes(terminal)
-        refusals = planned.refusals()
-        terminal.result(result | sources_json(planned) | failed_json(refusals))
-        refusals.raise_if_failed()
+        finish_planning(terminal, planned, show_plan(terminal, planned))
         return
     show_sources(terminal, planned)
     outcome = planned.execute(terminal, count)
@@ -63,14 +55,9 @@ def run_cmd(  # noqa: PLR0913, PLR0917
         show_scores(terminal, outcome.scores_by_folder, outcome.compared)
     result = {
         "artifacts": describe_all(outcome.artifacts),
-        "scores": [score_json(score) for score in outcome.scores],
+        "scores": [asdict(score) for score in outcome.scores],
         "data": data_json(outcome.scores_by_folder),
         "report": str(outcome.report) if outcome.report else None,
     }
     terminal.result(result | failed_json(outcome), outcome.report)
     outcome.raise_if_failed()
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("run", epilog=EPILOG)(guarded(run_cmd))

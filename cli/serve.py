@@ -9,7 +9,6 @@ import typer
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
 
 TOKEN_VARIABLE = "LRL_ADAPT_SERVE_TOKEN"  # noqa: S105 - the name of a variable
@@ -28,15 +27,11 @@ def serve_cmd(  # noqa: PLR0913, PLR0917
             "-a",
             help="Folder of a language adapter or of a task adapter, or its address on the hub (OWNER/NAME, "
             "OWNER/NAME/FOLDER); may be repeated. Default: all in the workspace.",
-            show_default=False,
         ),
     ] = None,
     base: Annotated[
         str | None,
-        typer.Option(
-            help="Hub id or folder of the base; default: the one that all adapters were trained on.",
-            show_default=False,
-        ),
+        typer.Option(help="Hub id or folder of the base; default: the one that all adapters were trained on."),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 accepts connections from other machines.")
@@ -63,10 +58,7 @@ def serve_cmd(  # noqa: PLR0913, PLR0917
     """
     from ..serving.limits import ServerLimits
     from ..serving.server import serve
-    from .steps import require_single_process, use_cpu
 
-    require_single_process("serve")
-    use_cpu(cpu)
     serve(
         adapters,
         base=base,
@@ -84,8 +76,3 @@ def serve_cmd(  # noqa: PLR0913, PLR0917
         ),
         progress=Terminal(),
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("serve", epilog=EPILOG)(guarded(serve_cmd))

@@ -1,13 +1,11 @@
 """What the commands share: reading the recipe, and showing plans, artifacts and failures."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..workspace.artifacts import Artifact
-from ..workspace.errors import UserError
 from ..workspace.formatting import format_number
 from .console import Terminal
 
@@ -22,23 +20,6 @@ def labelled_runs(recipe: str | None, *overrides: Sequence[str]) -> "dict[str, R
     from ..recipes.loading import load_runs
 
     return {_label(words): run for choice in overrides for words, run in load_runs(recipe, choice)}
-
-
-def use_cpu(wanted: bool) -> None:
-    """Apply --cpu through accelerate's environment variable, which started processes inherit."""
-    if wanted:
-        os.environ["ACCELERATE_USE_CPU"] = "true"
-
-
-def require_single_process(command: str) -> None:
-    """Raise a UserError in a process that torchrun or srun started together with others."""
-    from ..training.launch import joined
-
-    if joined():
-        raise UserError(
-            f"`lrl-adapt {command}` runs in one process: start it without torchrun, or with srun --ntasks 1 "
-            "(only `lrl-adapt train` uses several)"
-        )
 
 
 def show_plan(terminal: Terminal, plan: "Plan") -> dict[str, Any]:
@@ -66,15 +47,6 @@ def finish_dry_run(terminal: Terminal, plan: "Plan") -> None:
     outcome.raise_if_failed()
 
 
-def as_yaml(recipe: "Recipe") -> str:
-    """The resolved recipe, with defaults filled in and without the secrets in addresses."""
-    import yaml
-
-    from ..recipes.placeholders import public_settings
-
-    return yaml.safe_dump(public_settings(recipe), sort_keys=False, allow_unicode=True, width=120).rstrip()
-
-
 def describe(artifact: Artifact) -> dict[str, Any]:
     """An artifact for --json."""
     manifest = artifact.manifest()
@@ -90,11 +62,6 @@ def failed_json(outcome: "Outcome") -> dict[str, Any]:
     """The failed runs as an entry of a command's --json object; empty if there are none."""
     failed = [{"run": run, "error": reason} for run, reason in outcome.failed_runs.items()]
     return {"failed": failed} if failed else {}
-
-
-def facts_rows(artifact: Artifact) -> list[tuple[str, str]]:
-    """The facts of an artifact as table rows."""
-    return values_rows(artifact.manifest()["facts"])
 
 
 def values_rows(values: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -14,10 +14,7 @@ from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress
 
 Texts = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="TEXT", help="Texts; default: the lines of --file, or of standard input.", show_default=False
-    ),
+    list[str] | None, typer.Argument(metavar="TEXT", help="Texts; default: the lines of --file, or of standard input.")
 ]
 TextFile = Annotated[
     Path | None,
@@ -25,7 +22,6 @@ TextFile = Annotated[
         "--file",
         "-f",
         help="Read the lines of this text file, plain or .gz, or the paragraphs of a document: pdf, docx, html, srt, …",
-        show_default=False,
     ),
 ]
 

@@ -9,9 +9,8 @@ from ..workspace.errors import UserError
 from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
-from .guard import guarded
 from .options import examples
-from .steps import describe, facts_rows, failed_json, labelled_runs, show_plan, use_cpu, values_rows
+from .steps import describe, failed_json, labelled_runs, show_plan, values_rows
 
 if TYPE_CHECKING:
     from ..pipeline.outcome import Outcome
@@ -35,8 +34,7 @@ def train_cmd(  # noqa: PLR0913, PLR0917
     cpu: options.Cpu = False,
     resume: options.Resume = "auto",
     dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Show the steps and estimate time and memory from a few training steps."),
+        bool, typer.Option("--dry-run", help="Show the steps and estimate time and memory from a few training steps.")
     ] = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
@@ -50,7 +48,6 @@ def train_cmd(  # noqa: PLR0913, PLR0917
     from ..pipeline import plan, require_adapter
     from ..training.launch import is_main, joined, reports_result
 
-    use_cpu(cpu)
     terminal = Terminal(as_json=as_json, logs=is_main(), results=reports_result())
     all_runs = labelled_runs(recipe, options.overrides(changes, language=language, adapter=adapter, source=source))
     require_adapter(list(all_runs.values()))
@@ -78,7 +75,8 @@ def train_cmd(  # noqa: PLR0913, PLR0917
 
 def _show_adapter(terminal: Terminal, artifact: Artifact) -> None:
     """The facts of one adapter."""
-    terminal.table(f"Adapter for {artifact.section['language']}", ("", "value"), facts_rows(artifact))
+    rows = values_rows(artifact.manifest()["facts"])
+    terminal.table(f"Adapter for {artifact.section['language']}", ("", "value"), rows)
     terminal.result(describe(artifact), artifact.folder)
 
 
@@ -111,8 +109,3 @@ def _show_plan(planned: "Plan", terminal: Terminal, gpus: int | None) -> None:
             about["training"] = costs
     terminal.result(result | failed_json(outcome))
     outcome.raise_if_failed()
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command("train", epilog=EPILOG)(guarded(train_cmd))

@@ -21,14 +21,14 @@ def score_metrics(gold: np.ndarray, predicted: np.ndarray) -> list[Metric]:
     moments = np.stack([ones, x, y, x * x, y * y, x * y], 1)
     errors = np.stack([ones, x, x * x, error * error], 1)
     return [
-        RankCorrelation("spearman", gold, predicted),
+        _RankCorrelation("spearman", gold, predicted),
         SumMetric("pearson", moments, _pearson),
         SumMetric("r2", errors, _r2),
     ]
 
 
 @dataclass(frozen=True)
-class RankCorrelation(Metric):
+class _RankCorrelation(Metric):
     """Spearman's rank correlation: Pearson's of the ranks, where equal scores share the mean of their ranks.
 
     A sample of the items has ranks of its own, so they are counted anew for each. Ranks of all items would give
@@ -41,15 +41,12 @@ class RankCorrelation(Metric):
 
     @property
     def items(self) -> int:
-        """See `Metric`."""
         return len(self.gold)
 
     def value(self) -> float:
-        """See `Metric`."""
         return float(self.of_draws(np.ones((1, self.items)))[0])
 
     def of_draws(self, counts: np.ndarray) -> np.ndarray:
-        """See `Metric`."""
         (order_x, starts_x, groups_x), (order_y, starts_y, groups_y) = self._orders
         total = counts.sum(-1, keepdims=True)
         x = _ranks(counts, order_x, starts_x, groups_x) - (total + 1) / 2
@@ -57,7 +54,6 @@ class RankCorrelation(Metric):
         return _ratio((counts * x * y).sum(-1), np.sqrt((counts * x * x).sum(-1) * (counts * y * y).sum(-1)))
 
     def without_each_item(self) -> np.ndarray:
-        """See `Metric`."""
         parts = []
         for start in range(0, self.items, BATCH):
             left_out = np.arange(start, min(start + BATCH, self.items))

@@ -77,49 +77,41 @@ class TextKind(Kind):
         return guesses.pop() if len(guesses) == 1 < len(gold) else None
 
 
-class LanguageModelling(Kind):
+class _LanguageModelling(Kind):
     """The log-likelihoods of sentences (`SentenceScore`)."""
 
     def metrics(self, rows: Rows, labels: Sequence[str]) -> list[Metric]:
-        """See `Kind`."""
         return perplexity_metrics([from_row(row) for row in rows])
 
 
-class Classification(TextKind):
+class _Classification(TextKind):
     """One of several labels for each text."""
 
     def target(self, label: str, labels: Sequence[str]) -> tuple[int, tuple[float, ...]]:
-        """See `TextKind`."""
         return labels.index(label), ()
 
     def answer(self, output: int, labels: Sequence[str]) -> Row:
-        """See `TextKind`."""
         return {"guess": labels[output]}
 
     def metrics(self, rows: Rows, labels: Sequence[str]) -> list[Metric]:
-        """See `Kind`."""
         gold, guess = (_class_ids([row[key] for row in rows], labels) for key in ("gold", "guess"))
         return metrics.classification_metrics(gold, guess, len(labels))
 
     def details(self, rows: Rows, labels: Sequence[str]) -> dict[str, Any]:
-        """See `Kind`."""
         return _by_class(*_gold_and_guesses(rows), labels)
 
     def constant(self, training_labels: Sequence[str], labels: Sequence[str]) -> Constant:
-        """See `Kind`."""
         label = _most_frequent(training_labels)
         return Constant("majority class", label, lambda _: label)
 
 
-class MultiLabel(TextKind):
+class _MultiLabel(TextKind):
     """Any number of labels for each text, each by a probability of its own."""
 
     def target(self, label: Sequence[str], labels: Sequence[str]) -> tuple[int, tuple[float, ...]]:
-        """See `TextKind`."""
         return 0, tuple(float(name in label) for name in labels)
 
     def answer(self, output: Sequence[float], labels: Sequence[str]) -> Row:
-        """See `TextKind`."""
         by_label = dict(zip(labels, output, strict=True))
         return {
             "guess": [name for name, probability in by_label.items() if probability >= THRESHOLD],
@@ -127,90 +119,81 @@ class MultiLabel(TextKind):
         }
 
     def metrics(self, rows: Rows, labels: Sequence[str]) -> list[Metric]:
-        """See `Kind`."""
         return metrics.multilabel_metrics(*_indicators(rows, labels))
 
     def details(self, rows: Rows, labels: Sequence[str]) -> dict[str, Any]:
-        """See `Kind`."""
-        return {"classes": metrics.label_table(*_indicators(rows, labels), labels)}
+        gold, guess = _indicators(rows, labels)
+        counts = np.stack([(gold * guess).sum(0), gold.sum(0), guess.sum(0)], 1)
+        return {"classes": metrics.label_table(counts, labels)}
 
     def constant(self, training_labels: Sequence[Sequence[str]], labels: Sequence[str]) -> Constant:
-        """See `Kind`. A label that is never given has an F1 of 0, so the best is to give all of them."""
+        # A label that is never given has an F1 of 0, so the best is to give all of them.
         return Constant("every label", ", ".join(labels), lambda _: list(labels))
 
 
-class Regression(TextKind):
+class _Regression(TextKind):
     """A score for each text."""
 
     unit = "score"
 
     def target(self, label: float, labels: Sequence[str]) -> tuple[int, tuple[float, ...]]:
-        """See `TextKind`."""
         return 0, (label,)
 
     def answer(self, output: Sequence[float], labels: Sequence[str]) -> Row:
-        """See `TextKind`."""
         return {"guess": output[0]}
 
     def metrics(self, rows: Rows, labels: Sequence[str]) -> list[Metric]:
-        """See `Kind`."""
         return score_metrics(*(np.array([row[key] for row in rows], dtype=float) for key in ("gold", "guess")))
 
     def constant(self, training_labels: Sequence[float], labels: Sequence[str]) -> Constant:
-        """See `Kind`."""
         mean = fmean(training_labels)
         return Constant("mean score", f"{mean:.6g}", lambda _: mean)
 
 
-class Tagging(Kind):
+class _Tagging(Kind):
     """A tag for each word, such as its part of speech."""
 
     unit = "tag"
 
     def metrics(self, rows: Rows, labels: Sequence[str]) -> list[Metric]:
-        """See `Kind`."""
         return [metrics.word_accuracy(*_gold_and_guesses(rows))]
 
     def details(self, rows: Rows, labels: Sequence[str]) -> dict[str, Any]:
-        """See `Kind`."""
         gold, guesses = ([tag for tags in column for tag in tags] for column in _gold_and_guesses(rows))
         return _by_class(gold, guesses, sorted({*gold, *guesses}))
 
     def constant(self, training_labels: Sequence[Sequence[str]], labels: Sequence[str]) -> Constant | None:
-        """See `Kind`."""
         tag = _most_frequent([tag for tags in training_labels for tag in tags])
         return Constant("majority class", tag, lambda row: [tag] * len(row["gold"]))
 
 
-class Entities(Kind):
+class _Entities(Kind):
     """Named entities as tags in IOB2."""
 
     unit = "entity type"
 
     def metrics(self, rows: Rows, labels: Sequence[str]) -> list[Metric]:
-        """See `Kind`."""
         gold, guesses = _gold_and_guesses(rows)
         return [metrics.entity_f1(gold, guesses), metrics.word_accuracy(gold, guesses)]
 
     def details(self, rows: Rows, labels: Sequence[str]) -> dict[str, Any]:
-        """See `Kind`."""
         return {"classes": metrics.entity_table(*_gold_and_guesses(rows))}
 
 
 TEXT_KINDS: Mapping[KindName, TextKind] = {
-    "classification": Classification(),
-    "multilabel": MultiLabel(),
-    "regression": Regression(),
+    "classification": _Classification(),
+    "multilabel": _MultiLabel(),
+    "regression": _Regression(),
 }
-KINDS: Mapping[KindName, Kind] = {**TEXT_KINDS, "entities": Entities(), "tagging": Tagging()}
+KINDS: Mapping[KindName, Kind] = {**TEXT_KINDS, "entities": _Entities(), "tagging": _Tagging()}
 
 
 def kind_of(rows: Rows) -> Kind:
     """The kind of the rows, by the form of their gold labels."""
     if "nll" in rows[0]:
-        return LanguageModelling()
+        return _LanguageModelling()
     if "words" in rows[0]:
-        return KINDS["entities" if _are_iob2(row["gold"] for row in rows) else "tagging"]
+        return KINDS["entities" if all(are_iob2(row["gold"]) for row in rows) else "tagging"]
     gold = rows[0]["gold"]
     return KINDS[
         "classification" if isinstance(gold, str) else "multilabel" if isinstance(gold, list) else "regression"
@@ -220,10 +203,6 @@ def kind_of(rows: Rows) -> Kind:
 def are_iob2(tags: Sequence[str]) -> bool:
     """Whether tags are those of entities in IOB2, and not parts of speech or other labels of words."""
     return all(tag == "O" or tag[:2] in ("B-", "I-") for tag in tags)
-
-
-def _are_iob2(sentences: Any) -> bool:
-    return all(map(are_iob2, sentences))
 
 
 def _gold_and_guesses(rows: Rows) -> tuple[list[Any], list[Any]]:
@@ -243,8 +222,8 @@ def _indicators(rows: Rows, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarr
 
 def _by_class(gold: Sequence[str], guesses: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
     confusion = metrics.confusion_matrix(_class_ids(gold, labels), _class_ids(guesses, labels), len(labels))
-    classes = metrics.class_table(confusion, labels)
-    return {"labels": list(labels), "confusion": confusion.tolist(), "classes": classes}
+    counts = np.stack([np.diag(confusion), confusion.sum(1), confusion.sum(0)], 1)
+    return {"labels": list(labels), "confusion": confusion.tolist(), "classes": metrics.label_table(counts, labels)}
 
 
 def _most_frequent(labels: Sequence[str]) -> str:

@@ -113,16 +113,9 @@ def classification_metrics(gold: np.ndarray, predicted: np.ndarray, classes: int
 
     Macro-F1 is the mean over the classes that occur in gold or among the predictions, as in scikit-learn.
     """
-    items = np.arange(len(gold))
-    indicators = np.zeros((len(gold), 3, classes))  # per item and class: in gold, predicted, both
-    indicators[items, 0, gold] = 1
-    indicators[items, 1, predicted] = 1
-    indicators[:, 2] = indicators[:, 0] * indicators[:, 1]
-    hits = np.stack([gold == predicted, np.ones(len(gold))], 1)
-    return [
-        SumMetric("macro_f1", indicators.reshape(len(gold), 3 * classes), _macro_f1),
-        SumMetric("accuracy", hits, _accuracy),
-    ]
+    one_hot = np.eye(classes)
+    counts = _counts_of_labels(one_hot[gold], one_hot[predicted])
+    return [SumMetric("macro_f1", counts, _mean_f1_of_occurring), _accuracy_of(gold == predicted)]
 
 
 def multilabel_metrics(gold: np.ndarray, predicted: np.ndarray) -> list[Metric]:
@@ -131,13 +124,11 @@ def multilabel_metrics(gold: np.ndarray, predicted: np.ndarray) -> list[Metric]:
     As in scikit-learn, macro-F1 is the mean over all labels, with 0 for one that is neither in gold nor predicted, and
     accuracy is the share of items of which every label is right.
     """
-    labels = gold.shape[1]
-    counts = np.stack([gold * predicted, gold, predicted], -1).astype(float)  # (items, labels, 3)
-    hits = np.stack([(gold == predicted).all(1), np.ones(len(gold))], 1)
+    counts = _counts_of_labels(gold, predicted)
     return [
-        SumMetric("macro_f1", counts.reshape(len(gold), -1), lambda sums: _f1_of_labels(sums, labels).mean(-1)),
-        SumMetric("micro_f1", counts.sum(1), f1),
-        SumMetric("accuracy", hits, _accuracy),
+        SumMetric("macro_f1", counts, lambda sums: f1(_by_label(sums)).mean(-1)),
+        SumMetric("micro_f1", counts, lambda sums: f1(_by_label(sums).sum(-2))),
+        _accuracy_of((gold == predicted).all(1)),
     ]
 
 
@@ -189,15 +180,8 @@ def entity_counts(gold: Sequence[str], predicted: Sequence[str]) -> tuple[int, i
     return len(gold_entities & predicted_entities), len(gold_entities), len(predicted_entities)
 
 
-def class_table(confusion: np.ndarray, labels: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 and support of each class from a confusion matrix (gold, predicted); 0 for 0 / 0."""
-    counts = np.stack([np.diag(confusion), confusion.sum(1), confusion.sum(0)], 1)
-    return {label: _precision_recall_f1(row) for label, row in zip(labels, counts, strict=True)}
-
-
-def label_table(gold: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 and support of each label, from 1 and 0 for each item and label (items, labels)."""
-    counts = np.stack([(gold * predicted).sum(0), gold.sum(0), predicted.sum(0)], 1)
+def label_table(counts: np.ndarray | Sequence[np.ndarray], labels: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and support of each label from counts (labels, 3): correct, in gold, predicted."""
     return {label: _precision_recall_f1(row) for label, row in zip(labels, counts, strict=True)}
 
 
@@ -210,7 +194,8 @@ def entity_table(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str
         for column, spans in enumerate((correct, gold_entities, predicted_entities)):
             for kind, _, _ in spans:
                 counts.setdefault(kind, np.zeros(3))[column] += 1
-    return {kind: _precision_recall_f1(counts[kind]) for kind in sorted(counts)}
+    kinds = sorted(counts)
+    return label_table([counts[kind] for kind in kinds], kinds)
 
 
 def confusion_matrix(gold: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -228,16 +213,26 @@ def _precision_recall_f1(counts: np.ndarray) -> dict[str, float]:
     }
 
 
-def _macro_f1(sums: np.ndarray) -> np.ndarray:
-    """Mean F1 (...) over the classes that occur, from sums (..., 3 * classes) of in gold, predicted, both."""
-    in_gold, predicted, correct = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
-    occurrences = in_gold + predicted
-    return (2 * correct / np.maximum(1, occurrences)).sum(-1) / np.maximum(1, (occurrences > 0).sum(-1))
+def _counts_of_labels(gold: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """(items, 3 * labels): correct, in gold and predicted for each label, from 1 and 0 (items, labels)."""
+    return np.stack([gold * predicted, gold, predicted], -1).reshape(len(gold), -1).astype(float)
 
 
-def _f1_of_labels(sums: np.ndarray, labels: int) -> np.ndarray:
-    """F1 (..., labels) from sums (..., 3 * labels)."""
-    return f1(sums.reshape(*sums.shape[:-1], labels, 3))
+def _by_label(sums: np.ndarray) -> np.ndarray:
+    """Counts (..., labels, 3) from sums (..., 3 * labels) of `_counts_of_labels`."""
+    return sums.reshape(*sums.shape[:-1], -1, 3)
+
+
+def _mean_f1_of_occurring(sums: np.ndarray) -> np.ndarray:
+    """Mean F1 (...) over the classes that occur in gold or among the predictions; f1 is 0 for all others."""
+    counts = _by_label(sums)
+    occurs = counts[..., 1:].any(-1)
+    return f1(counts).sum(-1) / np.maximum(1, occurs.sum(-1))
+
+
+def _accuracy_of(hits: np.ndarray) -> Metric:
+    """The share of the items (items,) that are right."""
+    return SumMetric("accuracy", np.stack([hits, np.ones(len(hits))], 1), _accuracy)
 
 
 def _accuracy(sums: np.ndarray) -> np.ndarray:

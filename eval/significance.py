@@ -168,13 +168,11 @@ def holm_correction(p_values: Sequence[float]) -> list[float]:
 
     The smallest of m is multiplied by m, the next by m - 1, and so on; none becomes smaller than the one before it.
     """
-    corrected = [0.0] * len(p_values)
-    largest = 0.0
-    ascending = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    for rank, index in enumerate(ascending):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        corrected[index] = largest
-    return corrected
+    p, order = np.array(p_values), np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p), 0, -1)
+    corrected = np.empty(len(p))
+    corrected[order] = np.maximum.accumulate(np.minimum(1.0, factors * p[order]))
+    return corrected.tolist()
 
 
 def wilcoxon_over_languages(differences: Sequence[float]) -> float | None:

@@ -9,10 +9,9 @@ from transformers import PreTrainedModel
 
 from ..recipes.examples import CUT_OFF, Account, Item
 from ..recipes.training import Precision, TaskTraining
-from ..training.head_only import train_head
 from ..training.masking import IGNORE_INDEX
 from ..training.task_adapter import load_task, predict, save_task, train_task
-from ..training.task_model import Example
+from ..training.task_model import Example, TaskModel
 from ..training.vocabulary.files import tokenizer_of
 from ..workspace.progress import QUIET, Progress
 from .kinds import TEXT_KINDS, TextKind
@@ -52,19 +51,7 @@ def train_and_predict(
         encoded["test"] = _encode(data, settings, tokenizer)["test"]
     for split, account in data.accounts.items():
         count_unread(data.splits[split], encoded[split], account)
-    model = train_task(
-        base,
-        setup.train_adapter,
-        encoded["train"],
-        encoded["validation"],
-        data.outputs,
-        settings,
-        problem_type=data.problem_type,
-        precision=setup.precision,
-        seed=setup.seed,
-        progress=progress,
-        label=label,
-    )
+    model = _train(setup, data, base, encoded, progress, label)
     save_task(model, data.labels, folder / TASK_ADAPTER_FOLDER)
     if setup.test_adapter != setup.train_adapter:
         device = next(model.parameters()).device
@@ -79,8 +66,23 @@ def head_only(
     """The same rows by a head that is trained alone on the bare base, which is not adapted at all."""
     base, tokenizer = setup.load_base()
     encoded = _encode(data, setup.settings, tokenizer)
-    model = train_head(
+    model = _train(setup, data, base, encoded, progress, label, head_only=True)
+    return _rows(data, encoded["test"], predict(model, encoded["test"]), setup.settings, tokenizer)
+
+
+def _train(
+    setup: TaskSetup,
+    data: TaskData,
+    base: PreTrainedModel,
+    encoded: dict[str, list[Example]],
+    progress: Progress,
+    label: str,
+    *,
+    head_only: bool = False,
+) -> TaskModel:
+    return train_task(
         base,
+        setup.train_adapter,
         encoded["train"],
         encoded["validation"],
         data.outputs,
@@ -90,8 +92,8 @@ def head_only(
         seed=setup.seed,
         progress=progress,
         label=label,
+        head_only=head_only,
     )
-    return _rows(data, encoded["test"], predict(model, encoded["test"]), setup.settings, tokenizer)
 
 
 def _encode(data: TaskData, settings: TaskTraining, tokenizer: Any) -> dict[str, list[Example]]:

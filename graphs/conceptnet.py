@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import unquote
 
 from ..workspace.text import clean_line
@@ -138,15 +139,11 @@ def _decoded(text: str, changes: Counter[str] | None) -> str:
     for sign, name, pattern in (("%", PERCENT, PERCENT_CODES), ("&", ENTITY, HTML_ENTITY)):
         if sign not in text:
             continue
-        decode = _unquote if sign == "%" else html.unescape
+        decode = partial(unquote, errors="strict") if sign == "%" else html.unescape
         text, times = pattern.subn(lambda match, decode=decode: decode(match[0]), text)
         if times and changes is not None:
             changes[name] += 1 if sign == "%" else times
     return text
-
-
-def _unquote(codes: str) -> str:
-    return unquote(codes, errors="strict")
 
 
 def _node(uri: str, changes: Counter[str]) -> Node:

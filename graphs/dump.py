@@ -66,9 +66,10 @@ class DumpReader:
                 if row.count(b"\t") != TABS:  # not even columns, so of no language
                     malformed += 1
                     continue
-                for language in self._languages_in(row):
-                    others[language] -= 1
-                    self.counts[language][MALFORMED] += 1
+                for language in self.counts:
+                    if b"\t/c/%s/" % language.encode() in row:
+                        others[language] -= 1
+                        self.counts[language][MALFORMED] += 1
                 continue
             triple = hash(parsed.edge.triple) if parsed.edge else 0
             for language in parsed.languages.intersection(self.counts):
@@ -84,9 +85,6 @@ class DumpReader:
                     yield language, parsed.edge
         for language, count in others.items():
             self.counts[language].update({ROWS: rows, MALFORMED: malformed, OTHER_LANGUAGE: count - malformed})
-
-    def _languages_in(self, row: bytes) -> list[str]:
-        return [language for language in self.counts if b"\t/c/%s/" % language.encode() in row]
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

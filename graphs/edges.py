@@ -23,17 +23,13 @@ from .dump import KEPT, DumpReader
 CACHE_VERSION = 2  # raise it when the same dump gives other edges, so that edges extracted before are not reused
 FILE = "edges.parquet"
 SCHEMA = pyarrow.schema(
-    {
-        "start": pyarrow.string(),
-        "start_language": pyarrow.string(),
-        "start_pos": pyarrow.string(),
-        "relation": pyarrow.string(),
-        "end": pyarrow.string(),
-        "end_language": pyarrow.string(),
-        "end_pos": pyarrow.string(),
-        "weight": pyarrow.float64(),
-        "license": pyarrow.string(),
-    }
+    [
+        *((f"start{part}", pyarrow.string()) for part in ("", "_language", "_pos")),
+        ("relation", pyarrow.string()),
+        *((f"end{part}", pyarrow.string()) for part in ("", "_language", "_pos")),
+        ("weight", pyarrow.float64()),
+        ("license", pyarrow.string()),
+    ]
 )
 
 
@@ -181,14 +177,5 @@ def _facts(path: Path, code: str, reader: DumpReader) -> dict[str, Any]:
 
 
 def _row(edge: Edge) -> dict[str, str | float]:
-    return {
-        "start": edge.start.term,
-        "start_language": edge.start.language,
-        "start_pos": edge.start.pos,
-        "relation": edge.relation,
-        "end": edge.end.term,
-        "end_language": edge.end.language,
-        "end_pos": edge.end.pos,
-        "weight": edge.weight,
-        "license": edge.license,
-    }
+    start, end = ((node.term, node.language, node.pos) for node in (edge.start, edge.end))
+    return dict(zip(SCHEMA.names, (*start, edge.relation, *end, edge.weight, edge.license), strict=True))

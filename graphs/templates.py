@@ -29,16 +29,13 @@ def load_templates(graph: Graph, language: str) -> dict[str, str]:
         return _bundled(PAPER)
     user_templates = {} if graph.templates is None else _read(Path(graph.templates))
     languages = _bundled_languages()
-    if graph.linearisation == "english" or language == ENGLISH:
-        return _bundled(ENGLISH) | user_templates
-    if language in languages:
-        return _bundled(ENGLISH) | _bundled(language) | user_templates
-    if graph.linearisation == "walk" or user_templates:
-        return _bundled(ENGLISH) | user_templates
-    raise UserError(
-        f"graph.linearisation: native has no templates for {language}, only for {', '.join(languages)}: write a file "
-        "of them and name it in graph.templates, or use english"
-    )
+    has_own = graph.linearisation != "english" and language in languages
+    if graph.linearisation == "native" and language != ENGLISH and not (has_own or user_templates):
+        raise UserError(
+            f"graph.linearisation: native has no templates for {language}, only for {', '.join(languages)}: write a "
+            "file of them and name it in graph.templates, or use english"
+        )
+    return _bundled(ENGLISH) | (_bundled(language) if has_own else {}) | user_templates
 
 
 def _bundled_languages() -> list[str]:

@@ -126,14 +126,6 @@ def make_catalogue(
     return Catalogue(chosen, languages, {entry.name: entry for entry in entries if isinstance(entry, TaskEntry)})
 
 
-def language_name(code: str | None) -> str | None:
-    """The English name of a language, or its code where the table lacks it."""
-    try:
-        return find_language(code).name if code else None
-    except UnknownLanguageError:
-        return code
-
-
 def _in_workspace(workspace: Path, language: str | None, progress: Progress) -> list[Entry]:
     """What can be served of a workspace; notes on what cannot."""
     folders = language_adapters(workspace, language)

@@ -7,11 +7,12 @@ from ..eval.inference.choose_adapters import NONE
 from ..eval.inference.fill_mask import MaskPrediction
 from ..eval.inference.texts import MASK, require_masks
 from ..eval.measurements import NO_TRAINED_HEAD
+from ..eval.report.runs import language_name
 from ..recipes.languages import language_code
 from ..workspace.errors import UserError, nearest
 from ..workspace.progress import Progress
 from ..workspace.text import clean_line
-from .catalogue import Catalogue, TaskEntry, language_name
+from .catalogue import Catalogue, TaskEntry
 from .limits import MAX_MASKS, ServerLimits
 from .messages import AdapterDescription, AdaptersAnswer, FillMaskRequest, Health, PredictRequest
 from .model_pool import Labelling, MaskFilling, ModelPool
@@ -61,33 +62,19 @@ class Service:
     def adapters(self) -> AdaptersAnswer:
         """The adapters that requests may name."""
         loaded = set(self._pool.loaded)
-        tasks = [
+        adapters = [
             AdapterDescription(
                 name=entry.name,
-                kind="task",
+                kind="task" if isinstance(entry, TaskEntry) else "language",
                 language=entry.language,
-                language_name=language_name(entry.language),
-                task=entry.task,
-                loaded=(Labelling, entry.name) in loaded,
+                language_name=language_name(entry.language) if entry.language else None,
+                task=entry.task if isinstance(entry, TaskEntry) else None,
+                loaded=(Labelling if isinstance(entry, TaskEntry) else MaskFilling, entry.name) in loaded,
             )
-            for entry in self._catalogue.tasks.values()
+            for entry in (*self._catalogue.languages.values(), *self._catalogue.tasks.values())
         ]
-        languages = [
-            AdapterDescription(
-                name=entry.name,
-                kind="language",
-                language=entry.language,
-                language_name=language_name(entry.language),
-                task=None,
-                loaded=(MaskFilling, entry.name) in loaded,
-            )
-            for entry in self._catalogue.languages.values()
-        ]
-        return AdaptersAnswer(
-            base=self._catalogue.base_name,
-            base_fills_masks=self._pool.has_trained_head,
-            adapters=[*languages, *tasks],
-        )
+        fills_masks = self._pool.has_trained_head
+        return AdaptersAnswer(base=self._catalogue.base_name, base_fills_masks=fills_masks, adapters=adapters)
 
     def health(self) -> Health:
         """The state of the queue and of the memory."""

@@ -14,18 +14,6 @@ if TYPE_CHECKING:
     from peft import PeftConfig
     from peft.tuners.tuners_utils import BaseTuner
 
-PEFT_OVERRIDES = (
-    "_create_and_replace",
-    "_prepare_adapter_config",
-    "_remove_adapter_name_from_key",
-    "_replace_module",
-)
-"""Private methods of PEFT's BaseTuner (0.21.2) that `BottleneckModel` overrides, as PEFT's own tuners do.
-When one is renamed, rename ours: PEFT calls them when it adds, saves and unloads adapters."""
-PEFT_FORWARD_HOOKS = "_enable_peft_forward_hooks"
-"""The context manager of a tuner that PeftModel (0.21.2) enters around each forward; used for `adapter_names`.
-When it is renamed, rename ours."""
-
 
 def linear_kernel() -> Callable[..., Tensor] | None:
     """oneDNN's linear layer, `torch.ops.mkldnn._linear_pointwise` (PyTorch 2.13); None where there is none.

@@ -197,14 +197,10 @@ class _Training:
         whole = self.recipe.adapter.type == "full"
         if not whole:  # of a whole model one copy is enough
             (draft.folder / "last").mkdir()
-            save_adapter(ready.adapted, draft.folder / "last")
-            save_new_pieces(ready.adapted, ready.tokenizer, draft.folder / "last")
-            save_transliteration(ready.tokenizer, draft.folder / "last")
+            _save(ready, draft.folder / "last")
         outcome.restore_best()
         self._record_drift(draft, outcome.best_step, drift.facts())
-        save_adapter(ready.adapted, draft.folder)
-        save_new_pieces(ready.adapted, ready.tokenizer, draft.folder)
-        save_transliteration(ready.tokenizer, draft.folder)
+        _save(ready, draft.folder)
         if whole:
             save_tokenizer(ready.tokenizer, draft.folder)
         where = str(ready.tokenizer.name_or_path)
@@ -217,6 +213,13 @@ class _Training:
             file.write(json.dumps({"step": step, **facts}) + "\n")
         if warning := warn_of_drift(facts):
             self.progress.say(warning)
+
+
+def _save(ready: Ready, folder: Path) -> None:
+    """The adapter as it is now, and how it reads text if that is not as its base does."""
+    save_adapter(ready.adapted, folder)
+    save_new_pieces(ready.adapted, ready.tokenizer, folder)
+    save_transliteration(ready.tokenizer, folder)
 
 
 def _accelerator(recipe: Recipe, workspace: Path) -> tuple[Accelerator, str]:

@@ -5,10 +5,11 @@ The set-up of MAD-X (Pfeiffer et al. 2020, https://arxiv.org/abs/2005.00052).
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,16 +26,17 @@ from ..workspace.progress import QUIET, Progress
 from .adapters import load_adapter, stack_task_adapter
 from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, merge_adapter
 from .adapters.files import save_adapter
-from .batches import Batch, Feed, Layout, Position, Step, to_device
+from .batches import Batch, Layout, Position, Step, to_device
+from .head_only import Head, head_inputs, join_inputs
 from .loop import LoopSettings, fit, mean_loss
 from .masking import IGNORE_INDEX
 from .memory import peak_memory
 from .metrics_logger import MetricsLogger
 from .precision import make_accelerator
-from .task_model import ACTIVATIONS, Example, TaskModel, make_batch
+from .task_model import ACTIVATIONS, Example, TaskModel, make_batch, numbers_by_length
 from .tensors import refuse_pointers
+from .tokens import chunks
 
-T = TypeVar("T")
 HEAD_FILE, LABELS_FILE = "head.safetensors", "task.json"
 
 
@@ -51,34 +53,20 @@ def train_task(  # noqa: PLR0913
     seed: int,
     progress: Progress = QUIET,
     label: str = "train task adapter",
+    head_only: bool = False,
 ) -> TaskModel:
     """A task adapter and head trained on `base` (changed in place), from the epoch with the lowest validation loss.
 
     The head has `outputs` outputs: classes, labels, or one for a score. The seed decides initialisation, data order and
-    dropout.
+    dropout. With `head_only` the head is trained alone, on the frozen base without any adapter; what it reads is kept
+    in memory, 4 bytes times the hidden size for each text, or for each labelled token.
     """
     set_seed(seed)
     accelerator, _ = make_accelerator(precision)
-    adapted = stack_task_adapter(base, language_adapter, settings.reduction_factor)
-    model = task_model(adapted, outputs, train, settings, problem_type).to(accelerator.device)
-    scale = ScoreScale.of(train, problem_type)
-    train, validation = scale.standardise(train), scale.standardise(validation)
-    validation_batches = [
-        make_batch(examples, model.layout) for examples in in_batches(_by_length(validation), settings.batch_size)
-    ]
-    feed = _ShuffledExamples(train, settings.batch_size, model.layout, seed)
-    fit_task(
-        model, feed, len(train), validation_batches, settings, accelerator, seed=seed, progress=progress, label=label
-    )
-    scale.restore(model)
-    return model
-
-
-def task_model(
-    adapted: Any, outputs: int, train: Sequence[Example], settings: TaskTraining, problem_type: ProblemType
-) -> TaskModel:
-    """The model for such examples, with a new head."""
-    return TaskModel(
+    adapted: Any = base.requires_grad_(False)
+    if not head_only:
+        adapted = stack_task_adapter(base, language_adapter, settings.reduction_factor)
+    model = TaskModel(
         adapted,
         outputs,
         per_token=isinstance(train[0].label, list),
@@ -86,7 +74,22 @@ def task_model(
         pooling=settings.pooling,
         problem_type=problem_type,
         pairs=bool(train[0].token_types),
-    )
+    ).to(accelerator.device)
+    scale = ScoreScale.of(train, problem_type)
+    train, validation = scale.standardise(train), scale.standardise(validation)
+    trained: nn.Module
+    if head_only:
+        model.adapted.eval()
+        inputs = [head_inputs(model, examples, settings.batch_size, accelerator) for examples in (train, validation)]
+        trained, to_batch = Head(model.head, problem_type), join_inputs
+    else:
+        inputs = [train, _by_length(validation)]
+        trained, to_batch = model, partial(_make_sorted_batch, layout=model.layout)
+    feed = _ShuffledFeed(inputs[0], to_batch, settings.batch_size, seed)
+    validation_batches = [to_batch(batch) for batch in chunks(inputs[1], settings.batch_size)]
+    _fit(trained, feed, validation_batches, settings, accelerator, progress, label)
+    scale.restore(model)
+    return model
 
 
 @dataclass(frozen=True)
@@ -119,20 +122,17 @@ class ScoreScale:
             last.bias.mul_(self.deviation).add_(self.mean)
 
 
-def fit_task(  # noqa: PLR0913
+def _fit(
     model: nn.Module,
-    feed: Feed,
-    train_size: int,
+    feed: "_ShuffledFeed",
     validation_batches: Sequence[Batch],
     settings: TaskTraining,
     accelerator: Accelerator,
-    *,
-    seed: int,
     progress: Progress,
     label: str,
 ) -> None:
-    """Train `model` for the epochs of `settings` on `train_size` examples; keeps the weights of the best epoch."""
-    max_steps = settings.steps(train_size)
+    """Train `model` for the epochs of `settings`; keeps the weights of the best epoch."""
+    max_steps = settings.steps(len(feed.examples))
     steps_per_epoch = max_steps // settings.num_train_epochs
     result = fit(
         model,
@@ -146,7 +146,7 @@ def fit_task(  # noqa: PLR0913
             lr_scheduler_type=settings.lr_scheduler_type,
             eval_steps=steps_per_epoch,
             logging_steps=steps_per_epoch,
-            seed=seed,
+            seed=feed.seed,
         ),
         lambda: mean_loss(model, validation_batches, accelerator),
         accelerator,
@@ -206,8 +206,7 @@ def predict(model: TaskModel, examples: Sequence[Example], *, batch_size: int = 
     model.eval()
     device = next(model.parameters()).device
     predictions: dict[int, Any] = {}
-    shortest_first = sorted(range(len(examples)), key=lambda number: len(examples[number].input_ids))
-    for numbers in in_batches(shortest_first, batch_size):
+    for numbers in numbers_by_length(examples, batch_size):
         batch = to_device(make_batch([examples[number] for number in numbers], model.layout), device)
         with torch.no_grad():
             # one answer for each labelled token of the batch, in the order of its examples
@@ -229,30 +228,29 @@ def _answers(model: TaskModel, logits: torch.Tensor) -> list[Any]:
 
 
 @dataclass(frozen=True)
-class _ShuffledExamples:
+class _ShuffledFeed:
     """Labelled examples, epoch after epoch, each in its own order; a `Feed` that always starts at the beginning."""
 
-    examples: Sequence[Example]
+    examples: Sequence[Any]
+    to_batch: Callable[[Sequence[Any]], Batch]
     batch_size: int
-    layout: Layout
     seed: int
 
     def steps(self, start: Position | None = None) -> Iterator[Step]:
         """See `Feed`."""
         for epoch in itertools.count():
             order = np.random.default_rng((self.seed, epoch)).permutation(len(self.examples))
-            for examples in in_batches([self.examples[number] for number in order], self.batch_size):
-                batch = make_batch(_by_length(examples), self.layout)
-                tokens = sum(len(example.input_ids) for example in examples)
-                yield Step([batch], int((batch["labels"] != IGNORE_INDEX).sum()), tokens, {})
-
-
-def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """`items` in order, `size` at a time."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+            for numbers in chunks(order, self.batch_size):
+                batch = self.to_batch([self.examples[number] for number in numbers])
+                labels, mask = batch["labels"], batch.get("attention_mask")
+                tokens = labels.numel() if mask is None else int(mask.sum())
+                yield Step([batch], int((labels != IGNORE_INDEX).sum()), tokens, {})
 
 
 def _by_length(examples: Sequence[Example]) -> list[Example]:
     """Shortest first: packing makes the fewest groups, and padding is least."""
     return sorted(examples, key=lambda example: len(example.input_ids))
+
+
+def _make_sorted_batch(examples: Sequence[Example], layout: Layout) -> Batch:
+    return make_batch(_by_length(examples), layout)

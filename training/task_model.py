@@ -1,6 +1,6 @@
 """The model of a task: an adapted encoder with a head over each text or each word, and its loss."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from .batches import Batch, Layout, use_layout
 from .fast.fast_layers import use_fast_layers
 from .fast.packing import encode, sequence_means
 from .masking import IGNORE_INDEX
+from .tokens import chunks
 
 INIT_STD = 0.02  # of the head's weights: BERT's and XLM-R's `initializer_range`
 
@@ -161,3 +162,8 @@ def make_batch(examples: Sequence[Example], layout: Layout) -> Batch:
     if examples[0].targets:
         batch["targets"] = torch.tensor([example.targets for example in examples])
     return batch
+
+
+def numbers_by_length(examples: Sequence[Example], batch_size: int) -> Iterator[list[int]]:
+    """The numbers of the examples in batches, shortest first, so that there is little padding."""
+    return chunks(sorted(range(len(examples)), key=lambda number: len(examples[number].input_ids)), batch_size)

@@ -22,6 +22,7 @@ from typing import Any
 
 from .errors import UserError
 from .locks import locked
+from .new_folder import partial_folder
 from .progress import QUIET, Progress
 
 MANIFEST = "manifest.json"
@@ -120,27 +121,18 @@ class Artifact:
 
     @contextmanager
     def _written(self) -> Iterator[Draft]:
-        partial = self.root / f".{self.folder.name}.partial"
-        shutil.rmtree(partial, ignore_errors=True)  # what a killed command left
-        partial.mkdir()
-        draft = Draft(partial)
         started = time.monotonic()
         try:
-            yield draft
-            manifest = self.make_manifest(draft.facts, time.monotonic() - started)
-            write_json(partial / MANIFEST, manifest)
-            shutil.rmtree(self.folder, ignore_errors=True)  # a folder without a manifest is not complete
-            partial.replace(self.folder)
+            with partial_folder(self.folder) as partial:  # a folder without a manifest, which is not complete, goes
+                draft = Draft(partial)
+                yield draft
+                write_json(partial / MANIFEST, self.make_manifest(draft.facts, time.monotonic() - started))
             shutil.rmtree(self.resume_dir, ignore_errors=True)
         except OSError as error:
-            shutil.rmtree(partial, ignore_errors=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise UserError(
                     f"the disk of {self.root} is full: free some space, then run the command again"
                 ) from error
-            raise
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
             raise
 
     def make_manifest(self, facts: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -208,7 +200,7 @@ def read_artifact(folder: Path) -> Artifact:
     """
     manifest = read_manifest(folder)
     workspace = [*folder.absolute().parents][:3][-1]  # a copy may lie nearer to the root
-    parents = [workspace.joinpath(*Path(parent).parts[-3:]) for parent in manifest["parents"]]
+    parents = parent_folders(manifest, workspace)
     return Artifact(
         folder.parent,
         folder.name.rpartition("-")[0],
@@ -219,6 +211,15 @@ def read_artifact(folder: Path) -> Artifact:
         tuple(manifest.get("sources", ())),
         manifest["key"],
     )
+
+
+def parent_folders(manifest: Mapping[str, Any], workspace: Path) -> list[Path]:
+    """The folders of an artifact's parents: in this workspace, which may have moved, or else as recorded."""
+    folders = []
+    for recorded in map(Path, manifest.get("parents", [])):
+        moved = workspace.joinpath(*recorded.parts[-3:])
+        folders.append(moved if moved.is_dir() else recorded)
+    return folders
 
 
 def finished_like(artifact: Artifact) -> dict[Path, dict[str, Any]]:

@@ -9,19 +9,28 @@ from .errors import UserError
 
 
 @contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that is renamed to it when complete. Raises UserError if `out` exists."""
-    check_new(out)
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+def partial_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder beside `folder`, which takes its place when complete; if the block raises, nothing is left."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # what a killed command left
     try:
         partial.mkdir(parents=True)
         yield partial
-        partial.replace(out)
-    except NotADirectoryError as error:
-        raise UserError(f"--out {out}: {error.strerror}") from error
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that is renamed to it when complete. Raises UserError if `out` exists."""
+    check_new(out)
+    try:
+        with partial_folder(out) as partial:
+            yield partial
+    except NotADirectoryError as error:
+        raise UserError(f"--out {out}: {error.strerror}") from error
 
 
 def check_new(out: Path) -> None:

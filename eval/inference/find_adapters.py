@@ -10,7 +10,7 @@ from typing import Any
 from ...recipes.training import TaskTraining
 from ...training.adapters.files import CONFIG, read_config
 from ...training.base import load_masked_lm, load_tokenizer
-from ...workspace.artifacts import MANIFEST, read_manifest
+from ...workspace.artifacts import MANIFEST, parent_folders, read_manifest
 from ...workspace.errors import UserError
 from ..scores import BASE
 from .choose_adapters import NONE, TASK_ADAPTER, holds_task
@@ -149,14 +149,9 @@ class _Artifact:
         return cls(folder, {})
 
     def parent(self, kind: str) -> Path | None:
-        """The folder of a parent, `bases` or `adapters`: in this workspace, which may have moved, or as recorded."""
-        for recorded in map(Path, self.manifest.get("parents", [])):
-            in_workspace = recorded.parts[-3:]
-            if in_workspace[0] == kind:
-                ancestors = self.folder.absolute().parents
-                moved = ancestors[2].joinpath(*in_workspace) if len(ancestors) > 2 else recorded
-                return moved if moved.is_dir() else recorded
-        return None
+        """The folder of a parent, `bases` or `adapters`."""
+        workspace = [*self.folder.absolute().parents][:3][-1]  # a copy may lie nearer to the root
+        return next((one for one in parent_folders(self.manifest, workspace) if one.parts[-3:][0] == kind), None)
 
     @property
     def base(self) -> BaseReference | None:

@@ -96,6 +96,7 @@ class Content:
 def render(content: Content, created: str) -> str:
     """The whole page."""
     several = len(content.languages) > 1
+    constants = {result.constant_name for result in content.results if result.majority_class is not None}
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -110,7 +111,7 @@ def render(content: Content, created: str) -> str:
         languages=[(code, language_name(code)) for code in content.languages],
         several=several,
         interval_notes=interval_notes(content.results),
-        constant_notes=[note for name, note in CONSTANT_NOTES.items() if name in _constants(content.results)],
+        constant_notes=[note for name, note in CONSTANT_NOTES.items() if name in constants],
         with_head_only=any(result.head_only is not None for result in content.results),
         with_controls=any(is_control(name) for result in content.results for name in result.systems),
         wide=several or any(len(table.systems) > MANY_SYSTEMS for table in content.tables),
@@ -201,10 +202,6 @@ def _base_view(base: str, content: Content) -> dict[str, Any]:
         "scores_figure": _inline(content.score_panels.get(base, [])),
         "loss_figure": _inline(content.loss_panels.get(base, [])),
     }
-
-
-def _constants(results: Sequence[TaskResult]) -> set[str]:
-    return {result.constant_name for result in results if result.majority_class is not None}
 
 
 def _inline(panels: Sequence[Panel]) -> Markup:

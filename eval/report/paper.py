@@ -64,10 +64,7 @@ def pretraining_gigabytes(language: str, base: str) -> float | None:
 def _scores() -> dict[tuple[str, str, str, str], float]:
     with PAPER_FILE.open(encoding="utf-8", newline="") as file:
         return {
-            (row["language"], row["base"], row["task"], row["system"]): _as_share(row["task"], float(row["value"]))
+            (row["language"], row["base"], row["task"], row["system"]): float(row["value"])
+            / (1 if row["task"] == "mlm" else 100)
             for row in csv.DictReader(file)
         }
-
-
-def _as_share(task: str, value: float) -> float:
-    return value if task == "mlm" else value / 100

@@ -9,9 +9,10 @@ from typing import Any
 
 from ...recipes.licences import CONCEPTNET, LOCAL_FILES, UNKNOWN, recorded_sources, source_terms, task_data_terms
 from ...recipes.renames import present_names
+from ...workspace.artifacts import parent_folders
 from ...workspace.formatting import MISSING, format_duration, format_number
 from ..scores import sort_systems
-from .runs import Run, flatten, language_name, manifest_of, parents_of, short_path
+from .runs import Run, flatten, language_name, manifest_of, short_path
 
 TRAINING = "training"
 MAX_FILES_SHOWN = 5
@@ -141,7 +142,7 @@ def _locations(inputs: Mapping[str, Any]) -> Iterator[str]:
 
 def _training_data(adapter: Path, workspace: Path) -> Iterator[tuple[str, str, str]]:
     """Text and graph of an adapter; of a fusion those of the adapters that it combines."""
-    for parent in parents_of(manifest_of(adapter), workspace):
+    for parent in parent_folders(manifest_of(adapter), workspace):
         if manifest_of(parent).get("kind") == "adapter":
             yield from _training_data(parent, workspace)
         else:

@@ -5,7 +5,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from ...recipes.languages import find_language
 from ...recipes.renames import present_names
-from ...workspace.artifacts import read_manifest
+from ...workspace.artifacts import parent_folders, read_manifest
 from ...workspace.errors import UserError
 from ..metrics import PRIMARY_METRICS, SECONDARY_METRICS
 from ..predictions import HEAD_ONLY, MAJORITY_CLASS
@@ -119,11 +118,6 @@ def manifest_of(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def parents_of(manifest: Mapping[str, Any], workspace: Path) -> list[Path]:
-    """The folders of an artifact's parents, found by their names if the workspace was moved."""
-    return [_locate(Path(parent), workspace) for parent in manifest.get("parents", [])]
-
-
 def short_path(folder: Path, workspace: Path) -> str:
     """A folder as seen from the workspace that it is in, else its name."""
     return folder.relative_to(workspace).as_posix() if folder.is_relative_to(workspace) else folder.name
@@ -152,11 +146,13 @@ def _read_runs(path: Path) -> Iterator[Run]:
     in_workspace = len(folder.parents) > 2 and folder.parents[1].name == "scores"
     workspace = folder.parents[2] if in_workspace else folder.parent
     manifest = manifest_of(folder)
-    parents = parents_of(manifest, workspace)
+    parents = parent_folders(manifest, workspace)
     data = tuple(parent for parent in parents if not _is_adapter(parent))
     adapters = tuple(parent for parent in parents if _is_adapter(parent))
     conditions = _conditions(manifest, data)
-    for _, group in groupby(sorted(read_scores(path), key=_run_order), key=_run_of):
+    # by their text, as seeds may be None, which does not sort among numbers
+    in_order = sorted(read_scores(path), key=lambda score: repr(_run_of(score)))
+    for _, group in groupby(in_order, key=_run_of):
         scores = tuple(group)
         system = scores[0].system
         yield Run(scores, folder, workspace, manifest, system, () if system == BASE else adapters, data, conditions)
@@ -164,10 +160,6 @@ def _read_runs(path: Path) -> Iterator[Run]:
 
 def _run_of(score: Score) -> tuple[Any, ...]:
     return score.language, score.base, score.task, score.system, score.seed
-
-
-def _run_order(score: Score) -> str:
-    return repr(_run_of(score))  # seeds may be None, which does not sort among numbers
 
 
 def _conditions(manifest: Mapping[str, Any], data: Sequence[Path]) -> tuple[tuple[str, str], ...]:
@@ -187,13 +179,6 @@ def _shorten(value: Any) -> str:
 
 def _is_adapter(folder: Path) -> bool:
     return (folder / LOSS_FILE).is_file() or folder.parent.parent.name == "adapters"  # the latter if it was deleted
-
-
-@lru_cache(maxsize=4096)
-def _locate(parent: Path, workspace: Path) -> Path:
-    if parent.is_dir():
-        return parent
-    return next(iter(sorted(workspace.glob(f"*/*/{parent.name}"))), parent)
 
 
 def _with_distinct_systems(runs: Iterable[Run]) -> list[Run]:

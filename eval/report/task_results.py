@@ -85,7 +85,11 @@ def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
         all_conditions = [conditions for _, _, conditions in variants]
         for (metric, limit, conditions), variant in variants.items():
             transfer = variant[0].transfer
-            notes = [_transfer_note(transfer), _limit_note(limit), _differing_conditions(conditions, all_conditions)]
+            notes = [
+                f"zero-shot from {language_name(transfer)} ({transfer})" if transfer else "",
+                f"limited to {format_count(limit, 'item')}: not comparable with full scores" if limit else "",
+                _differing_conditions(conditions, all_conditions),
+            ]
             note = ", ".join(filter(None, notes))
             constant = [value for run in variant if (value := run.majority_class(metric)) is not None]
             heads = [run.head_only(metric) for run in variant if run.system == BASE]
@@ -146,14 +150,6 @@ def group_by(results: Iterable[TaskResult], *fields: str) -> Mapping[tuple[Any, 
     for result in results:
         groups[tuple(getattr(result, field) for field in fields)].append(result)
     return groups
-
-
-def _transfer_note(transfer: str) -> str:
-    return f"zero-shot from {language_name(transfer)} ({transfer})" if transfer else ""
-
-
-def _limit_note(limit: int | None) -> str:
-    return "" if limit is None else f"limited to {format_count(limit, 'item')}: not comparable with full scores"
 
 
 def _differing_conditions(

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from ...workspace.artifacts import MANIFEST, library_versions, write_json
 from ...workspace.errors import UserError
 from ...workspace.formatting import format_count
+from ...workspace.new_folder import partial_folder
 from ...workspace.progress import QUIET, Progress
 from ..scores import BASE
 from .comparison import ComparedResults, compare_runs
@@ -72,15 +72,11 @@ def write_page(
     in_languages = f" in {format_count(languages, 'language')}" if languages > 1 else ""
     progress.say(f"write the report on {format_count(len(runs), 'run')}{in_languages}")
     content = _content(compared, paper_scores)
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # left by a killed command
     try:
-        partial.mkdir(parents=True)
+        with partial_folder(folder) as partial:
+            _write(content, partial, progress)
     except OSError as error:
         raise UserError(f"cannot write to {folder} ({error.strerror}): choose another --workspace or --out") from error
-    _write(content, partial, progress)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)
     return folder / PAGE
 
 

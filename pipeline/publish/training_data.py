@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ...eval.report.provenance import name_and_terms
-from ...eval.report.runs import manifest_of, parents_of
+from ...eval.report.runs import manifest_of
 from ...recipes.licences import CONCEPTNET, LOCAL_FILES, UNKNOWN, recorded_sources, source_terms
-from ...workspace.artifacts import file_hash
+from ...workspace.artifacts import file_hash, parent_folders
 from ...workspace.formatting import format_count, format_number, format_size
 from .subject import Subject
 
@@ -54,7 +54,7 @@ def _of_adapter(subject: Subject) -> Iterator[Source]:
 
 def _of_parents(manifest: Mapping[str, Any], workspace: Path) -> Iterator[Source]:
     """The corpora and graphs of an adapter; of a fusion those of the adapters that it combines."""
-    for folder in parents_of(manifest, workspace):
+    for folder in parent_folders(manifest, workspace):
         parent = manifest_of(folder)
         if parent.get("kind") == "adapter":
             yield from _of_parents(parent, workspace)

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lrl_adapt.benchmarks.real.compare import differences
+from lrl_adapt.benchmarks.real.compare import BLOCK, MATRICES, differences
 from lrl_adapt.benchmarks.real.real_base import parse, write_encoder
-from lrl_adapt.benchmarks.real.wheel_layout import BLOCK, MATRICES
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 

@@ -1,8 +1,6 @@
 """`predict` and `fill-mask` as a user meets them: arguments, files, pipes, and what is said of mistakes."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from lrl_adapt.cli.fill_mask import _percent
 from typer.testing import CliRunner
 
 from ..eval.made import TAGS, TEXTS, TOPICS, make_adapter, make_base, make_scores
+from ..without_torch import run_without_torch
 
 
 @pytest.fixture(scope="module")
@@ -137,39 +136,36 @@ def test_mistakes_are_told_in_one_line(words: list[str], piped: str | bytes, mes
     assert not result.stdout
 
 
-@pytest.mark.parametrize(
-    ("command", "message"),
-    [
-        ("predict x", "no task given"),
-        ("predict -t mlm x", "mlm has no task adapter; use lrl-adapt fill-mask"),
-        ("predict -t topik x", "contains no task adapter for topik (available: ner, topic)"),
-        ("predict -t ner -a nowhere x", "no such folder: nowhere"),
-        ("predict -t ner --language-adapter nowhere x", "no such folder: nowhere"),
-        ("predict -t ner --file nowhere.txt", "no such file: nowhere.txt"),
-        ("predict -t ner --out . x", "it already exists"),
-        ("fill-mask x", "there is no mask in 'x'"),
-        ("fill-mask --file nowhere.txt", "no such file: nowhere.txt"),
-        ("fill-mask [MASK] -a nowhere", "no such folder: nowhere"),
-        ("fill-mask [MASK] -l mlt", "no language adapter for mlt_Latn"),
-        ("import-adapter nowhere --base x --out y", "nowhere: no such folder"),
-        ("import-adapter . --base x --out .", "--out . already exists"),
-        ("export nowhere --out y", "nowhere: no such folder"),
-        ("export . --out .", "--out . already exists"),
-        ("export . --out y --format pickle", "choose one of peft, adapterhub, transformers, onnx, merged"),
-        ("export . --out y --format merged --bits 4", "--bits: only with --format peft; got --format merged"),
-        ("push nowhere me/swahili", "nowhere: no such folder"),
-        ("push . swahili", "give it with its owner, as OWNER/NAME"),
-        ("export . --out y --bits 3", "choose one of 8, 4, 1"),
-        ("export . --out y --format adapterhub --name a/b", "use letters, digits"),
-        ("merge . nowhere --out y", "no such folder: nowhere"),
-        ("merge . . --weights 1 --out y", "there are 2 adapters but 1 weights"),
-        ("merge . . --sweep 0,1 --out .", "--out . already exists"),
-    ],
+CHECKED_EARLY = (
+    ("predict x", "no task given"),
+    ("predict -t mlm x", "mlm has no task adapter; use lrl-adapt fill-mask"),
+    ("predict -t topik x", "contains no task adapter for topik (available: ner, topic)"),
+    ("predict -t ner -a nowhere x", "no such folder: nowhere"),
+    ("predict -t ner --language-adapter nowhere x", "no such folder: nowhere"),
+    ("predict -t ner --file nowhere.txt", "no such file: nowhere.txt"),
+    ("predict -t ner --out . x", "it already exists"),
+    ("fill-mask x", "there is no mask in 'x'"),
+    ("fill-mask --file nowhere.txt", "no such file: nowhere.txt"),
+    ("fill-mask [MASK] -a nowhere", "no such folder: nowhere"),
+    ("fill-mask [MASK] -l mlt", "no language adapter for mlt_Latn"),
+    ("import-adapter nowhere --base x --out y", "nowhere: no such folder"),
+    ("import-adapter . --base x --out .", "--out . already exists"),
+    ("export nowhere --out y", "nowhere: no such folder"),
+    ("export . --out .", "--out . already exists"),
+    ("export . --out y --format pickle", "choose one of peft, adapterhub, transformers, onnx, merged"),
+    ("export . --out y --format merged --bits 4", "--bits: only with --format peft; got --format merged"),
+    ("push nowhere me/swahili", "nowhere: no such folder"),
+    ("push . swahili", "give it with its owner, as OWNER/NAME"),
+    ("export . --out y --bits 3", "choose one of 8, 4, 1"),
+    ("export . --out y --format adapterhub --name a/b", "use letters, digits"),
+    ("merge . nowhere --out y", "no such folder: nowhere"),
+    ("merge . . --weights 1 --out y", "there are 2 adapters but 1 weights"),
+    ("merge . . --sweep 0,1 --out .", "--out . already exists"),
 )
-def test_arguments_are_checked_before_torch_is_imported(command: str, message: str) -> None:
-    code = "import sys; sys.modules['torch'] = None; from lrl_adapt.cli.app import app; app(sys.argv[1:])"
-    ended = subprocess.run(
-        [sys.executable, "-c", code, *command.split()], capture_output=True, text=True, check=False, input=""
-    )
-    assert message in ended.stderr
-    assert ended.returncode == 2
+
+
+def test_arguments_are_checked_before_torch_is_imported() -> None:
+    ended = run_without_torch((command.split(), {}) for command, _ in CHECKED_EARLY)
+    for (exit_code, said), (command, message) in zip(ended, CHECKED_EARLY, strict=True):
+        assert message in said, command
+        assert exit_code == 2, command

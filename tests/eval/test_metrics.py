@@ -7,9 +7,7 @@ import pytest
 from lrl_adapt.eval.kinds import kind_of
 from lrl_adapt.eval.metrics import (
     SumMetric,
-    class_table,
     classification_metrics,
-    confusion_matrix,
     entities,
     entity_f1,
     entity_table,
@@ -33,11 +31,13 @@ def test_classification_agrees_with_scikit_learn(seed: int) -> None:
     macro, accuracy = classification_metrics(gold, guess, classes)
     assert macro.value() == pytest.approx(f1_score(gold, guess, average="macro", zero_division=0))
     assert accuracy.value() == pytest.approx(accuracy_score(gold, guess))
-    table = class_table(confusion_matrix(gold, guess, classes), [str(label) for label in range(classes)])
+    names = [str(label) for label in range(classes)]
+    rows = [{"text": "", "gold": names[label], "guess": names[other]} for label, other in zip(gold, guess, strict=True)]
+    details: Any = class_details(rows, names)
     want: Any = precision_recall_fscore_support(gold, guess, labels=range(classes), zero_division=0)
-    for place, row in enumerate(table.values()):
+    for place, row in enumerate(details["classes"].values()):
         assert list(row.values()) == pytest.approx([column[place] for column in want])
-    assert (confusion_matrix(gold, guess, classes) == sklearn_confusion(gold, guess, labels=range(classes))).all()
+    assert details["confusion"] == sklearn_confusion(gold, guess, labels=range(classes)).tolist()
 
 
 def random_tags(seed: int) -> tuple[list[list[str]], list[list[str]]]:

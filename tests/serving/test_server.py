@@ -18,6 +18,7 @@ from lrl_adapt.cli.app import app
 from lrl_adapt.serving.server import _is_loopback
 from typer.testing import CliRunner
 
+from ..without_torch import run_without_torch
 from .served import make_workspace
 
 COMMAND = [sys.executable, "-c", "from lrl_adapt.cli.app import main; main()", "serve"]
@@ -78,35 +79,28 @@ def test_a_server_answers_and_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("words", "token", "message"),
-    [
-        (["--adapter", "nowhere"], None, "no such folder: nowhere"),
-        (["--language", "xx"], None, "--language: unknown language 'xx'"),
-        (["--host", "203.0.113.1"], None, "--host 203.0.113.1: not an address of this machine"),
-        ([], "", "the token must have one or more ASCII characters and no spaces"),
-        ([], "se cret", "the token must have one or more ASCII characters and no spaces"),
-        ([], "şifre", "the token must have one or more ASCII characters and no spaces"),
-        (["--port", "BUSY"], None, "Address already in use; choose another with --port"),
-        (["--max-texts", "0"], None, "Invalid value for '--max-texts'"),
-    ],
+MISTAKES = (
+    (["--adapter", "nowhere"], None, "no such folder: nowhere"),
+    (["--language", "xx"], None, "--language: unknown language 'xx'"),
+    (["--host", "203.0.113.1"], None, "--host 203.0.113.1: not an address of this machine"),
+    ([], "", "the token must have one or more ASCII characters and no spaces"),
+    ([], "se cret", "the token must have one or more ASCII characters and no spaces"),
+    ([], "şifre", "the token must have one or more ASCII characters and no spaces"),
+    (["--port", "BUSY"], None, "Address already in use; choose another with --port"),
+    (["--max-texts", "0"], None, "Invalid value for '--max-texts'"),
 )
-def test_mistakes_are_told_before_torch_is_imported(
-    words: list[str], token: str | None, message: str, busy_port: int, tmp_path: Path
-) -> None:
-    code = "import sys; sys.modules['torch'] = None; from lrl_adapt.cli.app import app; app(sys.argv[1:])"
-    words = [str(busy_port) if word == "BUSY" else word for word in words]
-    environment = dict(os.environ) | ({} if token is None else {"LRL_ADAPT_SERVE_TOKEN": token})
-    ended = subprocess.run(
-        [sys.executable, "-c", code, "serve", "--workspace", str(tmp_path), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
-    assert ended.returncode == 2, ended.stderr
-    assert message in " ".join(ended.stderr.split())
-    assert not token or token not in ended.stderr
+
+
+def test_mistakes_are_told_before_torch_is_imported(busy_port: int, tmp_path: Path) -> None:
+    commands = []
+    for given, token, _ in MISTAKES:
+        words = [str(busy_port) if word == "BUSY" else word for word in given]
+        variables = {} if token is None else {"LRL_ADAPT_SERVE_TOKEN": token}
+        commands.append((["serve", "--workspace", str(tmp_path), *words], variables))
+    for (exit_code, said), (words, token, message) in zip(run_without_torch(commands), MISTAKES, strict=True):
+        assert exit_code == 2, said
+        assert message in said, words
+        assert not token or token not in said
 
 
 def test_without_the_extra_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 import torch
 from lrl_adapt.recipes.task_kinds import ProblemType
 from lrl_adapt.training.adapters import stack_task_adapter
-from lrl_adapt.training.head_only import train_head
 from lrl_adapt.training.task_adapter import ScoreScale, load_task, predict, save_task, train_task
 from lrl_adapt.training.task_model import Example, TaskModel, make_batch
 from torch import nn
@@ -75,7 +74,9 @@ def test_scores_are_learnt_and_given_on_the_scale_of_the_files(tmp_path: Path) -
     save_task(model, [], tmp_path / "task")
     loaded, _ = load_task(tiny("bert"), None, tmp_path / "task")
     torch.testing.assert_close(torch.tensor(predict(loaded, data))[:, 0], answers)
-    head = train_head(tiny("bert"), data, data[:10], 1, FAST, problem_type=scores, precision="fp32", seed=1)
+    head = train_task(
+        tiny("bert"), None, data, data[:10], 1, FAST, problem_type=scores, precision="fp32", seed=1, head_only=True
+    )
     assert (torch.tensor(predict(head, data))[:, 0].mean() - gold.mean()).abs() < gold.std()
 
 

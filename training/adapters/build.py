@@ -94,11 +94,7 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel | PreTrainedM
         except (OSError, ValueError, RuntimeError) as error:
             raise UserError(f"{folder}: this model does not fit the base: {first_line(error)}") from error
         return base.requires_grad_(False)
-    config = read_config(folder)
-    add_new_pieces(base, folder)
-    model = add_adapter(base, config)
-    load_adapter_weights(model, read_weights(folder), folder)
-    return model.requires_grad_(False).eval()
+    return load_adapters(base, {LANGUAGE: folder})
 
 
 def load_adapters(base: PreTrainedModel, folders: Mapping[str, Path]) -> PeftModel:

@@ -102,8 +102,11 @@ def delimited_rows(path: Path, dialect: Dialect, notes: list[str]) -> Iterator[t
                         suspects.append(suspect)
                     yield line + dialect.skip_lines, dict(zip(names, fields, strict=True))
                 elif fields:
-                    message = _wrong_width(path, line + dialect.skip_lines, len(names), len(fields))
-                    raise UserError(message + (CARRIAGE_RETURN if lines.last.endswith("\r") else ""))
+                    hint = CARRIAGE_RETURN if lines.last.endswith("\r") else ""
+                    raise UserError(
+                        f"{path}, line {line + dialect.skip_lines}: expected {len(names)} columns as in the header, "
+                        f"found {len(fields)}{hint}"
+                    )
         except csv.Error as error:
             raise UserError(_misquoted(path, last + 1 + dialect.skip_lines, str(error))) from error
     if suspects:
@@ -190,10 +193,6 @@ def _records(sample: str, dialect: Dialect, *, cut: bool, strict: bool = False) 
         if strict and not (cut and UNCLOSED in str(error)):  # the sample may end inside quotes
             raise
     return records[:-1] if cut else records
-
-
-def _wrong_width(path: Path, line: int, expected: int, width: int) -> str:
-    return f"{path}, line {line}: expected {expected} columns as in the header, found {width}"
 
 
 def _misquoted(path: Path, line: int, error: str) -> str:

@@ -1,9 +1,8 @@
-"""Names of weights in AdapterHub's format and in PEFT's, one table for each direction.
+"""Names of weights in AdapterHub's format and in PEFT's.
 
 AdapterHub's contain the adapter's name. PEFT's are those of our tuner, without the adapter's name and PEFT's prefix.
 """
 
-import re
 from dataclasses import dataclass
 
 LEGACY = {
@@ -17,29 +16,17 @@ LEGACY = {
 
 PEFT_PREFIX = "base_model.model."
 
-# Patterns of AdapterHub's names, with NAME for the adapter's name -> the end of PEFT's names.
-_TO_PEFT = (
-    (r"\.adapters\.NAME\.adapter_down\.0\.(weight|bias)$", r".bottleneck_adapters.down.\1"),
-    (r"\.adapters\.NAME\.adapter_up\.(weight|bias)$", r".bottleneck_adapters.up.\1"),
-    (
-        r"\.invertible_adapters\.NAME\.([FG])\.(\d)\.(weight|bias)$",
-        r".embeddings.coupling.bottleneck_couplings.\1.\2.\3",
-    ),
-    (r"\.loras\.NAME\.lora_([AB])$", r".lora_\1.weight"),
-    (r"\.adapter_fusion_layer\.NAME\.(query|key|value)\.(weight|bias)$", r".bottleneck_adapters.\1.\2"),
+# Parts of AdapterHub's names, with NAME for the adapter's name, and of PEFT's. Of (IA)³ AdapterHub keeps the scales as
+# `lora_B`.
+_PARTS = (
+    (".adapters.NAME.adapter_down.0.", ".bottleneck_adapters.down."),
+    (".adapters.NAME.adapter_up.", ".bottleneck_adapters.up."),
+    (".invertible_adapters.NAME.", ".embeddings.coupling.bottleneck_couplings."),
+    *((f".adapter_fusion_layer.NAME.{part}.", f".bottleneck_adapters.{part}.") for part in ("query", "key", "value")),
+    (".loras.NAME.lora_A", ".lora_A.weight"),
 )
-# The other direction.
-_TO_ADAPTERHUB = (
-    (r"\.bottleneck_adapters\.down\.(weight|bias)$", r".adapters.NAME.adapter_down.0.\1"),
-    (r"\.bottleneck_adapters\.up\.(weight|bias)$", r".adapters.NAME.adapter_up.\1"),
-    (
-        r"\.embeddings\.coupling\.bottleneck_couplings\.([FG])\.(\d)\.(weight|bias)$",
-        r".invertible_adapters.NAME.\1.\2.\3",
-    ),
-    (r"\.lora_([AB])\.weight$", r".loras.NAME.lora_\1"),
-    (r"\.ia3_l$", r".loras.NAME.lora_B"),
-    (r"\.bottleneck_adapters\.(query|key|value)\.(weight|bias)$", r".adapter_fusion_layer.NAME.\1.\2"),
-)
+_LORA_B = (".loras.NAME.lora_B", ".lora_B.weight")
+_IA3 = (".loras.NAME.lora_B", ".ia3_l")
 # Where AdapterHub puts adapters into other modules: PEFT's names -> AdapterHub's.
 _MODULES = {
     "distilbert": (
@@ -80,12 +67,13 @@ def peft_name(name: str, adapter: str, model_type: str, *, is_ia3: bool = False)
     """
     for old, new in LEGACY.items():
         name = name.replace(f".{old}.", f".{new}.")
-    for pattern, replacement in _TO_PEFT:
-        renamed, count = re.subn(pattern.replace("NAME", re.escape(adapter)), replacement, name)
-        if count:
-            for ours, theirs in _MODULES.get(model_type, ()):
-                renamed = renamed.replace(theirs, ours)
-            return re.sub(r"\.lora_B\.weight$", ".ia3_l", renamed) if is_ia3 else renamed
+    for theirs, ours in (*_PARTS, _IA3 if is_ia3 else _LORA_B):
+        part = theirs.replace("NAME", adapter)
+        if part in name:
+            name = name.replace(part, ours)
+            for our_module, their_module in _MODULES.get(model_type, ()):
+                name = name.replace(their_module, our_module)
+            return name
     return None
 
 
@@ -93,9 +81,7 @@ def adapterhub_name(name: str, adapter: str, model_type: str) -> str | None:
     """AdapterHub's name of a weight of PEFT's; None for one that belongs to no adapter."""
     for ours, theirs in _MODULES.get(model_type, ()):
         name = name.replace(ours, theirs)
-    for pattern, replacement in _TO_ADAPTERHUB:
-        match = re.search(pattern, name)
-        if match:
-            # NAME is filled in after the groups, for an adapter's name may look like a group
-            return name[: match.start()] + match.expand(replacement).replace("NAME", adapter)
+    for theirs, ours in (*_PARTS, _LORA_B, _IA3):
+        if ours in name:
+            return name.replace(ours, theirs.replace("NAME", adapter))
     return None

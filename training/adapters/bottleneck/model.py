@@ -26,7 +26,10 @@ NO_ADAPTER = "__base__"  # PEFT's name, in `adapter_names`, for a sample without
 
 
 class BottleneckModel(BaseTuner):
-    """Puts bottlenecks into the blocks, and a coupling onto the embeddings. See layer.py and coupling.py."""
+    """Puts bottlenecks into the blocks, and a coupling onto the embeddings. See layer.py and coupling.py.
+
+    tests/training/test_compat.py checks that the private methods that it overrides are those of the installed PEFT.
+    """
 
     prefix = "bottleneck_"
     tuner_layer_cls = (BottleneckLayer, CouplingLayer)  # type: ignore[assignment]  # for isinstance
@@ -53,7 +56,9 @@ class BottleneckModel(BaseTuner):
                 layer.update_layer(adapter_name, coupling, next(target.parameters()))
                 self._freeze_unless_active(layer, adapter_name)
             return
-        point = next(point for point in _insertion_points(family) if re.fullmatch(point.modules, current_key))
+        point = next(
+            point for point in (family.feed_forward, family.attention) if re.fullmatch(point.modules, current_key)
+        )
         block = block_number(current_key)
         experts = [name for name, expert in config.fused_configs.items() if _is_used(point, expert, family, block)]
         if not experts and (config.fused or not _is_used(point, config, family, block)):
@@ -138,10 +143,6 @@ class BottleneckModel(BaseTuner):
         layer = next(module for module in self.model.modules() if isinstance(module, self.tuner_layer_cls))
         layer.merge()  # type: ignore[operator]
         raise AssertionError
-
-
-def _insertion_points(family: Family) -> tuple[InsertionPoint, InsertionPoint]:
-    return family.feed_forward, family.attention
 
 
 def _is_used(point: InsertionPoint, config: BottleneckConfig, family: Family, block: int) -> bool:
