@@ -7,6 +7,7 @@ import typer
 
 from .. import __version__
 from . import (
+    cancel,
     doctor,
     evaluate,
     export,
@@ -21,6 +22,7 @@ from . import (
     report,
     run,
     serve,
+    status,
     train,
 )
 from .console import escape_unprintable
@@ -54,6 +56,8 @@ for module in (
     evaluate,
     report,
     run,
+    status,
+    cancel,
     predict,
     fill_mask,
     serve,

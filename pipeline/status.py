@@ -1,0 +1,58 @@
+"""What has become of the steps of a plan, as far as artifacts, locks, logs and Slurm's queue tell."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..workspace.artifacts import MANIFEST
+from ..workspace.locks import is_locked
+from .slurm import jobs_in_queue
+from .workers import last_line, log_files
+
+if TYPE_CHECKING:
+    from .steps import Plan, Step
+
+WAITING, RUNNING, FINISHED, FAILED = "waiting", "running", "finished", "failed"
+
+
+@dataclass(frozen=True)
+class StepStatus:
+    """A step of a plan: whether it is waiting, running, finished or failed."""
+
+    step: "Step"
+    state: str
+    line: str
+    """Running or failed: the last line of its log. Waiting in Slurm's queue: why."""
+    log: Path | None
+    job: str
+    """The number of its job in Slurm's queue; "" without one."""
+
+
+def status_of(plan: "Plan") -> list[StepStatus]:
+    """The status of each step. Raises UserError if steps were submitted to Slurm and its queue cannot be read."""
+    jobs = jobs_in_queue(plan)
+    statuses: list[StepStatus] = []
+    for step in plan.steps:
+        job = jobs.get(step)
+        log = next((file for file in log_files(plan, step) if file.is_file()), None)
+        line = last_line(log) if log else ""
+        unfinished = any(status.state in (WAITING, RUNNING) for status in statuses)
+        if step.finished or (step.kind == "report" and not job and not unfinished and _is_new(plan, step)):
+            state, line = FINISHED, ""
+        elif job:
+            state, line = (WAITING, job.reason) if job.waiting else (RUNNING, line)
+        elif step.artifact and is_locked(step.artifact.lock):
+            state = RUNNING
+        else:
+            state = FAILED if line else WAITING
+        statuses.append(StepStatus(step, state, line, log, job.number if job else ""))
+    return statuses
+
+
+def _is_new(plan: "Plan", report: "Step") -> bool:
+    """Whether a report was written after the newest score of the plan."""
+    page = report.folder / "index.html" if report.folder else None
+    scores = [step.folder / MANIFEST for step in plan.steps if step.kind == "scores" and step.finished and step.folder]
+    if page is None or not page.is_file():
+        return False
+    return all(page.stat().st_mtime >= score.stat().st_mtime for score in scores)
