@@ -1,6 +1,7 @@
 """`lrl-adapt status`: which steps of a recipe are waiting, running, finished or failed."""
 
 from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -11,8 +12,11 @@ from .guard import guarded
 from .options import examples
 from .steps import failed_json, labelled_runs
 
+if TYPE_CHECKING:
+    from ..pipeline.status import StepStatus
+
 EPILOG = examples("lrl-adapt status", "lrl-adapt status quickstart --json")
-LINE_CHARACTERS = 100
+WIDTH = 100  # characters of a line of a log
 
 
 def status_cmd(  # noqa: PLR0913, PLR0917
@@ -42,18 +46,23 @@ def status_cmd(  # noqa: PLR0913, PLR0917
     for run, reason in refusals.failed_runs.items():
         terminal.say(f"cannot start, {run}: {reason}")
     rows = [
-        (status.step.kind, status.step.details, status.state, status.job, status.line[:LINE_CHARACTERS])
-        for status in statuses
+        (each.step.kind, each.step.details, _state(each), each.job.number if each.job else "", each.line[:WIDTH])
+        for each in statuses
     ]
-    counts = Counter(status.state for status in statuses)
+    counts = Counter(each.state for each in statuses)
     legend = ", ".join(f"{count} {state}" for state, count in counts.items())
-    terminal.table("Steps", ("step", "details", "state", "job", "last line of the log, or why it waits"), rows, legend)
-    steps = [
-        status.step.as_json()
-        | {"state": status.state, "line": status.line, "log": status.log, "job": status.job or None}
-        for status in statuses
-    ]
-    terminal.result({"steps": steps} | failed_json(refusals))
+    terminal.table("Steps", ("step", "details", "state", "job", "last line of its log"), rows, legend)
+    terminal.result({"steps": [_json(each) for each in statuses]} | failed_json(refusals))
+
+
+def _state(status: "StepStatus") -> str:
+    """The state; for a job that waits in Slurm's queue with the reason, in Slurm's words."""
+    return f"{status.state} ({status.job.reason})" if status.job and status.job.waiting else status.state
+
+
+def _json(status: "StepStatus") -> dict[str, Any]:
+    job = {"job": status.job.number, "reason": status.job.reason} if status.job else {}
+    return status.step.as_json() | {"state": status.state, "log": status.log, "line": status.line} | job
 
 
 def register(app: typer.Typer) -> None:

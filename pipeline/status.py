@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..workspace.artifacts import MANIFEST
 from ..workspace.locks import is_locked
-from .slurm import jobs_in_queue
+from .slurm import Job, jobs_in_queue
 from .workers import last_line, log_files
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ class StepStatus:
 
     step: "Step"
     state: str
-    line: str
-    """Running or failed: the last line of its log. Waiting in Slurm's queue: why."""
+    job: Job | None
+    """Its job in Slurm's queue."""
     log: Path | None
-    job: str
-    """The number of its job in Slurm's queue; "" without one."""
+    line: str
+    """The last line of its log, if it is running or has failed."""
 
 
 def status_of(plan: "Plan") -> list[StepStatus]:
@@ -38,14 +38,14 @@ def status_of(plan: "Plan") -> list[StepStatus]:
         line = last_line(log) if log else ""
         unfinished = any(status.state in (WAITING, RUNNING) for status in statuses)
         if step.finished or (step.kind == "report" and not job and not unfinished and _is_new(plan, step)):
-            state, line = FINISHED, ""
+            state = FINISHED
         elif job:
-            state, line = (WAITING, job.reason) if job.waiting else (RUNNING, line)
+            state = WAITING if job.waiting else RUNNING
         elif step.artifact and is_locked(step.artifact.lock):
             state = RUNNING
         else:
             state = FAILED if line else WAITING
-        statuses.append(StepStatus(step, state, line, log, job.number if job else ""))
+        statuses.append(StepStatus(step, state, job, log, line if state in (RUNNING, FAILED) else ""))
     return statuses
 
 

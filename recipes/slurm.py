@@ -16,17 +16,7 @@ TIME = re.compile(r"\d+(:\d\d){1,2}|\d+-\d+(:\d\d){0,2}")  # "minutes" alone is 
 SHORT_TIME = re.compile(r"(\d+)(min|h|d)")
 IN_SLURM = {"min": "{}:00", "h": "{}:00:00", "d": "{}-0"}
 OPTION = re.compile(r"[a-z][a-z0-9-]*")
-RESERVED = (
-    "array",
-    "dependency",
-    "error",
-    "job-name",
-    "kill-on-invalid-dep",
-    "open-mode",
-    "output",
-    "parsable",
-    "wrap",
-)
+RESERVED = ("array", "dependency", "error", "job-name", "kill-on-invalid-dep", "open-mode", "output", "parsable")
 """Options that `run --slurm` has to set itself."""
 
 
