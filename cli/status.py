@@ -57,7 +57,8 @@ def status_cmd(  # noqa: PLR0913, PLR0917
 
 def _state(status: "StepStatus") -> str:
     """The state; for a job that waits in Slurm's queue with the reason, in Slurm's words."""
-    return f"{status.state} ({status.job.reason})" if status.job and status.job.waiting else status.state
+    waits = status.job is not None and status.job.waiting and status.job.reason != "None"
+    return f"{status.state} ({status.job.reason})" if status.job and waits else status.state
 
 
 def _json(status: "StepStatus") -> dict[str, Any]:
