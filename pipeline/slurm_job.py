@@ -56,7 +56,7 @@ def _start_again(*, progressed: bool) -> str:
     if run_command("squeue", "--noheader", "--format=%T", f"--jobs={number}") != "RUNNING":
         return "stopped by Slurm"
     if not progressed and int(os.environ.get("SLURM_RESTART_COUNT", "0")) >= MAX_RESTARTS:
-        return f"error: stopped {MAX_RESTARTS + 1} times without a checkpoint; give it more time with slurm.time"
+        return f"error: stopped {MAX_RESTARTS + 1} times without a checkpoint: set a longer slurm.time"
     run_command("scontrol", "requeue", number)
     return "waits in the queue to be started again"
 

@@ -52,10 +52,8 @@ class Cluster:
         key.write_bytes(os.urandom(128))
         key.chmod(0o600)
         host, processors = socket.gethostname().split(".")[0], os.cpu_count()
-        nodes = "\n".join(
-            f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={free_port()} CPUs={processors} RealMemory=4000"
-            for name in NODES
-        )
+        about = f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs={processors} RealMemory=4000"
+        nodes = "\n".join(f"NodeName={name} {about} Port={free_port()}" for name in NODES)
         text = CONFIGURATION.format(host=host, port=free_port(), folder=folder, nodes=nodes, names=",".join(NODES))
         file = folder / "slurm.conf"
         file.write_text(text)

@@ -292,7 +292,7 @@ def stop(checkpoint: Path | None, progress: Progress) -> None:
             "3",
             False,
             False,
-            "error: stopped 4 times without a checkpoint; give it more time with slurm.time",
+            "error: stopped 4 times without a checkpoint: set a longer slurm.time",
         ),
         ("RUNNING", "3", True, True, "waits in the queue to be started again"),
         ("COMPLETING", "0", True, False, "stopped by Slurm"),  # it was cancelled
