@@ -12,12 +12,13 @@ from .workers import last_line, log_files
 if TYPE_CHECKING:
     from .steps import Plan, Step
 
-WAITING, RUNNING, FINISHED, FAILED = "waiting", "running", "finished", "failed"
+WAITING, RUNNING, FINISHED = "waiting", "running", "finished"
+FAILED, NOT_STARTED = "failed", "not started"  # not started: since a step that it needs failed
 
 
 @dataclass(frozen=True)
 class StepStatus:
-    """A step of a plan: whether it is waiting, running, finished or failed."""
+    """A step of a plan, and whether it is waiting, running, finished, failed or not started."""
 
     step: "Step"
     state: str
@@ -31,22 +32,24 @@ class StepStatus:
 def status_of(plan: "Plan") -> list[StepStatus]:
     """The status of each step. Raises UserError if steps were submitted to Slurm and its queue cannot be read."""
     jobs = jobs_in_queue(plan)
-    statuses: list[StepStatus] = []
+    statuses: dict[Step, StepStatus] = {}
     for step in plan.steps:
         job = jobs.get(step)
         log = next((file for file in log_files(plan, step) if file.is_file()), None)
         line = last_line(log) if log else ""
-        unfinished = any(status.state in (WAITING, RUNNING) for status in statuses)
-        if step.finished or (step.kind == "report" and not job and not unfinished and _is_new(plan, step)):
+        states = {each.state for each in statuses.values()}
+        if step.finished or (step.kind == "report" and states.isdisjoint({WAITING, RUNNING}) and _is_new(plan, step)):
             state = FINISHED
         elif job:
             state = WAITING if job.waiting else RUNNING
         elif step.artifact and is_locked(step.artifact.lock):
             state = RUNNING
+        elif any(statuses[need].state in (FAILED, NOT_STARTED) for need in step.needs):
+            state = NOT_STARTED
         else:
             state = FAILED if line else WAITING
-        statuses.append(StepStatus(step, state, job, log, line if state in (RUNNING, FAILED) else ""))
-    return statuses
+        statuses[step] = StepStatus(step, state, job, log, line if state in (RUNNING, FAILED) else "")
+    return [*statuses.values()]
 
 
 def _is_new(plan: "Plan", report: "Step") -> bool:

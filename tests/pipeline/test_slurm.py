@@ -248,7 +248,14 @@ def test_status_of_steps_on_this_machine(folder: Path) -> None:
             "waiting",
             "waiting",
         ]
-    assert states(steps.plan)[1] == ("failed", "tokenise: 5 of 10")  # it was killed
+    assert states(steps.plan) == [
+        ("finished", ""),
+        ("failed", "tokenise: 5 of 10"),  # it was killed
+        ("not started", ""),
+        ("failed", "error: no such file"),
+        ("not started", ""),
+        ("waiting", ""),
+    ]
 
 
 def test_the_report_is_finished_once_it_shows_all_scores(folder: Path) -> None:
@@ -264,6 +271,24 @@ def test_the_report_is_finished_once_it_shows_all_scores(folder: Path) -> None:
     assert states(steps.plan)[-2:] == [("finished", ""), ("waiting", "")]
     page.touch()
     assert states(steps.plan)[-1] == ("finished", "")
+
+
+def test_the_report_is_finished_if_what_it_lacks_has_failed(folder: Path) -> None:
+    steps = Steps()
+    make(steps.corpus.artifact, QUIET)
+    make(steps.base.artifact, QUIET)
+    write_log(steps.tokens, "error: no such file\n")
+    page = steps.report.folder / "index.html"
+    page.parent.mkdir(parents=True)
+    page.touch()
+    assert [state for state, _ in states(steps.plan)] == [
+        "finished",
+        "failed",
+        "not started",
+        "finished",
+        "not started",
+        "finished",
+    ]
 
 
 def test_a_job_of_another_version_is_an_error(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
