@@ -31,7 +31,7 @@ def status_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Show which steps of `lrl-adapt run` are waiting, running, finished or failed, on this machine or on a Slurm cluster.
+    """Show which steps of `lrl-adapt run` are waiting, running, finished or failed, here or on a Slurm cluster.
 
     Use the recipe and options of the run. A running or failed step is shown with the last line of its log.
     """
