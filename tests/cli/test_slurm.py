@@ -38,7 +38,7 @@ def test_submit_look_and_cancel(commands: Commands) -> None:
     assert [(job["job"], job["kind"], job["details"]) for job in submitted] == [
         ("101", "corpus", "swh_Latn"),
         ("102", "base", "swh_Latn, random weights"),
-        ("103", "tokens", "swh_Latn, corpus for random weights"),
+        ("103", "tokens", "swh_Latn, corpus for scratch"),
         ("104", "adapter", "swh_Latn, seq_bn on text"),
         ("105", "scores", "swh_Latn, mlm, base"),
         ("106", "scores", "swh_Latn, mlm, seq_bn/text"),

@@ -31,7 +31,7 @@ def test_times(given: str, in_slurm: str) -> None:
         ("partitions=gpu", "unknown key; did you mean partition?"),
         (
             "options.output=log.txt",
-            "output: expected a long option of sbatch, such as qos, other than array, dependency, error, job-name, "
+            "expected a long option of sbatch, such as qos, other than array, dependency, error, job-name, "
             "kill-on-invalid-dep, open-mode, output, parsable",
         ),
     ],
