@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -58,11 +59,14 @@ class Cluster:
         file = folder / "slurm.conf"
         file.write_text(text)
         self.environment = os.environ | {"SLURM_CONF": str(file), "PATH": f"{os.environ['PATH']}:/usr/sbin"}
-        places = [f"--socket={folder}/munge.socket", f"--key-file={key}", f"--log-file={folder}/munge.log"]
-        more = [f"--pid-file={folder}/munge.pid", f"--seed-file={folder}/munge.seed"]
+        self._folder, self._key = folder, key
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
-        self._start("munged", "--foreground", *places, *more)
-        until((folder / "munge.socket").exists)
+
+    def start(self) -> None:
+        places = [f"--socket={self._folder}/munge.socket", f"--key-file={self._key}"]
+        files = [f"--{name}-file={self._folder}/munge.{name}" for name in ("log", "pid", "seed")]
+        self._start("munged", "--foreground", *places, *files)
+        until((self._folder / "munge.socket").exists)
         self._start("slurmctld", "-D")
         for name in NODES:
             self._start("slurmd", "-D", "-N", name)
@@ -81,6 +85,8 @@ class Cluster:
         until(lambda: self.output("sinfo", "--noheader"))
 
     def stop(self) -> None:
+        if "slurmctld" in self._daemons:
+            self.output("scancel", "--me")
         for process in reversed(self._daemons.values()):
             process.terminate()
             process.wait(30)
@@ -93,13 +99,14 @@ class Cluster:
 @contextmanager
 def slurm_cluster() -> Iterator[Cluster]:
     """A cluster of two nodes, each with the processors of this machine."""
-    folder = Path("/run/lrl-adapt-slurm")  # munge wants a folder that nobody else may write to
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "state").mkdir(parents=True)
-    folder.chmod(0o755)
-    cluster = Cluster(folder)
-    try:
-        yield cluster
-    finally:
-        cluster.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    # munge wants a folder that nobody else may write to, nor to those above it
+    with TemporaryDirectory(prefix="lrl-adapt-slurm-", dir="/run") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "state").mkdir()
+        cluster = Cluster(folder)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()

@@ -262,7 +262,7 @@ def test_the_report_is_finished_once_it_shows_all_scores(folder: Path) -> None:
     steps = Steps()
     for each in (steps.corpus, steps.tokens, steps.adapter, steps.base):
         make(each.artifact, QUIET)
-    page = steps.report.folder / "index.html"
+    page = RUNS / "reports" / "swh" / "index.html"
     page.parent.mkdir(parents=True)
     page.touch()
     assert states(steps.plan)[-2:] == [("waiting", ""), ("waiting", "")]
@@ -278,7 +278,7 @@ def test_the_report_is_finished_if_what_it_lacks_has_failed(folder: Path) -> Non
     make(steps.corpus.artifact, QUIET)
     make(steps.base.artifact, QUIET)
     write_log(steps.tokens, "error: no such file\n")
-    page = steps.report.folder / "index.html"
+    page = RUNS / "reports" / "swh" / "index.html"
     page.parent.mkdir(parents=True)
     page.touch()
     assert [state for state, _ in states(steps.plan)] == [

@@ -23,7 +23,7 @@ def cluster() -> Iterator[Cluster]:
 def test_srun_trains_as_one_process_does(cluster: Cluster, base: Path, alone: Path, tmp_path: Path) -> None:
     prepare(base, tmp_path)
     command = ["srun", "--nodes", "1", "--ntasks", "2", "--overcommit", sys.executable, "-m", launch.MODULE]
-    subprocess.run([*command, *words(base, tmp_path), "--cpu"], env=cluster.environment, check=True, timeout=120)
+    subprocess.run([*command, *words(base, tmp_path), "--cpu"], env=cluster.environment, check=True, timeout=600)
     same(alone, tmp_path)
     asked = [*command, *words(base, tmp_path, "eval")]
     mistaken = subprocess.run(asked, check=False, env=cluster.environment, capture_output=True, text=True)
