@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..pipeline.status import StepStatus
 
 EPILOG = examples("lrl-adapt status", "lrl-adapt status quickstart --json")
-WIDTH = 100  # characters of a line of a log
+WIDTH = 200  # characters of a line of a log
 
 
 def status_cmd(  # noqa: PLR0913, PLR0917
