@@ -94,6 +94,7 @@ def _write_to(log: Path) -> None:
     """Let all output of this process, and of those that it starts, go to the end of the log."""
     sys.stdout.flush()
     sys.stderr.flush()
+    log.parent.mkdir(parents=True, exist_ok=True)  # the folder may have been deleted since the step was started
     with log.open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
