@@ -154,7 +154,7 @@ def _submit(plan: "Plan", step: "Step", file: Path, dependency: str) -> str:
         *sbatch_options(step, recipe.slurm, log, dependency),
         script=f"#!/bin/sh\nexec {shlex.join(words)}\n",
     )
-    number = answer.split(";")[0]
+    number = answer.splitlines()[-1].split(";")[0]
     _number_file(log).write_text(number, encoding="utf-8")
     return number
 

@@ -10,9 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from .field_types import Count, Section, Text
 
-GPUS = re.compile(r"([A-Za-z][\w.-]*:)?\d+")
-MEMORY = re.compile(r"\d+[KMGT]?")
-TIME = re.compile(r"\d+(:\d\d){1,2}|\d+-\d+(:\d\d){0,2}")  # "minutes" alone is left out: YAML also reads 1:00 as 60
+TIME = re.compile(r"\d+(:\d\d){1,2}|\d+-\d+(:\d\d){0,2}")  # a number alone, Slurm's minutes, is easily mistaken
 SHORT_TIME = re.compile(r"(\d+)(min|h|d)")
 IN_SLURM = {"min": "{}:00", "h": "{}:00:00", "d": "{}-0"}
 OPTION = re.compile(r"[a-z][a-z0-9-]*")
@@ -20,16 +18,13 @@ RESERVED = ("array", "dependency", "error", "job-name", "kill-on-invalid-dep", "
 """Options that `run --slurm` has to set itself."""
 
 
-def _gpus(text: str) -> str:
-    if not GPUS.fullmatch(text):
-        raise ValueError(f"expected a number of GPUs, or a type and a number (a100:2), got {text!r}")
-    return text
+def _matches(pattern: str, expected: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"expected {expected}, got {text!r}")
+        return text
 
-
-def _memory(text: str) -> str:
-    if not MEMORY.fullmatch(text):
-        raise ValueError(f"expected memory such as 16G, got {text!r}")
-    return text
+    return AfterValidator(check)
 
 
 def _time(value: Any) -> str:
@@ -50,6 +45,10 @@ def _options(options: dict[str, str]) -> dict[str, str]:
     return named
 
 
+Gpus = Annotated[Text, _matches(r"([A-Za-z][\w.-]*:)?\d+", "a number of GPUs, or a type and a number (a100:2)")]
+Memory = Annotated[Text, _matches(r"\d+[KMGT]?", "memory such as 16G")]
+
+
 class Slurm(Section):
     """What `lrl-adapt run --slurm` asks of a Slurm cluster for the job of each step. It does not change any result."""
 
@@ -57,13 +56,13 @@ class Slurm(Section):
     cpu_partition: Text | None = Field(
         default=None, description="Partition of steps that use no GPU; null: the same as of the others."
     )
-    gpus: Annotated[Text, AfterValidator(_gpus)] = Field(
+    gpus: Gpus = Field(
         default="1",
         description="GPUs to train an adapter on, as a number or with their type, a100:2; 0: none. The scores take one "
         "of them, and all other steps none.",
     )
     cpus: Count = Field(default=4, description="CPU cores of each job.")
-    memory: Annotated[Text, AfterValidator(_memory)] = Field(default="16G", description="Memory of each job.")
+    memory: Memory = Field(default="16G", description="Memory of each job.")
     time: Annotated[str, BeforeValidator(_time), WithJsonSchema({"type": "string"})] = Field(
         default="12:00:00",
         description='Time limit of each job: 90min, 12h, 2d or, in quotes, "1-12:00:00". Training that reaches it is '
