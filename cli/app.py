@@ -7,6 +7,7 @@ import typer
 
 from .. import __version__
 from . import (
+    cancel,
     doctor,
     evaluate,
     export,
@@ -21,6 +22,7 @@ from . import (
     report,
     run,
     serve,
+    status,
     train,
 )
 from .console import escape_unprintable
@@ -55,6 +57,8 @@ COMMANDS = (  # in the order in which --help lists them
     ("eval", evaluate.eval_cmd, evaluate.EPILOG),
     ("report", report.report_cmd, report.EPILOG),
     ("run", run.run_cmd, run.EPILOG),
+    ("status", status.status_cmd, status.EPILOG),
+    ("cancel", cancel.cancel_cmd, cancel.EPILOG),
     ("predict", predict.predict_cmd, predict.EPILOG),
     ("fill-mask", fill_mask.fill_mask_cmd, fill_mask.EPILOG),
     ("serve", serve.serve_cmd, serve.EPILOG),

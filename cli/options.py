@@ -105,6 +105,14 @@ Jobs = Annotated[
         "workspace's logs folder. auto: one per GPU; without a GPU, one per core for which there is 4 GiB of memory.",
     ),
 ]
+Slurm = Annotated[
+    bool,
+    typer.Option(
+        "--slurm",
+        help="Submit each step that is not finished as a job to a Slurm cluster, with the resources of the recipe's "
+        "slurm section. `lrl-adapt status` shows what has become of them.",
+    ),
+]
 Cpu = Annotated[bool, typer.Option("--cpu", help="Run on the CPU, even if there is a GPU.")]
 Resume = Annotated[
     Literal["auto", "never"], typer.Option("--resume", help="auto: resume an interrupted run; never: start again.")

@@ -11,7 +11,7 @@ from .console import Terminal
 
 if TYPE_CHECKING:
     from ..pipeline.outcome import Outcome
-    from ..pipeline.steps import Plan
+    from ..pipeline.steps import Plan, Step
     from ..recipes.schema import Recipe
 
 
@@ -56,6 +56,11 @@ def describe(artifact: Artifact) -> dict[str, Any]:
 def describe_all(artifacts: Iterable[Artifact]) -> list[dict[str, Any]]:
     """Several artifacts for --json."""
     return [describe(artifact) for artifact in artifacts]
+
+
+def jobs_json(jobs: "Mapping[Step, str]") -> dict[str, Any]:
+    """The numbers of Slurm jobs, with their steps, for --json."""
+    return {"jobs": [step.as_json() | {"job": number} for step, number in jobs.items()]}
 
 
 def failed_json(outcome: "Outcome") -> dict[str, Any]:

@@ -121,6 +121,17 @@ class Plan:
         Errors are collected in the outcome's `failures`. A single run that cannot start at all raises the error before
         anything is done, as does a workspace that cannot be written to. KeyboardInterrupt stops everything.
         """
+        outcome = self.begin(progress)
+        if jobs > 1:
+            jobs = min(jobs, sum(not step.finished for step in self.steps if step.kind != "report"))
+        execution = (
+            ParallelExecution(self, progress, outcome, jobs=jobs) if jobs > 1 else Execution(self, progress, outcome)
+        )
+        execution.go()
+        return outcome
+
+    def begin(self, progress: Progress) -> Outcome:
+        """Make the workspace, and say which runs cannot start; returns the outcome so far. For errors see `execute`."""
         self.say_notes(progress)
         self.refused = self.unmet | self.refused
         outcome = self.refusals()
@@ -130,12 +141,6 @@ class Plan:
         self.workspace.mkdir(parents=True, exist_ok=True)
         for failure in outcome.failures:
             progress.say(f"failed, {format_runs(failure.runs)}: {failure.reason}")
-        if jobs > 1:
-            jobs = min(jobs, sum(not step.finished for step in self.steps if step.kind != "report"))
-        execution = (
-            ParallelExecution(self, progress, outcome, jobs=jobs) if jobs > 1 else Execution(self, progress, outcome)
-        )
-        execution.go()
         return outcome
 
     def refusals(self) -> Outcome:

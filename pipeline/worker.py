@@ -58,11 +58,12 @@ def main() -> None:
         while True:
             make, log = connection.recv()
             _write_to(log)
-            connection.send(_answer(make, StepProgress(connection)))
+            connection.send(make_step(make, StepProgress(connection)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _answer(make: Callable[[Progress], Any], progress: Progress) -> tuple[str, Any]:
+def make_step(make: Callable[[Progress], Any], progress: Progress) -> tuple[str, Any]:
+    """Call `make`; returns MADE and its result, or FAILED and the error, which is printed."""
     try:
         return MADE, make(progress)
     except Exception as error:

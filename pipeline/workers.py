@@ -141,16 +141,20 @@ class Workers:
 
 
 def log_file(plan: "Plan", step: "Step") -> Path:
-    """Where the step's log is, by the folder of its artifact.
+    """Where a log of the step is written, by the folder of its artifact.
 
     While that folder is not known, by the step's title and its number in the plan, as steps may share a title.
     """
+    return log_files(plan, step)[0]
+
+
+def log_files(plan: "Plan", step: "Step") -> list[Path]:
+    """Where a log of the step may be: by the folder of its artifact, and as before that folder was known."""
+    title = re.sub(r"[^\w.-]+", "-", step.details)
+    names = [Path(step.kind, f"{title}-{plan.steps.index(step) + 1}")]
     if step.folder:
-        name = step.folder.relative_to(plan.workspace)
-    else:
-        title = re.sub(r"[^\w.-]+", "-", step.details)
-        name = Path(step.kind, f"{title}-{plan.steps.index(step) + 1}")
-    return plan.workspace / LOGS / f"{name}.log"
+        names.insert(0, step.folder.relative_to(plan.workspace))
+    return [plan.workspace / LOGS / f"{name}.log" for name in names]
 
 
 def last_line(log: Path) -> str:

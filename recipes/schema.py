@@ -18,6 +18,7 @@ from .corpus import Corpus
 from .evaluation import TASKS, Eval
 from .field_types import Count, Location, Section, Seed
 from .languages import find_language
+from .slurm import Slurm
 from .training import Training, Vocabulary
 
 Source = Literal["text", "graph", "both", "fusion"]
@@ -235,6 +236,7 @@ class Recipe(Section):
     )
     training: Training = Field(default=Training(), description="Training of the language adapter.")
     eval: Eval = Field(default=Eval(), description="Evaluation.")
+    slurm: Slurm = Field(default=Slurm(), description="What `lrl-adapt run --slurm` asks of a cluster.")
     _other_language: "Recipe | None" = PrivateAttr(default=None)
     """For `control: {language: ...}`, the same recipe in that language."""
 

@@ -83,6 +83,11 @@ class Artifact:
         return self.root / f".{self.folder.name}.unfinished"
 
     @property
+    def lock(self) -> Path:
+        """The file that is locked while the artifact is made."""
+        return self.root / f".{self.folder.name}.lock"
+
+    @property
     def exists(self) -> bool:
         """Whether the artifact is complete."""
         return (self.folder / MANIFEST).is_file()
@@ -112,7 +117,7 @@ class Artifact:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"cannot write to {self.root} ({error.strerror}): choose another --workspace") from error
-        with locked(self.root / f".{self.folder.name}.lock", f"writing {self.folder.name}", progress, wait=wait):
+        with locked(self.lock, f"writing {self.folder.name}", progress, wait=wait):
             if self.exists:
                 yield None
             else:

@@ -44,7 +44,7 @@ def commands() -> list[tuple[str, str]]:
 def test_every_command_has_an_example_of_itself() -> None:
     names = {name for name, _ in commands()}
     expected = {"prepare", "train", "eval", "report", "run", "import-adapter", "export", "languages", "doctor"}
-    expected |= {"predict", "fill-mask", "merge", "push", "serve"}
+    expected |= {"predict", "fill-mask", "merge", "push", "serve", "status", "cancel"}
     assert names == expected | {f"recipes {name}" for name in ("list", "show", "copy", "schema", "check")}
     assert all(line.startswith(f"lrl-adapt {name}") for name, line in commands())
 

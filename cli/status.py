@@ -1,0 +1,63 @@
+"""`lrl-adapt status`: which steps of a recipe are waiting, running, finished or failed."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ..workspace.home import DEFAULT_WORKSPACE
+from . import options
+from .console import Terminal
+from .options import examples
+from .steps import failed_json, labelled_runs
+
+if TYPE_CHECKING:
+    from ..pipeline.status import StepStatus
+
+EPILOG = examples("lrl-adapt status", "lrl-adapt status quickstart --json")
+WIDTH = 200  # characters of a line of a log
+
+
+def status_cmd(  # noqa: PLR0913, PLR0917
+    recipe: options.RecipeArgument = None,
+    changes: options.Set = None,
+    workspace: options.Workspace = DEFAULT_WORKSPACE,
+    language: options.Language = None,
+    adapter: options.AdapterType = None,
+    source: options.SourceName = None,
+    tasks: options.Tasks = None,
+    limit: options.Limit = None,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Show which steps of `lrl-adapt run` are waiting, running, finished or failed, here or on a Slurm cluster.
+
+    Use the recipe and options of the run. A running or failed step is shown with the last line of its log.
+    """
+    from ..pipeline import plan
+    from ..pipeline.status import status_of
+
+    terminal = Terminal(as_json=as_json)
+    short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
+    planned = plan(labelled_runs(recipe, short), workspace=workspace)
+    statuses = status_of(planned)
+    refusals = planned.refusals()
+    for run, reason in refusals.failed_runs.items():
+        terminal.say(f"cannot start, {run}: {reason}")
+    rows = [
+        (each.step.kind, each.step.details, _state(each), each.job.number if each.job else "", each.line[:WIDTH])
+        for each in statuses
+    ]
+    counts = Counter(each.state for each in statuses)
+    legend = ", ".join(f"{count} {state}" for state, count in counts.items())
+    terminal.table("Steps", ("step", "details", "state", "job", "last line of its log"), rows, legend)
+    terminal.result({"steps": [_json(each) for each in statuses]} | failed_json(refusals))
+
+
+def _state(status: "StepStatus") -> str:
+    """The state; for a job that waits in Slurm's queue with the reason, in Slurm's words."""
+    waits = status.job is not None and status.job.waiting and status.job.reason != "None"
+    return f"{status.state} ({status.job.reason})" if status.job and waits else status.state
+
+
+def _json(status: "StepStatus") -> dict[str, Any]:
+    job = {"job": status.job.number, "reason": status.job.reason} if status.job else {}
+    return status.step.as_json() | {"state": status.state, "log": status.log, "line": status.line} | job

@@ -1,0 +1,93 @@
+"""`run --slurm`, `status` and `cancel`, with stand-ins for Slurm's commands."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lrl_adapt.pipeline import plan
+from lrl_adapt.recipes.loading import load_recipe
+
+from ..slurm_commands import Commands
+from .small import SMALL, TEXT, invoke
+
+
+@pytest.fixture
+def folder(folder: Path) -> Path:
+    """The current folder, with a recipe for five steps and the report."""
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    (folder / "recipe.yaml").write_text(f"{SMALL}eval: {{tasks: [mlm]}}\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def commands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    (folder / "bin").mkdir()
+    return Commands(folder / "bin", monkeypatch)
+
+
+def result_of(*words: str) -> dict[str, Any]:
+    result = invoke(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_submit_look_and_cancel(commands: Commands) -> None:
+    submitted = result_of("run", "--slurm", "--set", "slurm.partition=gpu")["jobs"]
+    assert [(job["job"], job["kind"], job["details"]) for job in submitted] == [
+        ("101", "corpus", "swh_Latn"),
+        ("102", "base", "swh_Latn, random weights"),
+        ("103", "tokens", "swh_Latn, corpus for scratch"),
+        ("104", "adapter", "swh_Latn, seq_bn on text"),
+        ("105", "scores", "swh_Latn, mlm, base"),
+        ("106", "scores", "swh_Latn, mlm, seq_bn/text"),
+        ("107", "report", "swh_Latn"),
+    ]
+    assert commands.options("104")["partition"] == "gpu"
+    assert commands.options("104")["gres"] == "gpu:1"
+    commands.set_queue("101|RUNNING|None|corpus swh_Latn", "107|PENDING|Dependency|report swh_Latn")
+    first, *_, last = result_of("status")["steps"]
+    assert (first["state"], first["job"], first["line"]) == ("running", "101", "")
+    assert (last["state"], last["job"], last["reason"]) == ("waiting", "107", "Dependency")
+    shown = invoke("status").stdout
+    assert "waiting (Dependency)" in shown
+    assert shown.splitlines()[-1] == "1 running, 6 waiting"
+    assert [job["job"] for job in result_of("cancel")["jobs"]] == ["101", "107"]
+    commands.set_queue()
+    assert result_of("cancel") == {"jobs": []}
+
+
+def test_jobs_without_a_gpu(commands: Commands) -> None:
+    assert "Submitted to Slurm" in invoke("run", "--slurm", "--cpu").stdout
+    assert not any("gres" in commands.options(number) for number in commands.submitted)
+    again = invoke("run", "--slurm", "--cpu")
+    assert again.stderr.splitlines()[-1] == "nothing to submit: every step is finished or has a job in the queue"
+
+
+def test_without_slurm_one_line_says_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    refused = invoke("run", "--slurm")
+    assert refused.exit_code == 2
+    assert refused.stderr.splitlines()[-1] == (
+        "error: sbatch was not found: --slurm needs a machine from which jobs can be submitted, such as the cluster's "
+        "login node; to do several steps at once on this one, use --jobs"
+    )
+    assert not (folder / "runs").exists()
+    assert {step["state"] for step in result_of("status")["steps"]} == {"waiting"}
+    assert invoke("cancel").stderr.splitlines() == ["no job of this recipe is in the queue"]
+
+
+@pytest.mark.parametrize("words", [["--jobs", "2"], ["--gpus", "1"]])
+def test_options_that_do_not_go_with_slurm(folder: Path, words: list[str]) -> None:
+    refused = invoke("run", "--slurm", *words)
+    assert refused.exit_code == 2
+    assert refused.stderr == "error: --slurm: leave out --jobs, and set slurm.gpus instead of --gpus\n"
+
+
+def test_resources_enter_no_artifacts_key(folder: Path) -> None:
+    plain, changed = (
+        [step.folder for step in plan(load_recipe(None, words), workspace="runs").steps]
+        for words in ([], ["slurm.gpus=4", "slurm.time=2d", "slurm.options.qos=high"])
+    )
+    assert plain == changed
