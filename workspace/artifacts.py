@@ -35,6 +35,8 @@ class Draft:
 
     folder: Path
     facts: dict[str, Any] = field(default_factory=dict)
+    costs: dict[str, Any] = field(default_factory=dict)
+    """Measurements that differ each time, for the manifest beside `wall_seconds`."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Artifact:
         started = time.monotonic()
         try:
             yield draft
-            manifest = self.make_manifest(draft.facts, time.monotonic() - started)
+            manifest = self.make_manifest(draft.facts, time.monotonic() - started) | draft.costs
             write_json(partial / MANIFEST, manifest)
             shutil.rmtree(self.folder, ignore_errors=True)  # a folder without a manifest is not complete
             partial.replace(self.folder)
