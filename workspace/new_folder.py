@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import UserError
+from .full_disk import full_disk_errors
 
 
 @contextmanager
@@ -16,8 +17,9 @@ def new_folder(out: Path) -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        yield partial
-        partial.replace(out)
+        with full_disk_errors(partial):
+            yield partial
+            partial.replace(out)
     except NotADirectoryError as error:
         raise UserError(f"--out {out}: {error.strerror}") from error
     finally:

@@ -10,6 +10,8 @@ from pathlib import Path
 from ...workspace.artifacts import MANIFEST, library_versions, write_json
 from ...workspace.errors import UserError
 from ...workspace.formatting import format_count
+from ...workspace.full_disk import full_disk_errors
+from ...workspace.locks import locked
 from ...workspace.progress import QUIET, Progress
 from ..scores import BASE
 from .comparison import ComparedResults, compare_runs
@@ -73,14 +75,20 @@ def write_page(
     progress.say(f"write the report on {format_count(len(runs), 'run')}{in_languages}")
     content = _content(compared, paper_scores)
     partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # left by a killed command
     try:
-        partial.mkdir(parents=True)
+        partial.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write to {folder} ({error.strerror}): choose another --workspace or --out") from error
-    _write(content, partial, progress)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)
+    with locked(folder.with_name(f".{folder.name}.lock"), f"writing the report {folder.name}", progress):
+        shutil.rmtree(partial, ignore_errors=True)  # left by a killed command
+        try:
+            with full_disk_errors(folder.parent):
+                partial.mkdir()
+                _write(content, partial, progress)
+                shutil.rmtree(folder, ignore_errors=True)
+                partial.replace(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return folder / PAGE
 
 
