@@ -9,13 +9,17 @@ import time
 from pathlib import Path
 
 import pytest
+from lrl_adapt.recipes.schema import Recipe
+from lrl_adapt.recipes.training import Training
 from lrl_adapt.training import hang_watch
 from lrl_adapt.training.hang_watch import RECORD, HangWatch, Phase
+from lrl_adapt.training.setup import schedule_of
 
 from ..said import Said
 from .processes import prepare, until, words
 from .test_launch import steps, worker
 
+RECIPE = {"language": "swh_Latn", "base": {"from_scratch": {}}}
 QUICK = {"TICK": 0.02, "LEAST_SECONDS": 0.2, "FIRST_SECONDS": 0.4}
 
 
@@ -124,6 +128,13 @@ def test_no_status_is_left_and_a_folder_that_cannot_be_made_does_not_matter(tmp_
     (tmp_path / "file").write_text("")
     with HangWatch(Said(), "train", size=2, folder=tmp_path / "file") as watch:
         make_steps(watch, 2)
+
+
+def test_the_timeout_does_not_shape_the_adapter() -> None:
+    assert Training(hang_timeout=600).settings() == Training().settings()
+    assert schedule_of(Recipe.model_validate(RECIPE | {"training": {"hang_timeout": 600}})).hang_timeout == 600
+    with pytest.raises(ValueError, match="greater than or equal to 20"):
+        Training(hang_timeout=5)
 
 
 def two_ranks(base: Path, workspace: Path, *more: str) -> subprocess.Popen[str]:
