@@ -9,6 +9,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,7 +110,7 @@ def _package_counters() -> list[Counter]:
 
 def _gpu_counters(device: torch.device) -> list[Counter]:
     try:
-        import pynvml
+        pynvml: Any = import_module("pynvml")  # optional, so that the type checker may not find it
     except ImportError:
         return []
 

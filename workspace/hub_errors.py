@@ -115,7 +115,8 @@ def client_has_retried(error: UserError) -> bool:
 
 
 def _response(error: BaseException | None) -> Any:
-    return next((cause.response for cause in _causes(error) if getattr(cause, "response", None) is not None), None)
+    responses = (getattr(cause, "response", None) for cause in _causes(error))
+    return next((response for response in responses if response is not None), None)
 
 
 def may_pass(error: BaseException | None) -> bool:

@@ -83,7 +83,10 @@ class Runner:
         if process.exitcode is not None:
             assert process.exitcode == 0
             return False
-        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has not come to making its group
+            process.kill()
         process.join()
         return True
 
