@@ -86,6 +86,8 @@ def test_a_damaged_file_of_an_artifact_is_named_with_the_remedy(runs: Path, name
     assert line.startswith(f"error: {file} is damaged (")
     assert f"delete the folder {file.parent}, then run the command that made it again" in line
     assert not list(runs.glob("adapters/*/[!.]*"))
+    if damage is not cut:
+        return
     shutil.rmtree(file.parent)
     for words in (["prepare"], ["train", "--cpu"]):
         result = invoke(*words)

@@ -20,7 +20,7 @@ from ..said import Said
 from .processes import prepare, until, words
 from .test_launch import worker
 
-RECIPE = {"language": "swh_Latn", "base": {"from_scratch": {}}}
+RECIPE = {"language": "swh_Latn", "base": {"from_scratch": {}}, "corpus": {"files": "text.txt"}}
 QUICK = {"TICK": 0.02, "LEAST_SECONDS": 0.2, "FIRST_SECONDS": 0.4}
 
 
