@@ -93,7 +93,7 @@ class HangWatch:
 
     def __enter__(self) -> "HangWatch":
         if self._folder is not None:
-            with suppress(OSError):  # on a full disk; the others then say that this process gives no sign
+            with suppress(OSError):  # on a full disk, where the others then know nothing of this process
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._descriptor = os.open(self._file(self._rank), os.O_RDWR | os.O_CREAT)
         self._thread.start()
