@@ -3,8 +3,6 @@
 For all that is downloaded: GlotCC's text, task data, bases, ConceptNet's dump.
 """
 
-import gzip
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +10,16 @@ from typing import Any
 
 import pytest
 from lrl_adapt.corpora.prepare import prepare_corpus
-from lrl_adapt.graphs.prepare import prepare_graph
 from lrl_adapt.pipeline.outcome import exit_code_of
 from lrl_adapt.training.base import load_masked_lm, load_tokenizer
+from lrl_adapt.workspace.artifacts import file_hash
 from lrl_adapt.workspace.checksums import SHA256
 from lrl_adapt.workspace.errors import UserError
 from lrl_adapt.workspace.hub import forget_answers
-from lrl_adapt.workspace.locations import local_files
+from lrl_adapt.workspace.locations import local_file, local_files
 
 from .. import bases
-from ..corpora.test_sources import recipe as text_recipe
-from ..graphs.test_prepare import ROWS
-from ..graphs.test_prepare import recipe as graph_recipe
+from ..corpora.test_sources import recipe
 from ..hub import Hub
 from ..rehearsal.facts import load_facts
 from ..rehearsal.standin import write_repositories
@@ -33,7 +29,7 @@ DUMP = "web/downloads/assertions.csv.gz"
 
 
 def glotcc(hub: Hub, workspace: Path) -> bytes:
-    artifact = prepare_corpus(text_recipe(sources=["glotcc"]), workspace)
+    artifact = prepare_corpus(recipe(sources=["glotcc"]), workspace)
     return (artifact.folder / "train.parquet").read_bytes()
 
 
@@ -49,9 +45,12 @@ def base(hub: Hub, workspace: Path) -> bytes:
     return weights + repr(tokenizer("habari za watoto")["input_ids"]).encode()
 
 
+def dump_address(hub: Hub) -> str:
+    return f"{hub.address}/{DUMP.removeprefix('web/')}"
+
+
 def conceptnet(hub: Hub, workspace: Path) -> bytes:
-    artifact = prepare_graph(graph_recipe(f"{hub.address}/{DUMP.removeprefix('web/')}"), workspace)
-    return (artifact.folder / "train.parquet").read_bytes()
+    return local_file(dump_address(hub), workspace / "downloads").read_bytes()
 
 
 READ: dict[str, Callable[[Hub, Path], bytes]] = {
@@ -72,11 +71,8 @@ def full(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
     hub.known |= write_repositories(hub.folder, load_facts(), ["glotcc"])
     hub.put("datasets/me/sib/data/mlt_Latn/train.tsv", "1\thabari\n" * 40)
     bases.write_mmbert(hub.folder / "models/owner/mmbert")
-    dump = hub.put(DUMP)
-    dump.write_bytes(gzip.compress("".join(ROWS).encode(), mtime=0))
-    monkeypatch.setitem(
-        SHA256, f"{hub.address}/{DUMP.removeprefix('web/')}", hashlib.sha256(dump.read_bytes()).hexdigest()
-    )
+    dump = hub.put(DUMP, "assertions\n" * 1000)
+    monkeypatch.setitem(SHA256, dump_address(hub), file_hash(dump))
     return hub
 
 

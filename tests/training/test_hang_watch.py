@@ -174,7 +174,7 @@ def test_a_stopped_rank_is_named_and_the_run_finishes_when_it_continues(
     base: Path, prepared: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
-    process = two_ranks(base, tmp_path, "training.max_steps=150", "training.save_steps=5")
+    process = two_ranks(base, tmp_path, "training.max_steps=60", "training.save_steps=5")
     stopped = stop(1, tmp_path)
     assert process.stderr is not None
     line = next(line for line in process.stderr if "has not finished" in line)
