@@ -2,6 +2,7 @@
 # make test        set up, then run the tests
 # make test-fast   the quick ones of the tests: under two minutes on two cores
 # make fuzz        10,000 malformed requests to `lrl-adapt serve`: none may give a 500; takes about ten minutes
+# make faults      100 kills at random moments, and the other tests of faults; takes about half an hour
 # make rehearsal   run the README's commands as written against a stand-in for the hub, and check what they request
 # make check       check format, lint and types
 # make docs        build the documentation site in build/site
@@ -18,7 +19,7 @@ export LRL_BASES ?= $(LRL_DATA)/bases
 # LANG names a language here, not a locale: LC_ALL takes precedence over it in the commands that are run.
 export LC_ALL := C.UTF-8
 
-.PHONY: demo test test-fast fuzz rehearsal check docs setup real real-base study clean
+.PHONY: demo test test-fast fuzz faults rehearsal check docs setup real real-base study clean
 
 setup: $(VENV)/.done
 
@@ -41,6 +42,9 @@ test-fast: setup
 
 fuzz: setup
 	OMP_NUM_THREADS=1 LRL_ADAPT_FUZZ=10000 $(BIN)/python -m pytest tests/serving/test_fuzz.py
+
+faults: setup
+	OMP_NUM_THREADS=1 LRL_ADAPT_KILLS=100 $(BIN)/python -m pytest tests/faults tests/training/test_hang_watch.py
 
 rehearsal: setup
 	$(BIN)/python -m lrl_adapt.tests.rehearsal.run

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..workspace.artifacts import MANIFEST, write_json
+from ..workspace.artifacts import is_finished, write_json
 from ..workspace.errors import UserError
 
 SCHEMA_VERSION = 3
@@ -80,7 +80,7 @@ def find_scores(source: Path) -> list[Path]:
             "or name a scores.json, its folder or a workspace"
         )
     paths = sorted(source.glob(f"scores/*/*/{SCORES_FILE}"))
-    return [path for path in paths if (path.parent / MANIFEST).is_file() and not _is_being_written(path.parent)]
+    return [path for path in paths if is_finished(path.parent) and not _is_being_written(path.parent)]
 
 
 def _is_being_written(folder: Path) -> bool:

@@ -14,7 +14,7 @@ from ..recipes.schema import Graph, Recipe
 from ..workspace.artifacts import Artifact, Draft, local_names, resolve_inputs
 from ..workspace.errors import UserError
 from ..workspace.locations import identity, local_file
-from ..workspace.parquet import RowWriter
+from ..workspace.parquet import RowWriter, artifact_file
 from ..workspace.progress import QUIET, Progress
 from ..workspace.text import describe_changes
 from .conceptnet import Edge, Node
@@ -104,7 +104,8 @@ def try_extract_edges(
 
 def load_edges(artifact: Artifact) -> list[Edge]:
     """The edges of a finished artifact, in the dump's order; senses are not kept."""
-    table = pyarrow.parquet.read_table(artifact.folder / FILE)
+    with artifact_file(artifact.folder / FILE) as file:
+        table = pyarrow.parquet.read_table(file)
     return [
         Edge(
             Node(row["start_language"], row["start"], row["start_pos"], ""),

@@ -20,6 +20,7 @@ _MACHINE = (
     "device_batch_tokens",
     "gradient_checkpointing",
     "report_to",
+    "hang_timeout",
 )
 _NEWER = ("validation_batch_tokens", "anchor", "softmax")
 _NEWER_OF_TASKS = ("lr_scheduler_type", "max_grad_norm", "dropout", "pooling")
@@ -112,6 +113,11 @@ class Training(Section):
     )
     report_to: Literal["none", "tensorboard", "trackio", "wandb"] = Field(
         default="none", description="Where to log metrics besides metrics.jsonl."
+    )
+    hang_timeout: Annotated[int, Field(ge=20)] | None = Field(
+        default=None,
+        description="Seconds in which no step, validation or checkpoint was finished, after which the run ends, to be "
+        "resumed; null: never. A line names the slow process in any case.",
     )
 
     def settings(self) -> dict[str, Any]:

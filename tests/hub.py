@@ -52,8 +52,10 @@ class Hub:
     owner has accepted the conditions of every gated repository.
 
     To rehearse faults: `status` makes every answer an error, `error` is the hub's name for it. `first` are statuses of
-    the next answers about files, `cuts` how many bodies break off half-way, `redirect` sends the client elsewhere for a
-    file's content, `ranges` is whether a part of a file may be asked for.
+    the next answers about files (0: as usual), `cuts` how many bodies break off half-way, `redirect` sends the client
+    elsewhere for a file's content, `ranges` is whether a part of a file may be asked for. `loop` redirects a file to
+    itself, `drip` sends bodies in so many pieces, and `lie` sends other content than the headers say: a byte less, or
+    another last byte (of large files, which the hub states the SHA-256 of; here all but JSON).
     """
 
     def __init__(self, folder: Path, known: Mapping[str, Repository] | None = None, port: int = 0) -> None:
@@ -66,6 +68,9 @@ class Hub:
         self.cuts = 0
         self.redirect = False
         self.ranges = True
+        self.loop = False
+        self.drip = 1
+        self.lie: Literal["", "size", "hash"] = ""
         self.slow = 0.0  # seconds to wait before each MiB
         self.ranges_asked: list[str] = []
         self.logins: list[str] = []
@@ -121,8 +126,10 @@ class Hub:
             answer = Answer(self.status, b"{}", {"X-Error-Code": self.error} if self.error else {})
         elif path.startswith("/api/"):
             answer = self._described(request, path.removeprefix("/api/"))
-        elif self.first:
-            answer = Answer(self.first.pop(0), b"", {"Retry-After": "1"})
+        elif self.first and (status := self.first.pop(0)):
+            answer = Answer(status, b"", {"Retry-After": "1"})
+        elif self.loop:
+            answer = Answer(302, b"", {"Location": request.path})
         else:
             answer = self._file(request, path)
         self._send(request, answer, body=body)
@@ -176,6 +183,8 @@ class Hub:
 
     def _part(self, request: BaseHTTPRequestHandler, content: bytes, headers: dict[str, str]) -> Answer:
         """The whole content, or from the byte on that the client asks for."""
+        if self.lie == "size" or (self.lie and not request.path.endswith(".json")):
+            content = content[:-1] + {"size": b"", "hash": bytes([content[-1] ^ 1])}[self.lie]
         wanted = request.headers["Range"] or ""
         if self.ranges and wanted and request.headers["If-Range"] in (None, headers["ETag"]):
             start = int(wanted.removeprefix("bytes=").split("-")[0])
@@ -257,9 +266,10 @@ class Hub:
         if body and content and self.cuts and answer.status in (200, 206) and "ETag" in answer.headers:
             self.cuts -= 1
             content = content[: len(content) // 2]
-        for start in range(0, len(content) if body else 0, MIB):
+        piece = min(MIB, max(1, len(content) // self.drip))
+        for start in range(0, len(content) if body else 0, piece):
             threading.Event().wait(self.slow)
-            request.wfile.write(content[start : start + MIB])
+            request.wfile.write(content[start : start + piece])
 
 
 def point_client_at(hub: Hub, caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..recipes.control import control_name
 from ..recipes.schema import Base, Recipe
-from ..workspace.artifacts import MANIFEST, Artifact, Prepared, file_hash, read_manifest, resolve_inputs
+from ..workspace.artifacts import Artifact, Prepared, file_hash, finished_folders, read_manifest, resolve_inputs
 from ..workspace.errors import UserError
 from .transliterate import TRANSLITERATION, romanizer_name
 
@@ -198,5 +198,4 @@ def known_tokenizer_hash(recipe: Recipe, workspace: Path, prepared: Prepared) ->
 
 
 def _token_manifests(workspace: Path) -> Iterator[dict[str, Any]]:
-    for file in sorted((workspace / "tokens").glob(f"[!.]*/[!.]*/{MANIFEST}")):
-        yield read_manifest(file.parent)
+    yield from map(read_manifest, finished_folders(workspace / "tokens", "[!.]*/[!.]*"))

@@ -11,6 +11,7 @@ from ..recipes.schema import FromScratch, Recipe
 from ..recipes.yaml_files import BUNDLED
 from ..workspace.artifacts import Draft, Prepared
 from ..workspace.errors import UserError
+from ..workspace.hub import WEIGHTS, ask_again, checked_download
 from ..workspace.hub_errors import hub_errors
 from ..workspace.progress import QUIET, Progress
 from .artifacts import BASE_FILES, scratch_artifact
@@ -77,8 +78,12 @@ def load_masked_lm(name: str, revision: str | None, option: str, *, new_head: bo
     """
     _check_folder(name, option)
     # trust_remote_code stays off: a base provides weights, not code
-    with hub_errors(f"{option} {name}"):
-        model = load_weights(name, revision, option, new_head=new_head)
+
+    def load() -> PreTrainedModel:
+        with hub_errors(f"{option} {name}"), checked_download(name, WEIGHTS, revision or "main", "model"):
+            return load_weights(name, revision, option, new_head=new_head)
+
+    model = ask_again(load)
     check_family(model, model.config.model_type)
     return model.float()
 
@@ -92,11 +97,15 @@ def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
     Dzongkha) whole sentences are one word to it: that limit is lifted.
     """
     _check_folder(name, option)
-    with hub_errors(f"{option} {name}"):
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(name, revision=revision or "main")
-        except (ValueError, KeyError) as error:
-            raise UserError(f"{option} {name}: {str(error).strip().splitlines()[0]}") from error
+
+    def load() -> Any:
+        with hub_errors(f"{option} {name}"):
+            try:
+                return AutoTokenizer.from_pretrained(name, revision=revision or "main")
+            except (ValueError, KeyError) as error:
+                raise UserError(f"{option} {name}: {str(error).strip().splitlines()[0]}") from error
+
+    tokenizer = ask_again(load)
     model: Any = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
     if hasattr(model, "max_input_chars_per_word"):
         model.max_input_chars_per_word = LONGEST_WORD

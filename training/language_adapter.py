@@ -21,6 +21,7 @@ from .adapters.files import save_adapter
 from .anchor import Drift, warn_of_drift
 from .artifacts import adapter_artifact, fused_artifacts, fused_recipes
 from .checkpoint import Checkpoints
+from .energy import energy_facts, training_meter
 from .launch import joined
 from .loop import TrainingResult, fit, mean_loss
 from .memory import peak_memory
@@ -103,21 +104,25 @@ class _Training:
         if draft is not None:
             resume_dir.mkdir(parents=True, exist_ok=True)
             drift = Drift(ready.masked_lm, ready.sentences, accelerator)
-        outcome = fit(
-            ready.model,
-            ready.feed,
-            ready.schedule,
-            lambda: mean_loss(ready.model, ready.fixed, accelerator),
-            accelerator,
-            self._metrics_logger(ready, resume_dir / "metrics.jsonl" if draft is not None else None),
-            checkpoints=Checkpoints(
-                resume_dir, settings.save_steps, settings.save_total_limit, writes=draft is not None
-            ),
-        )
+        meter, source = training_meter(accelerator)
+        with meter:
+            outcome = fit(
+                ready.model,
+                ready.feed,
+                ready.schedule,
+                lambda: mean_loss(ready.model, ready.fixed, accelerator),
+                accelerator,
+                self._metrics_logger(ready, resume_dir / "metrics.jsonl" if draft is not None else None),
+                checkpoints=Checkpoints(
+                    resume_dir, settings.save_steps, settings.save_total_limit, writes=draft is not None
+                ),
+            )
+        energy = energy_facts(meter, source, accelerator)
         for tracker in accelerator.trackers:
             tracker.finish()
         if draft is None or drift is None:
             return
+        draft.costs |= energy
         draft.facts |= ready.facts | {
             "precision": self.reason,
             "steps": outcome.steps,

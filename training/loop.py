@@ -17,6 +17,7 @@ from ..recipes.training import LrSchedulerType
 from ..workspace.errors import UserError
 from .batches import Batch, Feed, Position, Step, prefetch, to_device
 from .checkpoint import Checkpoint, Checkpoints
+from .hang_watch import HangWatch, Phase
 from .lr_scheduler import learning_rate
 from .masking import IGNORE_INDEX
 from .memory import trim_memory
@@ -55,6 +56,8 @@ class LoopSettings:
     """Early stopping: the number of validations in a row without a better one; None: never."""
     seed: int = 0
     """Dropout depends on (seed, step, process) alone, so that a resumed run drops what the first would have dropped."""
+    hang_timeout: float | None = None
+    """Seconds without progress after which the processes end; None: a line is printed only."""
 
 
 @dataclass
@@ -95,25 +98,34 @@ def fit(
         UserError: the loss was NaN or infinite in MAX_SKIPPED_STEPS steps, or a checkpoint cannot be written.
         Stopped: Ctrl-C or SIGTERM; a checkpoint is written first.
     """
-    run = _Run(model, settings, accelerator, logger, checkpoints)
+    watch = HangWatch(
+        logger.progress,
+        logger.label,
+        rank=accelerator.process_index,
+        size=accelerator.num_processes,
+        folder=checkpoints.folder if checkpoints else None,
+        timeout=settings.hang_timeout,
+    )
+    run = _Run(model, settings, accelerator, logger, checkpoints, watch)
     position = run.resume()
-    with StopRequest() as stop, closing(logger):
+    with StopRequest() as stop, closing(logger), watch:
         if run.step == 0:
-            run.record_validation(validate())
+            run.record_validation(validate)
         model.train()
+        watch.enter(Phase.DATA, run.step)
         for step in prefetch(feed.steps(position)):
             if run.finished:
                 break
             run.train_step(step, stop_requested=stop.received)
             if run.step % settings.eval_steps == 0 or run.step == settings.max_steps:
-                run.record_validation(validate())
-                model.train()
+                run.record_validation(validate)
             if run.stopping:
                 run.save_checkpoint()
                 advice = "resume" if checkpoints else "start this task again"
                 raise Stopped(f"{logger.label}: stopped after step {run.step}; run the same command again to {advice}")
             if checkpoints is not None and checkpoints.is_due(run.step) and not run.finished:
                 run.save_checkpoint()
+            watch.enter(Phase.DATA, run.step)
     logger.flush()
     model.eval()
     return run.result()
@@ -128,6 +140,7 @@ class _Run:
     accelerator: Accelerator
     logger: MetricsLogger
     checkpoints: Checkpoints | None
+    watch: HangWatch
     step: int = 0
     tokens: int = 0
     skipped_steps: int = 0
@@ -154,9 +167,12 @@ class _Run:
 
     def train_step(self, step: Step, *, stop_requested: bool) -> None:
         """Make one optimizer step: gradients, their sum over processes, clipping, the update, logging."""
+        self.watch.enter(Phase.FORWARD_BACKWARD, self.step)
         self.step += 1
         self._seed_dropout()
         loss = self._backward(step)
+        if self.accelerator.num_processes > 1:
+            self.watch.enter(Phase.GRADIENT_EXCHANGE, self.step - 1)
         # The request to stop travels with the loss: a signal may reach one process only, and all must stop together.
         scalars = torch.stack([loss, loss.new_tensor(float(stop_requested))])
         mean_loss, stop_requests = sum_gradients([*self.trainable.values()], scalars, self.accelerator).tolist()
@@ -182,8 +198,11 @@ class _Run:
             skipped_steps=self.skipped_steps,
         )
 
-    def record_validation(self, loss: float) -> None:
+    def record_validation(self, validate: Callable[[], float]) -> None:
         """Keep a copy of the weights if the validation loss is the lowest so far (a NaN at the start is beaten)."""
+        self.watch.enter(Phase.VALIDATION, self.step)
+        loss = validate()
+        self.model.train()
         self.logger.log_validation(self.step, loss)
         self.validations_since_best += 1
         if loss < self.best_loss or math.isnan(self.best_loss) or not self.best_weights:
@@ -217,6 +236,7 @@ class _Run:
         """
         if self.checkpoints is None:
             return
+        self.watch.enter(Phase.CHECKPOINT, self.step)
         tensors = {f"weights.{name}": p for name, p in self.trainable.items()}
         tensors |= {f"best.{name}": value for name, value in self.best_weights.items()}
         tensors |= optimizer_tensors(self.optimizer, self.trainable)

@@ -148,6 +148,7 @@ def schedule_of(recipe: Recipe) -> LoopSettings:
         eval_steps=settings.eval_steps,
         logging_steps=settings.logging_steps,
         early_stopping_patience=settings.early_stopping_patience,
+        hang_timeout=settings.hang_timeout,
         seed=settings.seed,
     )
 

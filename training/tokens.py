@@ -14,6 +14,7 @@ import pyarrow.parquet
 from datasets import Dataset
 
 from ..workspace.artifacts import Artifact, Draft
+from ..workspace.parquet import artifact_file
 from ..workspace.progress import QUIET, Progress
 
 BATCH_ROWS = 1000  # texts tokenised at a time, by the tokenizer's own threads
@@ -99,7 +100,8 @@ class Sequences:
     """Tokenised sequences on disk, memory-mapped."""
 
     def __init__(self, file: Path) -> None:
-        self._data = Dataset.from_file(str(file)).with_format("arrow")
+        with artifact_file(file):
+            self._data = Dataset.from_file(str(file)).with_format("arrow")
         # from Arrow's offsets: as Python lists the ids of 1 GB of text would take 10 GB
         lengths = pyarrow.compute.call_function("list_value_length", [self._data.data.column("input_ids")])
         self.lengths: np.ndarray = lengths.to_numpy().astype(np.int64)
@@ -123,7 +125,7 @@ class Sequences:
 
 def _read_lines(sources: Sequence[Artifact], split: str) -> Iterator[Line]:
     for source in sources:
-        with pyarrow.parquet.ParquetFile(source.folder / f"{split}.parquet") as file:
+        with artifact_file(source.folder / f"{split}.parquet") as path, pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=["document", "text"]):
                 columns = (batch.column(name).to_pylist() for name in ("document", "text"))
                 yield from map(Line, *columns)

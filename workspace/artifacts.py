@@ -4,7 +4,6 @@ A folder is written as a hidden sibling and renamed when complete, under a lock,
 nothing that a later one could take for complete.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -36,6 +35,8 @@ class Draft:
 
     folder: Path
     facts: dict[str, Any] = field(default_factory=dict)
+    costs: dict[str, Any] = field(default_factory=dict)
+    """Measurements that differ each time, for the manifest beside `wall_seconds`."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Artifact:
     @property
     def exists(self) -> bool:
         """Whether the artifact is complete."""
-        return (self.folder / MANIFEST).is_file()
+        return is_finished(self.folder)
 
     def manifest(self) -> dict[str, Any]:
         """The manifest of a finished artifact."""
@@ -113,6 +114,9 @@ class Artifact:
         If the block raises, nothing is left behind. Raises UserError if the folder cannot be written. Takes the
         artifact's lock: a second process waits, or raises UserError if `wait` is false.
         """
+        if self.exists:  # without the lock, so that a read-only workspace can be used
+            yield None
+            return
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -121,24 +125,27 @@ class Artifact:
             if self.exists:
                 yield None
             else:
+                self._set_aside_damaged(progress)
                 with self._written() as draft:
                     yield draft
+
+    def _set_aside_damaged(self, progress: Progress) -> None:
+        """Keep a folder whose manifest is damaged under a hidden name: its other files may still be wanted."""
+        if (self.folder / MANIFEST).is_file():
+            aside = self.root / f".{self.folder.name}.damaged"
+            shutil.rmtree(aside, ignore_errors=True)
+            self.folder.replace(aside)
+            progress.say(f"{self.folder / MANIFEST} is damaged, so it is made again; the old files are in {aside}")
 
     @contextmanager
     def _written(self) -> Iterator[Draft]:
         started = time.monotonic()
-        try:
-            with partial_folder(self.folder) as partial:  # a folder without a manifest, which is not complete, goes
-                draft = Draft(partial)
-                yield draft
-                write_json(partial / MANIFEST, self.make_manifest(draft.facts, time.monotonic() - started))
-            shutil.rmtree(self.resume_dir, ignore_errors=True)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise UserError(
-                    f"the disk of {self.root} is full: free some space, then run the command again"
-                ) from error
-            raise
+        with partial_folder(self.folder) as partial:  # a folder without a manifest, which is not complete, goes
+            draft = Draft(partial)
+            yield draft
+            manifest = self.make_manifest(draft.facts, time.monotonic() - started) | draft.costs
+            write_json(partial / MANIFEST, manifest)
+        shutil.rmtree(self.resume_dir, ignore_errors=True)
 
     def make_manifest(self, facts: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """What `manifest.json` holds: all that determines the content, `facts` about it and `seconds` of work."""
@@ -212,7 +219,7 @@ def read_artifact(folder: Path) -> Artifact:
         manifest["kind"],
         manifest["section"],
         manifest["inputs"],
-        tuple(read_artifact(parent) for parent in parents if (parent / MANIFEST).is_file()),
+        tuple(read_artifact(parent) for parent in parents if is_finished(parent)),
         tuple(manifest.get("sources", ())),
         manifest["key"],
     )
@@ -233,8 +240,8 @@ def finished_like(artifact: Artifact) -> dict[Path, dict[str, Any]]:
     parents = [parent.folder.name for parent in artifact.parents]
     sources = [name.rstrip("/") for name in artifact.sources]
     matches = {}
-    for file in sorted(artifact.root.glob(f"{escape(artifact.name)}-*/{MANIFEST}")):
-        manifest = read_manifest(file.parent)
+    for folder in finished_folders(artifact.root, f"{escape(artifact.name)}-*"):
+        manifest = read_manifest(folder)
         recorded = [name.rstrip("/") for name in manifest.get("sources", artifact.sources)]  # not in old manifests
         if (
             (manifest["kind"], manifest["section"]) == (artifact.kind, section)
@@ -242,7 +249,7 @@ def finished_like(artifact: Artifact) -> dict[Path, dict[str, Any]]:
             and (not parents or parents == [Path(parent).name for parent in manifest["parents"]])
             and recorded == sources
         ):
-            matches[file.parent] = manifest
+            matches[folder] = manifest
     return matches
 
 
@@ -281,8 +288,26 @@ def library_versions() -> dict[str, str]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read `manifest.json` of an artifact's folder."""
-    return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    """Read `manifest.json` of an artifact's folder. Raises UserError if it is damaged."""
+    try:
+        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except ValueError as error:  # no JSON, or not in UTF-8
+        raise UserError(
+            f"{folder / MANIFEST} is damaged ({error}): run the command that made it again, or delete its folder"
+        ) from error
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a folder is a complete artifact: it has a manifest that can be read."""
+    try:
+        return bool(read_manifest(folder))
+    except (OSError, UserError):
+        return False
+
+
+def finished_folders(root: Path, pattern: str) -> list[Path]:
+    """The complete artifacts among the folders under `root` that match a glob pattern, in order."""
+    return [file.parent for file in sorted(root.glob(f"{pattern}/{MANIFEST}")) if is_finished(file.parent)]
 
 
 def write_json(path: Path, value: Any) -> None:

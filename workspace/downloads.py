@@ -1,7 +1,6 @@
 """Downloads from https addresses: under a lock, resumable, and complete or absent."""
 
 import base64
-import errno
 import hashlib
 import http.client
 import json
@@ -18,6 +17,7 @@ from typing import Any
 
 from .artifacts import file_hash
 from .errors import UserError
+from .full_disk import FULL
 from .locks import locked
 from .progress import QUIET, Progress
 
@@ -35,6 +35,7 @@ REFUSES_HEAD = (
     501,
 )  # addresses signed for GET only answer 403 to HEAD; some servers do not support HEAD
 STATUS = {
+    **dict.fromkeys((301, 302, 303, 307, 308), "redirects in a circle; check the address"),
     401: "requires a login",
     403: "refuses access",
     404: "no such file",
@@ -45,7 +46,6 @@ STATUS = {
     503: "the server is down; try again later",
     504: "the server is down; try again later",
 }
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _IncompleteError(http.client.HTTPException):

@@ -5,18 +5,20 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
+from .artifacts import file_hash
 from .errors import UserError
-from .hub_errors import OFFLINE, hub_errors, is_unreachable, may_pass
+from .hub_errors import OFFLINE, client_has_retried, hub_errors, is_unreachable
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 TIMEOUT = 10  # seconds
 WEIGHTS = (
     "model.safetensors",
@@ -85,12 +87,46 @@ def hub_file(repo: str, path: str, revision: str, repo_type: str = "dataset") ->
     """Download a file of a repository unless it is cached; returns its local path.
 
     huggingface_hub resumes and retries an interrupted download within a call; the next call starts again. Raises
-    UserError if it fails.
+    UserError if it fails, or if the content is not what the hub says.
     """
     from huggingface_hub import hf_hub_download
 
-    with hub_errors(f"{repo}: {path}"):
-        return Path(hf_hub_download(repo, path, repo_type=repo_type, revision=unquote(revision)))
+    def fetch() -> Path:
+        with hub_errors(f"{repo}: {path}"), checked_download(repo, [path], revision, repo_type):
+            return Path(hf_hub_download(repo, path, repo_type=repo_type, revision=unquote(revision)))
+
+    return ask_again(fetch)
+
+
+@contextmanager
+def checked_download(repo: str, paths: Iterable[str], revision: str, repo_type: str = "dataset") -> Iterator[None]:
+    """Check the content of those of the files that are downloaded inside `with`; if it is wrong, raise a UserError.
+
+    The client checks sizes alone. The SHA-256 of a large file (in LFS or Xet) is its name in the client's cache.
+    """
+    missing = [path for path in paths if cached_file(repo, path, revision, repo_type) is None]
+    try:
+        yield
+    finally:  # also where it raised, since wrong content may be why
+        for path in missing:
+            _check_content(repo, path, cached_file(repo, path, revision, repo_type))
+
+
+def _check_content(repo: str, path: str, file: Path | None) -> None:
+    if file is not None and discard_if_damaged(file):
+        raise UserError(
+            f"{repo}: {path}: the content received does not have the SHA-256 that the hub states: run the command "
+            "again; if that does not help, try another network"
+        )
+
+
+def discard_if_damaged(file: Path) -> bool:
+    """Delete a file of the client's cache if its content does not have the SHA-256 that it is named by there."""
+    content = file.resolve()
+    damaged = SHA256.fullmatch(content.name) is not None and file_hash(content) != content.name
+    if damaged:
+        content.unlink()
+    return damaged
 
 
 def cached_file(repo: str, path: str, revision: str, repo_type: str = "dataset") -> Path | None:
@@ -149,23 +185,36 @@ def _ask(what: str, request: Callable[[], T], *, retry: bool = True) -> T:
     If the hub does not answer, further requests fail at once for DOWN_SECONDS: a command sends many. Raises UserError.
     """
     from huggingface_hub import constants
-    from huggingface_hub.errors import OfflineModeIsEnabled
 
     failure = _down.get(constants.ENDPOINT)
     if failure is not None and time.monotonic() < failure.until:
         raise UserError(f"{what}: {failure.reason}") from failure.cause
-    waits = list(RETRY_WAITS) if retry else []
-    while True:
+    try:
+        return ask_again(request, RETRY_WAITS if retry else ())
+    except UserError as error:
+        if is_unreachable(error):
+            reason = str(error).removeprefix(f"{what}: ")
+            _down[constants.ENDPOINT] = Failure(time.monotonic() + DOWN_SECONDS, reason, error.__cause__)
+        raise
+
+
+def ask_again(request: Callable[[], T], waits: Iterable[float] = RETRY_WAITS) -> T:
+    """The result of `request`, made again after each of `waits` (seconds) if the hub did not answer.
+
+    It is made inside `hub_errors`. A UserError for which that does not help, such as a repository that does not exist
+    or is gated, is raised at once.
+    """
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    for wait in waits:
         try:
             return request()
         except UserError as error:
-            if not may_pass(error.__cause__):  # such as a repository that does not exist or is gated
+            offline = isinstance(error.__cause__, OfflineModeIsEnabled)
+            if offline or not is_unreachable(error) or client_has_retried(error):
                 raise
-            if not waits or isinstance(error.__cause__, OfflineModeIsEnabled):
-                reason = str(error).removeprefix(f"{what}: ")
-                _down[constants.ENDPOINT] = Failure(time.monotonic() + DOWN_SECONDS, reason, error.__cause__)
-                raise
-            time.sleep(waits.pop(0))
+        time.sleep(wait)
+    return request()
 
 
 def forget_answers() -> None:

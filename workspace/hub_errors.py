@@ -1,12 +1,12 @@
 """Turn errors of the hub client into one line that says what to do."""
 
-import errno
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from .downloads import public_address
 from .errors import UserError
+from .full_disk import FULL
 
 CACHE_HINT = "; HF_HUB_OFFLINE=1 uses cached files"
 OFFLINE = "not in the local cache, and HF_HUB_OFFLINE is set"
@@ -55,6 +55,8 @@ def _advice(error: Exception) -> str:
     for cause in _causes(error):  # transformers wraps the client's errors
         if advice := next((by_class[cls] for cls in type(cause).__mro__ if cls in by_class), ""):
             return advice
+        if type(cause).__name__ == "TooManyRedirects":  # of the HTTP library that the client happens to use
+            return "the hub redirects in a circle: try again later, or check HF_ENDPOINT and proxies"
     if status := http_status(error):
         return f"{STATUS.get(status, 'the hub refuses')} ({status})"
     if isinstance(error, errors.LocalEntryNotFoundError):
@@ -66,7 +68,7 @@ def _trouble(error: Exception) -> str:
     """`_advice` for an error without an answer of the hub."""
     from huggingface_hub.errors import HFValidationError
 
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in FULL:
         return "the disk is full: free some space, or set HF_HOME to a folder on another disk"
     message = (str(error).strip() or type(error).__name__).splitlines()[0]
     # addresses of a CDN contain signatures
@@ -83,6 +85,8 @@ def _trouble(error: Exception) -> str:
 STATUS = {
     401: "the hub requires a token: set HF_TOKEN",
     403: "the hub refuses access: accept its conditions there, then set HF_TOKEN",
+    404: "no such repository or file on the hub: check the name",
+    416: "the file on the hub changed during the download: run the command again",
     429: "too many requests to the hub: wait a few minutes, or set HF_TOKEN",
     500: "the hub has an internal error: try again later",
     502: "the hub is down: try again later",
@@ -100,8 +104,19 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def http_status(error: BaseException | None) -> int:
     """The HTTP status of an error, which the client may have wrapped; 0 without one."""
-    responses: Iterator[Any] = (getattr(cause, "response", None) for cause in _causes(error))
-    return next((int(response.status_code) for response in responses if response is not None), 0)
+    response = _response(error)
+    return 0 if response is None else int(response.status_code)
+
+
+def client_has_retried(error: UserError) -> bool:
+    """Whether the client itself has tried again before this UserError of `hub_errors`: it does for HEAD requests."""
+    response = _response(error)
+    return response is not None and response.request.method == "HEAD"
+
+
+def _response(error: BaseException | None) -> Any:
+    responses = (getattr(cause, "response", None) for cause in _causes(error))
+    return next((response for response in responses if response is not None), None)
 
 
 def may_pass(error: BaseException | None) -> bool:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import UserError
+from .full_disk import full_disk_errors
 
 
 @contextmanager
@@ -15,9 +16,10 @@ def partial_folder(folder: Path) -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)  # what a killed command left
     try:
         partial.mkdir(parents=True)
-        yield partial
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.replace(folder)
+        with full_disk_errors(folder.parent):
+            yield partial
+            shutil.rmtree(folder, ignore_errors=True)
+            partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

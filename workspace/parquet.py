@@ -1,10 +1,14 @@
-"""Write parquet files row by row, with little memory for data of any size."""
+"""Write parquet files row by row, with little memory for data of any size; errors of reading them later."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet
+
+from .errors import UserError
 
 ROWS = 10_000  # rows held before they are written
 
@@ -37,3 +41,15 @@ class RowWriter:
         if self._rows:
             self._file.write_table(pyarrow.Table.from_pylist(self._rows, schema=self._schema))
             self._rows.clear()
+
+
+@contextmanager
+def artifact_file(file: Path) -> Iterator[Path]:
+    """A parquet or Arrow file of a finished artifact. pyarrow's errors of reading it become a UserError."""
+    try:
+        yield file
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(
+            f"{file} is damaged ({str(error).splitlines()[0]}): delete the folder {file.parent}, then run the command "
+            "that made it again"
+        ) from error

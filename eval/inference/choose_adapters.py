@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...recipes.languages import language_code
-from ...workspace.artifacts import MANIFEST, read_manifest
+from ...workspace.artifacts import MANIFEST, finished_folders, read_manifest
 from ...workspace.errors import UserError
 from ...workspace.home import workspace_folder
 from ...workspace.progress import Progress
@@ -113,9 +113,8 @@ def holds_task(folder: Path) -> bool:
 
 
 def _artifacts(workspace: Path, kind: str, language: str | None) -> list[Path]:
-    """Finished artifacts of a kind: folders with a manifest, without hidden ones."""
-    manifests = (workspace / kind).glob(f"{language or '[!.]*'}/[!.]*/{MANIFEST}")
-    return sorted(file.parent for file in manifests)
+    """Finished artifacts of a kind, without hidden ones."""
+    return finished_folders(workspace / kind, f"{language or '[!.]*'}/[!.]*")
 
 
 def _task_of(scores: Path) -> str | None:

@@ -29,6 +29,10 @@ class Cost:
     devices: str | None
     loss: float | None
     """On the validation split, in nats per masked token."""
+    energy_joules: float | None
+    """Of the last session of training; what it covers depends on `energy_source`."""
+    energy_source: str | None
+    """nvml: the GPUs that were trained on; rapl: the processor packages, with all else that ran on them."""
 
 
 def costs(runs: Iterable[Run]) -> list[Cost]:
@@ -57,4 +61,6 @@ def _cost(run: Run, folder: Path, manifest: Mapping[str, Any]) -> Cost:
         seconds=manifest.get("wall_seconds"),
         devices=facts.get("devices"),
         loss=facts.get("validation_loss"),
+        energy_joules=manifest.get("energy_joules"),
+        energy_source=manifest.get("energy_source"),
     )

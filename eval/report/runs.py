@@ -114,7 +114,7 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     """An artifact's manifest; empty if it cannot be read, as a page that shows less is better than none."""
     try:
         return read_manifest(folder)
-    except (OSError, ValueError):
+    except (OSError, UserError):
         return {}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ...workspace.artifacts import MANIFEST, library_versions, write_json
 from ...workspace.errors import UserError
 from ...workspace.formatting import format_count
+from ...workspace.locks import locked
 from ...workspace.new_folder import partial_folder
 from ...workspace.progress import QUIET, Progress
 from ..scores import BASE
@@ -73,7 +74,11 @@ def write_page(
     progress.say(f"write the report on {format_count(len(runs), 'run')}{in_languages}")
     content = _content(compared, paper_scores)
     try:
-        with partial_folder(folder) as partial:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            locked(folder.with_name(f".{folder.name}.lock"), f"writing the report {folder.name}", progress),
+            partial_folder(folder) as partial,
+        ):
             _write(content, partial, progress)
     except OSError as error:
         raise UserError(f"cannot write to {folder} ({error.strerror}): choose another --workspace or --out") from error

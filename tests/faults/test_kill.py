@@ -1,4 +1,7 @@
-"""kill -9 at random moments: what is there in the end is what an undisturbed run leaves, to the bit."""
+"""kill -9 at random moments, and many commands at once: the end is what one undisturbed run leaves, to the bit.
+
+LRL_ADAPT_KILLS says how many kills there are (`make faults`: 100).
+"""
 
 import multiprocessing
 import os
@@ -16,7 +19,9 @@ import pytest
 from .. import tiny
 from ..contents import content
 
-KILLS = {"prepare": 6, "train": 8, "eval": 6}
+KILLS = int(os.environ.get("LRL_ADAPT_KILLS", "20"))
+SHARES = {"prepare": 0.2, "train": 0.3, "eval": 0.2, "report": 0.15, "export": 0.15}
+"""The commands in their order, and the share of the kills that each gets."""
 SETTINGS = (
     *tiny.CHANGES,
     *("training.max_steps=120", "training.save_steps=4", "training.eval_steps=30", "training.batch_tokens=600"),
@@ -27,6 +32,8 @@ PRELOAD = [
     "lrl_adapt.training.language_adapter",
     "lrl_adapt.eval.evaluator",
     "lrl_adapt.corpora.prepare",
+    "lrl_adapt.eval.report.writer",
+    "lrl_adapt.pipeline.export.peft_format",
 ]
 
 
@@ -49,8 +56,14 @@ class Runner:
 
     def start(self, command: str, home: Path) -> Any:
         sets = [word for change in SETTINGS for word in ("--set", change)]
-        tasks = ["--task", "mlm", "--task", "topic"] if command == "eval" else []
-        words = [command, "quickstart", "--workspace", "runs", *tasks, *sets]
+        words = [command, "quickstart", "--workspace", "runs", *sets]
+        if command == "eval":
+            words += ["--task", "mlm", "--task", "topic"]
+        elif command == "report":
+            words = ["report", "--workspace", "runs"]
+        elif command == "export":
+            (adapter,) = home.glob("runs/adapters/*/[!.]*")
+            words = ["export", str(adapter), "--out", "exported"]
         process = self._context.Process(target=work, args=(words, home))
         process.start()
         return process
@@ -70,7 +83,10 @@ class Runner:
         if process.exitcode is not None:
             assert process.exitcode == 0
             return False
-        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has not come to making its group
+            process.kill()
         process.join()
         return True
 
@@ -93,7 +109,7 @@ class Stage:
 def undisturbed(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stage]:
     before = tmp_path_factory.mktemp("start")
     stages = {}
-    for command in KILLS:
+    for command in SHARES:
         after = tmp_path_factory.mktemp(command) / "home"
         shutil.copytree(before, after)
         stages[command] = Stage(before, after, runner.finish(command, after))
@@ -101,26 +117,67 @@ def undisturbed(runner: Runner, tmp_path_factory: pytest.TempPathFactory) -> dic
     return stages
 
 
-@pytest.mark.parametrize("command", KILLS)
+def whole(home: Path) -> dict[str, Any]:
+    """What is in the workspace, the exported adapter's files, and the names of the report's files."""
+    exported = {file.name: file.read_bytes() for file in home.glob("exported/*") if file.suffix != ".md"}
+    report = {
+        file.relative_to(home).as_posix(): file.stat().st_size > 0 for file in home.glob("runs/reports/[!.]*/**/*")
+    }
+    return content(home / "runs") | exported | report
+
+
+@pytest.mark.parametrize("command", SHARES)
 @pytest.mark.slow
 def test_after_kills_everything_is_as_without(
     runner: Runner, undisturbed: dict[str, Stage], command: str, tmp_path: Path
 ) -> None:
     stage, chance = undisturbed[command], random.Random(command)
+    wanted = whole(stage.after)
     kills = rounds = 0
-    while kills < KILLS[command]:
+    target = max(1, round(KILLS * SHARES[command]))
+    while kills < target:
         rounds += 1
-        assert rounds < 10 * KILLS[command]
+        assert rounds < 10 * target
         home = tmp_path / str(rounds)
         shutil.copytree(stage.before, home)
         # up to three kills of one run, which goes on each time where it was; then it is let through
-        for _ in range(min(3, KILLS[command] - kills)):
+        for _ in range(min(3, target - kills)):
             hit = runner.kill(command, home, chance.uniform(0.05, 0.9) * stage.seconds)
             kills += hit
-            if not hit:
+            # an export that was complete before the kill would be refused
+            if not hit or (command == "export" and (home / "exported").exists()):
                 break
-        runner.finish(command, home)
-        found, wanted = content(home / "runs"), content(stage.after / "runs")
+        if not (home / "exported").exists():
+            runner.finish(command, home)
+        found = whole(home)
         assert found.keys() == wanted.keys()
         for name, value in wanted.items():
             assert found[name] == value, name
+
+
+@pytest.mark.slow
+def test_eight_commands_at_once_come_to_the_same_as_one(
+    runner: Runner, undisturbed: dict[str, Stage], tmp_path: Path
+) -> None:
+    stage = undisturbed["prepare"]
+    home = tmp_path / "home"
+    shutil.copytree(stage.before, home)
+    processes = [runner.start("prepare", home) for _ in range(8)]
+    for process in processes:
+        process.join(300)
+    assert [process.exitcode for process in processes] == [0] * 8
+    assert whole(home) == whole(stage.after)
+
+
+@pytest.mark.slow
+def test_two_reports_at_once_are_one_whole_report(
+    runner: Runner, undisturbed: dict[str, Stage], tmp_path: Path
+) -> None:
+    stage = undisturbed["report"]
+    home = tmp_path / "home"
+    shutil.copytree(stage.before, home)
+    processes = [runner.start("report", home) for _ in range(2)]
+    for process in processes:
+        process.join(300)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert whole(home) == whole(stage.after)

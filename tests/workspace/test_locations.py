@@ -124,7 +124,7 @@ def test_what_the_hub_does_not_have(tmp_path: Path, location: str, message: str)
         (401, "", "set HF_TOKEN (401)"),
         (401, "RepoNotFound", "private: set HF_TOKEN"),
         (403, "GatedRepo", "access is gated: accept its conditions"),
-        (404, "", "the hub refuses (404)"),
+        (404, "", "no such repository or file on the hub: check the name (404)"),
         (429, "", "too many requests"),
         (503, "", "the hub is down: try again later (503)"),
     ],

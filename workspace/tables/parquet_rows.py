@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..hub import discard_if_damaged
 from ..text import clean_line
 from .delimited import header
 from .opening import inspect
@@ -27,7 +28,10 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield from enumerate(batch.rename_columns(names).to_pylist(), first)
                 first += batch.num_rows
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a readable parquet file ({error}); download or create it again") from error
+        remedy = "download or create it again"
+        if discard_if_damaged(path):
+            remedy = "it was damaged in the cache and has been deleted; run the command again to download it"
+        raise UserError(f"{path}: not a readable parquet file ({error}); {remedy}") from error
 
 
 def class_names(path: Path, name: str) -> list[str] | None:

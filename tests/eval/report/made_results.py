@@ -32,7 +32,8 @@ def add_adapter(workspace: Path, name: str, language: str = "swh_Latn", **facts:
     parents = [str(data / "corpus-1a"), str(data / "graph-1a")]
     facts = {"trainable_parameters": 894528, "parameters": 177854784, "steps": 1000, **facts}
     section = {"adapter": {"type": "seq_bn"}}
-    _manifest(folder, kind="adapter", section=section, facts=facts, parents=parents, wall_seconds=93.2, created="2024")
+    costs = {"wall_seconds": 93.2, "energy_joules": 4321.5, "energy_source": "rapl"}
+    _manifest(folder, kind="adapter", section=section, facts=facts, parents=parents, created="2024", **costs)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES) + '{"step": 3')
     return folder
 

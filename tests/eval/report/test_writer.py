@@ -51,7 +51,8 @@ def test_without_scores_it_says_what_to_run(tmp_path: Path) -> None:
 def test_the_folder_is_written_whole(tmp_path: Path) -> None:
     path = write_report(small(tmp_path))
     assert path == tmp_path / "reports" / "swh_Latn" / "index.html"
-    assert [child.name for child in path.parent.parent.iterdir()] == ["swh_Latn"]
+    assert [child.name for child in path.parent.parent.glob("[!.]*")] == ["swh_Latn"]
+    assert not list(path.parent.parent.glob(".*.partial"))
     tables = {"index.html", "scores.csv", "comparisons.csv", "costs.csv", "scores.md", "scores.tex", "manifest.json"}
     assert {child.name for child in path.parent.iterdir()} == tables | {"figures"}
     pictures = {child.name for child in (path.parent / "figures").iterdir()}
@@ -62,8 +63,12 @@ def test_the_folder_is_written_whole(tmp_path: Path) -> None:
     assert manifest["versions"]["torch"]
     assert manifest["created"]
     told, adapter = (path.parent / "costs.csv").read_text(encoding="utf-8").splitlines()
-    assert told == "language,base,system,name,parameters,share,steps,tokens,seconds,devices,loss"
+    assert (
+        told
+        == "language,base,system,name,parameters,share,steps,tokens,seconds,devices,loss,energy_joules,energy_source"
+    )
     assert adapter.startswith("swh_Latn,xlm-r,seq_bn/text,") and ",894528,0.00502" in adapter and ",93.2," in adapter
+    assert adapter.endswith(",4321.5,rapl")
 
 
 @pytest.mark.slow
