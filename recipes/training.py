@@ -133,8 +133,10 @@ class Vocabulary(Section):
         "or script_mean where it cannot read it; script_mean: random, as the base's pieces of the same script are "
         "spread; random: as all its pieces are.",
     )
-    train: Literal["new", "none"] = Field(
-        default="new", description="new: train the new rows with the adapter; none: keep them as initialised."
+    train: Literal["new", "all", "none"] = Field(
+        default="new",
+        description="new: train the new rows with the adapter; all: those, and the base's own rows of the pieces that "
+        "occur in the training text; none: keep the new rows as initialised.",
     )
     reference: Location | None = Field(
         default=None,
