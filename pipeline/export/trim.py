@@ -53,7 +53,7 @@ def trim(model: PreTrainedModel, tokenizer: Any, source: Path, files: bool | Seq
     The text is that of `files`, or else what the adapter `source` was trained on. Raises UserError for a tokenizer that
     cannot be trimmed, and without text.
     """
-    state = read_state(tokenizer, "--trim")
+    state = read_state(tokenizer, "--trim", adds=False)
     names, texts = _of_workspace(source) if isinstance(files, bool) else _of_files(files)
     first = family_of(model.config.model_type).first_position(model.config)
     kept = kept_pieces(tokenizer, state, texts, first)

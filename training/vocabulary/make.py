@@ -18,10 +18,9 @@ from ..tokens import Sequences, sample_texts
 from ..transliterate import romanise
 from .extend import count_words, read_state, vocabulary_size, with_pieces
 from .layers import append_rows, split_vocabulary
-from .pieces import learn_new_pieces, number_of_pieces
+from .pieces import learn_new_pieces, number_of_pieces, splitter_of
 from .reference import changed_share, reference_text, without_changes
 from .rows import initial_rows
-from .splitter import Splitter
 
 MOST_LINES = 200_000  # of text that pieces are learnt on, spread over all of it
 
@@ -105,7 +104,7 @@ def _learn(recipe: Recipe, artifact: Artifact, tokenizer: Any, draft: Draft, pro
     texts = list(progress.track(sample_texts(artifact.parents, MOST_LINES), "text for new pieces, lines"))
     words, spaced_words = count_words(tokenizer, texts), max(1, sum(len(text.split()) for text in texts))
     reference = count_words(tokenizer, reference_text(settings.reference))
-    splitter, of_reference = (Splitter.of_tokenizer(state, each) for each in (words, reference))
+    splitter, of_reference = (splitter_of(state, each) for each in (words, reference))
     most = number_of_pieces(splitter, words) if settings.pieces == "auto" else settings.pieces
     pieces = learn_new_pieces(splitter, tokenizer.get_vocab().keys(), words, most)
     pieces = without_changes(of_reference, pieces, reference)
