@@ -9,7 +9,7 @@ from .field_types import Count, Location, Rate, Section, Seed, at_default
 
 Precision = Literal["auto", "fp32", "bf16"]
 Pooling = Literal["first", "mean"]
-Initialisation = Literal["decompose", "script_mean", "random"]
+Initialisation = Literal["decompose", "script_mean", "random", "focus"]
 LrSchedulerType = Literal["linear", "cosine", "constant_with_warmup"]  # names of transformers' SchedulerType
 CPU_DEVICE_TOKENS = 4096  # a CPU is no faster with more, and out-of-memory cannot be caught there
 
@@ -131,7 +131,8 @@ class Vocabulary(Section):
         default="decompose",
         description="First embedding of a new piece. decompose: the mean of the pieces that the base splits it into, "
         "or script_mean where it cannot read it; script_mean: random, as the base's pieces of the same script are "
-        "spread; random: as all its pieces are.",
+        "spread; random: as all its pieces are; focus: a mean of the base's pieces that fastText, trained on the "
+        "text, finds similar (needs `pip install 'lrl-adapt[focus]'`).",
     )
     train: Literal["new", "all", "none"] = Field(
         default="new",

@@ -17,6 +17,7 @@ from ..base import load_base_tokenizer, load_tokenizer
 from ..tokens import Sequences, sample_texts
 from ..transliterate import romanise
 from .extend import count_words, read_state, vocabulary_size, with_pieces
+from .focus import focus_rows, require_gensim
 from .layers import append_rows, split_vocabulary
 from .pieces import learn_new_pieces, number_of_pieces, splitter_of
 from .reference import changed_share, reference_text, without_changes
@@ -37,13 +38,15 @@ def extended_tokenizer(
     """The base's tokenizer with the recipe's new pieces, which are learnt unless that is finished; itself without any.
 
     For corpus.transliterate it is one that romanises text. Raises UserError for a tokenizer to which no pieces can be
-    added, where the base reads all text well, and where uroman is missing.
+    added, where the base reads all text well, and where uroman or gensim is missing.
     """
     if recipe.transliterates:
         return romanise(tokenizer, recipe.language)
     artifact = vocabulary_artifact(recipe, workspace, prepared)
     if artifact is None:
         return tokenizer
+    if recipe.vocabulary.initialisation == "focus":
+        require_gensim()
     artifact.build(lambda draft: _learn(recipe, artifact, tokenizer, draft, progress), progress)
     if not artifact.manifest()["facts"]["pieces"]:
         return tokenizer
@@ -81,7 +84,11 @@ def put_new_pieces(
     if not pieces and settings.train != "all":
         return {}
     embedding: Any = base.get_input_embeddings()
-    rows = initial_rows(embedding.weight, tokenizer, pieces, settings.initialisation, recipe.training.seed)
+    seed, known_rows = recipe.training.seed, {}
+    if settings.initialisation == "focus":
+        by_id = focus_rows(embedding.weight, data, extended, size, seed)
+        known_rows = {pieces[number - size]: row for number, row in by_id.items()}
+    rows = initial_rows(embedding.weight, tokenizer, pieces, settings.initialisation, seed, known_rows)
     if recipe.adapter.type != "full" or recipe.control == "head":
         base_ids = _base_pieces(tokenizer, size, data) if settings.train == "all" else None
         split_vocabulary(base, size, rows, trained=settings.train != "none", base_ids=base_ids)

@@ -2,7 +2,8 @@
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -16,13 +17,18 @@ FEWEST_OF_A_SCRIPT = 20  # pieces; with fewer, their mean and spread say little
 
 
 def initial_rows(
-    embeddings: Tensor, tokenizer: Any, pieces: Sequence[str], initialisation: Initialisation, seed: int
+    embeddings: Tensor,
+    tokenizer: Any,
+    pieces: Sequence[str],
+    initialisation: Initialisation,
+    seed: int,
+    known_rows: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> Tensor:
     """Rows (pieces, width) in fp32 for new pieces, from the embeddings (vocabulary, width) of the base's `tokenizer`.
 
     decompose: the mean of the rows of the pieces that the base splits a new piece into; script_mean where it cannot
-    read it. (FOCUS, Dobler and de Melo 2023, https://arxiv.org/abs/2305.14481, combines the rows of similar pieces
-    instead, by embeddings that are trained on the language.)
+    read it.
+    focus: those of `known_rows`, by piece (`focus_rows`); decompose for pieces that are too rare to be among them.
     script_mean: random, with the mean and standard deviation, dimension by dimension, of the pieces of the same script;
     of all pieces where the base has fewer than `FEWEST_OF_A_SCRIPT` (Downey et al. 2023,
     https://arxiv.org/abs/2309.04679, reinitialise embeddings by script in this way).
@@ -44,7 +50,10 @@ def initial_rows(
     }
     rows = torch.empty_like(noise)
     for row, piece in enumerate(pieces):
-        parts = _parts(tokenizer, piece) if initialisation == "decompose" else []
+        if piece in known_rows:
+            rows[row] = known_rows[piece]
+            continue
+        parts = _parts(tokenizer, piece) if initialisation in ("decompose", "focus") else []
         if parts:
             rows[row] = embeddings[parts].mean(0)
             continue
