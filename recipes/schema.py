@@ -312,24 +312,6 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
-    def _rows_of_the_base_can_be_trained(self) -> "Recipe":
-        if self.vocabulary.train != "all":
-            return self
-        if not self.vocabulary.pieces:
-            raise ValueError(
-                "vocabulary.train: all trains the base's rows beside new pieces: set vocabulary.pieces, for example to "
-                "auto, which adds none where the base reads the text well"
-            )
-        if self.adapter.type == "full":
-            raise ValueError("vocabulary.train: adapter.type: full trains all rows anyway: leave it at new")
-        if self.source == "fusion":
-            raise ValueError(
-                "vocabulary.train: all does not work with source: fusion, as each of the fused adapters has trained "
-                "other rows of the base: leave it at new"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _new_pieces_are_trained(self) -> "Recipe":
         if not self.vocabulary.pieces:
             return self
@@ -337,6 +319,10 @@ class Recipe(Section):
             raise ValueError("vocabulary.pieces: base.from_scratch makes its vocabulary from the text: set pieces to 0")
         if self.adapter.type == "full" and "embeddings" in self.adapter.freeze:
             raise ValueError("vocabulary.pieces: new pieces have to be trained: remove embeddings from adapter.freeze")
+        if self.vocabulary.train == "all" and self.adapter.type == "full":
+            raise ValueError("vocabulary.train: adapter.type: full trains all rows anyway: leave it at new")
+        if self.vocabulary.train == "all" and self.source == "fusion":
+            raise ValueError("vocabulary.train: the adapters of a fusion have trained different rows: leave it at new")
         return self
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 from math import ceil
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from .field_types import Count, Location, Rate, Section, Seed, at_default
 
@@ -144,6 +144,15 @@ class Vocabulary(Section):
         description="Text file in languages that the base reads well; new pieces that would change how it is split are "
         "left out. null: English, from Python's documentation.",
     )
+
+    @model_validator(mode="after")
+    def _rows_of_the_base_are_trained_beside_new_ones(self) -> "Vocabulary":
+        if self.train == "all" and not self.pieces:
+            raise ValueError(
+                "train: all trains the base's rows beside new pieces: set pieces, for example to auto, which adds none "
+                "where the base reads the text well"
+            )
+        return self
 
 
 class TaskTraining(Section):

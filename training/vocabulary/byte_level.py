@@ -19,7 +19,7 @@ CONTINUATION_BYTES = frozenset(range(0x80, 0xC0))  # of UTF-8: all bytes of a ch
 
 def is_byte_level(tokenizer: Any) -> bool:
     """Whether a tokenizer, of transformers, is byte-level BPE; BPE that falls back to bytes is another kind."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
+    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     is_bpe = type(getattr(backend, "model", None)).__name__ == "BPE"
     return is_bpe and "ByteLevel" in repr(backend.pre_tokenizer) and not backend.model.byte_fallback
 
@@ -50,7 +50,7 @@ class BpeSplitter(Splitter):
         from tokenizers import models
 
         self._state, self._new = model, new
-        merges = [tuple(pair.split(" ") if isinstance(pair, str) else pair) for pair in model["merges"]]
+        merges: list[Any] = [tuple(pair.split(" ") if isinstance(pair, str) else pair) for pair in model["merges"]]
         # RoBERTa's ids have no holes, but those of others may
         first = max(model["vocab"].values()) + 1
         vocab = model["vocab"] | {piece: number for number, piece in enumerate(new, first)}

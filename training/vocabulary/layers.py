@@ -186,14 +186,14 @@ def new_rows(model: nn.Module) -> dict[str, Tensor]:
     embedding: Any
     decoder: Any
     if trained_ids is None:
-        parts = [
+        extended: Any = [
             next((module for module in model.modules() if isinstance(module, kind)), None)
             for kind in (ExtendedEmbedding, ExtendedDecoder)
         ]
-        if parts[0] is None or parts[1] is None:
+        if None in extended:
             return {}
-        embedding, decoder = (part.new for part in parts)
-        trained_ids, base_ids = slice(None), parts[0].base_ids
+        embedding, decoder = (module.new for module in extended)
+        trained_ids, base_ids = slice(None), extended[0].base_ids
     else:
         plain: Any = model
         embedding, decoder = plain.get_input_embeddings(), plain.get_output_embeddings()

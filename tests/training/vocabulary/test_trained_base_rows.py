@@ -133,9 +133,9 @@ def test_the_anchor_is_the_base_with_its_own_rows() -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"vocabulary": {"train": "all"}}, r"set vocabulary\.pieces, for example to auto"),
+        ({"vocabulary": {"train": "all"}}, "set pieces, for example to auto"),
         ({"adapter": {"type": "full"}}, r"adapter\.type: full trains all rows anyway"),
-        ({"source": "fusion", "graph": {}}, "does not work with source: fusion"),
+        ({"source": "fusion", "graph": {}}, "the adapters of a fusion have trained different rows"),
     ],
 )
 def test_recipes_whose_base_rows_cannot_be_trained_are_refused(changes: dict[str, Any], problem: str) -> None:
