@@ -26,7 +26,7 @@ setup: $(VENV)/.done
 $(VENV)/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==$$(sed -n 's/^torch==//p' constraints.txt)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,docs,documents,identify,onnx,transliterate]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,docs,documents,focus,identify,onnx,transliterate]'
 	mkdir -p $(VENV)/link && ln -sfn ../.. $(VENV)/link/lrl_adapt
 	touch $@
 

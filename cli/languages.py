@@ -1,11 +1,13 @@
 """`lrl-adapt languages`: the table of languages and their codes."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..workspace.formatting import format_size
+from ..workspace.home import DEFAULT_WORKSPACE
 from . import options
 from .console import Terminal
 from .options import examples
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
     from ..recipes.source_listing import Offer
 
 EPILOG = examples(
-    "lrl-adapt languages --search urdu", "lrl-adapt languages mlt --sources", "lrl-adapt languages --paper --json"
+    "lrl-adapt languages --search urdu",
+    "lrl-adapt languages mlt --sources",
+    "lrl-adapt languages mlt --base my-base --text my-text.txt",
+    "lrl-adapt languages --paper --json",
 )
 TITLE = "Languages, with their codes in FLORES and SIB-200"
 LISTED = ("ConceptNet, WikiANN", "class", "mBERT GB", "XLM-R GB", "GlotCC pages")
@@ -24,10 +29,11 @@ LEGEND = (
     "class: resource class from 0 (fewest resources) to 5 (Joshi et al. 2020)"
 )
 SOURCE_LEGEND = "size: of the compressed files; cached: in the local cache; nothing was downloaded"
+READING_LEGEND = "word: what stands between two spaces; with many unknown tokens, see docs/scripts.md"
 SIDE_BY_SIDE = 3  # languages that are shown in full, in columns; more are listed in rows
 
 
-def languages_cmd(
+def languages_cmd(  # noqa: PLR0913, PLR0917
     language: Annotated[
         str | None, typer.Argument(metavar="LANGUAGE", help="Only this language, by any of its codes.")
     ] = None,
@@ -36,6 +42,22 @@ def languages_cmd(
     sources: Annotated[
         bool, typer.Option("--sources", help="Ask the hub which text there is in LANGUAGE: files, size and licence.")
     ] = False,
+    base: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Show how the tokenizer of this base, a hub id or folder, reads text in LANGUAGE: tokens per word and "
+            "share of unknown ones; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    text: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="--base: file of text in LANGUAGE; may be repeated; default: the newest prepared corpus.",
+            show_default=False,
+        ),
+    ] = None,
+    workspace: options.Workspace = DEFAULT_WORKSPACE,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
@@ -50,6 +72,11 @@ def languages_cmd(
         raise UserError("give LANGUAGE or --search, not both")
     if sources and not language:
         raise UserError("--sources needs a language: lrl-adapt languages mlt --sources")
+    if (base or text) and not (base and language):
+        raise UserError("--base and --text need a language and a base: lrl-adapt languages mlt --base FOLDER")
+    if base and language:
+        _show_readings(terminal, language, base, workspace, text or [])
+        return
     if sources and language:
         _show_sources(terminal, language)
         return
@@ -109,6 +136,23 @@ def _show_sources(terminal: Terminal, code: str) -> None:
         terms = f" The text is under {source.terms}." if source.terms else ""
         terminal.say(f"{source.name}: {source.quality}{terms}")
     terminal.result({"language": language.code, "sources": [_offer_json(offer) for offer in offers]})
+
+
+def _show_readings(terminal: Terminal, code: str, bases: list[str], workspace: Path, files: list[Path]) -> None:
+    """Print how bases read a language."""
+    from ..pipeline.base_readings import read_with_bases
+    from ..recipes.languages import find_language, language_code
+
+    language = find_language(language_code(code))
+    lines, readings = read_with_bases(language.code, bases, workspace, files)
+    rows = [(name, f"{each.tokens_per_word:.2f}", f"{each.unknown_share:.1%}") for name, each in readings.items()]
+    title = f"How bases read {language.name} ({language.code}), on {lines}"
+    terminal.table(title, ("base", "tokens per word", "unknown tokens"), rows, READING_LEGEND)
+    facts = [
+        {"base": name, **each._asdict(), "tokens_per_word": each.tokens_per_word, "unknown_share": each.unknown_share}
+        for name, each in readings.items()
+    ]
+    terminal.result({"language": language.code, "text": lines, "bases": facts})
 
 
 def _offer_row(offer: "Offer") -> tuple[str, ...]:

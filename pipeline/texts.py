@@ -1,12 +1,24 @@
-"""Texts to label from documents, for `predict` and `fill-mask`."""
+"""Texts from files that the user names, for commands that read text."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..recipes.corpus_files import is_document
 from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress
+from ..workspace.tables import open_text
 
-__all__ = ["document_texts", "is_document"]
+__all__ = ["document_texts", "file_texts", "is_document"]
+
+
+def file_texts(files: Iterable[Path]) -> Iterator[str]:
+    """The lines of files of text; of documents, their paragraphs. Raises UserError for a file that cannot be read."""
+    for file in files:
+        if is_document(file):
+            yield from document_texts(file)
+        else:
+            with open_text(file) as lines:
+                yield from (line.rstrip("\r\n") for line in lines)
 
 
 def document_texts(path: Path, progress: Progress = QUIET) -> list[str]:

@@ -321,6 +321,10 @@ class Recipe(Section):
             raise ValueError("vocabulary.pieces: base.from_scratch makes its vocabulary from the text: set pieces to 0")
         if self.adapter.type == "full" and "embeddings" in self.adapter.freeze:
             raise ValueError("vocabulary.pieces: new pieces have to be trained: remove embeddings from adapter.freeze")
+        if self.vocabulary.train == "all" and self.adapter.type == "full":
+            raise ValueError("vocabulary.train: adapter.type: full trains all rows anyway: leave it at new")
+        if self.vocabulary.train == "all" and self.source == "fusion":
+            raise ValueError("vocabulary.train: the adapters of a fusion have trained different rows: leave it at new")
         return self
 
     @model_validator(mode="after")

@@ -3,13 +3,13 @@
 from math import ceil
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from .field_types import Count, Location, Rate, Section, Seed, at_default
 
 Precision = Literal["auto", "fp32", "bf16"]
 Pooling = Literal["first", "mean"]
-Initialisation = Literal["decompose", "script_mean", "random"]
+Initialisation = Literal["decompose", "script_mean", "random", "focus"]
 LrSchedulerType = Literal["linear", "cosine", "constant_with_warmup"]  # names of transformers' SchedulerType
 CPU_DEVICE_TOKENS = 4096  # a CPU is no faster with more, and out-of-memory cannot be caught there
 
@@ -137,16 +137,28 @@ class Vocabulary(Section):
         default="decompose",
         description="First embedding of a new piece. decompose: the mean of the pieces that the base splits it into, "
         "or script_mean where it cannot read it; script_mean: random, as the base's pieces of the same script are "
-        "spread; random: as all its pieces are.",
+        "spread; random: as all its pieces are; focus: a mean of the base's pieces that fastText, trained on the "
+        "text, finds similar (needs `pip install 'lrl-adapt[focus]'`).",
     )
-    train: Literal["new", "none"] = Field(
-        default="new", description="new: train the new rows with the adapter; none: keep them as initialised."
+    train: Literal["new", "all", "none"] = Field(
+        default="new",
+        description="new: train the new rows with the adapter; all: those, and the base's own rows of the pieces that "
+        "occur in the training text; none: keep the new rows as initialised.",
     )
     reference: Location | None = Field(
         default=None,
         description="Text file in languages that the base reads well; new pieces that would change how it is split are "
         "left out. null: English, from Python's documentation.",
     )
+
+    @model_validator(mode="after")
+    def _rows_of_the_base_are_trained_beside_new_ones(self) -> "Vocabulary":
+        if self.train == "all" and not self.pieces:
+            raise ValueError(
+                "train: all trains the base's rows beside new pieces: set pieces, for example to auto, which adds none "
+                "where the base reads the text well"
+            )
+        return self
 
 
 class TaskTraining(Section):

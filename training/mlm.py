@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
-import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -15,10 +14,9 @@ from .batches import use_layout
 from .families import block_number, family_of
 from .fast.fast_layers import use_fast_layers
 from .fast.fused_cross_entropy import identity_forward, linear_cross_entropy
-from .fast.linear import linear
 from .fast.packing import Packing, encode
 from .masking import IGNORE_INDEX
-from .vocabulary.layers import LossPieces, decoder_parts
+from .vocabulary.layers import LossPieces, decoder_logits, loss_classes
 
 
 class MaskedLM(nn.Module):
@@ -43,12 +41,12 @@ class MaskedLM(nn.Module):
         self._loss_pieces: LossPieces | None = None
 
     def restrict_loss(self, pieces: Tensor) -> int:
-        """In training, compute the loss over these pieces, ids (n,), and all new ones: a softmax of fewer classes.
+        """In training, compute the loss over these pieces, ids (n,), and all with trained rows: a smaller softmax.
 
         Every label has to be among them. Returns their number. Raises ValueError if the decoder is trained: of its rows
         a copy is used.
         """
-        self._loss_pieces = LossPieces(decoder_parts(self._decoder[0]), pieces)
+        self._loss_pieces = LossPieces(self._decoder[0], pieces)
         return self._loss_pieces.count
 
     def logits(self, input_ids: Tensor, attention_mask: Tensor, positions: Tensor) -> Tensor:
@@ -58,8 +56,7 @@ class MaskedLM(nn.Module):
             hidden = encode(self.encoder, input_ids, attention_mask)
         narrowed = hidden.shape[:2] != positions.shape
         hidden = self._decoder_input(hidden[:, 0] if narrowed else hidden[positions])
-        parts = [linear(hidden, part.weight, part.bias) for part in decoder_parts(self._decoder[0])]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+        return decoder_logits(self._decoder[0], hidden)
 
     def forward(
         self,
@@ -86,9 +83,10 @@ class MaskedLM(nn.Module):
         In training it is over the pieces of `restrict_loss`, else over the whole vocabulary.
         """
         labelled = labels != IGNORE_INDEX
-        layers, targets = decoder_parts(self._decoder[0]), labels[labelled]
         if self._loss_pieces is not None and self.training:
-            layers, targets = self._loss_pieces.layers, self._loss_pieces.class_of[targets]
+            layers, targets = self._loss_pieces.layers, self._loss_pieces.class_of[labels[labelled]]
+        else:
+            layers, targets = loss_classes(self._decoder[0], labels[labelled])
         return linear_cross_entropy(self._decoder_input(hidden[labelled]), layers, targets)
 
     def penalty(self) -> Tensor | None:

@@ -135,7 +135,7 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         metadata,
         lines,
         _new_pieces_code(card_base)
-        if facts.get("new_pieces") or recipe.transliterates
+        if facts.get("new_pieces") or "trained_base_pieces" in facts or recipe.transliterates
         else _peft_code(card_base, own_type=kind not in PEFTS),
     )
 

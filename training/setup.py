@@ -28,7 +28,7 @@ from .loop import LoopSettings
 from .masking import IGNORE_INDEX, Masking, random_for
 from .mlm import MaskedLM
 from .precision import autocast_dtype
-from .tokens import Sequences, tokenise
+from .tokens import Reading, Sequences, tokenise
 from .transliterate import romanizer_name
 from .vocabulary.files import has_new_pieces, read_new_rows
 from .vocabulary.layers import set_new_rows, train_new_rows
@@ -77,14 +77,17 @@ def set_up(
         base, tokenizer = load_base(recipe, workspace, prepared, progress)
         own_tokenizer, tokenizer = tokenizer, extended_tokenizer(recipe, workspace, prepared, tokenizer, progress)
         tokens = make_tokens(recipe, workspace, prepared, tokenizer, progress)
-    put_new_pieces(base, own_tokenizer, tokenizer, recipe)
+    train, validation = (
+        [Sequences(artifact.folder / f"{split}.arrow") for artifact in tokens] for split in ("train", "validation")
+    )
+    trained_rows = put_new_pieces(base, own_tokenizer, tokenizer, recipe, train)
     parameters, of_base = base.num_parameters(), list(base.parameters())
     has_own_pieces = tokenizer is not own_tokenizer and not recipe.transliterates
     called = "the tokenizer with new pieces" if has_own_pieces else "the base's tokenizer"
     reading = _tell_reading(tokens, progress, called + (" on romanised text" if recipe.transliterates else ""))
     set_seed(settings.seed)
     adapted = _adapted(base, recipe, parts)
-    if recipe.vocabulary.train == "new":
+    if recipe.vocabulary.train != "none":
         train_new_rows(adapted)
     freeze_in(of_base, autocast_dtype(accelerator))
     if settings.gradient_checkpointing:
@@ -92,8 +95,6 @@ def set_up(
     masked_lm = MaskedLM(adapted).to(accelerator.device)
     model = Anchored(masked_lm, settings.anchor) if settings.anchor else masked_lm
     masking = Masking.from_tokenizer(tokenizer, settings.mlm_probability, whole_word_mask=settings.whole_word_mask)
-    train = [Sequences(artifact.folder / "train.arrow") for artifact in tokens]
-    validation = [Sequences(artifact.folder / "validation.arrow") for artifact in tokens]
     softmax = _restrict_loss(masked_lm, train, tokenizer, progress) if settings.softmax == "language" else {}
     feed = MaskedSteps(
         _samplers(train, settings),
@@ -120,6 +121,7 @@ def set_up(
         **softmax,
         **reading,
         **reading_without(recipe, workspace, prepared),
+        **trained_rows,
     }
     progress.say(f"training {trainable:,} of {parameters:,} parameters on {devices}")
     fixed = validation_batches(validation, masking, masked_lm, settings)
@@ -207,9 +209,9 @@ def make_tokens(
 def _tell_reading(tokens: list[Artifact], progress: Progress, name: str = "the base's tokenizer") -> dict[str, float]:
     """How well the tokenizer, called `name`, reads the language; warns where it does not."""
     facts = [artifact.manifest()["facts"]["train"] for artifact in tokens]
-    words, pieces, unknown = (sum(f[name] for f in facts) for name in ("words", "pieces", "unknown_pieces"))
-    per_word, share = pieces / max(1, words), unknown / max(1, pieces)
-    progress.say(f"{name}: {per_word:.2f} tokens per word, {share:.1%} of them unknown")
+    reading = Reading(*(sum(each[count] for each in facts) for count in Reading._fields))
+    share = reading.unknown_share
+    progress.say(f"{name}: {reading.tokens_per_word:.2f} tokens per word, {share:.1%} of them unknown")
     if share > MOST_UNKNOWN:
         progress.say(
             f"WARNING: {share:.0%} of the text is [UNK] to this base: its vocabulary lacks the script. An adapter "
@@ -217,7 +219,7 @@ def _tell_reading(tokens: list[Artifact], progress: Progress, name: str = "the b
             "(corpus.transliterate: latin), add new pieces to the vocabulary (vocabulary.pieces: auto), or choose "
             "another base (XLM-R has more than mBERT)"
         )
-    return {"tokens_per_word": round(per_word, 4), "unknown_share": round(share, 4)}
+    return {"tokens_per_word": round(reading.tokens_per_word, 4), "unknown_share": round(share, 4)}
 
 
 def _samplers(train: list[Sequences], settings: Training) -> list[Sampler]:

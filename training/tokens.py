@@ -28,9 +28,41 @@ class Line(NamedTuple):
     text: str
 
 
+class Reading(NamedTuple):
+    """How a tokenizer reads some text: counts of words, which end at white space, and of pieces."""
+
+    words: int
+    pieces: int
+    unknown_pieces: int
+
+    @property
+    def tokens_per_word(self) -> float:
+        """Pieces per word."""
+        return self.pieces / max(1, self.words)
+
+    @property
+    def unknown_share(self) -> float:
+        """The share of the pieces that are unknown."""
+        return self.unknown_pieces / max(1, self.pieces)
+
+
 def read_texts(sources: Sequence[Artifact], split: str) -> Iterator[str]:
     """Every text of a split of prepared artifacts, in order."""
     return (line.text for line in _read_lines(sources, split))
+
+
+def sample_texts(sources: Sequence[Artifact], most: int) -> Iterator[str]:
+    """At most `most` training texts of prepared artifacts, at equal distances."""
+    lines = sum(pyarrow.parquet.ParquetFile(source.folder / "train.parquet").metadata.num_rows for source in sources)
+    return islice(read_texts(sources, "train"), 0, None, -(-lines // most) or 1)
+
+
+def count_pieces(tokenizer: Any, texts: Iterable[str]) -> Reading:
+    """How a tokenizer reads texts."""
+    encoder = _LineEncoder(tokenizer)
+    for _ in encoder.encode(Line("", text) for text in texts):
+        pass  # it counts
+    return Reading(encoder.words, encoder.pieces, encoder.unknown_pieces)
 
 
 def tokenise(

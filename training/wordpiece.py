@@ -6,7 +6,7 @@ spelling; the trainer of the tokenizers library breaks them at random, so its vo
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -81,26 +81,43 @@ def learn_pieces(words: Counter[str], size: int, known: Iterable[str] = ()) -> l
     """
     spelling = {word: [word[0], *(CONTINUATION + letter for letter in word[1:])] for word in sorted(words)}
     pieces = dict.fromkeys(sorted({*known, *(piece for letters in spelling.values() for piece in letters)}))
+    for pair in merge_most_frequent(spelling, words, _merged):
+        if len(pieces) >= size:
+            break
+        pieces[_merged(pair)] = None
+    return list(pieces)
+
+
+def merge_most_frequent(
+    spelling: dict[str, list[str]],
+    words: Counter[str],
+    join: Callable[[Pair], str],
+    is_forbidden: Callable[[Pair], bool] = lambda _: False,
+) -> Iterator[Pair]:
+    """The most frequent pair of neighbours in counted words, which is then merged, until no pair is left.
+
+    `spelling`, in which they are merged, holds the pieces of each word; `join` gives the piece that a pair becomes.
+    Pairs that `is_forbidden` says so of are never merged.
+    """
     pairs = _PairCounts()
     for word, letters in spelling.items():
         pairs.add(word, letters, words[word])
     queue = [(-count, pair) for pair, count in pairs.counts.items()]
     heapq.heapify(queue)
-    while queue and len(pieces) < size:
+    while queue:
         negative_count, pair = heapq.heappop(queue)
         # Counts change with every merge. The queue keeps the old entries, and a changed pair is pushed again.
-        if pairs.counts[pair] != -negative_count:
+        if pairs.counts[pair] != -negative_count or is_forbidden(pair):
             continue
-        pieces[_merged(pair)] = None
+        yield pair
         changed: dict[Pair, None] = {}  # a set in the order of insertion, so that the result does not depend on hashes
         for word in sorted(pairs.words[pair]):
             changed.update(dict.fromkeys(pairs.remove(word, spelling[word], words[word])))
-            spelling[word] = _merge(spelling[word], pair)
+            spelling[word] = _merge(spelling[word], pair, join(pair))
             changed.update(dict.fromkeys(pairs.add(word, spelling[word], words[word])))
         for neighbours in changed:
             if pairs.counts[neighbours] > 0:
                 heapq.heappush(queue, (-pairs.counts[neighbours], neighbours))
-    return list(pieces)
 
 
 class _PairCounts:
@@ -127,12 +144,12 @@ class _PairCounts:
         return neighbours
 
 
-def _merge(pieces: list[str], pair: Pair) -> list[str]:
+def _merge(pieces: list[str], pair: Pair, merged_pair: str) -> list[str]:
     """The pieces of a word with each occurrence of the pair merged, from left to right."""
     merged: list[str] = []
     for piece in pieces:
         if merged and (merged[-1], piece) == pair:
-            merged[-1] = _merged(pair)
+            merged[-1] = merged_pair
         else:
             merged.append(piece)
     return merged

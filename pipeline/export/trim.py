@@ -14,8 +14,7 @@ from ...training.vocabulary.trim import kept_pieces, trim_rows, trim_tokenizer
 from ...workspace.artifacts import MANIFEST, read_artifact
 from ...workspace.errors import UserError
 from ...workspace.formatting import format_size
-from ...workspace.tables import open_text
-from ..texts import document_texts, is_document
+from ..texts import file_texts
 
 SPLITS = ("train", "validation", "test")
 DATA = ("corpus", "graph")
@@ -54,7 +53,7 @@ def trim(model: PreTrainedModel, tokenizer: Any, source: Path, files: bool | Seq
     The text is that of `files`, or else what the adapter `source` was trained on. Raises UserError for a tokenizer that
     cannot be trimmed, and without text.
     """
-    state = read_state(tokenizer, "--trim")
+    state = read_state(tokenizer, "--trim", adds=False)
     names, texts = _of_workspace(source) if isinstance(files, bool) else _of_files(files)
     first = family_of(model.config.model_type).first_position(model.config)
     kept = kept_pieces(tokenizer, state, texts, first)
@@ -78,12 +77,4 @@ def _of_workspace(source: Path) -> tuple[str, Iterator[str]]:
 
 def _of_files(files: Sequence[Path]) -> tuple[str, Iterator[str]]:
     """The names and the lines of files of text; of documents, their paragraphs."""
-    return ", ".join(file.name for file in files), (text for file in files for text in _lines(file))
-
-
-def _lines(file: Path) -> Iterator[str]:
-    if is_document(file):
-        yield from document_texts(file)
-        return
-    with open_text(file) as lines:
-        yield from (line.rstrip("\r\n") for line in lines)
+    return ", ".join(file.name for file in files), file_texts(files)

@@ -1,11 +1,16 @@
 import json
+from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 from lrl_adapt.cli.app import app
 from lrl_adapt.recipes.text_sources import bundled_sources
+from transformers import AutoTokenizer
 from typer.testing import CliRunner, Result
 
+from ..eval.made import make_base
 from ..hub import Hub, Repository
+from .small import SMALL, TEXT
 
 
 def invoke(*words: str) -> Result:
@@ -111,3 +116,45 @@ def test_json_has_every_code() -> None:
     )
     assert found["sentiment"] == ""
     assert len(json.loads(invoke("--json").stdout)["languages"]) > 200
+
+
+def test_how_bases_read_a_language(folder: Path) -> None:
+    bases = [str(make_base(folder / kind, kind=kind).folder) for kind in ("WordPiece", "Unigram")]
+    (folder / "text.txt").write_text("Amina anasoma Nairobi\nབོད་ Juma\n", encoding="utf-8")
+    options = ["swh", "--base", bases[0], "--base", bases[1], "--json"]
+    read = json.loads(invoke(*options, "--text", "text.txt").stdout)
+    assert (read["language"], read["text"]) == ("swh_Latn", "2 lines of text.txt")
+    for base, facts in zip(bases, read["bases"], strict=True):
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        lines = ["Amina anasoma Nairobi", "བོད་ Juma"]
+        ids = [number for line in lines for number in tokenizer(line, add_special_tokens=False)["input_ids"]]
+        unknown = ids.count(tokenizer.unk_token_id)
+        assert unknown > 0
+        assert facts == {
+            "base": base,
+            "words": 5,
+            "pieces": len(ids),
+            "unknown_pieces": unknown,
+            "tokens_per_word": len(ids) / 5,
+            "unknown_share": unknown / len(ids),
+        }
+    table = invoke("swh", "--base", bases[0], "--text", "text.txt")
+    first = read["bases"][0]
+    assert f"{first['tokens_per_word']:.2f}" in table.stdout
+    assert f"{first['unknown_share']:.1%}" in table.stdout
+
+
+def test_bases_read_the_newest_prepared_corpus(folder: Path) -> None:
+    base = str(make_base(folder / "made").folder)
+    missing = invoke("swh", "--base", base, "--workspace", "runs")
+    assert missing.exit_code == 2
+    assert "no prepared text in swh_Latn in runs: name a file with --text" in missing.stderr
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    (folder / "recipe.yaml").write_text(SMALL, encoding="utf-8")
+    assert CliRunner().invoke(app, ["prepare", "recipe.yaml", "--workspace", "runs"]).exit_code == 0
+    (corpus,) = folder.glob("runs/data/swh_Latn/corpus-*")
+    lines = pyarrow.parquet.read_metadata(corpus / "train.parquet").num_rows
+    read = json.loads(invoke("swh", "--base", base, "--workspace", "runs", "--json").stdout)
+    assert read["text"] == f"{lines} lines of {corpus.name}"
+    assert read["bases"][0]["words"] == 9 * lines
+    assert invoke("--base", base).exit_code == invoke("swh", "--text", "text.txt").exit_code == 2

@@ -25,6 +25,13 @@ LOGITS_BYTES = 2**28
 CPU_ROWS, CPU_LOGITS_BYTES = 512, 2**22
 
 
+class OutputRows(NamedTuple):
+    """Some rows of a layer that gives logits: (classes, width) and (classes,)."""
+
+    weight: Tensor
+    bias: Tensor | None
+
+
 class _Block(NamedTuple):
     """Classes whose logits are computed at once: some rows of one of the layers."""
 
@@ -169,7 +176,7 @@ def _chunk_sizes(hidden: Tensor, classes: int, *, keep: bool) -> tuple[int, int]
     return rows, max(1, CPU_LOGITS_BYTES // (4 * rows))
 
 
-def linear_cross_entropy(hidden: Tensor, layers: Sequence[nn.Linear], targets: Tensor) -> Tensor:
+def linear_cross_entropy(hidden: Tensor, layers: Sequence[OutputRows | nn.Linear], targets: Tensor) -> Tensor:
     """Sum over rows of the cross-entropy of the layers' outputs side by side with the class ids `targets`.
 
     (rows, width), (rows,) -> a scalar in fp32. At most `LOGITS_BYTES` of logits are held at a time. Under autocast the

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...workspace.errors import UserError
 from ..transliterate import romanise, romanised_language, tokenizer_json
+from .byte_level import is_byte_level
 
 KINDS = ("WordPiece", "Unigram")
 UNUSED = (
@@ -14,20 +15,22 @@ UNUSED = (
 )
 
 
-def read_state(tokenizer: Any, option: str = "vocabulary.pieces") -> dict[str, Any]:
+def read_state(tokenizer: Any, option: str = "vocabulary.pieces", *, adds: bool = True) -> dict[str, Any]:
     """The content of a tokenizer's tokenizer.json.
 
-    Raises UserError, which names the `option`, if its model is neither WordPiece nor Unigram: BPE's pieces are made of
-    each other, so none can be added or left out.
+    Raises UserError, which names the `option`, if its model is neither WordPiece nor Unigram. To byte-level BPE pieces
+    can be added (`adds`), but none can be left out, as its pieces are made of each other. BPE that falls back to bytes
+    (Gemma, mmBERT) merges across spaces, so a line is a single word.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     kind = type(getattr(backend, "model", None)).__name__
-    if backend is None or kind not in KINDS or tokenizer.unk_token_id is None:
-        raise UserError(
-            f"{option}: this base's tokenizer is of the kind {kind}; only the vocabularies of WordPiece (BERT) and "
-            f"Unigram (XLM-R) can be changed: leave {option} out, or choose another base"
-        )
-    return json.loads(tokenizer_json(tokenizer))
+    if (kind in KINDS and tokenizer.unk_token_id is not None) or (adds and is_byte_level(tokenizer)):
+        return json.loads(tokenizer_json(tokenizer))
+    kinds = "WordPiece (BERT), Unigram (XLM-R)" + (" and byte-level BPE (RoBERTa, ModernBERT)" if adds else "")
+    raise UserError(
+        f"{option}: this base's tokenizer is of the kind {kind}; only the vocabularies of {kinds} can be changed: "
+        f"leave {option} out, or choose another base"
+    )
 
 
 def vocabulary_size(tokenizer: Any) -> int:
@@ -35,18 +38,21 @@ def vocabulary_size(tokenizer: Any) -> int:
     return max(tokenizer.get_vocab().values()) + 1
 
 
-def with_pieces(tokenizer: Any, state: dict[str, Any], pieces: Mapping[str, float]) -> Any:
+def with_pieces(tokenizer: Any, state: dict[str, Any], pieces: Mapping[str, Any]) -> Any:
     """A copy of a tokenizer with these pieces, whose ids follow its own in this order; `state` is its `read_state`.
 
-    The values are the pieces' log-probabilities, which only Unigram uses.
+    The values are the pieces' log-probabilities, which only Unigram uses, or for BPE their two parts.
     """
     model, size = dict(state["model"]), vocabulary_size(tokenizer)
     # Tokens that were added to a tokenizer, and are not in its model's vocabulary, are numbered after that.
     added = {token["content"]: token["id"] for token in state["added_tokens"]}
-    if model["type"] == "WordPiece":
+    if model["type"] != "Unigram":
         known = {**model["vocab"], **added}
         holes = {UNUSED.format(number): number for number in sorted({*range(size)} - {*known.values()})}
         model["vocab"] = known | holes | {piece: size + number for number, piece in enumerate(pieces)}
+        if model["type"] == "BPE":
+            merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
+            model["merges"] = [*merges, *map(list, pieces.values())]
     else:
         content = {number: piece for piece, number in added.items()}
         fillers = [[content.get(n, UNUSED.format(n)), 0.0] for n in range(len(model["vocab"]), size)]

@@ -1,4 +1,4 @@
-"""New pieces in an adapter's folder: their rows in `vocabulary.safetensors`, beside the longer tokenizer's files."""
+"""New pieces in an adapter's folder: trained rows in `vocabulary.safetensors`, beside the longer tokenizer's files."""
 
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from ...workspace.errors import UserError
 from ..base import load_tokenizer
 from ..tensors import refuse_pointers
 from ..transliterate import TRANSLITERATION, recorded_transliteration
+from .extend import vocabulary_size
 from .layers import append_rows, new_rows, set_new_rows, split_vocabulary
 
 NEW_ROWS = "vocabulary.safetensors"
@@ -38,9 +39,12 @@ def save_new_pieces(model: nn.Module, tokenizer: Any, folder: Path) -> None:
     tensors = new_rows(model)
     if not tensors:
         return
-    size = len(tokenizer) - len(tensors["rows"])
+    size = vocabulary_size(tokenizer) - _new_count(tensors)
     save_file(
-        {name: tensor.float().contiguous().cpu() for name, tensor in tensors.items()},
+        {
+            name: (tensor.float() if tensor.is_floating_point() else tensor).contiguous().cpu()
+            for name, tensor in tensors.items()
+        },
         folder / NEW_ROWS,
         {OWN_PIECES: str(size)},
     )
@@ -59,6 +63,11 @@ def read_new_rows(folder: Path) -> tuple[int, dict[str, Tensor]]:
         raise UserError(f"cannot read {file} ({error}): copy the adapter's folder again") from error
 
 
+def _new_count(tensors: dict[str, Tensor]) -> int:
+    """How many of the rows are of new pieces, not the base's own."""
+    return len(tensors["rows"]) - len(tensors.get("base_ids", ()))
+
+
 def add_new_pieces(base: PreTrainedModel, folder: Path, *, separate: bool = False) -> None:
     """Lengthen the base's vocabulary by the pieces of the adapter in `folder`, if that brings any it has not yet.
 
@@ -70,7 +79,7 @@ def add_new_pieces(base: PreTrainedModel, folder: Path, *, separate: bool = Fals
         return
     size, tensors = read_new_rows(folder)
     if present := new_rows(base):
-        if torch.equal(present["rows"].cpu(), tensors["rows"]):
+        if all(torch.equal(present[name].cpu(), tensor) for name, tensor in tensors.items() if name in present):
             return
         raise UserError(f"{folder} brings new pieces, but the base has those of another adapter: load it anew for each")
     embedding: Any = base.get_input_embeddings()
@@ -81,7 +90,9 @@ def add_new_pieces(base: PreTrainedModel, folder: Path, *, separate: bool = Fals
             f"one has {known} of width {width}: name the base that it was trained on"
         )
     if separate:
-        split_vocabulary(base, size, tensors["rows"], trained=False)
+        base_ids = tensors.get("base_ids")
+        new = tensors["rows"][len(tensors["rows"]) - _new_count(tensors) :]
+        split_vocabulary(base, size, new, trained=False, base_ids=base_ids)
         set_new_rows(base, {"decoder_rows": tensors["rows"], **tensors})
     else:
         append_rows(base, size, tensors)

@@ -3,10 +3,11 @@
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, KeysView
+from collections.abc import Collection, Iterable, KeysView, Mapping
 from typing import Any
 
 from ..wordpiece import CONTINUATION, learn_pieces
+from .byte_level import BpeSplitter, learn_merged_pieces
 from .splitter import Splitter, bare
 
 # Share of the characters of badly read words that new pieces cover, as SentencePiece's character_coverage: the rest are
@@ -21,8 +22,16 @@ MOST_PIECES = 8000
 LEAST_BAD_SHARE = 0.01  # of the characters; less is foreign words and typing errors
 
 
-def learn_new_pieces(splitter: Splitter, known: Collection[str], words: Counter[str], most: int) -> dict[str, float]:
+def splitter_of(state: Mapping[str, Any], words: Iterable[str]) -> Splitter:
+    """The model in `state`, a tokenizer.json's content, for words of the same characters as these."""
+    model = state["model"]
+    return BpeSplitter(model, {}) if model["type"] == "BPE" else Splitter.of_tokenizer(state, words)
+
+
+def learn_new_pieces(splitter: Splitter, known: Collection[str], words: Counter[str], most: int) -> dict[str, Any]:
     """At most `most` pieces that are not in `known`, with their log-probabilities: characters, then the most frequent.
+
+    For byte-level BPE, whose bytes are all known, they are merges, each with its two parts (`learn_merged_pieces`).
 
     Only words that `splitter` reads badly count (`reads_badly`). Pieces are characters, then merges of the most
     frequent neighbours (`learn_pieces`), without those that are then never used; a character stays. Unigram's
@@ -31,6 +40,8 @@ def learn_new_pieces(splitter: Splitter, known: Collection[str], words: Counter[
     The trainer of the tokenizers library gives other scores in each run, and takes minutes where words are long.
     """
     bad = Counter({word: count for word, count in words.items() if reads_badly(splitter, word)})
+    if isinstance(splitter, BpeSplitter):
+        return learn_merged_pieces(splitter, known, bad, most)
     covered = _covered_characters(bad)
     bad = Counter({word: count for word, count in bad.items() if covered >= set(bare(word))})
     if not bad or not most:
@@ -51,21 +62,24 @@ def learn_new_pieces(splitter: Splitter, known: Collection[str], words: Counter[
 
 def number_of_pieces(splitter: Splitter, words: Counter[str]) -> int:
     """How many pieces to learn on counted words with `pieces: auto`: 0 if the base reads them well."""
-    all_characters = sum(len(bare(word)) * count for word, count in words.items())
-    badly_read = sum(len(bare(word)) * count for word, count in words.items() if reads_badly(splitter, word))
+    all_characters = sum(splitter.length(word) * count for word, count in words.items())
+    badly_read = sum(splitter.length(word) * count for word, count in words.items() if reads_badly(splitter, word))
     if badly_read < LEAST_BAD_SHARE * all_characters:
         return 0
     return min(MOST_PIECES, badly_read // CHARACTERS_PER_PIECE)
 
 
 def reads_badly(splitter: Splitter, word: str) -> bool:
-    """Whether a word has unknown pieces, or at least half of its characters are pieces of their own."""
+    """Whether a word has unknown pieces, or at least half of its characters are pieces of their own.
+
+    In byte-level BPE no piece is unknown, but a character may be more than one piece: such a word is read badly, too.
+    """
     alone = 0
     for piece in splitter.split(word):
-        if piece is None:
+        if piece is None or splitter.is_partial(piece):
             return True
-        alone += len(bare(piece)) == 1
-    length = len(bare(word))
+        alone += splitter.length(piece) == 1
+    length = splitter.length(word)
     return length >= SHORTEST_BAD_WORD and 2 * alone >= length
 
 

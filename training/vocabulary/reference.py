@@ -5,11 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ...workspace.errors import UserError
 from .splitter import Splitter
 
-ROUNDS = 5  # of leaving out pieces that change the reference text; each may bring up others
+ROUNDS = 20  # of leaving out pieces that change the reference text; each may bring up others
 
 
 def reference_text(file: str | None) -> Iterable[str]:
@@ -28,17 +29,17 @@ def reference_text(file: str | None) -> Iterable[str]:
         raise UserError(f"vocabulary.reference: cannot read {file} as text ({error})") from error
 
 
-def without_changes(splitter: Splitter, pieces: dict[str, float], words: Counter[str]) -> dict[str, float]:
+def without_changes(splitter: Splitter, pieces: dict[str, Any], words: Counter[str]) -> dict[str, Any]:
     """The new pieces without those that `splitter` would then use in the words of the reference text."""
     for _ in range(ROUNDS):
         used = splitter.with_pieces(pieces).count_pieces(words).keys() & pieces.keys()
         if not used:
             break
-        pieces = {piece: score for piece, score in pieces.items() if piece not in used}
+        pieces = splitter.buildable({piece: score for piece, score in pieces.items() if piece not in used})
     return pieces
 
 
-def changed_share(splitter: Splitter, pieces: dict[str, float], words: Counter[str]) -> float:
+def changed_share(splitter: Splitter, pieces: dict[str, Any], words: Counter[str]) -> float:
     """The share of the words of the reference text that are split in another way with the new pieces."""
     extended = splitter.with_pieces(pieces)
     changed = sum(count for word, count in words.items() if extended.split(word) != splitter.split(word))

@@ -37,13 +37,25 @@ class Splitter:
         lowest, score = min(entries, key=lambda entry: entry[1])
         return cls("Unigram", {**scores, lowest: score}, entries[model["unk_id"]][0])
 
-    def with_pieces(self, pieces: Mapping[str, float]) -> "Splitter":
+    def with_pieces(self, pieces: Mapping[str, Any]) -> "Splitter":
         """The same with more pieces."""
         return Splitter(self.kind, {**self.scores, **pieces}, self._unknown)
 
     def split(self, word: str) -> list[str | None]:
         """The pieces of a word, which is in the form that `count_words` gives; None stands for an unknown one."""
         return [token.value if token.id else None for token in self._model.tokenize(word)]
+
+    def length(self, piece: str) -> int:
+        """The number of characters in a piece or word."""
+        return len(bare(piece))
+
+    def is_partial(self, piece: str) -> bool:
+        """Whether a piece begins inside a character."""
+        return False
+
+    def buildable(self, pieces: Mapping[str, Any]) -> dict[str, Any]:
+        """Those new pieces that can be used without others: all of them, except in BPE."""
+        return dict(pieces)
 
     def count_pieces(self, words: Counter[str]) -> Counter[str | None]:
         """How often each piece occurs in counted words."""

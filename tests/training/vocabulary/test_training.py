@@ -14,6 +14,7 @@ from lrl_adapt.workspace.artifacts import Prepared
 from lrl_adapt.workspace.errors import UserError
 from pydantic import ValidationError
 from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from ...cli.small import invoke
 from ...eval.made import TEXTS, make_base
@@ -92,6 +93,21 @@ def test_a_run_on_a_script_that_the_base_cannot_read(kind: str, folder: Path) ->
     assert "to do" not in [
         step.state for step in pipeline.plan(load_recipe("recipe.yaml")).steps if step.kind != "report"
     ]
+
+
+def test_a_run_with_merges_for_byte_level_bpe(folder: Path) -> None:
+    base = make_base(folder / "made", kind="byte-level BPE").folder
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    run_recipe(folder, "bod_Tibt", base, "80")
+    (manifest,) = (folder / "runs" / "adapters").glob("*/*/manifest.json")
+    facts = json.loads(manifest.read_text(encoding="utf-8"))["facts"]
+    assert facts["tokens_per_word"] < facts["tokens_per_word_without"] / 3
+    assert facts["reference_words_changed"] == 0
+    tokenizer, plain = (AutoTokenizer.from_pretrained(folder) for folder in (manifest.parent, base))
+    assert len(tokenizer) - len(plain) == facts["new_pieces"] <= 80
+    first = TEXT.splitlines()[0]
+    assert len(tokenizer.tokenize(first)) < len(plain.tokenize(first)) / 3
+    assert tokenizer.tokenize(TEXTS[0]) == plain.tokenize(TEXTS[0])
 
 
 def test_with_auto_a_base_that_reads_the_text_well_keeps_its_vocabulary(folder: Path) -> None:
