@@ -32,6 +32,10 @@ class Mistakes:
         """Keep an error."""
         self._errors.setdefault(str(error), error)
 
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._errors)
+
     def raise_all(self, title: str = "") -> None:
         """Raise the only error, or one UserError with a line for each, below `title` if given; nothing if none."""
         if len(self._errors) == 1:

@@ -111,7 +111,8 @@ def test_train_names_what_changed_since_the_corpus_was_prepared(folder: Path) ->
         "eval", "--task", "mlm"
     )
     (texts / "two.txt").unlink()
-    (folder / "mood.csv").write_text("text,label\nhabari njema,x\n", encoding="utf-8")
+    rows = "".join(f"habari {number},{'xy'[number % 2]}\n" for number in range(40))
+    (folder / "mood.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
     tasks = refusal("train", "--set", "eval.others={mood: {file: mood.csv}}")
     assert f"error: the task data, whose texts are kept out of the corpus, changed since {made.name} was" in tasks
 
@@ -120,3 +121,11 @@ def refusal(*words: str) -> str:
     result = CliRunner().invoke(app, [*words])
     assert result.exit_code == 2
     return result.stderr
+
+
+def test_what_is_kept_of_each_file_is_shown(folder: Path) -> None:
+    (folder / "a.txt").write_text("\n".join(ENOUGH), encoding="utf-8")
+    (folder / "b.txt").write_text("Sentensi mpya iko hapa pia.\n12\n", encoding="utf-8")
+    shown = prepare("--set", "corpus.files=[a.txt, b.txt]").stdout
+    rows = [" ".join(line.split("│")).split() for line in shown.splitlines() if ".txt " in line]
+    assert rows[:2] == [["a.txt", "200", "200"], ["b.txt", "2", "1"]]
