@@ -35,7 +35,7 @@ from .task_texts import task_inputs, task_texts
 from .write_splits import write_splits
 
 CACHE_VERSION = 3  # raise it when the same text and recipe give other files, so that corpora made before are not reused
-LINES_VERSION = 3  # raise this one if that concerns only PDFs and wrapped text, whose lines are joined
+LINES_VERSION = 4  # raise this one if that concerns only PDFs and wrapped text, whose lines are joined
 BATCH_CHARACTERS = 2_000_000  # cleaned together
 
 

@@ -322,10 +322,10 @@ def test_new_settings_at_their_defaults_leave_the_keys_of_corpora_as_they_were(t
     settings = corpus_artifact(recipe(pages), tmp_path / "runs").section
     assert not {"sampling", "sample_by", "encoding", "sources", "share"} & set(settings)
     by_paragraph = corpus_artifact(recipe(pages, sample_by="paragraph"), tmp_path / "runs").section
-    assert by_paragraph == {**settings, "sample_by": "paragraph", "lines": 3}
+    assert by_paragraph == {**settings, "sample_by": "paragraph", "lines": 4}
 
 
-@pytest.mark.parametrize(("pattern", "lines"), [("*.pdf", 3), ("*.txt", None)])
+@pytest.mark.parametrize(("pattern", "lines"), [("*.pdf", 4), ("*.txt", None)])
 def test_the_rules_for_lines_are_in_the_key_of_a_corpus_with_pdfs_on_the_hub(
     tmp_path: Path, pattern: str, lines: int | None
 ) -> None:

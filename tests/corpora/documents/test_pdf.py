@@ -124,7 +124,7 @@ def test_hyphens_are_judged_by_the_words_of_all_files(
     ]
     assert reader.changes["hyphens kept at line ends"] == 3
     assert reader._words.words["kiteb"] == 1
-    assert read_document(first).paragraphs == ["Tlajna fuq ilmuntanja u rajna lewwel xemx tas-sajf."]
+    assert read_document(first).paragraphs == ["Tlajna fuq ilmuntanja u rajna l-ewwel xemx tas-sajf."]
 
 
 def test_a_damaged_pdf_does_not_hinder_reading_the_others(tmp_path: Path) -> None:
