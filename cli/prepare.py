@@ -62,11 +62,15 @@ def _by_language(artifacts: Iterable[Artifact]) -> dict[str, list[Artifact]]:
 
 
 def _row(artifact: Artifact) -> tuple[str, ...]:
-    from ..pipeline.prepared import split_sizes
+    from ..pipeline.prepared import UNITS, split_sizes
 
     counts = artifact.manifest()["facts"].get("counts", {})
     dropped = ", ".join(f"{reason} {count:,}" for reason, count in counts.items() if count)
-    return (artifact.kind, *(f"{count:,}" for count in split_sizes(artifact).values()), dropped)
+    return (
+        f"{artifact.kind}, {UNITS[artifact.kind]}",
+        *(f"{count:,}" for count in split_sizes(artifact).values()),
+        dropped,
+    )
 
 
 def _show_files(terminal: Terminal, artifact: Artifact) -> None:
