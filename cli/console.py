@@ -39,19 +39,26 @@ class Terminal(ProgressBars):
     ) -> None:
         """A summary table on stdout with a legend under it; nothing under --json.
 
-        In a `grouped` table, a rule is drawn above each row whose first cell is not empty.
+        In a `grouped` table, a rule is drawn above each row whose first cell is not empty. On a narrow terminal, a last
+        column "folder" is printed below the table, a folder on each line: they can be copied only if they are whole.
         """
         if self._as_json or not self._results:
             return
+        folders: list[str] = []
+        if columns[-1] == "folder" and self._out.width < WIDE:
+            rows = list(rows)
+            folders = [row[-1] for row in rows if row[-1]]
+            columns, rows = columns[:-1], [row[:-1] for row in rows]
         table = Table(title=title, title_justify="left")
         for name in columns:
-            # names of folders are kept whole for copying, on a terminal that is wide enough for them
-            table.add_column(name, overflow="fold", no_wrap=name == "folder" and self._out.width >= WIDE)
+            table.add_column(name, overflow="fold", no_wrap=name == "folder")
         for row in rows:
             if grouped and row[0]:
                 table.add_section()
             table.add_row(*row)
         self._out.print(table)
+        for folder in folders:
+            self._out.print(folder, soft_wrap=True)
         if legend:
             self._out.print(legend, markup=False, highlight=False)
 

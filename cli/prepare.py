@@ -9,6 +9,7 @@ from .console import Terminal
 from .options import examples
 from .steps import describe_all, failed_json, finish_dry_run, labelled_runs
 
+MAX_FILES = 30  # in the table of a corpus
 EPILOG = examples(
     "lrl-adapt prepare",
     "lrl-adapt prepare quickstart --set corpus.max_bytes=50KB",
@@ -41,6 +42,8 @@ def prepare_cmd(
     for language, artifacts in _by_language(outcome.artifacts).items():
         rows = [_row(artifact) for artifact in artifacts]
         terminal.table(f"Prepared {language}", ("artifact", "train", "validation", "test", "counts"), rows)
+        for artifact in artifacts:
+            _show_files(terminal, artifact)
     if outcome.artifacts or len(runs) > 1:
         result = {"artifacts": describe_all(outcome.artifacts)} | failed_json(outcome)
         terminal.result(result, outcome.artifacts[-1].folder if outcome.artifacts else None)
@@ -55,8 +58,24 @@ def _by_language(artifacts: Iterable[Artifact]) -> dict[str, list[Artifact]]:
 
 
 def _row(artifact: Artifact) -> tuple[str, ...]:
-    from ..pipeline.prepared import split_sizes
+    from ..pipeline.prepared import UNITS, split_sizes
 
     counts = artifact.manifest()["facts"].get("counts", {})
     dropped = ", ".join(f"{reason} {count:,}" for reason, count in counts.items() if count)
-    return (artifact.kind, *(f"{count:,}" for count in split_sizes(artifact).values()), dropped)
+    return (
+        f"{artifact.kind}, {UNITS[artifact.kind]}",
+        *(f"{count:,}" for count in split_sizes(artifact).values()),
+        dropped,
+    )
+
+
+def _show_files(terminal: Terminal, artifact: Artifact) -> None:
+    """How much of each local file is in a corpus; of many files, of the first ones."""
+    from ..corpora.prepare import files_of
+
+    files = files_of(artifact.manifest()["facts"])
+    rows = [(each["file"], f"{each['documents']:,}", f"{each['lines']:,}") for each in files[:MAX_FILES]]
+    more = f" {len(files) - MAX_FILES} more files are listed in manifest.json." if len(files) > MAX_FILES else ""
+    if len(files) > 1:
+        legend = f"A document is a paragraph, a line of a .txt file or a row of a table.{more}"
+        terminal.table("Files of the corpus", ("file", "documents read", "lines kept"), rows, legend)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from ..workspace.artifacts import Artifact
 from ..workspace.formatting import format_number
 from .console import Terminal
@@ -17,8 +19,11 @@ if TYPE_CHECKING:
 
 def labelled_runs(recipe: str | None, *overrides: Sequence[str]) -> "dict[str, Recipe]":
     """Every run of a recipe's grid with each of the sets of overrides, by the overrides that select it."""
-    from ..recipes.loading import load_runs
+    from ..recipes.loading import DEFAULT_FILE, DEFAULT_NAME, load_runs
+    from ..training.launch import is_main
 
+    if recipe is None and not DEFAULT_FILE.is_file() and is_main():
+        typer.echo(f"no {DEFAULT_FILE} in this folder: using the bundled recipe {DEFAULT_NAME}", err=True)
     return {_label(words): run for choice in overrides for words, run in load_runs(recipe, choice)}
 
 

@@ -37,9 +37,9 @@ def corpus_card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> st
             *rows,
             "",
             *_passes(facts.get("passes", [])),
-            "## From pages to lines",
+            "## From documents to lines",
             "",
-            *(f"- {reason}: {count:,} pages" for reason, count in facts["pages"].items()),
+            *(f"- {reason}: {count:,} documents" for reason, count in facts["pages"].items()),
             *_extraction(facts.get("extraction", {})),
             *_text_changes(facts.get("text", {})),
             "",
@@ -58,7 +58,7 @@ def _sources(records: list[dict[str, Any]]) -> Iterator[str]:
         yield f"- {_source(record)}" if len(records) > 1 else _source(record)
     if len(records) > 1:
         yield ""
-        yield "| source | pages read | lines kept | MB kept |"
+        yield "| source | documents read | lines kept | MB kept |"
         yield "|---|---|---|---|"
         for record in records:
             label = record.get("repository") or "local files"
@@ -101,7 +101,7 @@ def _filters(facts: dict[str, Any]) -> list[str]:
     counts, sizes = facts["counts"], facts["bytes_by_outcome"]
     lines, size = sum(counts.values()), sum(sizes.values())
     table = ["| filter | lines dropped | lines left | MB left |", "|---|---|---|---|"]
-    table.append(f"| (all lines of the pages) | | {lines:,} | {_megabytes(size)} |")
+    table.append(f"| (all lines of the documents) | | {lines:,} | {_megabytes(size)} |")
     for reason, count in counts.items():
         if reason == KEPT or not count:
             continue

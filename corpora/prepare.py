@@ -1,7 +1,7 @@
 """The corpus artifact: from a recipe to train, validation and test parquet (document, text) and a data card."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from ..recipes.languages import find_language
 from ..recipes.schema import Corpus, Recipe
 from ..recipes.text_sources import is_glotcc
 from ..workspace.artifacts import Artifact, Draft, file_hash, local_names, resolve_inputs
-from ..workspace.errors import UserError
+from ..workspace.errors import Mistakes, UserError
 from ..workspace.progress import QUIET, Progress
 from ..workspace.text import describe_changes
 from .card import corpus_card
@@ -35,7 +35,7 @@ from .task_texts import task_inputs, task_texts
 from .write_splits import write_splits
 
 CACHE_VERSION = 3  # raise it when the same text and recipe give other files, so that corpora made before are not reused
-LINES_VERSION = 3  # raise this one if that concerns only PDFs and wrapped text, whose lines are joined
+LINES_VERSION = 4  # raise this one if that concerns only PDFs and wrapped text, whose lines are joined
 BATCH_CHARACTERS = 2_000_000  # cleaned together
 
 
@@ -119,6 +119,8 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             draft.facts["passes"] = list(zip(names, passes.tolist(), strict=True))
         draft.facts |= write_splits(lines, times, draft.folder)
         draft.facts["sources"] = _source_facts(opened, reader, *_kept_by_file(lines, outcome, reader))
+    if unused := [each["file"] for each in files_of(draft.facts) if not each["lines"]]:
+        progress.say(f"no line is kept of {', '.join(unused)}")
     draft.facts |= {
         "pages": _present(tally.pages),
         "counts": _present(tally.lines),
@@ -169,21 +171,31 @@ def _stage(
 
 
 def _batches(opened: list[OpenOrigin], reader: DocumentReader, progress: Progress) -> Iterator[list[Document]]:
-    """Documents of one origin, some of about BATCH_CHARACTERS together; no more downloads than the caps need."""
+    """Documents of one origin, some of about BATCH_CHARACTERS together; no more downloads than the caps need.
+
+    Raises one UserError for all local files that cannot be read.
+    """
     for each in opened:
         batch: list[Document] = []
         size = characters = documents = 0
+        mistakes = Mistakes()
         for path in each.paths(progress):
-            for document in reader.read(path, each.origin.source, each.origin.preference):
-                batch.append(document)
-                size += len(document.text)
-                documents += 1
-                if size >= BATCH_CHARACTERS:
-                    yield batch
-                    characters += size
-                    batch, size = [], 0
+            with mistakes.collect():
+                for document in reader.read(path, each.origin.source, each.origin.preference):
+                    if mistakes:
+                        continue  # read on only to find all files that cannot be read
+                    batch.append(document)
+                    size += len(document.text)
+                    documents += 1
+                    if size >= BATCH_CHARACTERS:
+                        yield batch
+                        characters += size
+                        batch, size = [], 0
+            if each.found.hub is not None:
+                mistakes.raise_all()  # the other files would have to be downloaded first
             if each.is_enough(characters, documents):
                 break
+        mistakes.raise_all(f"{len(mistakes)} of {len(each.read)} files in corpus.files cannot be read:")
         if batch:
             yield batch
 
@@ -223,14 +235,25 @@ def _kept_by_file(lines: StagedLines, outcome: Array, reader: DocumentReader) ->
 
 
 def _source_facts(opened: list[OpenOrigin], reader: DocumentReader, lines: Array, sizes: Array) -> list[dict[str, Any]]:
-    """Where the text came from, and how much came from each: pages that were read, lines and bytes that were kept."""
+    """Where the text came from, and how much came from each: documents that were read, lines and bytes that were kept.
+
+    Also for each local file.
+    """
     facts, first = [], 0
     for each in opened:
         files = slice(first, first := first + len(each.read))
-        counts = {"pages": sum(reader.documents[files])}
+        counts: dict[str, Any] = {"pages": sum(reader.documents[files])}
         counts |= {"lines": int(lines[files].sum()), "bytes": int(sizes[files].sum())}
+        if each.found.local:
+            by_file = zip(each.read, reader.documents[files], lines[files].tolist(), strict=True)
+            counts["by_file"] = [{"file": name, "documents": read, "lines": kept} for name, read, kept in by_file]
         facts.append(each.facts() | counts)
     return facts
+
+
+def files_of(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The local files of a corpus, from its manifest's facts: `file`, `documents` read, and `lines` kept."""
+    return [each for source in facts.get("sources", []) for each in source.get("by_file", [])]
 
 
 def _section(recipe: Recipe) -> Corpus:

@@ -13,6 +13,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..recipes.annotations import tool_of_row
 from ..recipes.corpus_files import DOCUMENTS, is_document, is_pdf
 from ..recipes.corpus_sources import layout_advice
 from ..recipes.schema import Corpus
@@ -28,6 +29,7 @@ from .documents.extracted import Extracted
 from .documents.paragraphs import WordParts
 from .documents.pdf import mend_pdf, pdf_lines
 from .documents.plain import read_paragraphs
+from .documents.subtitles import refuse_subtitles
 
 TEXT_COLUMNS = ("content", "text")  # read where corpus.text_column names none: GlotCC's, and the usual one
 ID_COLUMN = "warc-record-id"
@@ -112,10 +114,11 @@ class DocumentReader:
         encoding = find_encoding(path, self._corpus.encoding, self._script)
         self._say(path, [encoding.note] if encoding.note else [])
         with open_text(path, encoding=encoding.codec) as file:
+            lines = refuse_subtitles(path, file)
             if self._corpus.sample_by == "line":
-                yield from (line.strip() for line in file)
+                yield from (line.strip() for line in lines)
             else:
-                yield from self._sampled(read_paragraphs(file, self.changes, partial(self._words_with, path)))
+                yield from self._sampled(read_paragraphs(lines, self.changes, partial(self._words_with, path)))
 
     def _paragraphs(self, path: Path) -> Iterator[str]:
         """The paragraphs of a document, or its whole text."""
@@ -145,22 +148,19 @@ class DocumentReader:
 
     @cached_property
     def _words(self) -> WordParts:
-        """The words of all files, found when the first one has lines to join; of large ones, those of the beginning.
-
-        Raises UserError for the first PDF that cannot be read: extracting those after it may take hours.
-        """
+        """The words of all files, found when the first one has lines to join; of large ones, those of the beginning."""
         words, kept = WordParts(), 0
         others = DocumentReader(self._corpus, script=self._script)
         label = "extract text and count words, files"
         for path in self._progress.track(self._files, label, len(self._files)) if self._files else ():
-            if is_pdf(path):
-                paragraphs, changes = _extract_pdf(path)
-                self._count(path, paragraphs, words)
-                kept += sum(len(line) for lines in paragraphs for line in lines)
-                if kept <= KEPT_CHARACTERS:
-                    self._pdfs[path] = paragraphs, changes
-            else:
-                with suppress(UserError):  # raised again when the file itself is read
+            with suppress(UserError):  # raised again when the file itself is read
+                if is_pdf(path):
+                    paragraphs, changes = _extract_pdf(path)
+                    self._count(path, paragraphs, words)
+                    kept += sum(len(line) for lines in paragraphs for line in lines)
+                    if kept <= KEPT_CHARACTERS:
+                        self._pdfs[path] = paragraphs, changes
+                else:
                     lines = beginning(others.raw_lines(path), WORDS_FROM // len(self._files))
                     self._count(path, [lines], words)
         return words
@@ -181,11 +181,23 @@ class DocumentReader:
         """The rows of a table of the user's own, which may have GlotCC's columns."""
         table = open_table(path)
         self._say(path, table.notes)
+        tool: str | None = None
         for number, row in table.rows:
             column = self._corpus.text_column or next((name for name in TEXT_COLUMNS if name in row), TEXT_COLUMNS[-1])
+            if tool is None and (tool := tool_of_row(row)):
+                self._say_export(path, tool, has_text=column in row)
             text = _text(table, number, row, column)
             yield _page(text, str(row.get(ID_COLUMN) or to_nfc(text)), row)
         self._say(path, table.late_notes)
+
+    def _say_export(self, path: Path, tool: str, *, has_text: bool) -> None:
+        """Report labelled data among the text. Raises UserError if it cannot be read as a table of texts."""
+        if not has_text:
+            raise UserError(
+                f"{path}: an export of {tool}, labelled data and not text: move it to a folder that is not in "
+                "corpus.files, and name it as a task (eval.others.NAME.file)"
+            )
+        self._say(path, [f"an export of {tool}: its texts are read, without the labels"])
 
     def _source_rows(self, path: Path, source: TextSource) -> Iterator[Document]:
         """The rows of a table of a text source. Raises ColumnError, naming the source, if a column is missing."""

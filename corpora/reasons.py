@@ -48,7 +48,7 @@ FIELDS = {  # of `corpus`, by reason; None: nothing to set
 
 def left_out(pages: Mapping[str, int], lines: Mapping[str, int]) -> str:
     """Counts of what was dropped, each with its field: "too short 12 (corpus.min_characters), duplicate 3"."""
-    labelled = [(f"pages: {reason}", reason, count) for reason, count in pages.items()]
+    labelled = [(f"documents: {reason}", reason, count) for reason, count in pages.items()]
     labelled += [(reason, reason, count) for reason, count in lines.items()]
     parts = []
     for label, reason, count in labelled:

@@ -25,10 +25,12 @@ def on_startup(**_: object) -> None:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are not files under docs/."""
+    """Add the pages that are not files under docs/, and write those that are only a hint there."""
     pages = {"recipe-reference.md": recipe_reference.page(), "cli.md": cli_reference.page()}
     pages |= {address: root_page((ROOT / name).read_text(encoding="utf-8")) for name, address in ROOT_PAGES.items()}
     for address, content in pages.items():
+        if hint := files.get_file_from_path(address):
+            files.remove(hint)
         files.append(File.generated(config, address, content=content))
     return files
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ..recipes.examples import Item
-from ..workspace.errors import UserError, nearest
+from ..workspace.errors import Mistakes, UserError, nearest
 from ..workspace.formatting import format_count
 
 TYPO_RATIO = 20  # a label may be a typo of a similar one that is at least this many times as frequent
@@ -56,19 +56,19 @@ def count_labels(splits: Mapping[str, Sequence[Item]], *, entities: bool) -> dic
 
 
 def refuse_mismatches(field: str, counts: LabelCounts, *, kind: str) -> None:
-    """Raise a UserError for a label of validation or test that train has under another name.
+    """Raise a UserError for the labels of validation and test that train has under another name.
 
     `kind` is what the labels are (label, tag or entity type), `field` the recipe's field of the task.
     """
+    mistakes = Mistakes()
     for split in ("validation", "test"):
         for label in sorted(set(counts[split]) - set(counts["train"])):
             other = _other_name(label, counts[split], counts["train"], entities=kind == "entity type")
             if other:
-                raise UserError(
-                    f"{field}.{split}: {kind} {_quoted(label, other)} ({counts[split][label]} of "
-                    f"{counts[split].total()}) is not in train; did you mean {other!r}? If not, list all names in "
-                    f"{field}.labels"
-                )
+                share = f"{counts[split][label]} of {counts[split].total()}"
+                problem = f"{field}.{split}: {kind} {_quoted(label, other)} ({share}) is not in train"
+                mistakes.add(UserError(f"{problem}; did you mean {other!r}? If not, list all names in {field}.labels"))
+    mistakes.raise_all()
 
 
 def label_notes(counts: LabelCounts, *, kind: str) -> list[str]:

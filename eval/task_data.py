@@ -10,7 +10,7 @@ from ..recipes.examples import LIMITED, SAMPLED, Account, Item, reading_notes
 from ..recipes.splits import SPLITS
 from ..recipes.task_files import field_of, normal_text, read_split, sample
 from ..recipes.task_kinds import PROBLEM_TYPES, KindName, ProblemType
-from ..workspace.errors import UserError
+from ..workspace.errors import Mistakes, UserError
 from ..workspace.formatting import format_count
 from ..workspace.progress import QUIET, Progress
 from .kinds import KINDS
@@ -99,15 +99,24 @@ class TaskData:
 def read_task(name: str, task: Task, cache: Path, progress: Progress = QUIET, *, limit: int | None = None) -> TaskData:
     """Read the splits of a task, at most `limit` items of test.
 
-    Raises UserError for unreadable files, missing columns, or an empty split.
+    Raises UserError for unreadable files, missing columns, an empty split, or mistakes in the labels: for those of all
+    splits together.
     """
     accounts = {split: Account() for split in SPLITS}
-    splits = {split: read_split(name, task, split, cache, progress, accounts[split]) for split in SPLITS}
+    splits: dict[str, list[Item]] = {}
+    mistakes = Mistakes()
+    for split in SPLITS:
+        with mistakes.collect():
+            splits[split] = read_split(name, task, split, cache, progress, accounts[split])
+    mistakes.raise_all()
     kind = _kind(name, task, splits)
     repaired: dict[str, int] = {}
     if kind == "entities":
         for split, items in splits.items():
-            _check_tags(name, split, items, named=task.labels is not None)
+            with mistakes.collect():
+                _check_tags(name, split, items, named=task.labels is not None)
+        mistakes.raise_all()
+        for split, items in splits.items():
             splits[split], repaired[split] = _in_iob2(items)
     if kind == "regression":
         labels, notes = [], _check_scores(name, splits)
@@ -245,15 +254,18 @@ def _occurrences(label: str, counts: LabelCounts) -> str:
 
 
 def _check_tags(name: str, split: str, items: Sequence[Item], *, named: bool) -> None:
-    """Raise a UserError for the first tag that is of no known scheme."""
+    """Raise a UserError for the tags that are of no known scheme, each where it occurs first."""
     tags = {tag for item in items for tag in item.names}
+    unknown: dict[str, str] = {}  # tag -> place
     for item in items:
         for word, tag in zip(item.text, item.names, strict=True):
-            if not TAG.fullmatch(tag):
-                raise UserError(
-                    f"{field_of(name)}.{split}: {tag!r} is not an IOB or BIOES tag, at {word!r} in "
-                    f"“{' '.join(item.text[:8])}”{_tag_hint(name, tag, tags, named=named)}"
-                )
+            if tag not in unknown and not TAG.fullmatch(tag):
+                unknown[tag] = f"at {word!r} in “{' '.join(item.text[:8])}”"
+    mistakes = Mistakes()
+    for tag, place in list(unknown.items())[: MAX_LISTED if len(unknown) < len(tags - {OUTSIDE}) else 1]:
+        hint = _tag_hint(name, tag, tags, named=named)
+        mistakes.add(UserError(f"{field_of(name)}.{split}: {tag!r} is not an IOB or BIOES tag, {place}{hint}"))
+    mistakes.raise_all()
 
 
 def _tag_hint(name: str, tag: str, tags: set[str], *, named: bool) -> str:

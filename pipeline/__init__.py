@@ -55,7 +55,7 @@ def plan(
         The plan: `steps` in the order in which `execute` does them.
 
     Raises:
-        UserError: A local file is missing, or a single recipe cannot be planned.
+        UserError: A local file is missing, the labels of a task have mistakes, or a single recipe cannot be planned.
     """
     from .build import build_plan
     from .training import TrainOptions

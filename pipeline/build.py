@@ -1,14 +1,16 @@
 """From recipes to the steps of a plan."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..recipes.availability import skipped_tasks
+from ..recipes.evaluation import Task
 from ..recipes.languages import find_language
 from ..recipes.schema import Recipe
+from ..recipes.task_files import is_local
 from ..training.artifacts import (
     adapter_artifact,
     base_name,
@@ -19,7 +21,7 @@ from ..training.artifacts import (
     vocabulary_artifact,
 )
 from ..workspace.artifacts import Artifact, Prepared
-from ..workspace.errors import UserError
+from ..workspace.errors import Mistakes, UserError
 from ..workspace.library_logs import quiet_libraries
 from ..workspace.progress import Progress
 from .prepared import make_corpus, make_graph, prepared_data, trained_adapter, training_prepared
@@ -44,8 +46,8 @@ def build_plan(
     """The plan of the `parts` of labelled recipes; `adapter` is the folder of one to evaluate instead of theirs.
 
     What only a finished step would need, such as the edges of a finished graph, is left out unless it exists. Raises
-    UserError for local files that are missing, and where a single run cannot be planned; of several, such a run is
-    refused.
+    UserError for local files that are missing, for mistakes in those of tasks, and where a single run cannot be
+    planned; of several, such a run is refused.
     """
     builder = Builder(workspace, parts, options, adapter)
     if "eval" in parts:
@@ -58,6 +60,7 @@ def build_plan(
             if len(runs) == 1:
                 raise
             builder.refuse(label, recipe, error)
+    builder.check_labels()
     if "report" in parts:
         builder.add_report()
     return builder.plan
@@ -77,6 +80,7 @@ class Builder:
         self._steps: dict[str, Step] = {}
         self._edges: dict[Path, tuple[Step, Recipe]] = {}
         self._edge_errors: dict[Path, Exception] = {}
+        self._tasks: dict[tuple[str, str], Task] = {}  # to read before anything is trained, by name and settings
 
     def add(self, label: str, recipe: Recipe) -> None:
         """The steps of one run. Raises UserError where they cannot be described, as for missing files."""
@@ -111,6 +115,26 @@ class Builder:
         folder = self._workspace / "reports" / (languages[0] if len(languages) == 1 else "all")
         make = partial(_make_report, self.plan)
         self.plan.steps.append(Step("report", ", ".join(languages), None, make, (), list(self.plan.runs), folder))
+
+    def check_labels(self) -> None:
+        """Read the labelled files of the runs that are on this machine, since a mistake would show after hours only.
+
+        Raises one UserError that lists all mistakes; labels that may be mistakes become notes.
+        """
+        from ..eval.task_data import read_task
+
+        mistakes = Mistakes()
+        for (name, _), task in self._tasks.items():
+            with mistakes.collect():
+                notes = read_task(name, task, self._workspace / "downloads").label_notes
+                self.plan.notes |= dict.fromkeys(f"{name}: {note}" for note in notes)
+        mistakes.raise_all("the tasks' files have mistakes:")
+
+    def _will_read(self, recipe: Recipe, names: Iterable[str]) -> None:
+        """Have those of the tasks checked that are on this machine: others are downloaded later, or never."""
+        for name in names:
+            if name != "mlm" and is_local(task := recipe.eval.learnt(name)):
+                self._tasks[name, task.model_dump_json()] = task
 
     def _note(self, recipe: Recipe, prepared: Prepared) -> None:
         if "prepare" in self._parts and (note := find_language(recipe.language).note):
@@ -168,6 +192,8 @@ class Builder:
         unfinished = any(not adapter.exists for adapter in adapters)
         if unfinished and "prepare" not in self._parts:
             self._require(run, list(prepared.all), "prepare")
+        if unfinished:
+            self._will_read(run.recipe, run.recipe.eval.tasks or run.recipe.eval.configured)
         self._add_base(run, needed=unfinished)
         self._add_vocabulary(run, needed=unfinished)
         tokens = self._add_tokens(run, needed=unfinished)
@@ -232,6 +258,7 @@ class Builder:
             self._require(run, [part for part in missing if part.kind in ("corpus", "graph")], "prepare")
         if "train" not in self._parts:
             self._require(run, [part for part in missing if part.kind == "adapter"], "train")
+        self._will_read(recipe, dict.fromkeys(each.task for each in unfinished))
         self._add_base(run, needed=bool(unfinished))
         for each in planned:
             seed = "" if each.seed is None else f", seed {each.seed}"

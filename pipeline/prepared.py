@@ -13,6 +13,7 @@ from ..workspace.progress import Progress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+UNITS = {"corpus": "lines", "graph": "sentences"}  # what the splits of an artifact are counted in
 MAX_WORKERS = 16  # one process reads for all of them
 
 
@@ -61,7 +62,7 @@ def make_graph(recipe: Recipe, workspace: Path, artifact: Artifact, progress: Pr
 
 
 def split_sizes(artifact: Artifact) -> dict[str, int]:
-    """Sentences in each split of a corpus or graph."""
+    """Lines in each split of a corpus, or sentences in each of a graph."""
     facts = artifact.manifest()["facts"]
     counts = facts.get("lines") or facts.get("sentences") or {}
     return {split: counts.get(split, 0) for split in SPLITS}
@@ -73,7 +74,9 @@ def _make(artifact: Artifact, recipe: Recipe, progress: Progress, make: "Callabl
         make()
     sizes = split_sizes(artifact)
     counts = ", ".join(f"{count:,} {split}" for split, count in sizes.items())
-    progress.say(f"{artifact.kind}: {'already finished' if finished else f'{counts} sentences'}, {artifact.folder}")
+    progress.say(
+        f"{artifact.kind}: {'already finished' if finished else f'{counts} {UNITS[artifact.kind]}'}, {artifact.folder}"
+    )
     if empty := [split for split, count in sizes.items() if not count]:
         raise UserError(_empty_splits(artifact, recipe, sizes, empty))
     return artifact
@@ -85,7 +88,9 @@ def _empty_splits(artifact: Artifact, recipe: Recipe, sizes: dict[str, int], emp
 
     facts = artifact.manifest()["facts"]
     counts = ", ".join(f"{count} {split}" for split, count in sizes.items())
-    problem = f"{artifact.kind} for {recipe.language} has no {' and no '.join(empty)} text ({counts} sentences)"
+    problem = (
+        f"{artifact.kind} for {recipe.language} has no {' and no '.join(empty)} text ({counts} {UNITS[artifact.kind]})"
+    )
     if artifact.kind == "graph":
         all_edges = recipe.graph is not None and recipe.graph.languages == "all"
         more = "" if all_edges else "use more of its edges with graph.languages=all, or "

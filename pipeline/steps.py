@@ -14,7 +14,7 @@ from ..recipes.schema import Recipe
 from ..training import launch
 from ..workspace.artifacts import Artifact
 from ..workspace.errors import UserError
-from ..workspace.progress import Progress
+from ..workspace.progress import Progress, say_once
 from .execution import Execution
 from .jobs import ParallelExecution
 from .outcome import Failure, Outcome, format_runs, release_locals, summary_of
@@ -113,7 +113,7 @@ class Plan:
     def say_notes(self, progress: Progress) -> None:
         """Print the notes, in one of several processes."""
         for note in self.notes if launch.reports_result() else ():
-            progress.say(note)
+            say_once(progress, note)
 
     def execute(self, progress: Progress, jobs: int = 1) -> Outcome:
         """Do the steps one after the other, or up to `jobs` at once. One that fails stops only the steps that need it.

@@ -52,12 +52,12 @@ class Corpus(Section):
     )
     cut: Literal["lines", "sentences"] = Field(
         default="lines",
-        description="Split pages at line breaks, or into sentences. Long lines are always split into sentences.",
+        description="Split documents at line breaks, or into sentences. Long lines are always split into sentences.",
     )
     max_bytes: Annotated[ByteSize, Field(gt=0)] | None = Field(
-        default=None, description="Keep a sample of whole pages of about this size, e.g. 100MB; null: all."
+        default=None, description="Keep a sample of whole documents of about this size, e.g. 100MB; null: all."
     )
-    max_documents: Count | None = Field(default=None, description="Keep a sample of this many pages; null: all.")
+    max_documents: Count | None = Field(default=None, description="Keep a sample of this many documents; null: all.")
     min_characters: Annotated[int, Field(ge=1)] = Field(default=10, description="Drop lines with fewer characters.")
     max_characters: Annotated[int, Field(ge=50)] = Field(
         default=2000,

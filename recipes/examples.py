@@ -11,7 +11,7 @@ from ..workspace.tables import Table, is_conll, is_table, is_text, open_table, o
 from .annotations import CHARACTERS, MISPLACED, Alignment, Annotations, align_records, annotation_reader
 from .annotations.records import OTHER_ROWS
 from .evaluation import DEFAULT_LABEL, DEFAULT_TEXT, Task
-from .item_labels import filled_columns, label_in_columns, label_of_text, tags_of_words
+from .item_labels import LabelError, LabelMistakes, filled_columns, label_in_columns, label_of_text, tags_of_words
 from .labels import LabelReader, is_same_label, label_name
 
 EMPTY, OTHER_SPLITS, SAMPLED, LIMITED = "empty text", "other splits", "max_train_samples", "limit"
@@ -164,8 +164,13 @@ def _annotated(
     classified = [record for record in annotations.records if record.spans is None]
     account.rows += len(classified)
     named = task.model_copy(update={"label": annotations.label_column})
+    mistakes = LabelMistakes()
     for record in classified:
-        yield Item(record.text, label_of_text(record.label, named, labels, record.place))
+        try:
+            yield Item(record.text, label_of_text(record.label, named, labels, record.place))
+        except LabelError as error:
+            mistakes.add(error)
+    mistakes.raise_all()
     marked = [record for record in annotations.records if record.spans is not None]
     alignment = align_records(marked, annotations.units)
     alignment.counts.update(annotations.lost_spans)
@@ -244,6 +249,7 @@ def _named(names: str | list[str]) -> str | None:
 def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> Iterator[Item]:
     wanted = [(name, label_name(value)) for name, value in task.where.items()]
     columns: list[str] = []  # of label_columns, those that the file has
+    mistakes = LabelMistakes()
     for number, row in table.rows:
         account.rows += 1
         if any(not is_same_label(table.value(number, row, name), value) for name, value in wanted):
@@ -253,7 +259,10 @@ def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> It
         text = table.value(number, row, task.text_column)
         if isinstance(text, list) and text:
             tags = table.value(number, row, task.label_column)
-            yield Item(*tags_of_words(text, tags, task, labels, place))
+            try:
+                yield Item(*tags_of_words(text, tags, task, labels, place))
+            except LabelError as error:
+                mistakes.add(error)
             continue
         texts = ["" if text == [] else text_in(text, task.text_column, place)]
         if isinstance(task.text_pair, str):
@@ -264,6 +273,11 @@ def _rows(table: Table, task: Task, labels: LabelReader, account: Account) -> It
         if task.label_columns:
             columns = columns or filled_columns(row, task, place)
             label = label_in_columns({name: row.get(name) for name in task.label_columns}, columns, place)
-        else:
-            label = label_of_text(table.value(number, row, task.label_column), task, labels, place)
-        yield Item(texts[0], label, *texts[1:])
+            yield Item(texts[0], label, *texts[1:])
+            continue
+        value = table.value(number, row, task.label_column)
+        try:
+            yield Item(texts[0], label_of_text(value, task, labels, place), *texts[1:])
+        except LabelError as error:
+            mistakes.add(error)
+    mistakes.raise_all()

@@ -6,14 +6,44 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from ..workspace.errors import UserError
+from ..workspace.errors import UserError, nearest
 from ..workspace.tables import describe, is_missing, text_in
 from .evaluation import Task
 from .labels import LabelReader, label_name
 from .task_kinds import KindName
 
 SEPARATORS = re.compile(r"[,;|]")  # between the labels of one text in a column of text
+MAX_PLACES = 4  # rows in a message, besides the first
 PRESENT, ABSENT = ("1", "true"), ("0", "false")  # in columns named like the labels
+
+
+class LabelError(UserError):
+    """A row has no label, or none that the recipe lists."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"{place}{problem}")
+        self.place, self.problem = place, problem
+
+
+class LabelMistakes:
+    """Collects the label errors of a file, so that its mistakes are reported together."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, list[str]] = {}  # by problem
+
+    def add(self, error: LabelError) -> None:
+        """Count an error of one row."""
+        self._places.setdefault(error.problem, []).append(error.place)
+
+    def raise_all(self) -> None:
+        """Raise one UserError that names the first rows with each problem; nothing if there are none."""
+        lines = []
+        for problem, (first, *others) in self._places.items():
+            also = [place.rpartition(", ")[2] for place in others[:MAX_PLACES]]
+            more = f" and {len(others) - MAX_PLACES} more" if len(others) > MAX_PLACES else ""
+            lines.append(f"{first}{problem}" + (f" (also {', '.join(also)}{more})" if also else ""))
+        if lines:
+            raise UserError("\n    ".join(lines))
 
 
 def label_of_text(value: Any, task: Task, labels: LabelReader, place: str) -> str | list[str] | float:
@@ -105,7 +135,7 @@ def _score(value: Any, task: Task, labels: LabelReader, place: str) -> float:
     except ValueError:
         number = math.nan
     if isinstance(value, bool) or not math.isfinite(number):
-        raise UserError(f"{place}, column {task.label_column!r}: expected a number, got {describe(value)}")
+        raise LabelError(place, f", column {task.label_column!r}: expected a number, got {describe(value)}")
     return number
 
 
@@ -135,5 +165,8 @@ def _name(value: Any, task: Task, labels: LabelReader, place: str) -> str:
     if name:
         return name
     if name is None:
-        raise UserError(f"{place}: label {label_name(value)!r} is not among {', '.join(task.labels or ())}")
-    raise UserError(f"{place}, column {task.label_column!r}: the row has no label; add one, or remove the row")
+        label, names = label_name(value), task.labels or ()
+        near = nearest(label, names, cutoff=0.7)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise LabelError(place, f": label {label!r} is not among {', '.join(names)}{hint}")
+    raise LabelError(place, f", column {task.label_column!r}: the row has no label; add one, or remove the row")

@@ -25,7 +25,7 @@ from .placeholders import BUNDLED, TRANSFERRED, codes, each_string, fill_placeho
 from .schema import RESOLVED, Recipe
 from .splits import SPLITS
 from .text_sources import is_source_file
-from .validation_messages import explain
+from .validation_messages import explain, unknown_keys
 from .yaml_files import read_yaml
 
 DEFAULT_FILE = Path("recipe.yaml")
@@ -125,7 +125,14 @@ def _resolve(
     for field, value in fields:
         raw = _merge(raw, _nested(field, value)) if field != "grid" else raw
     raw.setdefault("name", _name(path))
-    problems = fill_placeholders(raw)
+    problems = [
+        f"by_language.{code}.{problem}"
+        for layer in layers
+        for code, section in layer["by_language"].items()
+        if code != codes(str(language)).get("language")  # that of the language is checked as a part of the recipe
+        for problem in unknown_keys(section)
+    ]
+    problems += fill_placeholders(raw)
     try:
         return Recipe.model_validate(raw), problems
     except ValidationError as error:

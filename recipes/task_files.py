@@ -89,6 +89,12 @@ def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[s
     return inputs
 
 
+def is_local(task: Task) -> bool:
+    """Whether the files of all splits are on this machine."""
+    chosen = [_location(task, split)[1] for split in SPLITS]
+    return all(location and Path(alternatives(location)[0]).exists() for location in chosen)
+
+
 def available_splits(task: Task) -> list[str]:
     """The splits whose files exist; those on a server, which is not asked, count as existing."""
     locations = {split: _location(task, split)[1] for split in SPLITS if split not in task.lacking or task.file}

@@ -13,6 +13,7 @@ from .schema import RESOLVED, Recipe
 
 LIKELY = 0.8  # difflib's cutoff for a typing error
 MAX_NAMED = 3  # fields suggested for one key
+NAMED_TASKS = ["eval", "others"]  # the field whose keys are names that the user chooses
 
 
 def explain(detail: Mapping[str, Any]) -> str:
@@ -20,7 +21,7 @@ def explain(detail: Mapping[str, Any]) -> str:
     *above, last = loc = [str(part) for part in detail["loc"]] or ["recipe"]
     dotted = ".".join(loc)
     if detail["type"] == "extra_forbidden":
-        return f"{dotted}: {_unknown(above, last)}"
+        return f"{dotted}: {_unknown(above, last, detail['input'])}"
     if detail["type"] == "missing":
         return f"{dotted}: is required"
     if detail["type"] == "value_error":
@@ -35,7 +36,20 @@ def explain(detail: Mapping[str, Any]) -> str:
     return f"{dotted}: {wrong}"
 
 
-def _unknown(above: Sequence[str], key: str) -> str:
+def unknown_keys(section: Mapping[str, Any], above: Sequence[str] = ()) -> list[str]:
+    """One line for each key in a part of a raw recipe, the section at `above`, that no section has."""
+    problems: list[str] = []
+    known = None if list(above) == NAMED_TASKS else _fields(above)
+    for key, value in section.items():
+        loc = [*above, str(key)]
+        if known is not None and key not in known:
+            problems.append(f"{'.'.join(loc)}: {_unknown(above, str(key), value)}")
+        elif isinstance(value, Mapping) and (known is None or _section_at(loc)):
+            problems += unknown_keys(value, loc)
+    return problems
+
+
+def _unknown(above: Sequence[str], key: str, value: Any) -> str:
     """What to do about a key that the section at `above` does not have."""
     if replacement := REPLACED_FIELDS.get(".".join([*above, key])):
         return replacement
@@ -43,6 +57,8 @@ def _unknown(above: Sequence[str], key: str) -> str:
     if present != key and present in _fields(above):
         return f"renamed to {'.'.join([*above, present])}"
     near = _meant(present, above)
+    if near is None and list(above) == NAMED_TASKS[:1] and isinstance(value, Mapping):
+        near = f"{'.'.join(NAMED_TASKS)}.{key}"
     return "unknown key; " + (f"did you mean {near}?" if near else f"known: {', '.join(_fields(above))}")
 
 
@@ -82,16 +98,20 @@ def _hint(detail: Mapping[str, Any]) -> str:
 
 
 def _meant(key: str, above: Sequence[str]) -> str | None:
-    """The field that may be meant by an unknown key of the section at `above`; dotted if it is in another section."""
+    """The dotted field that may be meant by an unknown key of the section at `above`; None if none is similar."""
+    fields = _fields(above)
+    shortened = (field for field in fields if key.startswith(field))  # evaluation: eval
+    if near := nearest(key, fields, cutoff=LIKELY) or next(shortened, None):
+        return ".".join([*above, near])
     dotted_fields = _dotted_fields()
     if same_name := [field for field in dotted_fields if field.rpartition(".")[2] == key]:
         *first, last = same_name[:MAX_NAMED]
         return f"{', '.join(first)} or {last}" if first else last
-    if near := nearest(key, _fields(above), cutoff=LIKELY):
-        return near
     last_parts = {field.rpartition(".")[2]: field for field in reversed(dotted_fields)}
-    near = nearest(key, last_parts, cutoff=LIKELY)
-    return last_parts[near] if near else nearest(key, _fields(above))
+    if near := nearest(key, last_parts, cutoff=LIKELY):
+        return last_parts[near]
+    near = nearest(key, fields)
+    return ".".join([*above, near]) if near else None
 
 
 def _dotted_fields(model: type[BaseModel] = Recipe, above: str = "") -> list[str]:

@@ -6,8 +6,9 @@ https://www.w3.org/TR/webvtt1/.
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 
 from ...workspace.errors import UserError
@@ -19,6 +20,7 @@ NOT_CUES = re.compile(r"(WEBVTT|NOTE|STYLE|REGION)(\s|$)")
 MARKUP = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")  # <i>, <v Speaker>, <00:01.5>; {\an8} of SubStation Alpha
 SOUND = re.compile(r"[\[(（][^\[\]()（）]*[\])）]|[♪♫#\s]+")
 SPEAKER_DASH = re.compile(r"[-‐–—]\s*(?=\S)")
+BEGINNING = 20  # lines among which the first cue of a file is looked for, after the header of WebVTT
 PAUSE = 3.0  # seconds without text after which a sentence is taken as over
 
 
@@ -54,6 +56,17 @@ def read_subtitles(path: Path, text: str) -> Extracted:
         previous, end = lines or previous, max(end, cue.end)
     extracted.add(sentence)
     return extracted
+
+
+def refuse_subtitles(path: Path, lines: Iterable[str]) -> Iterator[str]:
+    """The lines of a text file. Raises UserError if they are subtitles under another name, by the first ones."""
+    beginning, rest = [], iter(lines)
+    for line in islice(rest, BEGINNING):
+        beginning.append(line)
+        if TIMES.fullmatch(line.strip()):
+            ending = ".vtt" if beginning[0].lstrip("\ufeff").startswith("WEBVTT") else ".srt"
+            raise UserError(f"{path} holds subtitles: rename it to end in {ending}")
+    return chain(beginning, rest)
 
 
 def _cues(text: str) -> list[_Cue]:

@@ -28,7 +28,7 @@ def family(result: TaskResult, name: str) -> Hashable:
 def controls_of(name: str, result: TaskResult) -> list[str]:
     """The controls of a system that were scored on the same task.
 
-    The hashes that tell apart adapters of the same name do not count: they belong to the control's own adapter.
+    What tells apart adapters of the same name does not count: it belongs to the control's own adapter.
     """
     return [other for other in result.systems if is_control(other) and _plain(split_control(other)[1]) == _plain(name)]
 
@@ -91,5 +91,5 @@ def controls_note(system: SystemResult) -> str:
 
 
 def _plain(system: str) -> str:
-    """A system's name without the hash that tells apart several adapters of that name."""
+    """A system's name without what tells apart several adapters of that name."""
     return system.partition(" (")[0]

@@ -32,7 +32,7 @@ def paper_score(language: str, base: str, task: str, system: str) -> float | Non
 
 def paper_value(result: TaskResult, system: str) -> str:
     """The paper's value for a system as readers see it; empty if the paper has none."""
-    name = system.partition(" (")[0]  # without the hash that tells adapters of one name apart
+    name = system.partition(" (")[0]  # without what tells adapters of one name apart
     if result.transfer or result.limit or result.metric == SECONDARY_METRICS.get(result.task):
         return ""
     value = paper_score(result.language, result.base, result.task, name)

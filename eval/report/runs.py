@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -20,6 +20,7 @@ from ..scores import BASE, Score, find_scores, read_scores
 
 LOSS_FILE = "metrics.jsonl"
 MAX_CONDITION = 60  # characters of a setting's value; longer ones are shortened and told apart by a hash
+MAX_DIFFERENCES = 3  # settings in the name of a system
 _HASH = re.compile(r"[0-9a-f]{64}")
 _SYSTEM_INPUTS = ("adapter", "transfer_adapter")  # they differ between systems; all other inputs are conditions
 
@@ -182,17 +183,57 @@ def _is_adapter(folder: Path) -> bool:
 
 
 def _with_distinct_systems(runs: Iterable[Run]) -> list[Run]:
-    """Append the adapter's hash to a system's name if different adapters of a language and base share the name."""
+    """The runs, with what differs added to the name of systems of a language and base that have several adapters.
+
+    `seq_bn/text (max_steps 600)`: where systems are matched by name, the part in parentheses is left out.
+    """
     runs = sorted(runs, key=lambda run: (run.about.language, run.about.base, run.folder.name))
-    adapters: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    adapters: dict[tuple[str, str, str], dict[str, Mapping[str, str]]] = defaultdict(dict)  # settings by hash
     for run in runs:
-        adapters[run.about.language, run.about.base, run.system].add(_adapter_hash(run))
+        of_name, adapter = adapters[_key(run)], _adapter_hash(run)
+        if adapter not in of_name:
+            of_name[adapter] = _settings(run)
+    labels = {key: _labels(settings) for key, settings in adapters.items() if len(settings) > 1}
     return [
-        replace(run, system=f"{run.system} ({_adapter_hash(run) or 'unknown adapter'})")
-        if len(adapters[run.about.language, run.about.base, run.system]) > 1
-        else run
+        replace(run, system=f"{run.system} ({labels[_key(run)][_adapter_hash(run)]})") if _key(run) in labels else run
         for run in runs
     ]
+
+
+def _key(run: Run) -> tuple[str, str, str]:
+    return run.about.language, run.about.base, run.system
+
+
+def _labels(adapters: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """A label for each adapter, by its hash, from the settings of all: "max_steps 600"."""
+    names = dict.fromkeys(name for settings in adapters.values() for name in settings)
+    differing = [name for name in names if len({settings.get(name) for settings in adapters.values()}) > 1]
+    described = {
+        adapter: ", ".join(
+            f"{name.rpartition('.')[2]} {settings[name]}" for name in differing[:MAX_DIFFERENCES] if name in settings
+        )
+        for adapter, settings in adapters.items()
+    }
+    uses = Counter(described.values())
+    labels = {}
+    for adapter, text in described.items():
+        parts = [text] if text else []
+        if not text or uses[text] > 1:
+            parts.append(adapter or "unknown adapter")
+        labels[adapter] = ", ".join(parts)
+    return labels
+
+
+def _settings(run: Run) -> dict[str, str]:
+    """The settings of the run's adapters and of the data they were trained on, by dotted name; empty if unknown."""
+    settings: dict[str, str] = {}
+    for adapter in run.adapters:
+        manifest = manifest_of(adapter)
+        for part in (manifest, *map(manifest_of, parents_of(manifest, run.workspace))):
+            for name, value in flatten(present_names(part.get("section", {}))):
+                if name != "code":
+                    settings[f"{part['kind']}.{name}"] = _shorten(value)
+    return settings
 
 
 def _adapter_hash(run: Run) -> str:

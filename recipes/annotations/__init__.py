@@ -15,7 +15,7 @@ from . import brat, doccano, label_studio, prodigy, webanno
 from .alignment import MISPLACED, Alignment, align_records
 from .records import CHARACTERS, Annotations
 
-__all__ = ["CHARACTERS", "MISPLACED", "Alignment", "Annotations", "align_records", "annotation_reader"]
+__all__ = ["CHARACTERS", "MISPLACED", "Alignment", "Annotations", "align_records", "annotation_reader", "tool_of_row"]
 
 Reader = Callable[[Path, Task], Annotations]
 TableReader = Callable[[Path, Table, Task], Annotations]
@@ -41,6 +41,15 @@ def annotation_reader(path: Path, task: Task) -> Reader | None:
         if not _may_lack_spans(row, task):
             return None
     return None
+
+
+def tool_of_row(row: Mapping[str, Any]) -> str:
+    """The annotation tool that wrote a row of a table; "" if the row does not show it."""
+    if label_studio.is_task(row) or label_studio.is_min_row(row):
+        return label_studio.TOOL
+    if prodigy.is_prodigy(row):
+        return "Prodigy"
+    return "doccano" if any(doccano.is_spans(row.get(name)) for name in doccano.SPAN_COLUMNS) else ""
 
 
 def _read_rows(reader: TableReader, path: Path, task: Task) -> Annotations:

@@ -164,7 +164,10 @@ def test_version() -> None:
     ("words", "message"),
     [
         (["prepare", "quickstar"], "did you mean quickstart?"),
-        (["prepare", "--set", "corpus.max_byte=1"], "--set corpus.max_byte=1: unknown key; did you mean max_bytes?"),
+        (
+            ["prepare", "--set", "corpus.max_byte=1"],
+            "--set corpus.max_byte=1: unknown key; did you mean corpus.max_bytes?",
+        ),
         (
             ["prepare", "--set", "base=base-mini"],
             "no folder and no model on the hub is called base-mini; did you mean {recipes}/quickstart/base/base-mini?",
@@ -240,7 +243,7 @@ def test_a_wrong_override_from_the_environment_says_so(folder: Path, monkeypatch
     (folder / "recipe.yaml").write_text(SMALL, encoding="utf-8")
     monkeypatch.setenv("LRL_ADAPT_SET", "training.max_step=7")
     told = invoke("train", "--set", "training.epochs=1").stderr
-    assert "LRL_ADAPT_SET: training.max_step=7: unknown key; did you mean max_steps?\n" in told
+    assert "LRL_ADAPT_SET: training.max_step=7: unknown key; did you mean training.max_steps?\n" in told
     assert "--set training.epochs=1: unknown key" in told
     monkeypatch.setenv("LRL_ADAPT_SET", "max steps")
     assert invoke("train").stderr.startswith("error: LRL_ADAPT_SET: max steps: expected section.field=value")

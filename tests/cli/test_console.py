@@ -41,6 +41,18 @@ def test_text_in_titles_columns_cells_and_lines_is_no_markup(capsys: pytest.Capt
     assert all(f"{where}{marked}" in err for where in ("line", "bar"))
 
 
+def test_folders_stay_whole_on_a_terminal_of_any_width(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = f"scores/swh_Latn/{'bert-base-' * 7}1a2b3c4d"
+    for width, shown in ((80, f"\n{folder}\n"), (200, f"│ {folder} │")):
+        monkeypatch.setenv("COLUMNS", str(width))
+        Terminal().table("Dry run", ("step", "folder"), [("scores", folder), ("tokens", "")])
+        out = capsys.readouterr().out
+        assert shown in out
+        assert out.count(folder) == 1
+
+
 def test_text_in_a_live_bar_and_its_table_is_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal, shown = Terminal(), io.StringIO()
     terminal._err = progress_bars._Log(file=shown, force_terminal=True, width=300, **progress_bars.LITERAL)

@@ -41,7 +41,7 @@ def test_a_corpus_with_an_empty_split_is_refused_with_what_to_do(folder: Path) -
         result = prepare()
         assert result.exit_code == 2
         (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-        assert "corpus for swh_Latn has no train and no test text (0 train, 1 validation, 0 test sentences)" in line
+        assert "corpus for swh_Latn has no train and no test text (0 train, 1 validation, 0 test lines)" in line
         assert "this text has only 1 document; give 50 or more (each line of a txt file is one" in line
         assert "or drop less: too short 2 (corpus.min_characters)" in line
     assert list((folder / "runs").glob("data/swh_Latn/corpus-*/manifest.json"))
@@ -54,7 +54,7 @@ def test_one_long_document_is_refused_however_many_lines_it_has(folder: Path) ->
     result = prepare("--set", "corpus.files=book.jsonl")
     assert result.exit_code == 2
     assert "whole documents go to one split" in result.stderr
-    assert "(200 train, 0 validation, 0 test sentences)" in result.stderr
+    assert "(200 train, 0 validation, 0 test lines)" in result.stderr
     assert "this text has only 1 document; give 50 or more" in result.stderr
 
 
@@ -111,7 +111,8 @@ def test_train_names_what_changed_since_the_corpus_was_prepared(folder: Path) ->
         "eval", "--task", "mlm"
     )
     (texts / "two.txt").unlink()
-    (folder / "mood.csv").write_text("text,label\nhabari njema,x\n", encoding="utf-8")
+    rows = "".join(f"habari {number},{'xy'[number % 2]}\n" for number in range(40))
+    (folder / "mood.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
     tasks = refusal("train", "--set", "eval.others={mood: {file: mood.csv}}")
     assert f"error: the task data, whose texts are kept out of the corpus, changed since {made.name} was" in tasks
 
@@ -120,3 +121,12 @@ def refusal(*words: str) -> str:
     result = CliRunner().invoke(app, [*words])
     assert result.exit_code == 2
     return result.stderr
+
+
+def test_what_is_kept_of_each_file_is_shown(folder: Path) -> None:
+    (folder / "a.txt").write_text("\n".join(ENOUGH), encoding="utf-8")
+    (folder / "b.txt").write_text("Sentensi mpya iko hapa pia.\n12\n", encoding="utf-8")
+    shown = prepare("--set", "corpus.files=[a.txt, b.txt]").stdout
+    assert "│ corpus, lines │" in shown
+    rows = [" ".join(line.split("│")).split() for line in shown.splitlines() if ".txt " in line]
+    assert rows[:2] == [["a.txt", "200", "200"], ["b.txt", "2", "1"]]

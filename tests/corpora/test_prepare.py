@@ -16,6 +16,7 @@ from lrl_adapt.workspace.errors import UserError
 from pydantic import ValidationError
 
 from ..hub import COMMIT, Hub
+from ..said import Said
 from .pages import write_pages
 
 
@@ -321,10 +322,10 @@ def test_new_settings_at_their_defaults_leave_the_keys_of_corpora_as_they_were(t
     settings = corpus_artifact(recipe(pages), tmp_path / "runs").section
     assert not {"sampling", "sample_by", "encoding", "sources", "share"} & set(settings)
     by_paragraph = corpus_artifact(recipe(pages, sample_by="paragraph"), tmp_path / "runs").section
-    assert by_paragraph == {**settings, "sample_by": "paragraph", "lines": 3}
+    assert by_paragraph == {**settings, "sample_by": "paragraph", "lines": 4}
 
 
-@pytest.mark.parametrize(("pattern", "lines"), [("*.pdf", 3), ("*.txt", None)])
+@pytest.mark.parametrize(("pattern", "lines"), [("*.pdf", 4), ("*.txt", None)])
 def test_the_rules_for_lines_are_in_the_key_of_a_corpus_with_pdfs_on_the_hub(
     tmp_path: Path, pattern: str, lines: int | None
 ) -> None:
@@ -346,3 +347,34 @@ def test_a_corpus_of_documents_counts_what_was_mended(tmp_path: Path) -> None:
         "headers and labels removed": 1,
     }
     assert "- subtitle timings removed: 60\n" in (artifact.folder / "card.md").read_text()
+
+
+def test_all_files_that_cannot_be_read_are_reported_together(tmp_path: Path) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "a.csv").write_text("title\nSentensi\n")
+    (folder / "b.txt").write_text("".join(f"Sentensi ya {number} ni ndefu sana.\n" for number in range(60)))
+    (folder / "c.docx").write_text("no Word document")
+    (folder / "d.txt").write_text("1\n00:00:01,000 --> 00:00:04,000\nHabari ya asubuhi.\n")
+    (folder / "e.pdf").write_bytes(b"no PDF")
+    with pytest.raises(UserError) as error:
+        prepare_corpus(recipe(folder), tmp_path / "runs")
+    title, *lines = str(error.value).splitlines()
+    assert title == "4 of 5 files in corpus.files cannot be read:"
+    assert [line.split(str(folder) + "/")[1][:5].rstrip(":") for line in lines] == ["a.csv", "c.doc", "d.txt", "e.pdf"]
+    assert lines[2] == f"  {folder}/d.txt holds subtitles: rename it to end in .srt"
+
+
+def test_what_is_kept_of_each_file_is_in_the_manifest(tmp_path: Path) -> None:
+    said = Said()
+    lines = [f"Sentensi ya {number} ni ndefu sana." for number in range(60)]
+    (tmp_path / "a.txt").write_text("\n".join([*lines, "fupi"]))
+    (tmp_path / "b.csv").write_text("\n".join(["text", *lines[:5], "Sentensi mpya ni hii hapa."]))
+    (tmp_path / "c.txt").write_text("12\n34\n")
+    artifact = prepare_corpus(recipe(tmp_path), tmp_path / "runs", said)
+    assert artifact.manifest()["facts"]["sources"][0]["by_file"] == [
+        {"file": "a.txt", "documents": 61, "lines": 60},
+        {"file": "b.csv", "documents": 6, "lines": 1},
+        {"file": "c.txt", "documents": 2, "lines": 0},
+    ]
+    assert "no line is kept of c.txt" in said.lines

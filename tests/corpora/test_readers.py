@@ -272,3 +272,24 @@ def test_documents_of_a_folder_are_read(tmp_path: Path) -> None:
     (opened,) = open_origins(Corpus(files=[str(tmp_path)]), "swh_Latn", said)
     assert [text for path in opened.paths() for text in texts_of(path)] == ["Habari.", "Moja."]
     assert said.lines == [f"{tmp_path}: 1 file not read (1 .doc): save .doc files as .docx"]
+
+
+def test_subtitles_under_the_name_of_a_text_are_refused_as_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("WEBVTT\n\nNOTE made by hand\n\n00:01.000 --> 00:04.000 align:start\nHabari.\n")
+    with pytest.raises(UserError, match=r"a\.txt holds subtitles: rename it to end in \.vtt"):
+        texts_of(tmp_path / "a.txt", sample_by="paragraph")
+    (tmp_path / "b.txt").write_text("Kuna mshale --> hapa.\n10:30 --> 11:00 somo\n")
+    assert texts_of(tmp_path / "b.txt") == ["Kuna mshale --> hapa.", "10:30 --> 11:00 somo"]
+
+
+def test_exports_of_annotation_tools_among_the_text_are_reported(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('[{"id": 1, "data": {"text": "Habari"}, "annotations": [{"result": []}]}]')
+    with pytest.raises(UserError, match=r"a\.json: an export of Label Studio, labelled data and not text: move it"):
+        texts_of(tmp_path / "a.json")
+    (tmp_path / "b.jsonl").write_text('{"text": "Habari Asha", "label": [[7, 11, "PER"]]}\n{"text": "Moja"}\n')
+    said = Said()
+    assert [document.text for document in DocumentReader(Corpus(), said).read(tmp_path / "b.jsonl")] == [
+        "Habari Asha",
+        "Moja",
+    ]
+    assert said.lines == ["read b.jsonl: an export of doccano: its texts are read, without the labels"]

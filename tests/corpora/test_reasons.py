@@ -12,7 +12,7 @@ def test_every_reason_names_fields_of_the_recipe() -> None:
 def test_counts_are_told_with_their_fields() -> None:
     text = left_out({"religious": 2, "kept": 9}, {"too short": 0, "duplicate": 3, "over the cap": 1, "kept": 5})
     assert text == (
-        "pages: religious 2 (corpus.drop_religious), duplicate 3, over the cap 1 (corpus.max_bytes, max_documents)"
+        "documents: religious 2 (corpus.drop_religious), duplicate 3, over the cap 1 (corpus.max_bytes, max_documents)"
     )
 
 

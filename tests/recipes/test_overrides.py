@@ -38,7 +38,7 @@ def test_a_mistake_is_told_of_the_file_or_the_override_that_it_is_in() -> None:
     told = errors("training.max_steps=-5", "training.seed=7", "training.seed=-1", text=text)
     assert told.splitlines() == [
         "recipe.yaml: 2 errors",
-        "  adapter.typ: unknown key; did you mean type?",
+        "  adapter.typ: unknown key; did you mean adapter.type?",
         "  training.learning_rate: expected a number greater than 0, got -1",
         "--set training.max_steps=-5: expected a number greater than 0, got -5",  # the file's value does not count
         "--set training.seed=-1: expected a number greater than or equal to 0, got -1",

@@ -63,7 +63,10 @@ def test_a_recipe_in_the_current_folder_comes_before_the_quickstart(folder: Path
         ({"tasks": "topik"}, r"^tasks='topik': the recipe has no task 'topik'; did you mean topic\?$"),
         ({"overrides": {"eval.tasks": "topik"}}, r"^eval.tasks='topik': the recipe has no task 'topik'"),
         ({"tasks": ["topik"]}, r"tasks=\['topik'\]: the recipe has no task 'topik'; did you mean topic"),
-        ({"overrides": {"training.max_stepz": 5}}, "training.max_stepz=5: unknown key; did you mean max_steps"),
+        (
+            {"overrides": {"training.max_stepz": 5}},
+            "training.max_stepz=5: unknown key; did you mean training.max_steps",
+        ),
         ({"overrides": {"training.max_steps": "many"}}, "training.max_steps='many': expected a whole number"),
         ({"recipe": "quickstat"}, "did you mean quickstart"),
     ],

@@ -18,11 +18,11 @@ def test_every_mistake_in_one_message() -> None:
     lines = told.splitlines()
     for start in (
         "--set language=swx: unknown language 'swx'; did you mean",
-        "--set training.max_step=3: unknown key; did you mean max_steps?",
+        "--set training.max_step=3: unknown key; did you mean training.max_steps?",
         "--set adapter.type=seqbn: expected 'seq_bn', 'seq_bn_inv', 'double_seq_bn', 'par_bn', 'lora', 'ia3', 'full' "
         "or 'none', got 'seqbn'; did you mean seq_bn?",
         "--set training.learning_rate=abc: expected a number",
-        "--set eval.topc.train=x: eval.topc: unknown key; did you mean topic?",
+        "--set eval.topc.train=x: eval.topc: unknown key; did you mean eval.topic?",
     ):
         assert any(line.startswith(start) for line in lines), start
     assert len(lines) == 5
@@ -80,7 +80,7 @@ def test_an_unreadable_recipe() -> None:
 def test_a_mistake_below_is_told_of_the_recipe_that_was_asked_for() -> None:
     write("below.yaml", PLAIN + "training: {max_step: 3}\n")
     told = errors(text="extends: below.yaml\n")
-    assert "training.max_step: unknown key; did you mean max_steps?" in told
+    assert "training.max_step: unknown key; did you mean training.max_steps?" in told
     write("below.yaml", "language: [\n")
     assert "below.yaml, line 2: not valid YAML" in errors(text="extends: below.yaml\n")
 
@@ -126,3 +126,32 @@ def test_a_key_that_stands_twice(tmp_path: Path) -> None:
 def test_transfer_and_seeds_that_make_no_sense(overrides: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_recipe("mbert", overrides)
+
+
+def test_misspelt_keys_at_all_levels_are_named_with_the_field_that_is_meant() -> None:
+    told = errors(
+        "evaluation.topic.file=a.csv",
+        text=PLAIN
+        + """
+training: {seeds: 1}
+eval:
+  topics: {file: a.csv}
+  topic: {file: a.csv, lable: x}
+  others: {mood: {files: a.csv}}
+  intent: {file: a.csv}
+by_language:
+  mlt_Latn: {corpus: {file: b.txt}, eval: {others: {mood: {tran: a.csv}}, topic: sib200}}
+  swh_Latn: {corpus: {file: b.txt}}
+""",
+    )
+    assert told.splitlines()[1:] == [
+        "  by_language.mlt_Latn.corpus.file: unknown key; did you mean corpus.files?",
+        "  by_language.mlt_Latn.eval.others.mood.tran: unknown key; did you mean eval.others.mood.train?",
+        "  corpus.file: unknown key; did you mean corpus.files?",
+        "  training.seeds: unknown key; did you mean training.seed?",
+        "  eval.topic.lable: unknown key; did you mean eval.topic.label?",
+        "  eval.others.mood.files: unknown key; did you mean eval.others.mood.file?",
+        "  eval.topics: unknown key; did you mean eval.topic?",
+        "  eval.intent: unknown key; did you mean eval.others.intent?",
+        "--set evaluation.topic.file=a.csv: evaluation: unknown key; did you mean eval?",
+    ]

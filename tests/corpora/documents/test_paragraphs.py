@@ -32,6 +32,12 @@ def test_ends_of_sentences_in_many_scripts(text: str, ends: bool) -> None:
         (["qrajt il-", "ktieb"], ["il-kelb u il-qattus"], "qrajt il-ktieb"),  # other words begin with il-
         (["qrajt il-", "ktieb"], ["ilktieb"], "qrajt ilktieb"),  # the joined form occurs
         (["il-", "ktieb"], ["il-ktieb"], "il-ktieb"),
+        (["iddaħħal fl-", "uffiċċju u l-", "istat"], [], "iddaħħal fluffiċċju u l-istat"),  # after a single letter
+        (["mar fl-", "uffiċċju tat-", "taxxa"], ["fl-istat tat-tfal"], "mar fl-uffiċċju tat-taxxa"),
+        (["ra t-tfal taż-", "żgħażagħ"], ["taż\u2011żmien"], "ra t-tfal taż-żgħażagħ"),  # a hyphen that does not break
+        (["watu wa-", "liokaa"], ["wa-Swahili", *(f"wa{end}" for end in "abcdefghijklmnopqrstu")], "watu waliokaa"),
+        (["bocah-", "bocah"], ["siji bocah"], "bocah-bocah"),
+        (["ma-", "ma yake"], ["mama yetu"], "mama yake"),
         (["Jean-", "Paul"], [], "Jean-Paul"),
         (["KONSTITUZ-", "ZJONI"], [], "KONSTITUZZJONI"),
         (["COVID-", "19"], [], "COVID-19"),

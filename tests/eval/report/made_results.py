@@ -22,7 +22,9 @@ LINES = [
 ]
 
 
-def add_adapter(workspace: Path, name: str, language: str = "swh_Latn", **facts: Any) -> Path:
+def add_adapter(
+    workspace: Path, name: str, language: str = "swh_Latn", training: dict[str, Any] | None = None, **facts: Any
+) -> Path:
     """An adapter's folder, trained on a corpus of GlotCC and a graph."""
     data = workspace / "data" / language
     glotcc = {"glotcc": "cis-lmu/GlotCC-V1", "revision": "main", "commit": "abc123", "files": ["a"]}
@@ -31,7 +33,7 @@ def add_adapter(workspace: Path, name: str, language: str = "swh_Latn", **facts:
     folder = workspace / "adapters" / language / name
     parents = [str(data / "corpus-1a"), str(data / "graph-1a")]
     facts = {"trainable_parameters": 894528, "parameters": 177854784, "steps": 1000, **facts}
-    section = {"adapter": {"type": "seq_bn"}}
+    section = {"adapter": {"type": "seq_bn"}, **({"training": training} if training else {})}
     costs = {"wall_seconds": 93.2, "energy_joules": 4321.5, "energy_source": "rapl"}
     _manifest(folder, kind="adapter", section=section, facts=facts, parents=parents, created="2024", **costs)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES) + '{"step": 3')

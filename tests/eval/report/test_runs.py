@@ -49,6 +49,19 @@ def test_adapters_of_one_kind_are_told_apart_by_their_hash(tmp_path: Path) -> No
     assert [run.system for run in gather_runs([tmp_path])] == [f"{ADAPTER} (1a)", f"{ADAPTER} (9f)"]
 
 
+def test_adapters_of_one_kind_are_named_by_the_settings_that_differ(tmp_path: Path) -> None:
+    for name, steps, rate in (("1a", 300, 0.1), ("2b", 600, 0.1), ("3c", 600, 0.2), ("4d", 600, 0.2)):
+        settings = {"max_steps": steps, "learning_rate": rate, "seed": 1, "mask_probability": 0.15}
+        adapter = add_adapter(tmp_path, f"xlm-r-text-seq_bn-{name}", training=settings)
+        add_mlm(tmp_path, ADAPTER, 9.0, parents=(adapter,))
+    assert [run.system for run in gather_runs([tmp_path])] == [
+        f"{ADAPTER} (max_steps 300, learning_rate 0.1)",
+        f"{ADAPTER} (max_steps 600, learning_rate 0.1)",
+        f"{ADAPTER} (max_steps 600, learning_rate 0.2, 3c)",
+        f"{ADAPTER} (max_steps 600, learning_rate 0.2, 4d)",
+    ]
+
+
 def test_one_adapter_in_each_language_needs_no_hash(tmp_path: Path) -> None:
     for language in ("swh_Latn", "mlt_Latn"):
         adapter = add_adapter(tmp_path, f"xlm-r-text-seq_bn-{language}", language)
