@@ -229,7 +229,7 @@ def _settings(run: Run) -> dict[str, str]:
     settings: dict[str, str] = {}
     for adapter in run.adapters:
         manifest = manifest_of(adapter)
-        for part in (manifest, *map(manifest_of, parents_of(manifest, run.workspace))):
+        for part in (manifest, *map(manifest_of, parent_folders(manifest, run.workspace))):
             for name, value in flatten(present_names(part.get("section", {}))):
                 if name != "code":
                     settings[f"{part['kind']}.{name}"] = _shorten(value)
