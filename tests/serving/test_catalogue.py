@@ -55,11 +55,11 @@ def test_a_full_model_answers_beside_the_adapters(workspace: Path) -> None:
         base = SharedBase.load(catalogue.base)
         before = {name: tensor.clone() for name, tensor in base.model.state_dict().items()}
         pool = ModelPool(catalogue, base, 4)
-        ((answer,),) = pool.answer(MaskFilling(f"xho_Latn/{full.name}", 3), [text])
+        (((answer,),),) = pool.answer([(MaskFilling(f"xho_Latn/{full.name}", 3), [text])])
         assert answer.candidates == fill_mask(text, adapters=full, top=3, progress=QUIET)[0].candidates
         if language is None:
             wanted = predict(TEXTS, adapter=ner, progress=QUIET)
-            assert pool.answer(Labelling(f"swh_Latn/{ner.name}"), TEXTS) == wanted
+            assert pool.answer([(Labelling(f"swh_Latn/{ner.name}"), TEXTS)]) == [wanted]
         assert all(torch.equal(before[name], tensor) for name, tensor in base.model.state_dict().items())
 
 
@@ -130,6 +130,6 @@ def test_an_adapter_that_is_deleted_while_the_server_runs_cannot_be_loaded(works
     name = next(iter(catalogue.tasks))
     shutil.rmtree(workspace / "scores")
     with pytest.raises(UnavailableError, match=name):
-        pool.answer(Labelling(name), TEXTS)
+        pool.answer([(Labelling(name), TEXTS)])
     assert said.lines[0].startswith(f"cannot load {name}: ")
     assert pool.loaded == []
