@@ -71,9 +71,9 @@ def _row(artifact: Artifact) -> tuple[str, ...]:
 
 def _show_files(terminal: Terminal, artifact: Artifact) -> None:
     """How much of each local file is in a corpus; of many files, of the first ones."""
-    from ..corpora.prepare import files_of
+    from ..pipeline.prepared import files_of
 
-    files = files_of(artifact.manifest()["facts"])
+    files = files_of(artifact)
     rows = [(each["file"], f"{each['documents']:,}", f"{each['lines']:,}") for each in files[:MAX_FILES]]
     more = f" {len(files) - MAX_FILES} more files are listed in manifest.json." if len(files) > MAX_FILES else ""
     if len(files) > 1:

@@ -22,9 +22,10 @@ def labelled_runs(recipe: str | None, *overrides: Sequence[str]) -> "dict[str, R
     from ..recipes.loading import DEFAULT_FILE, DEFAULT_NAME, load_runs
     from ..training.launch import is_main
 
+    runs = {_label(words): run for choice in overrides for words, run in load_runs(recipe, choice)}
     if recipe is None and not DEFAULT_FILE.is_file() and is_main():
         typer.echo(f"no {DEFAULT_FILE} in this folder: using the bundled recipe {DEFAULT_NAME}", err=True)
-    return {_label(words): run for choice in overrides for words, run in load_runs(recipe, choice)}
+    return runs
 
 
 def show_plan(terminal: Terminal, plan: "Plan") -> dict[str, Any]:

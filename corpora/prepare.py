@@ -1,7 +1,7 @@
 """The corpus artifact: from a recipe to train, validation and test parquet (document, text) and a data card."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -119,8 +119,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             draft.facts["passes"] = list(zip(names, passes.tolist(), strict=True))
         draft.facts |= write_splits(lines, times, draft.folder)
         draft.facts["sources"] = _source_facts(opened, reader, *_kept_by_file(lines, outcome, reader))
-    if unused := [each["file"] for each in files_of(draft.facts) if not each["lines"]]:
-        progress.say(f"no line is kept of {', '.join(unused)}")
+    _say_unused(draft.facts["sources"], progress)
     draft.facts |= {
         "pages": _present(tally.pages),
         "counts": _present(tally.lines),
@@ -251,9 +250,10 @@ def _source_facts(opened: list[OpenOrigin], reader: DocumentReader, lines: Array
     return facts
 
 
-def files_of(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The local files of a corpus, from its manifest's facts: `file`, `documents` read, and `lines` kept."""
-    return [each for source in facts.get("sources", []) for each in source.get("by_file", [])]
+def _say_unused(sources: list[dict[str, Any]], progress: Progress) -> None:
+    """Name the local files of which no line is kept."""
+    if unused := [each["file"] for source in sources for each in source.get("by_file", []) if not each["lines"]]:
+        progress.say(f"no line is kept of {', '.join(unused)}")
 
 
 def _section(recipe: Recipe) -> Corpus:

@@ -1,7 +1,7 @@
 """Making the prepared data: corpus, edges and graph, and the check that no split is empty."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..recipes.schema import Recipe
 from ..recipes.splits import SPLITS
@@ -66,6 +66,12 @@ def split_sizes(artifact: Artifact) -> dict[str, int]:
     facts = artifact.manifest()["facts"]
     counts = facts.get("lines") or facts.get("sentences") or {}
     return {split: counts.get(split, 0) for split in SPLITS}
+
+
+def files_of(artifact: Artifact) -> list[dict[str, Any]]:
+    """The local files of a corpus: `file`, `documents` read, and `lines` kept; none for a graph."""
+    sources = artifact.manifest()["facts"].get("sources", [])
+    return [each for source in sources for each in source.get("by_file", [])]
 
 
 def _make(artifact: Artifact, recipe: Recipe, progress: Progress, make: "Callable[[], object]") -> Artifact:
