@@ -248,7 +248,9 @@ def test_a_task_may_change_the_training_of_its_adapters() -> None:
     changes = ["eval.training.batch_size=2", "eval.topic.training.max_length=77"]
     topic = load_recipe(path, changes).eval.training_of("topic")
     assert (topic.num_train_epochs, topic.max_length, topic.batch_size) == (3, 77, 2)
-    with pytest.raises(UserError, match=r"eval\.topic\.training\.num_epochs.*did you mean num_train_epochs"):
+    with pytest.raises(
+        UserError, match=r"eval\.topic\.training\.num_epochs.*did you mean eval\.topic\.training\.num_train_epochs"
+    ):
         load_recipe(path, ["eval.topic.training.num_epochs=3"])
 
 

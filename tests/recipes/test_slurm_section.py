@@ -28,7 +28,7 @@ def test_times(given: str, in_slurm: str) -> None:
         ("time=soon", "expected a time such as 90min, 12h, 2d or, in quotes, \"1-12:00:00\", got 'soon'"),
         ("gpus=two", "expected a number of GPUs, or a type and a number (a100:2), got 'two'"),
         ("memory=16 GB", "expected memory such as 16G, got '16 GB'"),
-        ("partitions=gpu", "unknown key; did you mean partition?"),
+        ("partitions=gpu", "unknown key; did you mean slurm.partition?"),
         (
             "options.output=log.txt",
             "expected a long option of sbatch, such as qos, other than array, dependency, error, job-name, "
