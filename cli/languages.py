@@ -47,14 +47,12 @@ def languages_cmd(  # noqa: PLR0913, PLR0917
         typer.Option(
             help="Show how the tokenizer of this base, a hub id or folder, reads text in LANGUAGE: tokens per word and "
             "share of unknown ones; may be repeated.",
-            show_default=False,
         ),
     ] = None,
     text: Annotated[
         list[Path] | None,
         typer.Option(
             help="--base: file of text in LANGUAGE; may be repeated; default: the newest prepared corpus.",
-            show_default=False,
         ),
     ] = None,
     workspace: options.Workspace = DEFAULT_WORKSPACE,

@@ -56,7 +56,7 @@ QUICKSTART_IS_USED = "no recipe.yaml in this folder: using the bundled recipe qu
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder where ./recipe.yaml is a short quickstart, so that the examples run in seconds, in order.
 
-    Besides: my-base, an AdapterHub adapter for it, the same in PEFT's form, and a file of texts.
+    Besides: my-base, an AdapterHub adapter for it, the same in PEFT's form, and two files of texts.
     """
     folder = tmp_path_factory.mktemp("examples")
     shutil.copytree(PARITY / "base", folder / "my-base")
@@ -66,7 +66,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     short = "extends: quickstart\ntraining: {max_steps: 10, eval_steps: 5}\n"
     short += "eval: {seeds: [1], training: {num_train_epochs: 1}}\n"
     (folder / "recipe.yaml").write_text(short + tiny.SECTION, encoding="utf-8")
-    (folder / "lines.txt").write_text("Mvua inanyesha\nTimu ilishinda\n", encoding="utf-8")
+    for name in ("lines.txt", "my-text.txt"):
+        (folder / name).write_text("Mvua inanyesha\nTimu ilishinda\n", encoding="utf-8")
     return folder
 
 
