@@ -119,13 +119,10 @@ class ModelPool:
 
     def _mask_model(self, group: Sequence[tuple[MaskFilling, Sequence[str]]]) -> MaskModel:
         """The model that holds all the adapters of the questions."""
-        models: dict[str, Any] = {
-            question.adapter: self._models.get(_key(question), self._base_alone) for question, _ in group
-        }
-        stacks = {name: model for name, model in models.items() if isinstance(model, tuple)}
-        if stacks:
-            return self._side_by_side[MaskFilling].mask_model(stacks)
-        return next(iter(models.values()))
+        adapters: list[Any] = [self._models[_key(question)] for question, _ in group if question.adapter != NONE]
+        if not adapters:
+            return self._base_alone
+        return adapters[0] if isinstance(adapters[0], MaskModel) else self._side_by_side[MaskFilling].mask_model
 
     def _is_side_by_side(self, question: Question) -> bool:
         key = _key(question)
@@ -170,7 +167,7 @@ class ModelPool:
                 return beside.add_task(entry.adapter)
             return predictor_on(*self._base_of(entry, entry.adapter.language_adapter), entry.adapter)
         if beside:
-            return beside.add([entry.folder])
+            return beside.add_language(entry.name, entry.folder)
         adapter = None if entry.is_full else entry.folder
         return mask_model_on(*self._base_of(entry, adapter), question.adapter, adapter)
 

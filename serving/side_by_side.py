@@ -6,6 +6,7 @@ whole batch, and each row goes through its own adapters.
 
 import itertools
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,22 +42,30 @@ class SideBySide:
         self._base = base
         self._model: Any = base.copy()
         self._numbers = itertools.count()
+        self._stacks: dict[str, str | Stack] = {NONE: NO_ADAPTER}
+        """Of language adapters, by their names."""
 
     def add_task(self, adapter: TaskAdapter) -> Predictor:
         """A task adapter and the language adapter below it. Raises UserError if they cannot be loaded."""
         below = [] if adapter.language_adapter is None else [adapter.language_adapter]
-        stack = self.add([*below, adapter.folder])
+        stack = self._add([*below, adapter.folder])
         try:
             return predictor_beside(self._model, stack, self._base.tokenizer, adapter)
         except BaseException:
             self.remove(stack)
             raise
 
-    def mask_model(self, stacks: dict[str, Stack]) -> MaskModel:
-        """A model that fills masks with language adapters, by their names, or with none."""
-        return mask_model_beside(self._model, self._base.tokenizer, {NONE: NO_ADAPTER, **stacks})
+    def add_language(self, name: str, folder: Path) -> Stack:
+        """A language adapter that fills masks as `name`. Raises UserError if it cannot be loaded."""
+        self._stacks[name] = stack = self._add([folder])
+        return stack
 
-    def add(self, folders: Sequence[Path]) -> Stack:
+    @cached_property
+    def mask_model(self) -> MaskModel:
+        """The model that fills masks with the language adapters that are loaded at the time, or with none."""
+        return mask_model_beside(self._model, self._base.tokenizer, self._stacks)
+
+    def _add(self, folders: Sequence[Path]) -> Stack:
         """Load adapters, the lowest first. Raises UserError if one cannot be loaded."""
         stack: Stack = ()
         try:
@@ -70,12 +79,15 @@ class SideBySide:
         return stack
 
     def remove(self, stack: Stack) -> None:
-        """Free the memory of adapters that `add` loaded."""
+        """Free the memory of adapters that were added."""
         if not stack:
             return
+        for name in [name for name, one in self._stacks.items() if one == stack]:
+            del self._stacks[name]
         others = [name for name in self._model.peft_config if name not in stack]
         if not others:  # PEFT needs one
             self._model = self._base.copy()
+            self.__dict__.pop("mask_model", None)
             return
         set_active_adapters(self._model, others[:1])  # PEFT warns when it deletes the active one
         for name in stack:
