@@ -196,7 +196,9 @@ class _Scoring:
             rows_of_head = head_only(setup, data, self.progress, f"{label}, head only")
             draft.facts[HEAD_ONLY] = values_of(rows_of_head, data.labels)
         draft.facts["data"] = {split: account.facts() for split, account in data.accounts.items()}
-        for loss in data.losses(self.measurement.task_training.max_length):
+        training = self.measurement.task_training
+        field = self.measurement.recipe.eval.training_field(self.measurement.task)
+        for loss in data.losses(f"{field}.max_length ({training.max_length})"):
             say_once(self.progress, f"{self.measurement.task}: {loss}")
         if only := kind.only_answer(rows):
             self.progress.say(
@@ -208,7 +210,11 @@ class _Scoring:
         """What to know about the data of a task whose label names have this `origin`."""
         notes = [
             *data.size_notes,
-            *short_training_note(len(data.splits["train"]), self.measurement.task_training),
+            *short_training_note(
+                len(data.splits["train"]),
+                self.measurement.task_training,
+                self.measurement.recipe.eval.training_field(self.measurement.task),
+            ),
         ]
         if origin == "recipe":
             order = ", ".join(
@@ -235,15 +241,18 @@ class _Scoring:
         )
 
 
-def short_training_note(examples: int, settings: TaskTraining) -> list[str]:
-    """A note, with advice, on a training that is too short to learn a task from so few examples."""
+def short_training_note(examples: int, settings: TaskTraining, field: str) -> list[str]:
+    """A note, with advice, on a training that is too short to learn a task from so few examples.
+
+    `field` is the recipe's field with the settings.
+    """
     steps = settings.steps(examples)
     if steps * settings.learning_rate >= SHORT_TRAINING:
         return []
     epochs = ceil(ENOUGH_TRAINING / settings.learning_rate / steps * settings.num_train_epochs)
     return [
         f"only {format_count(steps, 'training step')} at a learning rate of {settings.learning_rate:g}, which may be "
-        f"too few to learn anything: try eval.training.num_train_epochs={epochs}"
+        f"too few to learn anything: try {field}.num_train_epochs={epochs}"
     ]
 
 

@@ -79,9 +79,11 @@ class TaskData:
             notes.append(f"only {few}, so scores are unreliable: label more (at least {goal}){files}")
         return notes
 
-    def losses(self, max_length: int) -> list[str]:
-        """Messages about many rows or words that were skipped although the recipe does not ask for it."""
-        limit = f"eval.training.max_length ({max_length})"
+    def losses(self, limit: str) -> list[str]:
+        """Messages about many rows or words that were skipped although the recipe does not ask for it.
+
+        `limit` says by what they are truncated.
+        """
         return self._by_split({split: account.losses(limit) for split, account in self.accounts.items()})
 
     def _by_split(self, messages: Mapping[str, Sequence[str]]) -> list[str]:

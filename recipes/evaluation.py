@@ -243,6 +243,12 @@ class Eval(Section):
         """The training of the task adapters of task `name`."""
         return self.with_data[name].training or self.training
 
+    def training_field(self, name: str) -> str:
+        """The dotted field with the settings of `training_of`."""
+        if self.with_data[name].training is None:
+            return "eval.training"
+        return f"eval.{'others.' if name in self.others else ''}{name}.training"
+
     @property
     def configured(self) -> list[str]:
         """mlm and the tasks that have data."""
@@ -252,8 +258,10 @@ class Eval(Section):
     @classmethod
     def _complete_training(cls, raw: Any) -> Any:
         """Fill the `training` of each task from that of all."""
-        if not isinstance(raw, dict) or not isinstance(shared := raw.get("training", {}), dict):
+        if not isinstance(raw, dict) or not isinstance(raw.get("training", {}), dict):
             return raw
+        # a mistake in a name is reported once, where the user made it
+        shared = {name: value for name, value in raw.get("training", {}).items() if name in TaskTraining.model_fields}
         return {
             name: value
             if name in ("mlm", "training") or not isinstance(value, dict)

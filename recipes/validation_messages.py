@@ -13,6 +13,7 @@ from .schema import RESOLVED, Recipe
 
 LIKELY = 0.8  # difflib's cutoff for a typing error
 MAX_NAMED = 3  # fields suggested for one key
+MIN_PREFIX = 4  # characters of a field with which a longer key begins: eval of evaluation
 NAMED_TASKS = ["eval", "others"]  # the field whose keys are names that the user chooses
 
 
@@ -100,13 +101,15 @@ def _hint(detail: Mapping[str, Any]) -> str:
 def _meant(key: str, above: Sequence[str]) -> str | None:
     """The dotted field that may be meant by an unknown key of the section at `above`; None if none is similar."""
     fields = _fields(above)
-    shortened = (field for field in fields if key.startswith(field))  # evaluation: eval
-    if near := nearest(key, fields, cutoff=LIKELY) or next(shortened, None):
+    if near := nearest(key, fields, cutoff=LIKELY):
         return ".".join([*above, near])
     dotted_fields = _dotted_fields()
     if same_name := [field for field in dotted_fields if field.rpartition(".")[2] == key]:
         *first, last = same_name[:MAX_NAMED]
         return f"{', '.join(first)} or {last}" if first else last
+    prefixes = (field for field in fields if len(field) >= MIN_PREFIX and key.startswith(field))
+    if near := next(prefixes, None):
+        return ".".join([*above, near])
     last_parts = {field.rpartition(".")[2]: field for field in reversed(dotted_fields)}
     if near := nearest(key, last_parts, cutoff=LIKELY):
         return last_parts[near]
@@ -128,7 +131,7 @@ def _dotted_fields(model: type[BaseModel] = Recipe, above: str = "") -> list[str
 def _section_at(loc: Sequence[str]) -> type[BaseModel] | None:
     """The section class of the field at `loc`; None where the field is not a section."""
     section: type[BaseModel] | None = Recipe
-    for part in loc:
+    for part in _without_task_name(loc):
         field = section.model_fields.get(part) if section else None
         section = section_of(field.annotation) if field else None
     return section
@@ -137,11 +140,17 @@ def _section_at(loc: Sequence[str]) -> type[BaseModel] | None:
 def _fields(loc: Sequence[str]) -> list[str]:
     """Names of the fields of the section at `loc`."""
     model: type[BaseModel] = Recipe
-    for part in loc:
+    for part in _without_task_name(loc):
         field = model.model_fields.get(part)
         section = section_of(field.annotation) if field else None
         model = section or model
     return list(model.model_fields) + ([*RESOLVED] if model is Recipe else [])
+
+
+def _without_task_name(loc: Sequence[str]) -> list[str]:
+    """The path without the name that the user gave to a task."""
+    after = len(NAMED_TASKS)
+    return [*loc[:after], *loc[after + 1 :]] if list(loc[:after]) == NAMED_TASKS else [*loc]
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:

@@ -126,13 +126,7 @@ def _check_sizes(recipe: Recipe, config: Any) -> None:
     """Raise a UserError for lengths and reduction factors that this model cannot have, of the parts that are used."""
     limit = config.max_position_embeddings - family_of(config.model_type).first_position(config)
     tasks = recipe.eval.tasks or recipe.eval.configured
-    of_tasks = {
-        f"eval.{name}.training" if recipe.eval.with_data[name].training else "eval.training": recipe.eval.training_of(
-            name
-        )
-        for name in tasks
-        if name != "mlm"
-    }
+    of_tasks = {recipe.eval.training_field(name): recipe.eval.training_of(name) for name in tasks if name != "mlm"}
     lengths = {
         "training.max_length": recipe.training.max_length if recipe.adapter.type != "none" else 0,
         "eval.mlm.max_length": recipe.eval.mlm.max_length if "mlm" in tasks else 0,

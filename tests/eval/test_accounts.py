@@ -89,7 +89,7 @@ def test_sentences_of_language_modelling(tmp_path: Path) -> None:
 def test_a_training_too_short_to_learn_anything_is_reported_with_advice(
     examples: int, settings: dict[str, Any], note: list[str]
 ) -> None:
-    said = short_training_note(examples, TaskTraining(**settings))
+    said = short_training_note(examples, TaskTraining(**settings), "eval.training")
     assert len(said) == (1 if note else 0)
     assert all(part in said[0] for part in note)
 

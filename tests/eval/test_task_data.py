@@ -311,8 +311,10 @@ def test_what_one_file_lacks_is_said_once_and_of_three_files_by_split(tmp_path: 
     rows = "".join(f"{'' if number < 30 else f'text {number}'},x\n" for number in range(90))
     task = write(tmp_path, ".csv", f"text,label\n{rows}")
     loss = "30 of 90 rows skipped: empty text 30"
-    assert read_task("mood", task, tmp_path).losses(256) == [f"train, validation, test: {loss}"]
-    assert read_task("mood", Task(file=task.train), tmp_path).losses(256) == [loss]
+    assert read_task("mood", task, tmp_path).losses("eval.training.max_length (256)") == [
+        f"train, validation, test: {loss}"
+    ]
+    assert read_task("mood", Task(file=task.train), tmp_path).losses("eval.training.max_length (256)") == [loss]
 
 
 def test_a_space_of_another_kind_is_part_of_a_token(tmp_path: Path) -> None:

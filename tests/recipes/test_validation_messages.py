@@ -155,3 +155,12 @@ by_language:
         "  eval.intent: unknown key; did you mean eval.others.intent?",
         "--set evaluation.topic.file=a.csv: evaluation: unknown key; did you mean eval?",
     ]
+
+
+def test_a_single_letter_is_no_prefix_of_a_key_and_a_task_may_be_called_training() -> None:
+    assert "did you mean adapter.reduction_factor?" in errors("adapter.reduction=8")
+    assert "adapter.revision=x: unknown key; did you mean base.revision?" in errors("adapter.revision=x")
+    assert "did you mean eval?" in errors(text=PLAIN + "evaluation: {}\n")
+    mine = "{file: x.csv, training: {num_train_epochs: 2}}"
+    write("recipe.yaml", PLAIN + f"by_language: {{mlt_Latn: {{eval: {{others: {{training: {mine}}}}}}}}}\n")
+    assert load_recipe().language == "swh_Latn"
