@@ -1,5 +1,6 @@
 """What a corpus is read from: its files are fetched one by one, each when it is its turn, and recorded."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,8 +33,9 @@ class OpenOrigin:
 
     def paths(self, progress: Progress = QUIET) -> Iterator[Path]:
         """Local paths, one by one. Raises UserError for a file that cannot be downloaded."""
+        names = Counter(path.name for path in self.found.local)
         for path in self.found.local:
-            self.read.append(path.name)
+            self.read.append(path.name if names[path.name] == 1 else f"{path.parent.name}/{path.name}")
             yield path
         if self.found.hub is None:
             return

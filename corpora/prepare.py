@@ -37,6 +37,7 @@ from .write_splits import write_splits
 CACHE_VERSION = 3  # raise it when the same text and recipe give other files, so that corpora made before are not reused
 LINES_VERSION = 4  # raise this one if that concerns only PDFs and wrapped text, whose lines are joined
 BATCH_CHARACTERS = 2_000_000  # cleaned together
+MAX_NAMED = 5  # files in a message
 
 
 def corpus_artifact(recipe: Recipe, workspace: Path) -> Artifact:
@@ -119,7 +120,8 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             draft.facts["passes"] = list(zip(names, passes.tolist(), strict=True))
         draft.facts |= write_splits(lines, times, draft.folder)
         draft.facts["sources"] = _source_facts(opened, reader, *_kept_by_file(lines, outcome, reader))
-    _say_unused(draft.facts["sources"], progress)
+    if not tally.lines[NOT_SAMPLED]:  # else files may be left out on purpose
+        _say_unused(draft.facts["sources"], progress)
     draft.facts |= {
         "pages": _present(tally.pages),
         "counts": _present(tally.lines),
@@ -253,7 +255,8 @@ def _source_facts(opened: list[OpenOrigin], reader: DocumentReader, lines: Array
 def _say_unused(sources: list[dict[str, Any]], progress: Progress) -> None:
     """Name the local files of which no line is kept."""
     if unused := [each["file"] for source in sources for each in source.get("by_file", []) if not each["lines"]]:
-        progress.say(f"no line is kept of {', '.join(unused)}")
+        more = f" and {len(unused) - MAX_NAMED:,} more" if len(unused) > MAX_NAMED else ""
+        progress.say(f"no lines were kept from {', '.join(unused[:MAX_NAMED])}{more}")
 
 
 def _section(recipe: Recipe) -> Corpus:

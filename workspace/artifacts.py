@@ -298,10 +298,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a folder is a complete artifact: it has a manifest that can be read."""
+    """Whether a folder is a complete artifact: it has a manifest that is whole.
+
+    Raises OSError if that cannot be told, for example because the file system does not answer.
+    """
     try:
         return bool(read_manifest(folder))
-    except (OSError, UserError):
+    except (FileNotFoundError, NotADirectoryError, UserError):
         return False
 
 

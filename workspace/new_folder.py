@@ -31,6 +31,7 @@ def new_folder(out: Path) -> Iterator[Path]:
     try:
         with partial_folder(out) as partial:
             yield partial
+            check_new(out)  # someone else may have made it in the meantime
     except NotADirectoryError as error:
         raise UserError(f"--out {out}: {error.strerror}") from error
 

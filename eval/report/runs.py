@@ -205,12 +205,20 @@ def _key(run: Run) -> tuple[str, str, str]:
 
 
 def _labels(adapters: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """A label for each adapter, by its hash, from the settings of all: "max_steps 600"."""
-    names = dict.fromkeys(name for settings in adapters.values() for name in settings)
-    differing = [name for name in names if len({settings.get(name) for settings in adapters.values()}) > 1]
+    """A label for each adapter, by its hash, from the settings of all: "max_steps 600".
+
+    Adapters or data may have been deleted, so only settings that are known of all count, and of an adapter of which
+    nothing is known the hash is shown.
+    """
+    known = [settings for settings in adapters.values() if settings]
+    differing = [
+        name
+        for name in (known[0] if known else ())
+        if all(name in settings for settings in known) and len({settings[name] for settings in known}) > 1
+    ]
     described = {
         adapter: ", ".join(
-            f"{name.rpartition('.')[2]} {settings[name]}" for name in differing[:MAX_DIFFERENCES] if name in settings
+            _described(name.rpartition(".")[2], settings[name]) for name in differing[:MAX_DIFFERENCES] if settings
         )
         for adapter, settings in adapters.items()
     }
@@ -222,6 +230,10 @@ def _labels(adapters: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
             parts.append(adapter or "unknown adapter")
         labels[adapter] = ", ".join(parts)
     return labels
+
+
+def _described(name: str, value: str) -> str:
+    return f"no {name}" if value == "null" else f"{name} {value}"
 
 
 def _settings(run: Run) -> dict[str, str]:

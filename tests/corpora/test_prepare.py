@@ -377,4 +377,4 @@ def test_what_is_kept_of_each_file_is_in_the_manifest(tmp_path: Path) -> None:
         {"file": "b.csv", "documents": 6, "lines": 1},
         {"file": "c.txt", "documents": 2, "lines": 0},
     ]
-    assert "no line is kept of c.txt" in said.lines
+    assert "no lines were kept from c.txt" in said.lines

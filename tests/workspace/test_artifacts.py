@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -19,6 +20,7 @@ from lrl_adapt.workspace.artifacts import (
     resolve_inputs,
 )
 from lrl_adapt.workspace.errors import UserError
+from lrl_adapt.workspace.new_folder import new_folder
 
 
 def artifact(root: Path, **changes) -> Artifact:
@@ -105,6 +107,29 @@ def test_a_folder_without_manifest_is_replaced(tmp_path: Path) -> None:
     (artifact(tmp_path).folder / "old").touch()
     assert artifact(tmp_path).build(fill)
     assert {file.name for file in artifact(tmp_path).folder.iterdir()} == {"text", MANIFEST}
+
+
+def test_a_manifest_that_cannot_be_read_now_is_not_taken_for_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert artifact(tmp_path).build(fill)
+
+    def stale(*_: object, **__: object) -> str:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="Stale"):
+        patch.setattr(Path, "read_text", stale)
+        artifact(tmp_path).build(fill)
+    assert artifact(tmp_path).exists
+
+
+def test_a_folder_that_appears_while_a_command_writes_is_kept(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(UserError, match="already exists"), new_folder(out) as partial:
+        (partial / "mine").touch()
+        out.mkdir()
+        (out / "precious").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "precious"]
 
 
 def test_a_second_command_waits_for_the_first(tmp_path: Path) -> None:

@@ -62,6 +62,16 @@ def test_adapters_of_one_kind_are_named_by_the_settings_that_differ(tmp_path: Pa
     ]
 
 
+def test_an_adapter_that_was_deleted_is_named_by_its_hash_and_the_others_by_what_differs(tmp_path: Path) -> None:
+    for name, steps in (("1a", 300), ("2b", 300), ("3c", None)):
+        adapter = add_adapter(tmp_path, f"xlm-r-text-seq_bn-{name}", training={"max_steps": steps})
+        add_mlm(tmp_path, ADAPTER, 9.0, parents=(adapter,))
+        if name == "1a":
+            shutil.rmtree(adapter)
+    systems = [run.system for run in gather_runs([tmp_path])]
+    assert systems == [f"{ADAPTER} (1a)", f"{ADAPTER} (max_steps 300)", f"{ADAPTER} (no max_steps)"]
+
+
 def test_one_adapter_in_each_language_needs_no_hash(tmp_path: Path) -> None:
     for language in ("swh_Latn", "mlt_Latn"):
         adapter = add_adapter(tmp_path, f"xlm-r-text-seq_bn-{language}", language)
