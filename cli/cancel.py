@@ -22,15 +22,16 @@ def cancel_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Cancel the jobs of `lrl-adapt run --slurm` that are waiting or running. Finished steps stay.
+    """Cancel the jobs of `lrl-adapt run --slurm` that are waiting or running. Finished steps are kept.
 
     Use the recipe and options of the run. Steps that it shares with other recipes are cancelled for them, too.
     """
-    from ..pipeline import plan
-    from ..pipeline.slurm import cancel
+    from ..pipeline.slurm import cancel, submitted_plan
+    from ..pipeline.status import plan_of_run
 
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
-    jobs = cancel(plan(labelled_runs(recipe, short), workspace=workspace))
+    runs = labelled_runs(recipe, short)
+    jobs = cancel(submitted_plan(runs, workspace) or plan_of_run(runs, workspace))
     terminal.say(f"cancelled: {format_count(len(jobs), 'job')}" if jobs else "no job of this recipe is in the queue")
     terminal.result(jobs_json(jobs))

@@ -13,7 +13,7 @@ from .preflight import finish_planning, show_sources
 from .steps import describe_all, failed_json, jobs_json, labelled_runs, show_plan
 
 if TYPE_CHECKING:
-    from ..pipeline.steps import Plan
+    from ..pipeline.steps import Plan, Step
 
 EPILOG = examples(
     "lrl-adapt run",
@@ -52,6 +52,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
     if slurm:
         short += _slurm_overrides(cpu, jobs, gpus)
+        workspace = workspace.absolute()  # jobs may start in another folder
     planned = plan(labelled_runs(recipe, short), workspace=workspace, gpus=gpus, debug=debug)
     planned.check_sources()
     if dry_run:
@@ -83,13 +84,22 @@ def _slurm_overrides(cpu: bool, jobs: str, gpus: int | None) -> list[str]:
 
 def _submit(terminal: Terminal, planned: "Plan") -> None:
     """Submit the plan's jobs to Slurm, and show them."""
-    from ..pipeline.slurm import submit
+    from ..pipeline.slurm import SubmissionError, submit
 
-    jobs, outcome = submit(planned, terminal)
-    if jobs:
-        rows = [(number, step.kind, step.details) for step, number in jobs.items()]
-        terminal.table("Submitted to Slurm", ("job", "step", "details"), rows, "`lrl-adapt status` shows their state.")
-    else:
+    try:
+        jobs, outcome = submit(planned, terminal)
+    except SubmissionError as error:
+        _show_jobs(terminal, error.submitted)
+        terminal.result(jobs_json(error.submitted))
+        raise
+    _show_jobs(terminal, jobs)
+    if not jobs:
         terminal.say("nothing to submit: every step is finished or has a job in the queue")
     terminal.result(jobs_json(jobs) | failed_json(outcome))
     outcome.raise_if_failed()
+
+
+def _show_jobs(terminal: Terminal, jobs: "dict[Step, str]") -> None:
+    if jobs:
+        rows = [(number, step.kind, step.details) for step, number in jobs.items()]
+        terminal.table("Submitted to Slurm", ("job", "step", "details"), rows, "`lrl-adapt status` shows their state.")

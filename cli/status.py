@@ -1,4 +1,4 @@
-"""`lrl-adapt status`: which steps of a recipe are waiting, running, finished or failed."""
+"""`lrl-adapt status`: which steps of a recipe are waiting, running, finished, failed or stopped."""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -28,17 +28,16 @@ def status_cmd(  # noqa: PLR0913, PLR0917
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Show which steps of `lrl-adapt run` are waiting, running, finished or failed, here or on a Slurm cluster.
+    """Show the state of each step of `lrl-adapt run`, here or on a Slurm cluster: waiting, running, finished or failed.
 
-    Use the recipe and options of the run. A running or failed step is shown with the last line of its log.
+    Use the recipe and options of the run. Steps that run, failed or were stopped are shown with a line of their log.
     """
-    from ..pipeline import plan
-    from ..pipeline.status import status_of
+    from ..pipeline.status import plan_of_run, status_of
 
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
-    planned = plan(labelled_runs(recipe, short), workspace=workspace)
-    statuses = status_of(planned)
+    planned = plan_of_run(labelled_runs(recipe, short), workspace)
+    statuses = status_of(planned, terminal)
     refusals = planned.refusals()
     for run, reason in refusals.failed_runs.items():
         terminal.say(f"cannot start, {run}: {reason}")
@@ -48,7 +47,7 @@ def status_cmd(  # noqa: PLR0913, PLR0917
     ]
     counts = Counter(each.state for each in statuses)
     legend = ", ".join(f"{count} {state}" for state, count in counts.items())
-    terminal.table("Steps", ("step", "details", "state", "job", "last line of its log"), rows, legend)
+    terminal.table("Steps", ("step", "details", "state", "job", "from its log"), rows, legend)
     terminal.result({"steps": [_json(each) for each in statuses]} | failed_json(refusals))
 
 

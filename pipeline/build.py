@@ -42,15 +42,17 @@ def build_plan(
     parts: tuple[str, ...],
     options: TrainOptions,
     adapter: Path | None = None,
+    *,
+    check_data: bool = True,
 ) -> Plan:
     """The plan of the `parts` of labelled recipes; `adapter` is the folder of one to evaluate instead of theirs.
 
     What only a finished step would need, such as the edges of a finished graph, is left out unless it exists. Raises
-    UserError for local files that are missing, for mistakes in those of tasks, and where a single run cannot be
-    planned; of several, such a run is refused.
+    UserError where a single run cannot be planned; of several, such a run is refused. With `check_data`, raises it also
+    for local files that are missing, and for mistakes in those of tasks.
     """
     builder = Builder(workspace, parts, options, adapter)
-    if "eval" in parts:
+    if check_data and "eval" in parts:
         for recipe in runs.values():
             check_local_files(recipe, workspace, adapter)  # before hours of work, not after
     for label, recipe in runs.items():
@@ -60,7 +62,8 @@ def build_plan(
             if len(runs) == 1:
                 raise
             builder.refuse(label, recipe, error)
-    builder.check_labels()
+    if check_data:
+        builder.check_labels()
     if "report" in parts:
         builder.add_report()
     return builder.plan

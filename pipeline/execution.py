@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..training import launch
 from ..workspace.progress import Progress
+from .logs import log_error, log_file
 from .outcome import Failure, NotStarted, Outcome, format_runs, release_locals
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class Execution:
         self.stopped.add(step)
         failure = Failure(step.title, runs, error)
         self.outcome.failures.append(failure)
+        if launch.reports_result():
+            log_error(log_file(self.plan, step), failure.reason)
         if step is not self.plan.steps[-1]:
             named = step.title if len(self.plan.runs) == 1 else format_runs(runs)
             self.progress.say(f"failed, {named}: {failure.reason}{where}")

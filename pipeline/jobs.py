@@ -13,8 +13,9 @@ from ..workspace.formatting import format_count, format_duration
 from ..workspace.machine import CORES_VARIABLE, total_memory, usable_cores
 from ..workspace.progress import say_once
 from .execution import Execution
+from .logs import last_line, log_file
 from .worker import LOST, MADE, SAID
-from .workers import Worker, Workers, last_line, log_file
+from .workers import Worker, Workers
 
 if TYPE_CHECKING:
     from .steps import Step

@@ -10,23 +10,36 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..recipes.slurm import Slurm
+from ..workspace.artifacts import replace_with
 from ..workspace.errors import UserError
 from ..workspace.progress import Progress
+from .logs import LOGS, log_file, log_files, number_file, restarts_file
 from .outcome import Outcome
-from .workers import LOGS, log_file, log_files
 
 if TYPE_CHECKING:
+    from ..recipes.schema import Recipe
     from .steps import Plan, Step
 
 MODULE = "lrl_adapt.pipeline.slurm_job"
+PLANS = "plans"
+"""Folder of the logs."""
 STOP_SECONDS = 120
 """How long before its time limit a job is asked to stop: enough for a training step and a checkpoint."""
+
+
+class SubmissionError(UserError):
+    """Slurm refused a job; those of the steps in `submitted` are in the queue."""
+
+    def __init__(self, message: str, submitted: "dict[Step, str]") -> None:
+        super().__init__(message)
+        self.submitted = submitted
 
 
 @dataclass(frozen=True)
@@ -49,21 +62,27 @@ class Job:
 def submit(plan: "Plan", progress: Progress) -> "tuple[dict[Step, str], Outcome]":
     """Submit a job for each step that is neither finished nor has one in the queue; the report is the last.
 
-    Returns the numbers of the new jobs, and the outcome so far: the runs that cannot start. Raises UserError if Slurm
-    refuses a job; those before it are in the queue then.
+    Returns the numbers of the new jobs, and the outcome so far: the runs that cannot start. Raises SubmissionError if
+    Slurm refuses a job.
     """
     run_command("sbatch", "--version")  # where there is no Slurm, this fails before anything is written
     outcome = plan.begin(progress)
     steps = [step for step in plan.steps if not plan.refused.keys() >= {*step.runs}]
-    jobs = {step: job.number for step, job in jobs_in_queue(plan).items() if not step.finished}
+    jobs = {step: job.number for step, job in jobs_in_queue(plan).items()}
     missing = [step for step in steps if not step.finished and step not in jobs]
-    if missing and steps[-1] in jobs:  # the report, which has to wait for the new jobs as well
-        run_command("scancel", jobs.pop(steps[-1]))
+    report_job = None
+    if missing and steps[-1] in jobs:  # the report has to wait for the new jobs as well
+        report_job = jobs.pop(steps[-1])
         missing.append(steps[-1])
     submitted: dict[Step, str] = {}
     file = _freeze(plan) if missing else Path()
-    for step in progress.track(missing, "submitting jobs", len(missing)):
-        jobs[step] = submitted[step] = _submit(plan, step, file, _dependency(step, jobs))
+    try:
+        for step in progress.track(missing, "submitting jobs", len(missing)):
+            jobs[step] = submitted[step] = _submit(plan, step, file, _dependency(step, jobs))
+        if report_job:
+            run_command("scancel", report_job)
+    except UserError as error:
+        raise SubmissionError(str(error), submitted) from error
     return submitted, outcome
 
 
@@ -76,12 +95,12 @@ def cancel(plan: "Plan") -> "dict[Step, str]":
 
 
 def jobs_in_queue(plan: "Plan") -> "dict[Step, Job]":
-    """The jobs that are waiting or running, by the step of the plan that they make."""
+    """The jobs that are waiting or running, by the unfinished step of the plan that they make."""
     numbers = {
         file.read_text(encoding="utf-8"): step
         for step in plan.steps
-        for file in map(_number_file, log_files(plan, step))
-        if file.is_file()
+        for file in map(number_file, log_files(plan, step))
+        if file.is_file() and not step.finished
     }
     # other jobs may have the same number if the workspace was used on another cluster
     return {step: job for job in _queue(numbers) if (step := numbers.get(job.number)) and job.name == _job_name(step)}
@@ -99,14 +118,26 @@ def read_plan(file: Path) -> "Plan":
         return pickle.load(stream)  # noqa: S301 - our own
 
 
+def submitted_plan(runs: "Mapping[str, Recipe]", workspace: Path) -> "Plan | None":
+    """The newest plan of these recipes that was submitted; their section `slurm` may have changed since."""
+    wanted = _without_slurm(runs)
+    files = (workspace / LOGS / PLANS).glob("*.pickle")
+    for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
+        with suppress(UserError):  # of another version
+            plan = read_plan(file)
+            if _without_slurm(plan.runs) == wanted:
+                return plan
+    return None
+
+
 def run_command(*command: str, script: str = "") -> str:
     """What a command of Slurm's prints. Raises UserError if it fails or does not exist."""
     try:
         done = subprocess.run(command, input=script, capture_output=True, text=True, check=True)  # noqa: S603 - no shell
     except FileNotFoundError:
         raise UserError(
-            f"{command[0]} was not found: --slurm needs a machine from which jobs can be submitted, such as the "
-            "cluster's login node; to do several steps at once on this one, use --jobs"
+            f"{command[0]} was not found: Slurm's commands are needed, as on the login node of a cluster"
+            + ("; to do several steps at once on this machine, use --jobs" if command[0] == "sbatch" else "")
         ) from None
     except subprocess.CalledProcessError as error:
         message = error.stderr.strip().splitlines() or [f"exit code {error.returncode}"]
@@ -141,32 +172,43 @@ def sbatch_options(step: "Step", settings: Slurm, log: Path, dependency: str) ->
 
 
 def _submit(plan: "Plan", step: "Step", file: Path, dependency: str) -> str:
-    """The number of the new job of a step, whose earlier logs are deleted."""
+    """The number of the new job of a step. Earlier logs of the step are deleted, unless Slurm refuses the job."""
     log = log_file(plan, step).absolute()
     log.parent.mkdir(parents=True, exist_ok=True)
-    for old in log_files(plan, step):
-        old.unlink(missing_ok=True)
     recipe = plan.runs[next(label for label in step.runs if label not in plan.refused)]
     words = [sys.executable, "-m", MODULE, str(file), str(plan.steps.index(step))]
-    answer = run_command(
-        "sbatch",
-        "--parsable",  # prints NUMBER, or NUMBER;CLUSTER
-        *sbatch_options(step, recipe.slurm, log, dependency),
-        script=f"#!/bin/sh\nexec {shlex.join(words)}\n",
-    )
+    earlier = [old.replace(old.with_suffix(".earlier")) for old in log_files(plan, step) if old.is_file()]
+    try:
+        answer = run_command(
+            "sbatch",
+            "--parsable",  # prints NUMBER, or NUMBER;CLUSTER
+            *sbatch_options(step, recipe.slurm, log, dependency),
+            script=f"#!/bin/sh\nexec {shlex.join(words)}\n",
+        )
+    except UserError:
+        for old in earlier:
+            old.replace(old.with_suffix(".log"))
+        raise
     number = answer.splitlines()[-1].split(";")[0]
-    _number_file(log).write_text(number, encoding="utf-8")
+    number_file(log).write_text(number, encoding="utf-8")
+    for old in [*earlier, restarts_file(log)]:
+        old.unlink(missing_ok=True)
     return number
 
 
 def _dependency(step: "Step", jobs: "Mapping[Step, str]") -> str:
-    """The value of sbatch's --dependency, given the jobs of unfinished steps; "" for a step that waits for none."""
+    """The value of sbatch's --dependency, given the jobs of steps; "" for a step that waits for none.
+
+    Some of these steps may be finished by now. Slurm does not know their jobs any more after MinJobAge, 300 seconds
+    (https://slurm.schedmd.com/slurm.conf.html).
+    """
     if step.kind == "report":
-        condition, numbers = "afterany", list(jobs.values())
+        condition, needs = "afterany", [*jobs]
     elif step.kind == "edges":  # the first job extracts those of all languages; the others do what it could not
-        condition, numbers = "afterany", [number for other, number in jobs.items() if other.kind == "edges"][:1]
+        condition, needs = "afterany", [other for other in jobs if other.kind == "edges"][:1]
     else:
-        condition, numbers = "afterok", [jobs[need] for need in step.needs if need in jobs]
+        condition, needs = "afterok", [need for need in step.needs if need in jobs]
+    numbers = [jobs[need] for need in needs if not need.finished]
     return ":".join([condition, *numbers]) if numbers else ""
 
 
@@ -177,11 +219,17 @@ def _freeze(plan: "Plan") -> Path:
     """
     plan.refused = {label: UserError(str(error)) for label, error in plan.refused.items()}  # some cannot be unpickled
     content = pickle.dumps(__version__) + pickle.dumps(plan)
-    file = plan.workspace.absolute() / LOGS / "plans" / f"{hashlib.sha256(content).hexdigest()[:8]}.pickle"
+    file = plan.workspace.absolute() / LOGS / PLANS / f"{hashlib.sha256(content).hexdigest()[:8]}.pickle"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch(mode=0o600)
-    file.write_bytes(content)
+    if not file.exists():  # or else a job may be reading it
+        with replace_with(file) as partial:
+            partial.touch(mode=0o600)
+            partial.write_bytes(content)
     return file
+
+
+def _without_slurm(runs: "Mapping[str, Recipe]") -> list[dict[str, Any]]:
+    return [recipe.model_dump(exclude={"slurm"}) for recipe in runs.values()]
 
 
 def _queue(numbers: Iterable[str]) -> list[Job]:
@@ -194,7 +242,3 @@ def _queue(numbers: Iterable[str]) -> list[Job]:
 
 def _job_name(step: "Step") -> str:
     return step.title
-
-
-def _number_file(log: Path) -> Path:
-    return log.with_suffix(".job")

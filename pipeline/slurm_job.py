@@ -14,6 +14,7 @@ from ..training import launch
 from ..workspace.errors import UserError
 from ..workspace.machine import CORES_VARIABLE
 from ..workspace.progress_bars import ProgressBars
+from .logs import ERROR, log_file, number_file, restarts_file
 from .outcome import BUG, USER, exit_code_of
 from .slurm import read_plan, run_command
 from .worker import FAILED, make_step
@@ -31,34 +32,47 @@ def main() -> None:
     os.environ[CORES_VARIABLE] = os.environ.get("SLURM_CPUS_PER_TASK", "")
     os.environ.update(launch.threads_of(int(os.environ.get("SLURM_GPUS_ON_NODE") or 1), os.environ))
     try:
-        sys.exit(_exit_code(read_plan(Path(sys.argv[1])).steps[int(sys.argv[2])]))
+        plan = read_plan(Path(sys.argv[1]))
+        step = plan.steps[int(sys.argv[2])]
+        sys.exit(_exit_code(step, log_file(plan, step)))
     except UserError as error:
-        _say(f"error: {error}")
+        _say(f"{ERROR}{error}")
         sys.exit(USER)
 
 
-def _exit_code(step: "Step") -> int:
+def _exit_code(step: "Step", log: Path) -> int:
     """Make the step, and return the exit code."""
     before = _checkpoints(step)
     try:
         kind, content = make_step(step.make, ProgressBars())
     except KeyboardInterrupt as stop:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Slurm repeats it
-        _say(str(stop) or "stopped")
-        _say(_start_again(progressed=_checkpoints(step) != before))
+        _say(str(stop).partition("; run the same command again")[0] or "stopped")
+        _say(_start_again(log, progressed=_checkpoints(step) != before))
         return BUG
+    _delete_files(log)
     return exit_code_of(content) if kind == FAILED else 0
 
 
-def _start_again(*, progressed: bool) -> str:
+def _start_again(log: Path, *, progressed: bool) -> str:
     """Let Slurm queue this job again, unless it was cancelled or Slurm does that itself; returns a line for the log."""
     number = os.environ["SLURM_JOB_ID"]
     if run_command("squeue", "--noheader", "--format=%T", f"--jobs={number}") != "RUNNING":
         return "stopped by Slurm"
-    if not progressed and int(os.environ.get("SLURM_RESTART_COUNT", "0")) >= MAX_RESTARTS:
-        return f"error: stopped {MAX_RESTARTS + 1} times without a checkpoint: set a longer slurm.time"
+    file = restarts_file(log)
+    restarts = 0 if progressed else 1 + (int(file.read_text(encoding="utf-8")) if file.exists() else 0)
+    if restarts > MAX_RESTARTS:
+        _delete_files(log)
+        return f"{ERROR}stopped {restarts} times in a row without a new checkpoint: set a longer slurm.time"
+    file.write_text(str(restarts), encoding="utf-8")
     run_command("scontrol", "requeue", number)
     return "waits in the queue to be started again"
+
+
+def _delete_files(log: Path) -> None:
+    """Delete what is known of this job, which ends now."""
+    for file in (number_file(log), restarts_file(log)):
+        file.unlink(missing_ok=True)
 
 
 def _checkpoints(step: "Step") -> set[str]:

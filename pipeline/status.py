@@ -1,24 +1,32 @@
 """What has become of the steps of a plan, as far as artifacts, locks, logs and Slurm's queue tell."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..workspace.artifacts import MANIFEST
+from ..workspace.errors import UserError
 from ..workspace.locks import is_locked
-from .slurm import Job, jobs_in_queue
-from .workers import last_line, log_files
+from ..workspace.progress import QUIET, Progress
+from .build import build_plan
+from .execution import PARTS
+from .logs import error_line, last_line, log_files
+from .slurm import Job, jobs_in_queue, submitted_plan
+from .training import TrainOptions
 
 if TYPE_CHECKING:
+    from ..recipes.schema import Recipe
     from .steps import Plan, Step
 
-WAITING, RUNNING, FINISHED = "waiting", "running", "finished"
-FAILED, NOT_STARTED = "failed", "not started"  # not started: since a step that it needs failed
+WAITING, RUNNING, FINISHED, FAILED = "waiting", "running", "finished", "failed"
+STOPPED = "stopped"  # it was started, and has neither finished nor failed
+NOT_STARTED = "not started"  # since a step that it needs failed or was stopped
 
 
 @dataclass(frozen=True)
 class StepStatus:
-    """A step of a plan, and whether it is waiting, running, finished, failed or not started."""
+    """A step of a plan, and whether it is waiting, running, finished, failed, stopped or not started."""
 
     step: "Step"
     state: str
@@ -26,30 +34,55 @@ class StepStatus:
     """Its job in Slurm's queue."""
     log: Path | None
     line: str
-    """The last line of its log, if it is running or has failed."""
+    """The last line of its log, if it is running or was stopped; if it has failed, the error."""
 
 
-def status_of(plan: "Plan") -> list[StepStatus]:
-    """The status of each step. Raises UserError if steps were submitted to Slurm and its queue cannot be read."""
-    jobs = jobs_in_queue(plan)
+def plan_of_run(runs: "Mapping[str, Recipe]", workspace: Path) -> "Plan":
+    """The plan of a run that was started before; data that it needs may be missing now, or have mistakes.
+
+    Where it can no longer be planned, it is the plan that was submitted to Slurm. Raises UserError if there is none.
+    """
+    try:
+        plan = build_plan(runs, workspace, PARTS, TrainOptions(), check_data=False)
+    except UserError:
+        if submitted := submitted_plan(runs, workspace):
+            return submitted
+        raise
+    return (submitted_plan(runs, workspace) if plan.refused else None) or plan
+
+
+def status_of(plan: "Plan", progress: Progress = QUIET) -> list[StepStatus]:
+    """The status of each step, from the logs and locks alone if Slurm's queue cannot be read, which is said."""
+    try:
+        jobs = jobs_in_queue(plan)
+    except UserError as error:
+        progress.say(f"note: {error}; steps whose jobs are running may be shown as waiting or stopped")
+        jobs = {}
     statuses: dict[Step, StepStatus] = {}
     for step in plan.steps:
         job = jobs.get(step)
         log = next((file for file in log_files(plan, step) if file.is_file()), None)
-        line = last_line(log) if log else ""
         states = {each.state for each in statuses.values()}
         if step.finished or (step.kind == "report" and states.isdisjoint({WAITING, RUNNING}) and _is_new(plan, step)):
             state = FINISHED
         elif job:
             state = WAITING if job.waiting else RUNNING
-        elif step.artifact and is_locked(step.artifact.lock):
+        elif (step.artifact and is_locked(step.artifact.lock)) or (log and is_locked(log)):
             state = RUNNING
-        elif any(statuses[need].state in (FAILED, NOT_STARTED) for need in step.needs):
+        elif any(statuses[need].state in (FAILED, STOPPED, NOT_STARTED) for need in step.needs):
             state = NOT_STARTED
         else:
-            state = FAILED if line else WAITING
-        statuses[step] = StepStatus(step, state, job, log, line if state in (RUNNING, FAILED) else "")
+            state = _ended_as(log)
+        line = {RUNNING: last_line, STOPPED: last_line, FAILED: error_line}.get(state)
+        statuses[step] = StepStatus(step, state, job, log, line(log) if line and log else "")
     return [*statuses.values()]
+
+
+def _ended_as(log: Path | None) -> str:
+    """The state of a step that is neither finished nor running."""
+    if log and error_line(log):
+        return FAILED
+    return STOPPED if log and last_line(log) else WAITING
 
 
 def _is_new(plan: "Plan", report: "Step") -> bool:

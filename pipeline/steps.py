@@ -17,6 +17,7 @@ from ..workspace.errors import UserError
 from ..workspace.progress import Progress, say_once
 from .execution import Execution
 from .jobs import ParallelExecution
+from .logs import delete_old_logs
 from .outcome import Failure, Outcome, format_runs, release_locals, summary_of
 from .sources import sources_of
 
@@ -122,6 +123,8 @@ class Plan:
         anything is done, as does a workspace that cannot be written to. KeyboardInterrupt stops everything.
         """
         outcome = self.begin(progress)
+        if launch.reports_result():
+            delete_old_logs(self)
         if jobs > 1:
             jobs = min(jobs, sum(not step.finished for step in self.steps if step.kind != "report"))
         execution = (

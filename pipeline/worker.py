@@ -5,6 +5,7 @@ what they say, and their results or errors. It ends when its standard input is c
 command has been killed: training then writes a checkpoint first.
 """
 
+import fcntl
 import os
 import pickle
 import signal
@@ -58,7 +59,9 @@ def main() -> None:
         while True:
             make, log = connection.recv()
             _write_to(log)
-            connection.send(make_step(make, StepProgress(connection)))
+            result = make_step(make, StepProgress(connection))
+            _lock_log(fcntl.LOCK_UN)
+            connection.send(result)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -100,6 +103,13 @@ def _write_to(log: Path) -> None:
     with suppress(OSError), log.open("a") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
+    _lock_log(fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _lock_log(operation: int) -> None:
+    """Lock the log while the step is made, so that `status` sees that it is; or unlock it."""
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(sys.stdout.fileno(), operation)
 
 
 def _interrupt_at_end_of_input() -> None:

@@ -1,7 +1,6 @@
 """The processes that make steps of a plan at once, as the command that starts them sees them (see `worker`)."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..training.launch import how_it_ended
 from ..workspace.formatting import format_duration
+from .logs import last_line
 from .worker import LOST
 
 if TYPE_CHECKING:
-    from .steps import Plan, Step
+    from .steps import Step
 
-LOGS = "logs"
-"""Folder of the workspace."""
 MODULE = "lrl_adapt.pipeline.worker"
 LINE_CHARACTERS = 70  # of a log's last line beside the step
 
@@ -138,31 +136,3 @@ class Workers:
             for step, worker in running.items()
         ]
         return {"running": "\n".join(lines)} if lines else {}
-
-
-def log_file(plan: "Plan", step: "Step") -> Path:
-    """Where a log of the step is written, by the folder of its artifact.
-
-    While that folder is not known, by the step's title and its number in the plan, as steps may share a title.
-    """
-    return log_files(plan, step)[0]
-
-
-def log_files(plan: "Plan", step: "Step") -> list[Path]:
-    """Where a log of the step may be: by the folder of its artifact, and as before that folder was known."""
-    title = re.sub(r"[^\w.-]+", "-", step.details)
-    names = [Path(step.kind, f"{title}-{plan.steps.index(step) + 1}")]
-    if step.folder:
-        names.insert(0, step.folder.relative_to(plan.workspace))
-    return [plan.workspace / LOGS / f"{name}.log" for name in names]
-
-
-def last_line(log: Path) -> str:
-    """The last line of a log that is not empty; "" if there is none, or the log was deleted."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 4096))
-            lines = file.read().decode(errors="replace").split("\n")
-    except OSError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")

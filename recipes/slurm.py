@@ -14,8 +14,21 @@ TIME = re.compile(r"\d+(:\d\d){1,2}|\d+-\d+(:\d\d){0,2}")  # a number alone, Slu
 SHORT_TIME = re.compile(r"(\d+)(min|h|d)")
 IN_SLURM = {"min": "{}:00", "h": "{}:00:00", "d": "{}-0"}
 OPTION = re.compile(r"[a-z][a-z0-9-]*")
-RESERVED = ("array", "dependency", "error", "job-name", "kill-on-invalid-dep", "open-mode", "output", "parsable")
-"""Options that `run --slurm` has to set itself."""
+RESERVED = (
+    "array",
+    "chdir",
+    "dependency",
+    "error",
+    "job-name",
+    "kill-on-invalid-dep",
+    "open-mode",
+    "output",
+    "parsable",
+    "test-only",
+    "wait",
+    "wrap",
+)
+"""Options that `run --slurm` sets itself, or that do not go with it."""
 
 
 def _matches(pattern: str, expected: str) -> AfterValidator:
@@ -54,12 +67,12 @@ class Slurm(Section):
 
     partition: Text | None = Field(default=None, description="Partition; null: the cluster's default.")
     cpu_partition: Text | None = Field(
-        default=None, description="Partition of steps that use no GPU; null: the same as of the others."
+        default=None, description="Partition of steps that use no GPU; null: the same as for the others."
     )
     gpus: Gpus = Field(
         default="1",
-        description="GPUs to train an adapter on, as a number or with their type, a100:2; 0: none. The scores take one "
-        "of them, and all other steps none.",
+        description="GPUs to train an adapter on, as a number or with their type, a100:2; 0: none. Scoring uses one of "
+        "them, other steps none.",
     )
     cpus: Count = Field(default=4, description="CPU cores of each job.")
     memory: Memory = Field(default="16G", description="Memory of each job.")
@@ -68,7 +81,7 @@ class Slurm(Section):
         description='Time limit of each job: 90min, 12h, 2d or, in quotes, "1-12:00:00". Training that reaches it is '
         "queued again and resumes.",
     )
-    account: Text | None = Field(default=None, description="Account that is charged; null: your default one.")
+    account: Text | None = Field(default=None, description="Account that is charged; null: your default account.")
     options: Annotated[dict[str, Text], AfterValidator(_options)] = Field(
         default={},
         description="Other long options of sbatch, for every job: {qos: long, exclusive: true, nice: 100}. _ may stand "

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from lrl_adapt.pipeline import plan
+from lrl_adapt.pipeline.slurm import read_plan
 from lrl_adapt.recipes.loading import load_recipe
 
 from ..slurm_commands import Commands
@@ -70,12 +71,52 @@ def test_without_slurm_one_line_says_what_to_do(folder: Path, monkeypatch: pytes
     refused = invoke("run", "--slurm")
     assert refused.exit_code == 2
     assert refused.stderr.splitlines()[-1] == (
-        "error: sbatch was not found: --slurm needs a machine from which jobs can be submitted, such as the cluster's "
-        "login node; to do several steps at once on this one, use --jobs"
+        "error: sbatch was not found: Slurm's commands are needed, as on the login node of a cluster; to do "
+        "several steps at once on this machine, use --jobs"
     )
     assert not (folder / "runs").exists()
     assert {step["state"] for step in result_of("status")["steps"]} == {"waiting"}
     assert invoke("cancel").stderr.splitlines() == ["no job of this recipe is in the queue"]
+
+
+def test_jobs_that_slurm_accepted_are_shown_before_its_error(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFUSED", "103")
+    refused = invoke("run", "--slurm", "--json")
+    assert refused.exit_code == 2
+    assert [job["job"] for job in json.loads(refused.stdout)["jobs"]] == ["101", "102"]
+    assert refused.stderr.splitlines()[-1] == "error: sbatch failed: sbatch: error: too many jobs"
+    monkeypatch.setenv("REFUSED", "104")
+    shown = invoke("run", "--slurm")
+    assert "Submitted to Slurm" in shown.stdout
+    assert "│ 103" in shown.stdout
+
+
+def test_jobs_do_not_depend_on_the_folder_in_which_they_start(commands: Commands, folder: Path) -> None:
+    invoke("run", "--slurm", "--workspace", "relative")
+    (file,) = (folder / "relative" / "logs" / "plans").iterdir()
+    submitted = read_plan(file)
+    assert submitted.workspace == folder / "relative"
+    assert all(step.folder.is_relative_to(folder / "relative") for step in submitted.steps if step.folder)
+
+
+def test_jobs_are_found_when_files_have_mistakes_or_were_deleted(commands: Commands, folder: Path) -> None:
+    labels = folder / "mood.csv"
+    labels.write_text("text,label\n" + "one,good\ntwo,bad\n" * 20, encoding="utf-8")
+    task = "eval: {others: {mood: {train: mood.csv, validation: mood.csv, test: mood.csv, labels: [good, bad]}}}\n"
+    (folder / "recipe.yaml").write_text(f"{SMALL}{task}", encoding="utf-8")
+    submitted = [job["job"] for job in result_of("run", "--slurm")["jobs"]]
+    assert len(submitted) > 5
+    labels.write_text("text,label\n" + "one,good\ntwo,bat\n" * 20, encoding="utf-8")
+    assert not any("job" in step for step in result_of("status")["steps"])  # the steps of the new file
+    assert [job["job"] for job in result_of("cancel")["jobs"]] == submitted
+    labels.unlink()
+    assert [step["job"] for step in result_of("status")["steps"]] == submitted
+    assert [job["job"] for job in result_of("cancel", "--set", "slurm.time=1h")["jobs"]] == submitted
+    changed = invoke("cancel", "--set", "training.max_steps=6")
+    assert changed.exit_code == 2
+    assert "no such file" in changed.stderr
 
 
 @pytest.mark.parametrize("words", [["--jobs", "2"], ["--gpus", "1"]])

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from lrl_adapt import pipeline
 from lrl_adapt.pipeline import jobs
+from lrl_adapt.pipeline.logs import log_file
 from lrl_adapt.pipeline.outcome import Outcome, exit_code_of
+from lrl_adapt.pipeline.status import status_of
 from lrl_adapt.pipeline.steps import Plan, Step
-from lrl_adapt.pipeline.workers import log_file
 from lrl_adapt.recipes.loading import load_recipe, load_runs
 from lrl_adapt.training import launch
 from lrl_adapt.workspace.errors import UserError
@@ -45,6 +46,10 @@ def meet(mine, other, progress):
 def read(paths, progress):
     progress.say("the same line")
     return [path.read_text() for path in paths]
+
+def locked(paths, progress):
+    from lrl_adapt.workspace.locks import is_locked
+    return [is_locked(path) for path in paths]
 
 def environment(names, progress):
     return {name: os.environ.get(name) for name in names}
@@ -173,6 +178,36 @@ def test_a_log_that_was_deleted_or_cannot_be_written_is_no_error_of_other_steps(
         "it cannot be started: [Errno 21] Is a directory: 'runs/logs/scores/no log.log'"
     ]
     assert [each.what for each in outcome.not_started] == ["scores needs it"]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_log_of_a_failed_step_has_its_error_until_the_next_run(folder: Path, made: Any, count: int) -> None:
+    names = ["failing", "later"]
+    failing, later = step(names[0], partial(made.fail, "user")), step(names[1], partial(made.read, []))
+    execute(failing, later, count=count)
+    (failed, _) = status_of(Plan(Path("runs"), ("eval",), {}, [failing, later]))
+    assert (failed.state, failed.line) == ("failed", "error: no such file")
+    look = partial(made.read, [log_file(Plan(Path("runs"), ("eval",), {}, [failing]), failing)])
+    outcome = execute(step("first", look), failing, count=1)
+    assert outcome.failures[0].what == "scores first"  # as there is no such log any more
+    assert isinstance(outcome.failures[0].error, FileNotFoundError)
+
+
+def test_a_step_whose_process_was_killed_has_failed(folder: Path, made: Any) -> None:
+    killed = step("killed", made.die)
+    execute(killed, step("other", partial(made.read, [])))
+    (status,) = status_of(Plan(Path("runs"), ("eval",), {}, [killed]))
+    assert status.state == "failed"
+    assert status.line == "error: its process was killed by SIGKILL; last line of its log: last words"
+
+
+def test_the_log_of_a_step_is_locked_while_it_is_made(folder: Path, made: Any) -> None:
+    """Two steps look at both logs, the second after the first has ended."""
+    logs = [folder / "runs" / "logs" / "scores" / f"{name}.log" for name in ("a", "b")]
+    a = step("a", partial(made.locked, logs))
+    b = step("b", partial(made.locked, logs), a)
+    outcome = execute(a, b, step("c", partial(made.locked, []), b))
+    assert list(outcome.scores_by_folder.values()) == [[True, False], [False, True], []]
 
 
 def test_steps_of_one_title_have_logs_of_their_own() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from lrl_adapt.pipeline import slurm, slurm_job
-from lrl_adapt.pipeline.slurm import cancel, jobs_in_queue, read_plan, sbatch_options, submit
+from lrl_adapt.pipeline.logs import log_file
+from lrl_adapt.pipeline.slurm import SubmissionError, cancel, jobs_in_queue, read_plan, sbatch_options, submit
 from lrl_adapt.pipeline.status import status_of
 from lrl_adapt.pipeline.steps import Plan, Step
 from lrl_adapt.recipes.loading import load_recipe
@@ -158,6 +159,44 @@ def test_submitting_again_leaves_out_what_is_finished_or_in_the_queue(commands: 
     assert commands.options("109")["dependency"] == "afterany:102:104:107:108"
 
 
+def test_each_recipe_of_a_language_has_a_report_job_of_its_own(commands: Commands) -> None:
+    first, second = Steps(), Steps()
+    submit(first.plan, QUIET)
+    other = step("scores", "mlm, houlsby", second.corpus)
+    second.plan.steps.insert(-1, other)
+    assert submit(second.plan, QUIET)[0] == {other: "107", second.report: "108"}
+    assert commands.said_to("cancelled") == []
+    assert commands.options("108")["dependency"] == "afterany:101:102:103:104:105:107"
+    assert jobs_in_queue(first.plan)[first.report].number == "106"
+    assert jobs_in_queue(second.plan)[second.report].number == "108"
+
+
+def test_tokens_of_another_corpus_are_another_job_while_their_folder_is_unknown(commands: Commands) -> None:
+    plans = []
+    for text in ("old", "new"):
+        corpus = step("corpus", text)
+        tokens = Step("tokens", "corpus for mbert", None, print, (corpus,), ["run"])
+        plans.append(planned(corpus, tokens))
+        submit(plans[-1], QUIET)
+    assert [commands.options(number).get("dependency") for number in commands.submitted] == [
+        None,
+        "afterok:101",
+        None,
+        "afterok:103",
+    ]
+    assert {job.number for job in jobs_in_queue(plans[0]).values()} == {"101", "102"}
+
+
+def test_a_job_does_not_wait_for_a_step_that_has_finished_meanwhile(commands: Commands) -> None:
+    steps = Steps()
+    jobs = {steps.corpus: "101", steps.adapter: "103"}
+    assert slurm._dependency(steps.adapted, jobs) == "afterok:101:103"
+    make(steps.corpus.artifact, QUIET)
+    assert slurm._dependency(steps.adapted, jobs) == "afterok:103"
+    assert slurm._dependency(steps.report, jobs) == "afterany:103"
+    assert slurm._dependency(steps.tokens, jobs) == ""
+
+
 def test_steps_of_runs_that_cannot_start_are_not_submitted(commands: Commands) -> None:
     steps, other = Steps(), step("scores", "mlm, other")
     other.runs = ["refused"]
@@ -174,12 +213,37 @@ def test_a_job_that_slurm_refuses_is_submitted_the_next_time(
     commands: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = Steps()
+    write_log(steps.adapter, "error: no such file\n")
     monkeypatch.setenv("REFUSED", "103")
-    with pytest.raises(UserError, match=r"^sbatch failed: sbatch: error: too many jobs$"):
+    with pytest.raises(SubmissionError, match=r"^sbatch failed: sbatch: error: too many jobs$") as refused:
         submit(steps.plan, QUIET)
+    assert refused.value.submitted == {steps.corpus: "101", steps.tokens: "102"}
+    (log,) = (RUNS / "logs" / "adapter").iterdir()
+    assert log.read_text() == "error: no such file\n"
     monkeypatch.delenv("REFUSED")
     assert list(submit(steps.plan, QUIET)[0].values()) == ["103", "104", "105", "106"]
     assert commands.options("103")["dependency"] == "afterok:102"
+    assert [file.suffix for file in log.parent.iterdir()] == [".job"]
+
+
+def test_the_report_stays_in_the_queue_if_slurm_refuses_a_new_job(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = Steps()
+    submit(steps.plan, QUIET)
+    commands.set_queue("106|PENDING|Dependency|report swh")
+    monkeypatch.setenv("REFUSED", "107")
+    with pytest.raises(SubmissionError):
+        submit(steps.plan, QUIET)
+    assert commands.said_to("cancelled") == []
+    assert jobs_in_queue(steps.plan)[steps.report].number == "106"
+
+
+def test_a_plan_file_that_jobs_may_be_reading_is_not_written_again(folder: Path) -> None:
+    plan = Steps().plan
+    before = slurm._freeze(plan).stat()
+    after = slurm._freeze(plan).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_a_job_is_found_when_the_folder_of_its_tokens_becomes_known(commands: Commands) -> None:
@@ -250,12 +314,56 @@ def test_status_of_steps_on_this_machine(folder: Path) -> None:
         ]
     assert states(steps.plan) == [
         ("finished", ""),
-        ("failed", "tokenise: 5 of 10"),  # it was killed
+        ("stopped", "tokenise: 5 of 10"),  # it was killed
         ("not started", ""),
         ("failed", "error: no such file"),
         ("not started", ""),
         ("waiting", ""),
     ]
+
+
+def test_a_step_is_running_while_its_log_is_locked(folder: Path) -> None:
+    """As for tokens, whose artifact is not known before the base has been downloaded."""
+    tokens = Step("tokens", "swh", None, print, (), ["run"])
+    plan = planned(tokens)
+    log = log_file(plan, tokens)
+    log.parent.mkdir(parents=True)
+    log.write_text("tokenise: 5 of 10\n")
+    with locked(log, "writing", QUIET):
+        assert states(plan) == [("running", "tokenise: 5 of 10")]
+    assert states(plan) == [("stopped", "tokenise: 5 of 10")]
+
+
+def test_a_failed_step_is_shown_with_its_error(folder: Path) -> None:
+    corpus, tokens, base = step("corpus", "swh"), step("tokens", "swh"), step("base", "swh")
+    write_log(corpus, "reading\nerror: files are missing\n  corpus.files: no such file: text.txt\n")
+    write_log(tokens, "an error: none of ours\nseq_bn: stopped after step 5\nstopped by Slurm\n")
+    assert states(planned(corpus, tokens, base)) == [
+        ("failed", "error: files are missing"),
+        ("stopped", "stopped by Slurm"),
+        ("waiting", ""),
+    ]
+
+
+def test_status_where_slurm_cannot_be_asked(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = Steps()
+    submit(steps.plan, QUIET)
+    monkeypatch.setenv("PATH", "")
+    make(steps.corpus.artifact, QUIET)
+    said = Said()
+    assert [each.state for each in status_of(steps.plan, said)] == ["finished", *["waiting"] * 5]
+    assert said.lines == [
+        "note: squeue was not found: Slurm's commands are needed, as on the login node of a cluster; "
+        "steps whose jobs are running may be shown as waiting or stopped"
+    ]
+
+
+def test_slurm_is_not_asked_for_jobs_of_finished_steps(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = step("corpus", "swh")
+    submit(planned(corpus), QUIET)
+    make(corpus.artifact, QUIET)
+    monkeypatch.setenv("PATH", "")
+    assert jobs_in_queue(planned(corpus)) == {}
 
 
 def test_the_report_is_finished_once_it_shows_all_scores(folder: Path) -> None:
@@ -305,53 +413,69 @@ def stop(checkpoint: Path | None, progress: Progress) -> None:
     if checkpoint:
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.touch()
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt("seq_bn: stopped after step 10; run the same command again to resume")
 
 
-@pytest.mark.parametrize(
-    ("state", "restarts", "checkpoint", "queued_again", "line"),
-    [
-        ("RUNNING", "0", False, True, "waits in the queue to be started again"),
-        (
-            "RUNNING",
-            "3",
-            False,
-            False,
-            "error: stopped 4 times without a checkpoint: set a longer slurm.time",
-        ),
-        ("RUNNING", "3", True, True, "waits in the queue to be started again"),
-        ("COMPLETING", "0", True, False, "stopped by Slurm"),  # it was cancelled
-        ("PENDING", "0", True, False, "stopped by Slurm"),  # Slurm has queued it again itself
-    ],
-)
-def test_a_job_that_is_stopped_is_queued_again(
-    commands: Commands,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-    state: str,
-    restarts: str,
-    checkpoint: bool,
-    queued_again: bool,
-    line: str,
-) -> None:
+@pytest.fixture
+def adapter(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> Step:
+    """The step of job 77, which is running."""
     monkeypatch.setenv("SLURM_JOB_ID", "77")
-    monkeypatch.setenv("SLURM_RESTART_COUNT", restarts)
     monkeypatch.setattr(slurm_job.signal, "signal", lambda *_: None)
+    commands.set_state("RUNNING\n")
+    return step("adapter", "swh")
+
+
+LOG = Path("adapter.log")
+
+
+def run_until_stopped(adapter: Step, *, checkpoint: str = "") -> int:
+    adapter.make = partial(stop, adapter.artifact.resume_dir / checkpoint if checkpoint else None)
+    return slurm_job._exit_code(adapter, LOG)
+
+
+@pytest.mark.parametrize("state", ["COMPLETING", "PENDING"])  # it was cancelled; Slurm has queued it again itself
+def test_a_job_that_slurm_stops_is_not_queued_again(
+    commands: Commands, adapter: Step, capfd: pytest.CaptureFixture[str], state: str
+) -> None:
     commands.set_state(f"{state}\n")
-    adapter = step("adapter", "swh")
-    file = adapter.artifact.resume_dir / "step-00000010.safetensors"
-    adapter.make = partial(stop, file if checkpoint else None)
-    assert slurm_job._exit_code(adapter) == 1
-    assert commands.said_to("controlled") == (["requeue 77"] if queued_again else [])
-    assert capfd.readouterr().err.splitlines()[-1] == line
+    assert run_until_stopped(adapter, checkpoint="step-1") == 1
+    assert commands.said_to("controlled") == []
+    assert capfd.readouterr().err.splitlines() == ["seq_bn: stopped after step 10", "stopped by Slurm"]
+
+
+def test_a_job_is_queued_again_until_it_stops_four_times_in_a_row_without_a_checkpoint(
+    commands: Commands, adapter: Step, capfd: pytest.CaptureFixture[str]
+) -> None:
+    LOG.with_suffix(".job").write_text("77")
+    for checkpoint in ("step-1", "step-2", "", "", "", "step-3", "", "", ""):
+        assert run_until_stopped(adapter, checkpoint=checkpoint) == 1
+        assert capfd.readouterr().err.splitlines() == [
+            "seq_bn: stopped after step 10",
+            "waits in the queue to be started again",
+        ]
+    assert commands.said_to("controlled") == ["requeue 77"] * 9
+    assert LOG.with_suffix(".job").exists()
+    assert run_until_stopped(adapter) == 1
+    assert commands.said_to("controlled") == ["requeue 77"] * 9
+    assert capfd.readouterr().err.splitlines()[-1] == (
+        "error: stopped 4 times in a row without a new checkpoint: set a longer slurm.time"
+    )
+    assert not LOG.with_suffix(".job").exists()
 
 
 def fail(progress: Progress) -> None:
     raise UserError("no such file")
 
 
-def test_the_exit_code_of_a_job_is_that_of_its_step(capfd: pytest.CaptureFixture[str]) -> None:
-    assert slurm_job._exit_code(Step("scores", "x", None, Said().say)) == 0
-    assert slurm_job._exit_code(Step("scores", "x", None, fail)) == 2
-    assert slurm_job._exit_code(Step("scores", "x", None, lambda progress: 1 / 0)) == 1
+def test_the_exit_code_of_a_job_is_that_of_its_step(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert slurm_job._exit_code(Step("scores", "x", None, Said().say), LOG) == 0
+    assert slurm_job._exit_code(Step("scores", "x", None, fail), LOG) == 2
+    assert slurm_job._exit_code(Step("scores", "x", None, lambda progress: 1 / 0), LOG) == 1
     assert "error: no such file" in capfd.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize("make_it", [Said().say, fail])
+def test_the_number_of_a_job_that_has_ended_is_deleted(folder: Path, make_it: Any) -> None:
+    LOG.with_suffix(".job").write_text("77")
+    slurm_job._exit_code(Step("scores", "x", None, make_it), LOG)
+    assert not LOG.with_suffix(".job").exists()

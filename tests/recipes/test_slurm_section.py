@@ -31,8 +31,8 @@ def test_times(given: str, in_slurm: str) -> None:
         ("partitions=gpu", "unknown key; did you mean slurm.partition?"),
         (
             "options.output=log.txt",
-            "expected a long option of sbatch, such as qos, other than array, dependency, error, job-name, "
-            "kill-on-invalid-dep, open-mode, output, parsable",
+            "expected a long option of sbatch, such as qos, other than array, chdir, dependency, error, "
+            "job-name, kill-on-invalid-dep, open-mode, output, parsable, test-only, wait, wrap",
         ),
     ],
 )
