@@ -10,13 +10,13 @@ from ..recipes.base_names import unknown_base
 from ..recipes.schema import FromScratch, Recipe
 from ..recipes.yaml_files import BUNDLED
 from ..workspace.artifacts import Draft, Prepared
-from ..workspace.errors import UserError
+from ..workspace.errors import UserError, first_line
 from ..workspace.hub import ask_again, checked_download
 from ..workspace.hub_errors import hub_errors
 from ..workspace.progress import QUIET, Progress
 from .artifacts import BASE_FILES, scratch_artifact
 from .families import check_family, family_of
-from .tensors import first_line, refuse_pointers
+from .tensors import refuse_pointers
 from .tokens import line_break, read_texts
 from .transliterate import recorded_transliteration, romanised_language, romanizer_name, tokenizer_json
 from .weights import damage_in_cache, load_weights

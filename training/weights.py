@@ -8,12 +8,11 @@ from typing import Any
 from safetensors import SafetensorError
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 
-from ..workspace.errors import UserError
+from ..workspace.errors import UserError, first_line
 from ..workspace.formatting import format_count
 from ..workspace.hub import discard_damaged_files
 from .families import FAMILIES
 from .new_head import initialise_head
-from .tensors import first_line
 
 # Unless this variable is set, transformers asks the hub, in a thread, to convert any checkpoint that is a pickle to
 # safetensors. It is read at every loading.

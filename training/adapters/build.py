@@ -14,10 +14,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ...recipes.schema import Adapter
-from ...workspace.errors import UserError
+from ...workspace.errors import UserError, first_line
 from ..compat import set_active_adapters
 from ..families import Family, block_number, family_of
-from ..tensors import first_line, refuse_pointers
+from ..tensors import refuse_pointers
 from ..vocabulary.files import add_new_pieces, reads_differently
 from ..weights import load_weights
 from .bottleneck import PRESETS, BottleneckConfig
