@@ -32,21 +32,29 @@ class _TwoParts(nn.Module):
 
 
 class ExtendedEmbedding(_TwoParts):
-    """An embedding in two parts."""
+    """An embedding in two parts. After `keep_initial_rows` it can use the trained rows as they were then."""
 
     row_of: Tensor
+    initial_rows: Tensor | None
 
     def __init__(self, old: nn.Embedding, new: nn.Embedding, base_ids: Tensor) -> None:
         super().__init__(old, new, base_ids)
         # the trained row of each id, (vocabulary,); -1 for the base's frozen ones
         row_of = _class_numbers(old.num_embeddings, new.num_embeddings, base_ids) - old.num_embeddings
         self.register_buffer("row_of", row_of.clamp(min=-1), persistent=False)
+        self.register_buffer("initial_rows", None, persistent=False)
+        self.uses_initial_rows = False
+
+    def keep_initial_rows(self) -> None:
+        """Copy the trained rows, which training changes, for `uses_initial_rows`."""
+        self.initial_rows = self.new.weight.detach().clone()
 
     def forward(self, ids: Tensor) -> Tensor:
         """Ids of any shape (...) -> (..., width), in the precision of the base's rows, which may be bf16."""
         old_rows = self.old(ids.masked_fill(ids >= self.old.num_embeddings, 0))
         rows = self.row_of[ids]
-        new_rows = self.new(rows.clamp(min=0)).to(old_rows.dtype)
+        weight = self.initial_rows if self.uses_initial_rows else self.new.weight
+        new_rows = nn.functional.embedding(rows.clamp(min=0), weight).to(old_rows.dtype)
         return torch.where((rows >= 0)[..., None], new_rows, old_rows)
 
 
