@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet
 import pytest
 import torch
@@ -15,7 +16,9 @@ from lrl_adapt.training.anchor import Anchored
 from lrl_adapt.training.base import load_masked_lm, load_tokenizer
 from lrl_adapt.training.checkpoint import Checkpoint, Checkpoints
 from lrl_adapt.training.mlm import MaskedLM
+from lrl_adapt.training.vocabulary import make
 from lrl_adapt.training.vocabulary.layers import append_rows, new_rows, split_vocabulary, train_new_rows
+from lrl_adapt.training.vocabulary.make import put_new_pieces
 from lrl_adapt.workspace.errors import UserError
 from pydantic import ValidationError
 from safetensors.torch import load_file
@@ -209,3 +212,27 @@ def test_a_resumed_run_gives_the_same_rows(recipe_folder: Path, monkeypatch: pyt
         (file,) = recipe_folder.glob(f"{workspace}/adapters/*/*/vocabulary.safetensors")
         files.append(file.read_bytes())
     assert files[0] == files[1]
+
+
+def test_focus_is_not_run_without_new_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = str(make_base(tmp_path).folder)
+    base, tokenizer = load_masked_lm(folder, None, "base"), load_tokenizer(folder, None, "base")
+    recipe = Recipe.model_validate(
+        {
+            "language": "bod_Tibt",
+            "base": {"model": "owner/base"},
+            "corpus": {"files": ["text.txt"]},
+            "vocabulary": {"pieces": "auto", "train": "all", "initialisation": "focus"},
+        }
+    )
+
+    class Text:
+        def pieces(self) -> np.ndarray:
+            return np.array([7, 8, 12])
+
+    def fail(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(make, "focus_rows", fail)
+    facts = put_new_pieces(base, tokenizer, tokenizer, recipe, [Text()])  # type: ignore[list-item]
+    assert facts == {"trained_base_pieces": 3}
