@@ -105,7 +105,9 @@ def load_adapters(base: PreTrainedModel, folders: Mapping[str, Path]) -> PeftMod
     model: Any = base
     for name, folder in folders.items():
         if reads_differently(folder) and len(folders) > 1:
-            raise UserError(f"{folder} has new pieces or reads romanised text, so it cannot share a base with others")
+            raise UserError(
+                f"{folder} has trained embeddings or reads romanised text, so it cannot share a base with others"
+            )
         add_new_pieces(base, folder)
         model = add_saved_adapter(model, folder, name)
     return model

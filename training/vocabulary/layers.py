@@ -54,8 +54,8 @@ class ExtendedEmbedding(_TwoParts):
         old_rows = self.old(ids.masked_fill(ids >= self.old.num_embeddings, 0))
         rows = self.row_of[ids]
         weight = self.initial_rows if self.uses_initial_rows else self.new.weight
-        new_rows = nn.functional.embedding(rows.clamp(min=0), weight).to(old_rows.dtype)
-        return torch.where((rows >= 0)[..., None], new_rows, old_rows)
+        trained_rows = nn.functional.embedding(rows.clamp(min=0), weight).to(old_rows.dtype)
+        return torch.where((rows >= 0)[..., None], trained_rows, old_rows)
 
 
 class ExtendedDecoder(_TwoParts):
@@ -177,14 +177,14 @@ def split_vocabulary(
     model.config.vocab_size = size + len(rows)
 
 
-def train_new_rows(model: nn.Module) -> None:
-    """Let the new rows and biases of a model require gradients, which adding an adapter has frozen with the base."""
+def unfreeze_trained_rows(model: nn.Module) -> None:
+    """Let a model's trained rows and biases require gradients, which adding an adapter has frozen with the base."""
     for module in model.modules():
         if isinstance(module, ExtendedEmbedding | ExtendedDecoder):
             module.new.requires_grad_(True)
 
 
-def new_rows(model: nn.Module) -> dict[str, Tensor]:
+def trained_rows(model: nn.Module) -> dict[str, Tensor]:
     """The trained `rows` (n, width), `bias` (n,) and, unless tied, `decoder_rows` of a model; empty if it has none.
 
     The last are those of new pieces; before them, if there are any, are those of the base's own pieces whose ids are
@@ -216,15 +216,15 @@ def new_rows(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach() for name, tensor in tensors.items()}
 
 
-def set_new_rows(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Copy the tensors of another model's `new_rows` into this one's, which are modules of their own."""
+def set_trained_rows(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Copy the tensors of another model's `trained_rows` into this one's, which are modules of their own."""
     with torch.no_grad():
-        for name, tensor in new_rows(model).items():
+        for name, tensor in trained_rows(model).items():
             tensor.copy_(tensors[name])
 
 
 def append_rows(model: PreTrainedModel, size: int, tensors: dict[str, Tensor]) -> None:
-    """Make a model's vocabulary its first `size` pieces and then the new ones, whose `new_rows` are `tensors`.
+    """Make a model's vocabulary its first `size` pieces and then the new ones, whose `trained_rows` are `tensors`.
 
     The base's own rows that were trained are overwritten.
     """
