@@ -35,7 +35,7 @@ class ExtendedEmbedding(_TwoParts):
     """An embedding in two parts. After `keep_initial_rows` it can use the trained rows as they were then."""
 
     row_of: Tensor
-    initial_rows: Tensor | None
+    initial_rows: Any  # a tensor (n, width), or None
 
     def __init__(self, old: nn.Embedding, new: nn.Embedding, base_ids: Tensor) -> None:
         super().__init__(old, new, base_ids)
