@@ -264,9 +264,12 @@ def _check_tags(name: str, split: str, items: Sequence[Item], *, named: bool) ->
             if tag not in unknown and not TAG.fullmatch(tag):
                 unknown[tag] = f"at {word!r} in “{' '.join(item.text[:8])}”"
     mistakes = Mistakes()
-    for tag, place in list(unknown.items())[: MAX_LISTED if len(unknown) < len(tags - {OUTSIDE}) else 1]:
+    are_all = len(unknown) == len(tags - {OUTSIDE})
+    for tag, place in list(unknown.items())[: 1 if are_all else MAX_LISTED]:
         hint = _tag_hint(name, tag, tags, named=named)
         mistakes.add(UserError(f"{field_of(name)}.{split}: {tag!r} is not an IOB or BIOES tag, {place}{hint}"))
+    if not are_all and len(unknown) > MAX_LISTED:
+        mistakes.add(UserError(f"{field_of(name)}.{split}: and {len(unknown) - MAX_LISTED} more such tags"))
     mistakes.raise_all()
 
 

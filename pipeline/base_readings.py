@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..workspace.artifacts import MANIFEST, Artifact, read_artifact
+from ..workspace.artifacts import Artifact, finished_folders, read_artifact
 from ..workspace.errors import UserError
 from ..workspace.library_logs import quiet_libraries
 from .texts import file_texts
@@ -40,7 +40,7 @@ def read_with_bases(
 
 
 def _newest_corpus(workspace: Path, language: str) -> Artifact:
-    corpora = [read_artifact(file.parent) for file in (workspace / "data" / language).glob(f"corpus-*/{MANIFEST}")]
+    corpora = [read_artifact(folder) for folder in finished_folders(workspace / "data" / language, "corpus-*")]
     if not corpora:
         raise UserError(
             f"no prepared text in {language} in {workspace}: name a file with --text, or run `lrl-adapt prepare` first"

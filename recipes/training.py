@@ -116,8 +116,9 @@ class Training(Section):
     )
     hang_timeout: Annotated[int, Field(ge=20)] | None = Field(
         default=None,
-        description="Seconds in which no step, validation or checkpoint was finished, after which the run ends, to be "
-        "resumed; null: never. A line names the slow process in any case.",
+        description="End the run, which can be resumed, after this many seconds without a finished step, validation or "
+        "checkpoint; must exceed the longest validation, checkpoint and first step. null: never. A line names the slow "
+        "process in any case.",
     )
 
     def settings(self) -> dict[str, Any]:

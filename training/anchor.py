@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from .batches import Batch, to_device
 from .fast.packing import Packing, encode, sequence_means
 from .mlm import MaskedLM
-from .vocabulary.layers import new_rows, set_new_rows
+from .vocabulary.layers import ExtendedEmbedding
 
 LARGE_DRIFT = 0.5
 """Share of the mean distance between two sentences of the base above which a drift is called large.
@@ -46,8 +46,11 @@ class Anchored(nn.Module):
         is_adapter = isinstance(masked_lm.model, PeftModel)
         # in a list, so that it is not registered as a child: it is neither trained nor saved
         self._copy = [] if is_adapter else [deepcopy(masked_lm.encoder).requires_grad_(False).eval()]
-        # new pieces are trained beside the adapter, and disabling that leaves their rows as they are
-        self._rows = {name: rows.clone() for name, rows in new_rows(masked_lm.model).items()} if is_adapter else {}
+        # rows of embeddings may be trained beside the adapter, and disabling that leaves them as they are
+        modules = masked_lm.model.modules() if is_adapter else ()
+        self._embeddings = [module for module in modules if isinstance(module, ExtendedEmbedding)]
+        for embedding in self._embeddings:
+            embedding.keep_initial_rows()
 
     def forward(
         self,
@@ -84,7 +87,7 @@ class Anchored(nn.Module):
             hidden = encode(self._copy[0], input_ids, attention_mask, *layout)
         else:
             self.masked_lm.eval()
-            with _without_adapter(self.masked_lm), _with_rows(self.masked_lm.model, self._rows):
+            with _without_adapter(self.masked_lm), _with_initial_rows(self._embeddings):
                 hidden = encode(self.masked_lm.encoder, input_ids, attention_mask, *layout)
             self.masked_lm.train()
         return sequence_means(hidden, attention_mask, layout[-1])
@@ -105,17 +108,15 @@ def _without_adapter(masked_lm: MaskedLM) -> Iterator[None]:
 
 
 @contextmanager
-def _with_rows(model: nn.Module, rows: dict[str, Tensor]) -> Iterator[None]:
-    """Inside `with`, the model has these rows for its new pieces, if it has some."""
-    if not rows:
-        yield
-        return
-    trained = {name: tensor.clone() for name, tensor in new_rows(model).items()}
-    set_new_rows(model, {name: tensor.to(trained[name].device) for name, tensor in rows.items()})
+def _with_initial_rows(embeddings: Sequence[ExtendedEmbedding]) -> Iterator[None]:
+    """Inside `with`, these embeddings use their trained rows as they were before training."""
+    for embedding in embeddings:
+        embedding.uses_initial_rows = True
     try:
         yield
     finally:
-        set_new_rows(model, trained)
+        for embedding in embeddings:
+            embedding.uses_initial_rows = False
 
 
 class Drift:

@@ -10,8 +10,8 @@ from ..recipes.base_names import unknown_base
 from ..recipes.schema import FromScratch, Recipe
 from ..recipes.yaml_files import BUNDLED
 from ..workspace.artifacts import Draft, Prepared
-from ..workspace.errors import UserError
-from ..workspace.hub import WEIGHTS, ask_again, checked_download
+from ..workspace.errors import UserError, first_line
+from ..workspace.hub import ask_again, checked_download
 from ..workspace.hub_errors import hub_errors
 from ..workspace.progress import QUIET, Progress
 from .artifacts import BASE_FILES, scratch_artifact
@@ -19,7 +19,7 @@ from .families import check_family, family_of
 from .tensors import refuse_pointers
 from .tokens import line_break, read_texts
 from .transliterate import recorded_transliteration, romanised_language, romanizer_name, tokenizer_json
-from .weights import load_weights
+from .weights import damage_in_cache, load_weights
 from .wordpiece import train_tokenizer
 
 LONGEST_WORD = 2000  # characters; the time WordPiece takes grows with the square
@@ -80,7 +80,7 @@ def load_masked_lm(name: str, revision: str | None, option: str, *, new_head: bo
     # trust_remote_code stays off: a base provides weights, not code
 
     def load() -> PreTrainedModel:
-        with hub_errors(f"{option} {name}"), checked_download(name, WEIGHTS, revision or "main", "model"):
+        with hub_errors(f"{option} {name}"), checked_download(name, "model"):
             return load_weights(name, revision, option, new_head=new_head)
 
     model = ask_again(load)
@@ -99,11 +99,11 @@ def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
     _check_folder(name, option)
 
     def load() -> Any:
-        with hub_errors(f"{option} {name}"):
+        with hub_errors(f"{option} {name}"), checked_download(name, "model"):
             try:
                 return AutoTokenizer.from_pretrained(name, revision=revision or "main")
             except (ValueError, KeyError) as error:
-                raise UserError(f"{option} {name}: {str(error).strip().splitlines()[0]}") from error
+                raise UserError(f"{option} {name}: {first_line(error)}{damage_in_cache(name, revision)}") from error
 
     tokenizer = ask_again(load)
     model: Any = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)

@@ -82,7 +82,7 @@ def _used(counter: Counter, before: float, now: float) -> float:
 
 
 def training_meter(accelerator: Accelerator) -> tuple[EnergyMeter, str]:
-    """A meter for the part of this process, and the name of its counters: nvml or rapl."""
+    """A meter for this process's share, and the name of its counters: nvml or rapl."""
     if accelerator.device.type == "cuda":
         return EnergyMeter(_gpu_counters(accelerator.device)), "nvml"
     # of the processes on a machine one reads the counters, which cover all of them

@@ -45,11 +45,11 @@ class Phase(IntEnum):
 
 
 WHERE = {
-    Phase.VALIDATION: "in the validation",
-    Phase.CHECKPOINT: "writing the checkpoint",
-    Phase.DATA: "waiting for data",
-    Phase.FORWARD_BACKWARD: "in the forward and backward pass",
-    Phase.GRADIENT_EXCHANGE: "in the gradient exchange",
+    Phase.VALIDATION: "in the validation after step {finished}{seconds}",
+    Phase.CHECKPOINT: "writing the checkpoint of step {finished}{seconds}",
+    Phase.DATA: "at step {current}{seconds}: waiting for data",
+    Phase.FORWARD_BACKWARD: "at step {current}{seconds}: in the forward and backward pass",
+    Phase.GRADIENT_EXCHANGE: "at step {current}{seconds}: in the gradient exchange",
 }
 
 
@@ -95,16 +95,20 @@ class HangWatch:
         if self._folder is not None:
             with suppress(OSError):  # on a full disk, where the others then know nothing of this process
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._descriptor = os.open(self._file(self._rank), os.O_RDWR | os.O_CREAT)
+                # an interrupted run may have left its file
+                self._descriptor = os.open(self._file(self._rank), os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._ended.set()
         self._thread.join()
         if self._descriptor is not None:
             os.close(self._descriptor)
-            self._file(self._rank).unlink(missing_ok=True)
+            # after an error the file stays, without new ticks, for the other processes, which wait for this one;
+            # Ctrl-C ends them all
+            if kind is None or issubclass(kind, KeyboardInterrupt):
+                self._file(self._rank).unlink(missing_ok=True)
 
     def enter(self, phase: Phase, step: int) -> None:
         """Note that this process has finished `step` steps and enters `phase`."""
@@ -170,25 +174,23 @@ class HangWatch:
         return rank in self._others and self._others[rank][1] >= SILENT_TICKS
 
     def _describe(self, seconds: float) -> str:
-        """ "rank 1 has not finished step 41 for 62 s (usually 1.2 s): in the gradient exchange"."""
+        """ "rank 1 has been at step 41 for 62 s (usually 1.2 s): in the gradient exchange"."""
         places = {rank: (status.step, status.phase) for rank, (status, _) in self._others.items()}
         places[self._rank] = self._place or (0, Phase.DATA)
         silent = {rank: place for rank, place in places.items() if self._is_silent(rank)}
         suspects = silent or places
         last = min(suspects.values())
         ranks = sorted(rank for rank, place in suspects.items() if place == last)
-        step, phase = last[0], Phase(last[1])
-        what = {
-            Phase.VALIDATION: f"the validation after step {step}",
-            Phase.CHECKPOINT: f"the checkpoint of step {step}",
-        }.get(phase, f"step {step + 1}")
-        who = "the process" if self._size == 1 else f"rank{'s' * (len(ranks) > 1)} {', '.join(map(str, ranks))}"
         usual = self._usual()
-        return (
-            f"{who} {'have' if len(ranks) > 1 else 'has'} not finished {what} for {seconds:.0f} s"
-            f"{'' if usual is None else f' (usually {usual:.1f} s)'}: {WHERE[phase]}"
-            f"{', but does not run: it is stopped, or its node does not respond' if silent else ''}"
-        )
+        lasting = f" for {seconds:.0f} s{'' if usual is None else f' (usually {usual:.1f} s)'}"
+        where = WHERE[Phase(last[1])].format(finished=last[0], current=last[0] + 1, seconds=lasting)
+        if len(ranks) > 1:
+            who = f"ranks {', '.join(map(str, ranks))} have"
+            reason = "they are not running: they ended or were stopped, or their nodes do not respond"
+        else:
+            who = "the process has" if self._size == 1 else f"rank {ranks[0]} has"
+            reason = "it is not running: it ended or was stopped, or its node does not respond"
+        return f"{who} been {where}{f'; {reason}' if silent else ''}"
 
     def _say(self, line: str) -> None:
         if self._rank == 0:

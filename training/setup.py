@@ -30,8 +30,8 @@ from .mlm import MaskedLM
 from .precision import autocast_dtype
 from .tokens import Reading, Sequences, tokenise
 from .transliterate import romanizer_name
-from .vocabulary.files import has_new_pieces, read_new_rows
-from .vocabulary.layers import set_new_rows, train_new_rows
+from .vocabulary.files import has_trained_rows, read_trained_rows
+from .vocabulary.layers import set_trained_rows, unfreeze_trained_rows
 from .vocabulary.make import extended_tokenizer, put_new_pieces, reading_without
 
 VALIDATION_SEED = 0  # the same masks at every validation, whatever the run's seed
@@ -88,7 +88,7 @@ def set_up(
     set_seed(settings.seed)
     adapted = _adapted(base, recipe, parts)
     if recipe.vocabulary.train != "none":
-        train_new_rows(adapted)
+        unfreeze_trained_rows(adapted)
     freeze_in(of_base, autocast_dtype(accelerator))
     if settings.gradient_checkpointing:
         checkpoint_activations(base)
@@ -171,8 +171,8 @@ def _adapted(base: PreTrainedModel, recipe: Recipe, parts: dict[str, Artifact]) 
     if settings.type == "seq_bn_inv" and settings.fusion_coupling != "none":
         coupling = list(parts)[FUSED_SOURCES.index(settings.fusion_coupling)]
     folders = {name: part.folder for name, part in parts.items()}
-    if has_new_pieces(first := next(iter(folders.values()))):  # as the head, the new rows start as the first adapter's
-        set_new_rows(base, read_new_rows(first)[1])
+    if has_trained_rows(first := next(iter(folders.values()))):  # as the head, they start as the first one's
+        set_trained_rows(base, read_trained_rows(first)[1])
     return fuse_adapters(base, folders, coupling=coupling, train_head=settings.train_head)
 
 

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..workspace.errors import UserError
+from ..workspace.errors import UserError, first_line
 
 # Text files that stand in for a file whose content was not fetched, by how they begin.
 POINTERS = {
@@ -51,8 +51,3 @@ def refuse_pointers(files: Iterable[Path]) -> None:
         for beginning, advice in POINTERS.items():
             if head.startswith(beginning):
                 raise UserError(f"{file} is not the file itself but {advice}, or download the file from its page")
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an exception's message, or its type where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -53,7 +53,10 @@ def read_texts(sources: Sequence[Artifact], split: str) -> Iterator[str]:
 
 def sample_texts(sources: Sequence[Artifact], most: int) -> Iterator[str]:
     """At most `most` training texts of prepared artifacts, at equal distances."""
-    lines = sum(pyarrow.parquet.ParquetFile(source.folder / "train.parquet").metadata.num_rows for source in sources)
+    lines = 0
+    for source in sources:
+        with artifact_file(source.folder / "train.parquet") as path, pyarrow.parquet.ParquetFile(path) as file:
+            lines += file.metadata.num_rows
     return islice(read_texts(sources, "train"), 0, None, -(-lines // most) or 1)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from safetensors import SafetensorError
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 
-from ..workspace.errors import UserError
+from ..workspace.errors import UserError, first_line
 from ..workspace.formatting import format_count
+from ..workspace.hub import discard_damaged_files
 from .families import FAMILIES
 from .new_head import initialise_head
-from .tensors import first_line
 
 # Unless this variable is set, transformers asks the hub, in a thread, to convert any checkpoint that is a pickle to
 # safetensors. It is read at every loading.
@@ -54,9 +54,8 @@ def load_weights(
     except ValueError as error:  # an unknown model type, or one without this head
         raise UserError(f"{source}: {_first_sentence(error)}") from error
     except READ_ERRORS as error:
-        raise UserError(
-            f"{source}: cannot read its weights ({_first_sentence(error)}): download or save them again"
-        ) from error
+        remedy = damage_in_cache(name, revision) or ": download or save them again"
+        raise UserError(f"{source}: cannot read its weights ({_first_sentence(error)}){remedy}") from error
     model.base_revision = None if Path(name).is_dir() else revision
     # tied weights are not among the missing keys
     in_head = _in_head(model, report["missing_keys"])
@@ -70,6 +69,13 @@ def load_weights(
     if in_head:
         initialise_head(model)
     return model
+
+
+def damage_in_cache(name: str, revision: str | None) -> str:
+    """Delete a model's files that were damaged in the client's cache; how an error ends if there were any, else ""."""
+    if not discard_damaged_files(name, revision or "main"):
+        return ""
+    return ": files were damaged in the cache and have been deleted; run the command again to download them"
 
 
 def _in_head(model: PreTrainedModel, keys: set[str]) -> set[str]:

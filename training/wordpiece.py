@@ -97,7 +97,7 @@ def merge_most_frequent(
     """The most frequent pair of neighbours in counted words, which is then merged, until no pair is left.
 
     `spelling`, in which they are merged, holds the pieces of each word; `join` gives the piece that a pair becomes.
-    Pairs that `is_forbidden` says so of are never merged.
+    Pairs for which `is_forbidden` is true are never merged.
     """
     pairs = _PairCounts()
     for word, letters in spelling.items():

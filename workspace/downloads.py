@@ -35,7 +35,7 @@ REFUSES_HEAD = (
     501,
 )  # addresses signed for GET only answer 403 to HEAD; some servers do not support HEAD
 STATUS = {
-    **dict.fromkeys((301, 302, 303, 307, 308), "redirects in a circle; check the address"),
+    **dict.fromkeys((301, 302, 303, 307, 308), "redirects in a loop; check the address"),
     401: "requires a login",
     403: "refuses access",
     404: "no such file",

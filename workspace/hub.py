@@ -92,41 +92,69 @@ def hub_file(repo: str, path: str, revision: str, repo_type: str = "dataset") ->
     from huggingface_hub import hf_hub_download
 
     def fetch() -> Path:
-        with hub_errors(f"{repo}: {path}"), checked_download(repo, [path], revision, repo_type):
+        with hub_errors(f"{repo}: {path}"), checked_download(repo, repo_type):
             return Path(hf_hub_download(repo, path, repo_type=repo_type, revision=unquote(revision)))
 
     return ask_again(fetch)
 
 
 @contextmanager
-def checked_download(repo: str, paths: Iterable[str], revision: str, repo_type: str = "dataset") -> Iterator[None]:
-    """Check the content of those of the files that are downloaded inside `with`; if it is wrong, raise a UserError.
+def checked_download(repo: str, repo_type: str = "dataset") -> Iterator[None]:
+    """Check the content of large files of `repo` that are downloaded inside `with`; if it is wrong, raise a UserError.
 
-    The client checks sizes alone. The SHA-256 of a large file (in LFS or Xet) is its name in the client's cache.
+    The client checks sizes alone. The SHA-256 of a large file (in LFS or Xet) is its name in the client's cache:
+    https://huggingface.co/docs/huggingface_hub/guides/manage-cache
     """
-    missing = [path for path in paths if cached_file(repo, path, revision, repo_type) is None]
+    before = _large_files(repo, repo_type)
     try:
         yield
     finally:  # also where it raised, since wrong content may be why
-        for path in missing:
-            _check_content(repo, path, cached_file(repo, path, revision, repo_type))
+        wrong = [file for file in _large_files(repo, repo_type) - before if is_damaged(file)]
+        names = [_path_in_repository(file) for file in wrong]
+        for file in wrong:
+            with suppress(OSError):
+                file.unlink()
+        if wrong:
+            raise UserError(
+                f"{repo}: {min(names)}: the content received does not have the SHA-256 that the hub states: run the "
+                "command again; if that does not help, try another network"
+            )
 
 
-def _check_content(repo: str, path: str, file: Path | None) -> None:
-    if file is not None and discard_if_damaged(file):
-        raise UserError(
-            f"{repo}: {path}: the content received does not have the SHA-256 that the hub states: run the command "
-            "again; if that does not help, try another network"
-        )
+def _large_files(repo: str, repo_type: str) -> set[Path]:
+    """The complete files of a repository in the client's cache that are named by their SHA-256, of all commits."""
+    from huggingface_hub import constants
+
+    folder = Path(constants.HF_HUB_CACHE, f"{repo_type}s/{repo}".replace("/", constants.REPO_ID_SEPARATOR))
+    return {file for file in folder.glob("blobs/*") if SHA256.fullmatch(file.name)}
+
+
+def _path_in_repository(content: Path) -> str:
+    snapshots = content.parent.parent / "snapshots"
+    links = (link for link in snapshots.rglob("*") if link.resolve() == content.resolve())
+    return next(("/".join(link.relative_to(snapshots).parts[1:]) for link in links), content.name)
+
+
+def is_damaged(file: Path) -> bool:
+    """Whether a file of the client's cache is named by a SHA-256 that it does not have."""
+    content = file.resolve()
+    return bool(SHA256.fullmatch(content.name)) and file_hash(content) != content.name
 
 
 def discard_if_damaged(file: Path) -> bool:
-    """Delete a file of the client's cache if its content does not have the SHA-256 that it is named by there."""
-    content = file.resolve()
-    damaged = SHA256.fullmatch(content.name) is not None and file_hash(content) != content.name
-    if damaged:
-        content.unlink()
-    return damaged
+    """Delete a file of the client's cache if it `is_damaged`; returns whether it has been deleted."""
+    with suppress(OSError):  # such as a cache that this user may only read
+        if is_damaged(file):
+            file.resolve().unlink()
+            return True
+    return False
+
+
+def discard_damaged_files(repo: str, revision: str) -> bool:
+    """Delete the damaged files of a model repository in the client's cache; returns whether there were any."""
+    config = cached_file(repo, "config.json", revision, "model")
+    files = [file for file in config.parent.rglob("*") if file.is_file()] if config else []
+    return sum(map(discard_if_damaged, files)) > 0
 
 
 def cached_file(repo: str, path: str, revision: str, repo_type: str = "dataset") -> Path | None:
@@ -201,8 +229,8 @@ def _ask(what: str, request: Callable[[], T], *, retry: bool = True) -> T:
 def ask_again(request: Callable[[], T], waits: Iterable[float] = RETRY_WAITS) -> T:
     """The result of `request`, made again after each of `waits` (seconds) if the hub did not answer.
 
-    It is made inside `hub_errors`. A UserError for which that does not help, such as a repository that does not exist
-    or is gated, is raised at once.
+    `request` must use `hub_errors` itself. A UserError for which that does not help, such as a repository that does not
+    exist or is gated, is raised at once.
     """
     from huggingface_hub.errors import OfflineModeIsEnabled
 

@@ -56,7 +56,7 @@ def _advice(error: Exception) -> str:
         if advice := next((by_class[cls] for cls in type(cause).__mro__ if cls in by_class), ""):
             return advice
         if type(cause).__name__ == "TooManyRedirects":  # of the HTTP library that the client happens to use
-            return "the hub redirects in a circle: try again later, or check HF_ENDPOINT and proxies"
+            return "the hub redirects in a loop: try again later, or check HF_ENDPOINT and proxies"
     if status := http_status(error):
         return f"{STATUS.get(status, 'the hub refuses')} ({status})"
     if isinstance(error, errors.LocalEntryNotFoundError):

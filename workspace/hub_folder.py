@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from .hub import checked_download
 from .hub_errors import hub_errors
 
 ADDRESS = re.compile(r"\w[\w.-]*/\w[\w.-]*(/\w[\w.-]*)?")
@@ -26,7 +27,7 @@ def hub_folder(address: str, patterns: Sequence[str]) -> Path:
     owner, name, *folders = address.split("/")
     repo, prefix = f"{owner}/{name}", "".join(f"{folder}/" for folder in folders)
     too_deep = "*/" * (1 + max(pattern.count("/") for pattern in patterns))  # for the client, * matches / as well
-    with hub_errors(repo):
+    with hub_errors(repo), checked_download(repo, "model"):
         snapshot = snapshot_download(
             repo,
             allow_patterns=[f"{prefix}{pattern}" for pattern in patterns],

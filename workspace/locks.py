@@ -10,13 +10,15 @@ from filelock import FileLock, Timeout
 from .errors import UserError
 from .progress import Progress
 
+PROBE_SECONDS = 1.0  # to try for before another process is said to hold a lock, as `is_locked` takes it for a moment
+
 
 @contextmanager
 def locked(path: Path, what: str, progress: Progress, *, wait: bool = True) -> Iterator[None]:
     """Hold the lock file `path`. If another process holds it, say that it is `what` and wait, or raise UserError."""
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=PROBE_SECONDS)
     except Timeout:
         if not wait:
             raise UserError(f"another command is {what}: wait for it to finish, then run this again") from None

@@ -1,5 +1,7 @@
 """Write parquet files row by row, with little memory for data of any size; errors of reading them later."""
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from .errors import UserError
+from .errors import UserError, first_line
 
 ROWS = 10_000  # rows held before they are written
 
@@ -45,11 +47,16 @@ class RowWriter:
 
 @contextmanager
 def artifact_file(file: Path) -> Iterator[Path]:
-    """A parquet or Arrow file of a finished artifact. pyarrow's errors of reading it become a UserError."""
+    """A parquet or Arrow file of a finished artifact. Errors of reading it become a UserError."""
     try:
         yield file
     except (pyarrow.ArrowException, OSError) as error:
+        code = error.errno if isinstance(error, OSError) else None
+        is_missing = isinstance(error, FileNotFoundError)
+        if code not in (None, errno.EIO) and not is_missing:  # such as a file that this user may not read
+            raise UserError(f"cannot read {file}: {os.strerror(code)}") from error
+        # pyarrow's own errors of a file's content have no code, also where they are an OSError
+        problem = "is missing" if is_missing else f"is damaged ({first_line(error)})"
         raise UserError(
-            f"{file} is damaged ({str(error).splitlines()[0]}): delete the folder {file.parent}, then run the command "
-            "that made it again"
+            f"{file} {problem}: delete the folder {file.parent}, then run the command that made it again"
         ) from error

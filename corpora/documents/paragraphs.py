@@ -19,7 +19,7 @@ SENTENCE_END = regex.compile(r"[\p{SB=STerm}\p{SB=ATerm}…]\p{SB=Close}*\s*\Z")
 PARTNERS = 2  # other words with the same second part from which on a hyphen belongs to the word
 # A hyphen belongs to a first part (Maltese il-, Kabyle d-) that has one in other words, unless more than BEGINNINGS
 # times as many words just begin like it (Swahili wa-). In text of 13 languages that a program broke at hyphens and
-# within words (5,000 lines of each), 97% of the former and 99% of the latter hyphens were judged rightly.
+# within words (5,000 lines of each), 97% of the former and 99% of the latter hyphens were judged correctly.
 BEGINNINGS = 20
 
 JOINED = "words joined at line ends"

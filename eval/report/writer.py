@@ -75,12 +75,18 @@ def write_page(
     content = _content(compared, paper_scores)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            locked(folder.with_name(f".{folder.name}.lock"), f"writing the report {folder.name}", progress),
-            partial_folder(folder) as partial,
-        ):
-            _write(content, partial, progress)
+        lock = folder.with_name(f".{folder.name}.lock")
+        with locked(lock, f"writing the report {folder.name}", progress):
+            try:
+                with partial_folder(folder) as partial:
+                    _write(content, partial, progress)
+            finally:
+                if out:  # in a folder of the user's; FileLock does not use a deleted file that it waited for
+                    lock.unlink(missing_ok=True)
     except OSError as error:
+        path = Path(str(error.filename or folder))
+        if not (path.is_relative_to(folder.parent) or folder.is_relative_to(path)):
+            raise  # not from writing, such as a font that cannot be read
         raise UserError(f"cannot write to {folder} ({error.strerror}): choose another --workspace or --out") from error
     return folder / PAGE
 

@@ -13,6 +13,6 @@ def write(request: Request, folder: Path) -> Written:
     request.require_adapter("adapterhub")
     if reads_differently(request.source):
         raise UserError(
-            f"{request.source} has new pieces or reads romanised text, which AdapterHub's format cannot hold"
+            f"{request.source} has trained embeddings or reads romanised text, which AdapterHub's format cannot hold"
         )
     return Written(export_adapterhub(request.load(), request.name, folder))

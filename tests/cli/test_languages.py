@@ -158,3 +158,11 @@ def test_bases_read_the_newest_prepared_corpus(folder: Path) -> None:
     assert read["text"] == f"{lines} lines of {corpus.name}"
     assert read["bases"][0]["words"] == 9 * lines
     assert invoke("--base", base).exit_code == invoke("swh", "--text", "text.txt").exit_code == 2
+    other = corpus.with_name("corpus-00000000")
+    other.mkdir()
+    (other / "manifest.json").write_text("{")  # a damaged one of another run
+    assert json.loads(invoke("swh", "--base", base, "--workspace", "runs", "--json").stdout) == read
+    (corpus / "train.parquet").write_bytes(b"")
+    damaged = invoke("swh", "--base", base, "--workspace", "runs")
+    assert damaged.exit_code == 2
+    assert "train.parquet is damaged (" in " ".join(damaged.stderr.split())

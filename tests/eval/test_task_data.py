@@ -338,3 +338,15 @@ def test_a_sample_of_train_does_not_depend_on_the_rest(tmp_path: Path) -> None:
     kept = [row for row in rows if row not in left_out[:20]]
     Path(str(task.train)).write_text("\n".join(["text,label", *kept]), encoding="utf-8")
     assert texts() == found
+
+
+def test_unknown_tags_beyond_those_listed_are_counted(tmp_path: Path) -> None:
+    lines = ["Asha B-PER", *(f"na X{number}" for number in range(11))]
+    (tmp_path / "x.txt").write_text("\n".join(lines), encoding="utf-8")
+    task = Task(**dict.fromkeys(("train", "validation", "test"), str(tmp_path / "x.txt")))
+    with pytest.raises(UserError) as error:
+        read_task("ner", task, tmp_path)
+    listed = [line.strip() for line in str(error.value).splitlines()]
+    assert [line for line in listed if line.startswith("eval.ner.train: ")][8:] == [
+        "eval.ner.train: and 3 more such tags"
+    ]

@@ -8,13 +8,15 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
+from lrl_adapt.training.base import load_masked_lm, load_tokenizer
 from lrl_adapt.training.checkpoint import Checkpoint, Checkpoints
 from lrl_adapt.workspace.errors import UserError
-from lrl_adapt.workspace.hub import forget_answers
+from lrl_adapt.workspace.hub import cached_file, forget_answers
 from lrl_adapt.workspace.hub_files import find_hub_files
 from lrl_adapt.workspace.tables.parquet_rows import parquet_rows
 from torch import tensor
 
+from .. import bases
 from ..cli.small import SMALL, TEXT, invoke
 from ..contents import content
 from ..hub import Hub
@@ -130,6 +132,54 @@ def test_a_shard_that_was_damaged_in_the_cache_is_downloaded_again(hub: Hub, tmp
         "it was damaged in the cache and has been deleted; run the command again to download it"
     )
     assert rows() == ["habari", "mvua"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_weights_that_were_damaged_in_the_cache_are_downloaded_again(hub: Hub, damage) -> None:
+    """Here one of two shards; the same for a tokenizer."""
+    bases.write_mmbert(hub.folder / "models/me/base")
+    model = load_masked_lm(str(hub.folder / "models/me/base"), None, "base.model")
+    model.save_pretrained(hub.folder / "models/me/base", max_shard_size="10KB")
+    (hub.folder / "models/me/base/pytorch_model.bin").unlink()
+
+    def load() -> None:
+        forget_answers()
+        load_masked_lm("me/base", None, "base.model")
+
+    load()
+    shard = cached_file("me/base", "model-00002-of-00010.safetensors", "main", "model")
+    assert shard is not None
+    damage(shard.resolve())
+    with pytest.raises(UserError, match=r"cannot read its weights .* deleted; run the command again to download them"):
+        load()
+    load()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_tokenizer_that_was_damaged_in_the_cache_is_downloaded_again(hub: Hub, damage) -> None:
+    bases.write_mmbert(hub.folder / "models/me/base")
+    load_tokenizer("me/base", None, "base.model")
+    file = cached_file("me/base", "tokenizer.json", "main", "model")
+    assert file is not None
+    damage(file.resolve())
+    with pytest.raises(UserError, match=r"deleted; run the command again to download them"):
+        load_tokenizer("me/base", None, "base.model")
+    load_tokenizer("me/base", None, "base.model")
+
+
+def test_a_damaged_file_in_a_cache_that_may_only_be_read_is_named_as_usual(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.put("datasets/me/text/mt/train.parquet")
+    (file,) = find_hub_files("hf://datasets/me/text/mt/train.parquet").download()
+    overwrite(file.resolve())
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(UserError, match=r"not a readable parquet file .*; download or create it again"):
+        list(parquet_rows(file))
 
 
 def test_a_clock_that_is_set_back_changes_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,12 +15,12 @@ from lrl_adapt.training.base import load_masked_lm, load_tokenizer
 from lrl_adapt.workspace.artifacts import file_hash
 from lrl_adapt.workspace.checksums import SHA256
 from lrl_adapt.workspace.errors import UserError
-from lrl_adapt.workspace.hub import forget_answers
+from lrl_adapt.workspace.hub import forget_answers, hub_file
 from lrl_adapt.workspace.locations import local_file, local_files
 
 from .. import bases
 from ..corpora.test_sources import recipe
-from ..hub import Hub
+from ..hub import Hub, Repository
 from ..rehearsal.facts import load_facts
 from ..rehearsal.standin import write_repositories
 
@@ -124,7 +124,7 @@ FAULTS = {
     "503 for the content": at_first(0, 503, 503),
     "416 for the content": at_first(0, 416, hub_says="run the command again", harmless=("base",)),
     "redirect loop": Fault(
-        lambda hub: setattr(hub, "loop", True), "redirects in a circle: try again later", "redirects in a circle; check"
+        lambda hub: setattr(hub, "loop", True), "redirects in a loop: try again later", "redirects in a loop; check"
     ),
     "cut": Fault(lambda hub: setattr(hub, "cuts", 2)),
     "slow drip": Fault(drip),
@@ -158,3 +158,39 @@ def test_a_fault_is_overcome_or_told_in_one_line(full: Hub, tmp_path: Path, sour
         mend(full)
     content = read(full, tmp_path / "runs")
     assert content == RIGHT.setdefault(source, content)
+
+
+def test_wrong_content_is_refused_where_an_earlier_commit_of_the_branch_is_cached(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository, path = "datasets/me/sib", "train.tsv"
+    hub.put(f"{repository}/{path}", "habari\n" * 40)
+    assert hub_file("me/sib", path, "main").read_text() == "habari\n" * 40
+    hub.put(f"{repository}/{path}", "mvua\n" * 40)
+    hub.known[repository] = Repository(commit="b" * 40)
+    hub.lie = "hash"
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"me/sib: train.tsv: the content received does not have the SHA-256"):
+            hub_file("me/sib", path, "main")
+    monkeypatch.setattr(Path, "unlink", refuse)  # also where the cache may only be read
+    with pytest.raises(UserError, match=r"does not have the SHA-256"):
+        hub_file("me/sib", path, "main")
+    monkeypatch.undo()
+    mend(hub)
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_wrong_shards_and_tokenizers_are_refused(hub: Hub) -> None:
+    folder = hub.folder / "models/owner/sharded"
+    bases.write_glot500(folder)
+    load_masked_lm(str(folder), None, "base.model").save_pretrained(folder, max_shard_size="10KB")
+    (folder / "model.safetensors").unlink(missing_ok=True)
+    for read in (load_masked_lm, load_tokenizer):
+        hub.lie = "hash"
+        with pytest.raises(UserError, match=r"owner/sharded: \S+: the content received does not have the SHA-256"):
+            read("owner/sharded", None, "base.model")
+        mend(hub)
+        read("owner/sharded", None, "base.model")

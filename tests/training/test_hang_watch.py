@@ -21,7 +21,7 @@ from .processes import prepare, until, words
 from .test_launch import worker
 
 RECIPE = {"language": "swh_Latn", "base": {"from_scratch": {}}, "corpus": {"files": "text.txt"}}
-QUICK = {"TICK": 0.02, "LEAST_SECONDS": 0.2, "FIRST_SECONDS": 0.4}
+QUICK = {"TICK": 0.02, "LEAST_SECONDS": 0.3, "FIRST_SECONDS": 0.4}
 
 
 @pytest.fixture
@@ -46,10 +46,10 @@ def masked(lines: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("phase", "expected"),
     [
-        (Phase.DATA, "step 41 for * s (usually * s): waiting for data"),
-        (Phase.FORWARD_BACKWARD, "step 41 for * s (usually * s): in the forward and backward pass"),
-        (Phase.VALIDATION, "the validation after step 40 for * s: in the validation"),
-        (Phase.CHECKPOINT, "the checkpoint of step 40 for * s: writing the checkpoint"),
+        (Phase.DATA, "at step 41 for * s (usually * s): waiting for data"),
+        (Phase.FORWARD_BACKWARD, "at step 41 for * s (usually * s): in the forward and backward pass"),
+        (Phase.VALIDATION, "in the validation after step 40 for * s"),
+        (Phase.CHECKPOINT, "writing the checkpoint of step 40 for * s"),
     ],
 )
 def test_one_process_that_hangs_says_in_which_phase(phase: Phase, expected: str) -> None:
@@ -60,7 +60,7 @@ def test_one_process_that_hangs_says_in_which_phase(phase: Phase, expected: str)
         watch.enter(phase, 40)
         until(lambda: said.lines, 20)
         time.sleep(0.3)
-        assert masked(said.lines) == [f"train: the process has not finished {expected}"]  # once
+        assert masked(said.lines) == [f"train: the process has been {expected}"]  # once
         watch.enter(Phase.DATA, 41)
         until(lambda: said.lines[1:], 20)
     assert masked(said.lines[1:]) == ["train: continues after * s without progress"]
@@ -84,9 +84,9 @@ def write_status(folder: Path, rank: int, ticks: int, step: int, phase: Phase) -
 @pytest.mark.parametrize(
     ("phase", "step", "expected"),
     [
-        (Phase.DATA, 3, "rank 1 has not finished step 4 for * s (usually * s): waiting for data"),
-        (Phase.CHECKPOINT, 3, "rank 1 has not finished the checkpoint of step 3 for * s (usually * s): writing the"),
-        (Phase.GRADIENT_EXCHANGE, 3, "ranks 0, 1 have not finished step 4 for * s (usually * s): in the gradient exch"),
+        (Phase.DATA, 3, "rank 1 has been at step 4 for * s (usually * s): waiting for data"),
+        (Phase.CHECKPOINT, 3, "rank 1 has been writing the checkpoint of step 3 for * s (usually * s)"),
+        (Phase.GRADIENT_EXCHANGE, 3, "ranks 0, 1 have been at step 4 for * s (usually * s): in the gradient exchange"),
     ],
 )
 def test_of_two_processes_that_run_the_one_behind_is_named(
@@ -101,7 +101,7 @@ def test_of_two_processes_that_run_the_one_behind_is_named(
             if said.lines:
                 break
     assert masked(said.lines)[0].startswith(f"train: {expected}")
-    assert "does not run" not in said.lines[0]
+    assert "not running" not in said.lines[0]
 
 
 @pytest.mark.usefixtures("quick")
@@ -115,9 +115,42 @@ def test_the_second_process_reports_where_the_first_one_is_stopped(
         time.sleep(1.0)
     assert said.lines == []  # another process than the first shows no progress
     assert masked(capsys.readouterr().err.splitlines()) == [
-        "train: rank 0 has not finished step 4 for * s (usually * s): in the forward and backward pass, but does not "
-        "run: it is stopped, or its node does not respond"
+        "train: rank 0 has been at step 4 for * s (usually * s): in the forward and backward pass; it is not running: "
+        "it ended or was stopped, or its node does not respond"
     ]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("ended", [0, 1])
+def test_a_process_that_ended_with_an_error_is_named_by_the_other(
+    ended: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        pytest.raises(ZeroDivisionError),
+        HangWatch(Said(), "train", rank=ended, size=2, folder=tmp_path) as watch,
+    ):
+        make_steps(watch, 3)
+        watch.enter(Phase.VALIDATION, 3)
+        raise ZeroDivisionError
+    said = Said()
+    with HangWatch(said, "train", rank=1 - ended, size=2, folder=tmp_path) as watch:
+        make_steps(watch, 4)
+        until(lambda: said.lines or ended == 0, 20)
+        time.sleep(1.0 if ended == 0 else 0)
+    (line,) = masked(said.lines or capsys.readouterr().err.splitlines())
+    assert line == (
+        f"train: rank {ended} has been in the validation after step 3 for * s (usually * s); it is not running: "
+        "it ended or was stopped, or its node does not respond"
+    )
+    assert [file.name for file in tmp_path.iterdir()] == [f"rank-{ended}.status"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_resumed_run_does_not_read_what_an_ended_one_wrote_of_the_same_rank(tmp_path: Path) -> None:
+    write_status(tmp_path, 0, 7, 3, Phase.DATA)
+    with HangWatch(Said(), "train", size=2, folder=tmp_path):
+        assert (tmp_path / "rank-0.status").read_bytes() == b""
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("quick")
@@ -177,8 +210,8 @@ def test_a_stopped_rank_is_named_and_the_run_finishes_when_it_continues(
     process = two_ranks(base, tmp_path, "training.max_steps=60", "training.save_steps=5")
     stopped = stop(1, tmp_path)
     assert process.stderr is not None
-    line = next(line for line in process.stderr if "has not finished" in line)
-    assert re.search(r"rank 1 has not finished .* but does not run: it is stopped", line), line
+    line = next(line for line in process.stderr if "has been at" in line)
+    assert re.search(r"rank 1 has been at step .* it is not running: it ended or was stopped", line), line
     os.kill(stopped, signal.SIGCONT)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
@@ -193,5 +226,5 @@ def test_hang_timeout_ends_a_run_whose_first_rank_is_stopped(base: Path, prepare
     stop(0, tmp_path)
     _, said = process.communicate(timeout=300)
     assert process.returncode != 0
-    assert re.search(r"error: .*rank 0 has not finished .* ended after training.hang_timeout, 20 s; run the same", said)
+    assert re.search(r"error: .*rank 0 has been at step .* ended after training.hang_timeout, 20 s; run the same", said)
     assert list(tmp_path.glob("adapters/*/.*.unfinished/step-*"))

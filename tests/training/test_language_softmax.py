@@ -12,7 +12,7 @@ from lrl_adapt.recipes.training import Training
 from lrl_adapt.training.adapters import language_adapter
 from lrl_adapt.training.masking import IGNORE_INDEX
 from lrl_adapt.training.mlm import MaskedLM
-from lrl_adapt.training.vocabulary.layers import split_vocabulary, train_new_rows
+from lrl_adapt.training.vocabulary.layers import split_vocabulary, unfreeze_trained_rows
 from pydantic import ValidationError
 
 from ..cli.small import TEXT, invoke
@@ -59,7 +59,7 @@ def test_new_pieces_are_always_among_them() -> None:
     base: Any = tiny("bert")
     split_vocabulary(base, SIZE, torch.randn(NEW, 32, generator=torch.Generator().manual_seed(2)), trained=True)
     adapted: Any = language_adapter(base, Adapter(reduction_factor=4)).eval()
-    train_new_rows(adapted)
+    unfreeze_trained_rows(adapted)
     labels = labels_among([5, SIZE, SIZE + 3, 96])
     places = labels != IGNORE_INDEX
     kept = [*PIECES.tolist(), *range(SIZE, SIZE + NEW)]
@@ -67,14 +67,14 @@ def test_new_pieces_are_always_among_them() -> None:
     want = torch.nn.functional.cross_entropy(
         sliced, torch.tensor([kept.index(number) for number in labels[places].tolist()]), reduction="sum"
     )
-    new_rows = base.get_output_embeddings().new.weight
-    (want_gradient,) = torch.autograd.grad(want, new_rows)
+    trained_rows = base.get_output_embeddings().new.weight
+    (want_gradient,) = torch.autograd.grad(want, trained_rows)
     model = MaskedLM(adapted)
     assert model.restrict_loss(torch.tensor([*PIECES, SIZE + 1])) == len(kept)
     model.training = True
     loss = model(**batch(), labels=labels)
     torch.testing.assert_close(loss, want, atol=1e-5, rtol=1e-6)
-    torch.testing.assert_close(torch.autograd.grad(loss, new_rows)[0], want_gradient, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(torch.autograd.grad(loss, trained_rows)[0], want_gradient, atol=1e-5, rtol=1e-5)
 
 
 def test_a_trained_decoder_is_refused() -> None:

@@ -14,10 +14,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ...recipes.schema import Adapter
-from ...workspace.errors import UserError
+from ...workspace.errors import UserError, first_line
 from ..compat import set_active_adapters
 from ..families import Family, block_number, family_of
-from ..tensors import first_line, refuse_pointers
+from ..tensors import refuse_pointers
 from ..vocabulary.files import add_new_pieces, reads_differently
 from ..weights import load_weights
 from .bottleneck import PRESETS, BottleneckConfig
@@ -105,7 +105,9 @@ def load_adapters(base: PreTrainedModel, folders: Mapping[str, Path]) -> PeftMod
     model: Any = base
     for name, folder in folders.items():
         if reads_differently(folder) and len(folders) > 1:
-            raise UserError(f"{folder} has new pieces or reads romanised text, so it cannot share a base with others")
+            raise UserError(
+                f"{folder} has trained embeddings or reads romanised text, so it cannot share a base with others"
+            )
         add_new_pieces(base, folder)
         model = add_saved_adapter(model, folder, name)
     return model

@@ -9,8 +9,8 @@ from peft import PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dic
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ...workspace.errors import UserError
-from ..tensors import first_line, read_tensors, refuse_pointers
+from ...workspace.errors import UserError, first_line
+from ..tensors import read_tensors, refuse_pointers
 from .quantise import QUANTISED, read_quantised
 
 LANGUAGE = "language"

@@ -14,29 +14,29 @@ from ..base import load_tokenizer
 from ..tensors import refuse_pointers
 from ..transliterate import TRANSLITERATION, recorded_transliteration
 from .extend import vocabulary_size
-from .layers import append_rows, new_rows, set_new_rows, split_vocabulary
+from .layers import append_rows, set_trained_rows, split_vocabulary, trained_rows
 
-NEW_ROWS = "vocabulary.safetensors"
+ROWS = "vocabulary.safetensors"
 TOKENIZER = "tokenizer.json"
-FILES = (NEW_ROWS, TOKENIZER, "tokenizer_config.json", TRANSLITERATION)
+FILES = (ROWS, TOKENIZER, "tokenizer_config.json", TRANSLITERATION)
 """What may say in an adapter's folder how it reads text."""
 OWN_PIECES = "own_pieces"
 """Key of the file's metadata: how many pieces the base's own tokenizer has."""
 
 
-def has_new_pieces(folder: Path | None) -> bool:
-    """Whether an adapter's folder brings pieces of its own; None, the bare base, does not."""
-    return folder is not None and (folder / NEW_ROWS).is_file()
+def has_trained_rows(folder: Path | None) -> bool:
+    """Whether an adapter's folder has embeddings of new pieces or of the base's own; None, the bare base, has none."""
+    return folder is not None and (folder / ROWS).is_file()
 
 
 def reads_differently(folder: Path | None) -> bool:
-    """Whether the adapter in a folder reads text in another way than its base: with new pieces, or romanised."""
-    return has_new_pieces(folder) or (folder is not None and (folder / TRANSLITERATION).is_file())
+    """Whether the adapter in a folder reads text in another way than its base: with trained rows, or romanised."""
+    return has_trained_rows(folder) or (folder is not None and (folder / TRANSLITERATION).is_file())
 
 
 def save_new_pieces(model: nn.Module, tokenizer: Any, folder: Path) -> None:
-    """Write the new rows of a model with a split vocabulary, and its tokenizer; nothing for another model."""
-    tensors = new_rows(model)
+    """Write the trained rows of a model with a split vocabulary, and its tokenizer; nothing for another model."""
+    tensors = trained_rows(model)
     if not tensors:
         return
     size = vocabulary_size(tokenizer) - _new_count(tensors)
@@ -45,15 +45,15 @@ def save_new_pieces(model: nn.Module, tokenizer: Any, folder: Path) -> None:
             name: (tensor.float() if tensor.is_floating_point() else tensor).contiguous().cpu()
             for name, tensor in tensors.items()
         },
-        folder / NEW_ROWS,
+        folder / ROWS,
         {OWN_PIECES: str(size)},
     )
     tokenizer.save_pretrained(str(folder))
 
 
-def read_new_rows(folder: Path) -> tuple[int, dict[str, Tensor]]:
-    """How many pieces the base's tokenizer has, and the tensors of `new_rows`. Raises UserError if they are damaged."""
-    file = folder / NEW_ROWS
+def read_trained_rows(folder: Path) -> tuple[int, dict[str, Tensor]]:
+    """The number of pieces of the base's tokenizer, and the `trained_rows`. Raises UserError if they are damaged."""
+    file = folder / ROWS
     refuse_pointers([file])
     try:
         with safe_open(file, framework="pt") as opened:
@@ -75,10 +75,10 @@ def add_new_pieces(base: PreTrainedModel, folder: Path, *, separate: bool = Fals
     UserError if they do not fit the base, or if the base has new pieces of another adapter: two adapters with pieces of
     their own give other meanings to the same ids.
     """
-    if not has_new_pieces(folder):
+    if not has_trained_rows(folder):
         return
-    size, tensors = read_new_rows(folder)
-    if present := new_rows(base):
+    size, tensors = read_trained_rows(folder)
+    if present := trained_rows(base):
         if all(torch.equal(present[name].cpu(), tensor) for name, tensor in tensors.items() if name in present):
             return
         raise UserError(f"{folder} brings new pieces, but the base has those of another adapter: load it anew for each")
@@ -93,7 +93,7 @@ def add_new_pieces(base: PreTrainedModel, folder: Path, *, separate: bool = Fals
         base_ids = tensors.get("base_ids")
         new = tensors["rows"][len(tensors["rows"]) - _new_count(tensors) :]
         split_vocabulary(base, size, new, trained=False, base_ids=base_ids)
-        set_new_rows(base, {"decoder_rows": tensors["rows"], **tensors})
+        set_trained_rows(base, {"decoder_rows": tensors["rows"], **tensors})
     else:
         append_rows(base, size, tensors)
 
@@ -105,7 +105,7 @@ def tokenizer_of(folder: Path | None, tokenizer: Any) -> Any:
     """
     if folder is None:
         return tokenizer
-    if not has_new_pieces(folder):
+    if not has_trained_rows(folder):
         return recorded_transliteration(tokenizer, folder)
     if not (folder / TOKENIZER).is_file():
         raise UserError(f"{folder} brings new pieces, but {TOKENIZER} is missing: copy the whole folder")

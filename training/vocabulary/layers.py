@@ -32,22 +32,30 @@ class _TwoParts(nn.Module):
 
 
 class ExtendedEmbedding(_TwoParts):
-    """An embedding in two parts."""
+    """An embedding in two parts. After `keep_initial_rows` it can use the trained rows as they were then."""
 
     row_of: Tensor
+    initial_rows: Any  # a tensor (n, width), or None
 
     def __init__(self, old: nn.Embedding, new: nn.Embedding, base_ids: Tensor) -> None:
         super().__init__(old, new, base_ids)
         # the trained row of each id, (vocabulary,); -1 for the base's frozen ones
         row_of = _class_numbers(old.num_embeddings, new.num_embeddings, base_ids) - old.num_embeddings
         self.register_buffer("row_of", row_of.clamp(min=-1), persistent=False)
+        self.register_buffer("initial_rows", None, persistent=False)
+        self.uses_initial_rows = False
+
+    def keep_initial_rows(self) -> None:
+        """Copy the trained rows, which training changes, for `uses_initial_rows`."""
+        self.initial_rows = self.new.weight.detach().clone()
 
     def forward(self, ids: Tensor) -> Tensor:
         """Ids of any shape (...) -> (..., width), in the precision of the base's rows, which may be bf16."""
         old_rows = self.old(ids.masked_fill(ids >= self.old.num_embeddings, 0))
         rows = self.row_of[ids]
-        new_rows = self.new(rows.clamp(min=0)).to(old_rows.dtype)
-        return torch.where((rows >= 0)[..., None], new_rows, old_rows)
+        weight = self.initial_rows if self.uses_initial_rows else self.new.weight
+        trained_rows = nn.functional.embedding(rows.clamp(min=0), weight).to(old_rows.dtype)
+        return torch.where((rows >= 0)[..., None], trained_rows, old_rows)
 
 
 class ExtendedDecoder(_TwoParts):
@@ -169,14 +177,14 @@ def split_vocabulary(
     model.config.vocab_size = size + len(rows)
 
 
-def train_new_rows(model: nn.Module) -> None:
-    """Let the new rows and biases of a model require gradients, which adding an adapter has frozen with the base."""
+def unfreeze_trained_rows(model: nn.Module) -> None:
+    """Let a model's trained rows and biases require gradients, which adding an adapter has frozen with the base."""
     for module in model.modules():
         if isinstance(module, ExtendedEmbedding | ExtendedDecoder):
             module.new.requires_grad_(True)
 
 
-def new_rows(model: nn.Module) -> dict[str, Tensor]:
+def trained_rows(model: nn.Module) -> dict[str, Tensor]:
     """The trained `rows` (n, width), `bias` (n,) and, unless tied, `decoder_rows` of a model; empty if it has none.
 
     The last are those of new pieces; before them, if there are any, are those of the base's own pieces whose ids are
@@ -208,15 +216,15 @@ def new_rows(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach() for name, tensor in tensors.items()}
 
 
-def set_new_rows(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Copy the tensors of another model's `new_rows` into this one's, which are modules of their own."""
+def set_trained_rows(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Copy the tensors of another model's `trained_rows` into this one's, which are modules of their own."""
     with torch.no_grad():
-        for name, tensor in new_rows(model).items():
+        for name, tensor in trained_rows(model).items():
             tensor.copy_(tensors[name])
 
 
 def append_rows(model: PreTrainedModel, size: int, tensors: dict[str, Tensor]) -> None:
-    """Make a model's vocabulary its first `size` pieces and then the new ones, whose `new_rows` are `tensors`.
+    """Make a model's vocabulary its first `size` pieces and then the new ones, whose `trained_rows` are `tensors`.
 
     The base's own rows that were trained are overwritten.
     """

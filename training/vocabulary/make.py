@@ -85,7 +85,7 @@ def put_new_pieces(
         return {}
     embedding: Any = base.get_input_embeddings()
     seed, known_rows = recipe.training.seed, {}
-    if settings.initialisation == "focus":
+    if pieces and settings.initialisation == "focus":
         by_id = focus_rows(embedding.weight, data, extended, size, seed)
         known_rows = {pieces[number - size]: row for number, row in by_id.items()}
     rows = initial_rows(embedding.weight, tokenizer, pieces, settings.initialisation, seed, known_rows)

@@ -1,3 +1,4 @@
+import errno
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from lrl_adapt.cli.console import Terminal
+from lrl_adapt.eval.report import writer
 from lrl_adapt.eval.report.writer import write_report
 from lrl_adapt.workspace.errors import UserError
 
@@ -132,6 +134,23 @@ def test_an_old_report_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="thesis already exists and is not a report; name a new folder with --out"):
         write_report(tmp_path, out=tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "mine"
+
+
+def test_beside_a_folder_of_the_users_no_lock_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_write", lambda content, folder, progress: (folder / "index.html").write_text("page"))
+    write_report(small(tmp_path / "runs"), out=tmp_path / "mine" / "out")
+    assert [file.name for file in (tmp_path / "mine").iterdir()] == ["out"]
+    assert [file.name for file in (tmp_path / "mine" / "out").iterdir()] == ["index.html"]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_only_an_error_of_writing_is_told_as_one(own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(content, folder: Path, progress) -> None:
+        raise OSError(errno.EMFILE, "Too many open files", str(folder / "a.svg" if own else "/fonts/DejaVuSans.ttf"))
+
+    monkeypatch.setattr(writer, "_write", write)
+    with pytest.raises(UserError if own else OSError, match=r"cannot write to .*swh_Latn" if own else "/fonts/DejaVu"):
+        write_report(small(tmp_path))
 
 
 def test_a_languages_name_cannot_lead_out_of_the_reports(tmp_path: Path) -> None:

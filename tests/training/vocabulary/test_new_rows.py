@@ -16,13 +16,13 @@ from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.base import load_masked_lm, load_tokenizer
 from lrl_adapt.training.mlm import MaskedLM
 from lrl_adapt.training.setup import freeze_in
-from lrl_adapt.training.vocabulary.files import NEW_ROWS, add_new_pieces, save_new_pieces, tokenizer_of
+from lrl_adapt.training.vocabulary.files import ROWS, add_new_pieces, save_new_pieces, tokenizer_of
 from lrl_adapt.training.vocabulary.layers import (
     ExtendedEmbedding,
     append_rows,
-    new_rows,
     split_vocabulary,
-    train_new_rows,
+    trained_rows,
+    unfreeze_trained_rows,
 )
 from lrl_adapt.workspace.errors import UserError
 from transformers import AutoModelForMaskedLM, AutoTokenizer
@@ -49,13 +49,13 @@ def test_split_rows_are_those_of_one_longer_matrix(family: str) -> None:
     split, whole = tiny(family), tiny(family)
     width = whole.get_input_embeddings().weight.shape[1]
     split_vocabulary(split, SIZE, rows(width), trained=True)
-    tensors = new_rows(split)
+    tensors = trained_rows(split)
     assert torch.equal(tensors["rows"], rows(width))
     append_rows(whole, SIZE, tensors)
     want = whole(**ids_with_new_ones()).logits
     assert want.shape[-1] == SIZE + NEW
     torch.testing.assert_close(split(**ids_with_new_ones()).logits, want, atol=1e-5, rtol=1e-5)
-    assert all(torch.equal(tensor, new_rows(whole)[name]) for name, tensor in tensors.items())
+    assert all(torch.equal(tensor, trained_rows(whole)[name]) for name, tensor in tensors.items())
 
 
 def test_new_rows_in_fp32_beside_a_base_in_bf16() -> None:
@@ -71,7 +71,7 @@ def test_new_rows_in_fp32_beside_a_base_in_bf16() -> None:
 def test_the_padding_rows_of_a_base_give_way_to_the_new_ones() -> None:
     split, whole = tiny("bert"), tiny("bert")
     split_vocabulary(split, SIZE - 10, rows(32), trained=False)
-    append_rows(whole, SIZE - 10, new_rows(split))
+    append_rows(whole, SIZE - 10, trained_rows(split))
     inputs = batch()
     inputs["input_ids"] = inputs["input_ids"].clamp(max=SIZE - 10 + NEW - 1)
     torch.testing.assert_close(split(**inputs).logits, whole(**inputs).logits, atol=1e-5, rtol=1e-5)
@@ -96,7 +96,7 @@ def test_the_loss_and_the_new_rows_gradients_are_those_of_one_longer_matrix(kind
         model = language_adapter(base, Adapter(type=kind, reduction_factor=4))
         shake(model)
         if is_split:
-            train_new_rows(model)
+            unfreeze_trained_rows(model)
             embedding, decoder = embedding.new, decoder.new
         else:
             embedding.weight.requires_grad_(True)
@@ -121,7 +121,7 @@ def test_new_rows_are_trained_beside_a_base_that_is_frozen_in_bf16() -> None:
         split_vocabulary(base, SIZE, rows(32), trained=True)
         of_base = list(base.parameters())
         model = language_adapter(base, Adapter(type="seq_bn", reduction_factor=4))
-        train_new_rows(model)
+        unfreeze_trained_rows(model)
         freeze_in(of_base, dtype)
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             loss = MaskedLM(model).train(False)(**ids_with_new_ones(), labels=labels)
@@ -146,7 +146,7 @@ def adapter(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, torch
     else:
         split_vocabulary(model, len(tokenizer), new, trained=True)
     adapted = language_adapter(model, Adapter(type=request.param, reduction_factor=4)).eval()
-    train_new_rows(adapted)
+    unfreeze_trained_rows(adapted)
     shake(adapted)
     folder = tmp_path / "adapter"
     folder.mkdir()
@@ -184,7 +184,7 @@ def test_exports_keep_the_new_pieces(adapter: tuple[Path, torch.Tensor], tmp_pat
     export(folder, tmp_path / "small", format="peft", bits=8)
     small, own = load_adapter(tmp_path / "small")
     assert small(**own(TIBETAN[0], return_tensors="pt")).logits.shape == want.shape
-    assert (tmp_path / "small" / NEW_ROWS).read_bytes() == (folder / NEW_ROWS).read_bytes()
+    assert (tmp_path / "small" / ROWS).read_bytes() == (folder / ROWS).read_bytes()
 
 
 @pytest.mark.parametrize("adapter", ["seq_bn_inv"], indirect=True)
@@ -208,6 +208,6 @@ def test_new_pieces_that_cannot_be_used_are_refused(adapter: tuple[Path, torch.T
     (folder / "tokenizer.json").unlink()
     with pytest.raises(UserError, match=r"tokenizer\.json is missing"):
         tokenizer_of(folder, None)
-    (folder / NEW_ROWS).write_bytes(b"no tensors")
+    (folder / ROWS).write_bytes(b"no tensors")
     with pytest.raises(UserError, match="cannot read"):
         add_new_pieces(tiny("bert"), folder)

@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet
 import pytest
 import torch
@@ -15,7 +16,9 @@ from lrl_adapt.training.anchor import Anchored
 from lrl_adapt.training.base import load_masked_lm, load_tokenizer
 from lrl_adapt.training.checkpoint import Checkpoint, Checkpoints
 from lrl_adapt.training.mlm import MaskedLM
-from lrl_adapt.training.vocabulary.layers import append_rows, new_rows, split_vocabulary, train_new_rows
+from lrl_adapt.training.vocabulary import make
+from lrl_adapt.training.vocabulary.layers import append_rows, split_vocabulary, trained_rows, unfreeze_trained_rows
+from lrl_adapt.training.vocabulary.make import put_new_pieces
 from lrl_adapt.workspace.errors import UserError
 from pydantic import ValidationError
 from safetensors.torch import load_file
@@ -61,7 +64,7 @@ def test_the_rows_start_as_the_base_s_and_are_used_in_their_place(family: str) -
     torch.testing.assert_close(fresh(**inputs).logits[..., :SIZE], logits, atol=1e-5, rtol=1e-5)
 
     changed = split(family)
-    append_rows(whole, SIZE, new_rows(changed))
+    append_rows(whole, SIZE, trained_rows(changed))
     inputs, _ = inputs_and_labels()
     torch.testing.assert_close(changed(**inputs).logits, whole(**inputs).logits, atol=1e-5, rtol=1e-5)
     frozen = [number for number in range(SIZE) if number not in BASE_IDS]
@@ -70,7 +73,7 @@ def test_the_rows_start_as_the_base_s_and_are_used_in_their_place(family: str) -
         assert torch.equal(now[frozen], then[frozen])
         assert not torch.isclose(now[BASE_IDS], then[BASE_IDS]).all(1).any()
     assert torch.equal(changed.get_input_embeddings().old.weight, before.get_input_embeddings().weight[:SIZE])
-    assert all(torch.equal(tensor, new_rows(whole)[name]) for name, tensor in new_rows(changed).items())
+    assert all(torch.equal(tensor, trained_rows(whole)[name]) for name, tensor in trained_rows(changed).items())
 
 
 @pytest.mark.parametrize("softmax", ["full", "language"])
@@ -82,7 +85,7 @@ def test_loss_and_gradients_are_those_of_one_matrix(kind: str, softmax: str) -> 
     for is_split in (True, False):
         base: Any = split("bert")
         if not is_split:
-            tensors = new_rows(base)
+            tensors = trained_rows(base)
             base = tiny("bert")
             append_rows(base, SIZE, tensors)
         embedding, decoder = base.get_input_embeddings(), base.get_output_embeddings()
@@ -90,7 +93,7 @@ def test_loss_and_gradients_are_those_of_one_matrix(kind: str, softmax: str) -> 
         model: Any = language_adapter(base, Adapter(type=kind, reduction_factor=4)).eval()
         shake(model.get_submodule("base_model.model.bert.encoder"))
         if is_split:
-            train_new_rows(model)
+            unfreeze_trained_rows(model)
             masked_lm = MaskedLM(model)
             if softmax == "language":
                 # 11, 3 and 60 of the frozen rows, and all trained ones
@@ -118,7 +121,7 @@ def test_the_anchor_is_the_base_with_its_own_rows() -> None:
     base: Any = tiny("bert")
     split_vocabulary(base, SIZE, rows(32), trained=True, base_ids=BASE_IDS)
     adapted = language_adapter(base, Adapter(reduction_factor=4))
-    train_new_rows(adapted)
+    unfreeze_trained_rows(adapted)
     inputs, _ = inputs_and_labels()
     anchored = Anchored(MaskedLM(adapted), 1.0)
     embeddings = base.get_input_embeddings()
@@ -209,3 +212,27 @@ def test_a_resumed_run_gives_the_same_rows(recipe_folder: Path, monkeypatch: pyt
         (file,) = recipe_folder.glob(f"{workspace}/adapters/*/*/vocabulary.safetensors")
         files.append(file.read_bytes())
     assert files[0] == files[1]
+
+
+def test_focus_is_not_run_without_new_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = str(make_base(tmp_path).folder)
+    base, tokenizer = load_masked_lm(folder, None, "base"), load_tokenizer(folder, None, "base")
+    recipe = Recipe.model_validate(
+        {
+            "language": "bod_Tibt",
+            "base": {"model": "owner/base"},
+            "corpus": {"files": ["text.txt"]},
+            "vocabulary": {"pieces": "auto", "train": "all", "initialisation": "focus"},
+        }
+    )
+
+    class Text:
+        def pieces(self) -> np.ndarray:
+            return np.array([7, 8, 12])
+
+    def fail(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(make, "focus_rows", fail)
+    facts = put_new_pieces(base, tokenizer, tokenizer, recipe, [Text()])  # type: ignore[list-item]
+    assert facts == {"trained_base_pieces": 3}

@@ -11,9 +11,9 @@ from peft import IA3Config, PeftConfig, PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ....workspace.errors import UserError
+from ....workspace.errors import UserError, first_line
 from ...families import family_of
-from ...tensors import first_line, read_tensors, refuse_pointers
+from ...tensors import read_tensors, refuse_pointers
 from ..bottleneck.config import ADAPTER_NAME
 from ..bottleneck.fusion import expert_key
 from ..build import fusion_config
