@@ -21,7 +21,7 @@ def store(workspace: Path, name: str, scores: list[Score], manifest: bool = True
     folder.mkdir(parents=True)
     write_scores(folder / "scores.json", scores)
     if manifest:
-        (folder / "manifest.json").write_text("{}")
+        (folder / "manifest.json").write_text('{"kind": "scores"}')
     return folder
 
 
