@@ -119,7 +119,8 @@ def _entry(
     return EvalResult(
         task_type=pipeline_tag(task, per_token=task == "ner" or section.get("kind") in WORD_KINDS),
         task_name=f"{name_of_task(task)} in {language_name(language)}",
-        dataset_type=f"{owner}/{dataset}" if address else "local",
+        # entries of one type and config become one entry, so local files are told apart by their task
+        dataset_type=f"{owner}/{dataset}" if address else f"local/{task}",
         dataset_name=f"{dataset}, {language}" if address else f"local files ({names}), {language}",
         dataset_config=language,
         dataset_split="test",

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -138,6 +139,21 @@ def test_a_card_has_what_the_hub_filters_by(workspace: Path) -> None:
     (f1,) = topic["metrics"]
     assert f1["value"] == pytest.approx(0.9, abs=0.02)
     assert re.fullmatch(r"macro-F1 \(95% interval 0\.\d+ to [01]\.?\d*, 120 items, mean of 3 seeds\)", f1["name"])
+
+
+def test_two_tasks_of_one_type_on_local_files_are_two_entries(workspace: Path) -> None:
+    adapter = put_adapter(workspace, "seq_bn")
+    put_scores(workspace, adapter)
+    for folder in (workspace / "scores" / "swh_Latn").glob("topic-*"):
+        copy = shutil.copytree(folder, folder.with_name(folder.name.replace("topic", "sentiment")))
+        for name in ("manifest.json", "scores.json"):
+            (copy / name).write_text((copy / name).read_text().replace('"topic"', '"sentiment"'))
+    card = push(adapter, REPO, dry_run=True, progress=QUIET).card
+    results = ModelCard(card).data.to_dict()["model-index"][0]["results"]
+    tasks = {
+        one["task"]["name"]: len(one["metrics"]) for one in results if one["task"]["type"] == "text-classification"
+    }
+    assert tasks == {"Topic classification in Swahili": 1, "Sentiment analysis in Swahili": 1}
 
 
 def test_a_card_tells_data_scores_licence_and_limits(workspace: Path) -> None:
