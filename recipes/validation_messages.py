@@ -54,6 +54,12 @@ def _unknown(above: Sequence[str], key: str, value: Any) -> str:
     """What to do about a key that the section at `above` does not have."""
     if replacement := REPLACED_FIELDS.get(".".join([*above, key])):
         return replacement
+    if "." in key:  # as in --set
+        first, *inner = key.split(".")
+        nested = str(value) if isinstance(value, str | int | float) else "..."
+        for part in reversed(inner):
+            nested = f"{{{part}: {nested}}}"
+        return f"in a recipe file, write it nested: {first}: {nested}"
     present = PRESENT_FIELDS.get(key, key)
     if present != key and present in _fields(above):
         return f"renamed to {'.'.join([*above, present])}"

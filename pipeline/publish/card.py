@@ -13,6 +13,7 @@ from ...recipes.hub_language import hub_language
 from ...recipes.licences import OTHER, RolledUp
 from ...recipes.renames import present_names
 from ...training.model_card import CONTROLS
+from ...training.transliterate import TRANSLITERATION
 from ...workspace.formatting import format_number
 from .loading import loading_code
 from .results import Result, comparison_table, own_table, pipeline_tag
@@ -97,6 +98,12 @@ class Card:
                 lines.append(
                     f"- trained on {transfer} for use in {subject.section.get('language')} (zero-shot transfer)"
                 )
+        reader = subject.language_adapter or subject
+        if (reader.folder / TRANSLITERATION).is_file():
+            romanizer = reader.facts.get("romanised_by", "uroman")
+            lines.append(
+                f"- reads text in Latin letters, romanised by {romanizer}: `pip install 'lrl-adapt[transliterate]'`"
+            )
         if (parameters := subject.facts.get("trainable_parameters")) is not None:
             lines.append(f"- trained parameters: {parameters:,}")
         if isinstance(subject.control, str):
@@ -173,12 +180,19 @@ class Card:
         unclear = [
             task_name(result.task.task)
             for result in self.results
-            if result.system.verdict is not None and result.system.verdict != Verdict.BETTER
+            if result.system.verdict in (Verdict.WORSE, Verdict.NO_CLEAR_DIFFERENCE, Verdict.ONE_SEED)
         ]
         if unclear:
             limits.append(f"No clear gain over the base was found on: {', '.join(dict.fromkeys(unclear))}.")
+        unlike = [
+            task_name(result.task.task)
+            for result in self.results
+            if result.system.verdict in (Verdict.TOO_MANY_UNKNOWN, Verdict.NOT_COMPARABLE)
+        ]
+        if unlike:
+            limits.append(f"It could not be compared with the base on: {', '.join(dict.fromkeys(unlike))}.")
         if subject.task_settings is None:
-            limits.append("It fills masks and is a start for tasks; by itself it labels nothing.")
+            limits.append("It fills masks and is a start for tasks: it does not label texts by itself.")
         if subject.max_length:
             limits.append(f"It was trained on texts of up to {subject.max_length} tokens.")
         if seen := subject.facts.get("test_items_seen_in_training"):

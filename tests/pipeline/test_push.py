@@ -174,7 +174,7 @@ def test_a_card_tells_data_scores_licence_and_limits(workspace: Path) -> None:
     assert "1,000 steps on 12,345 tokens" in card
     assert "validation loss 3.2100 nats per masked token, at step 900" in card
     assert f"- base: {BASE}, commit abc" in card
-    assert "by itself it labels nothing" in card
+    assert "it does not label texts by itself" in card
 
 
 def test_a_task_adapters_card_has_its_own_score_and_its_data(workspace: Path) -> None:

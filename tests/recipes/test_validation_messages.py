@@ -164,3 +164,9 @@ def test_a_single_letter_is_no_prefix_of_a_key_and_a_task_may_be_called_training
     mine = "{file: x.csv, training: {num_train_epochs: 2}}"
     write("recipe.yaml", PLAIN + f"by_language: {{mlt_Latn: {{eval: {{others: {{training: {mine}}}}}}}}}\n")
     assert load_recipe().language == "swh_Latn"
+
+
+def test_dotted_keys_in_a_file_are_answered_with_their_nested_form() -> None:
+    told = errors(text=PLAIN + "training.max_steps: 10\neval: {ner.training: {num_train_epochs: 2}}\n")
+    assert "training.max_steps: in a recipe file, write it nested: training: {max_steps: 10}" in told
+    assert "eval.ner.training: in a recipe file, write it nested: ner: {training: ...}" in told
