@@ -19,7 +19,14 @@ from .extend import vocabulary_size
 
 # The authors' settings of fastText (https://github.com/konstantinjdobler/focus, train_fasttext and FOCUS).
 # Except for `bucket`, the vectors of parts of pieces: with gensim's 2,000,000 these take 800 MB in each process.
-FASTTEXT = {"vector_size": 100, "negative": 10, "epochs": 3, "min_count": 10, "sg": 0, "bucket": 200_000}
+FASTTEXT: dict[str, Any] = {
+    "vector_size": 100,
+    "negative": 10,
+    "epochs": 3,
+    "min_count": 10,
+    "sg": 0,
+    "bucket": 200_000,
+}
 MOST_SEQUENCES = 50_000  # of the text that fastText is trained on; with more it takes long and learns little
 SIMILARITIES_AT_ONCE = 256  # rows of new pieces, each with a similarity to all pieces of the base
 
