@@ -151,12 +151,13 @@ def _show_language(terminal: Terminal, language: str, rows: Sequence[Any]) -> No
 def _system_cells(row: Any, system: str) -> tuple[str, str, str]:
     """A system's name, its score with the interval, and its change from the baseline with the verdict."""
     from ..eval.display import format_change, format_value, format_value_interval
-    from ..eval.report.comparison import change
+    from ..eval.report.comparison import change, is_incomparable
     from ..eval.report.controls import controls_note
 
     cell = row.systems[system]
     score = _lines(format_value(cell.mean, row.metric), format_value_interval(cell.interval, row.metric))
-    return system, score, _lines(format_change(change(row, system), row.metric), cell.verdict, controls_note(cell))
+    changed = "" if is_incomparable(cell, row.metric) else format_change(change(row, system), row.metric)
+    return system, score, _lines(changed, cell.verdict, controls_note(cell))
 
 
 def _lines(*parts: str | None) -> str:

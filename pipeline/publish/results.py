@@ -10,7 +10,7 @@ from huggingface_hub import EvalResult
 from ...eval.display import format_change, format_change_interval, format_value, format_value_interval, metric_name
 from ...eval.display import task_name as name_of_task
 from ...eval.measurements import folder_hashes
-from ...eval.report.comparison import change, change_interval, compare_runs
+from ...eval.report.comparison import change, change_interval, compare_runs, is_incomparable
 from ...eval.report.controls import controls_note
 from ...eval.report.runs import Run, gather_runs, language_name, manifest_of
 from ...eval.report.task_results import SystemResult, TaskResult, folders_of
@@ -158,14 +158,15 @@ def comparison_table(results: Sequence[Result]) -> list[str]:
 def _row(result: Result) -> str:
     task, system = result.task, result.system
     base = task.systems.get(BASE)
-    difference = format_change(change(task, result.name), task.metric)
+    interval = format_change_interval(change_interval(task, result.name))
+    difference = f"{format_change(change(task, result.name), task.metric)} {interval}".strip()
     verdict = ", ".join(filter(None, [str(system.verdict or ""), controls_note(system)]))
     cells = [
         name_of_task(task.task) + (f" ({task.note})" if task.note else ""),
         metric_name(task.metric),
         _value(base, task.metric) if base else "",
         _value(system, task.metric),
-        f"{difference} {format_change_interval(change_interval(task, result.name))}".strip(),
+        "" if is_incomparable(system, task.metric) else difference,
         verdict,
         f"{system.n:,}",
         str(system.seeds or ""),

@@ -11,7 +11,7 @@ from lrl_adapt.eval.report.runs import gather_runs
 from lrl_adapt.eval.report.writer import write_report
 from lrl_adapt.eval.scores import read_scores
 
-from ..eval.report.made_results import ADAPTER, add_topic, add_topic_seeds
+from ..eval.report.made_results import ADAPTER, add_mlm, add_topic, add_topic_seeds
 
 
 def test_the_table_has_what_was_asked_for_and_nothing_with_the_same_figures(
@@ -52,6 +52,17 @@ def test_the_table_has_the_verdicts_of_the_report_page(
     assert "no clear difference" in table
     assert "better" not in table
     assert "change with a" not in table
+
+
+def test_no_change_is_shown_where_values_cannot_be_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    folders = [add_mlm(tmp_path, "base", 400.0, unknown=0.99), add_mlm(tmp_path, ADAPTER, 100.0)]
+    show_scores(Terminal(), folders, compare_runs(gather_runs([tmp_path])))
+    table = capsys.readouterr().out
+    assert "not comparable: more" in table
+    assert "75" not in table  # percent less
 
 
 def test_one_seed_is_said_and_explained(
