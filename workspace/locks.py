@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from .errors import UserError
 from .progress import Progress
 
-PROBE_SECONDS = 1.0  # to try for before another process is said to hold a lock, as `is_locked` takes it for a moment
+PROBE_SECONDS = 0.3  # to try for before another process is said to hold a lock, as `is_locked` takes it for a moment
 
 
 @contextmanager

@@ -137,7 +137,7 @@ def test_a_second_command_waits_for_the_first(tmp_path: Path) -> None:
 
     def slow(draft: Draft) -> None:
         started.set()
-        time.sleep(0.5)
+        time.sleep(1.5)
         fill(draft)
 
     first = threading.Thread(target=lambda: artifact(tmp_path).build(slow))
