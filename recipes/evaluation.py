@@ -262,14 +262,10 @@ class Eval(Section):
             return raw
         # a mistake in a name is reported once, where the user made it
         shared = {name: value for name, value in raw.get("training", {}).items() if name in TaskTraining.model_fields}
-        return {
-            name: value
-            if name in ("mlm", "training") or not isinstance(value, dict)
-            else {key: _with_training(task, shared) for key, task in value.items()}
-            if name == "others"
-            else _with_training(value, shared)
-            for name, value in raw.items()
-        }
+        tasks = {name: _with_training(raw[name], shared) for name in TASKS if name in raw}
+        if isinstance(others := raw.get("others"), dict):
+            tasks["others"] = {name: _with_training(task, shared) for name, task in others.items()}
+        return raw | tasks
 
     @field_validator("transfer_from")
     @classmethod
@@ -313,5 +309,6 @@ class Eval(Section):
 
 
 def _with_training(task: Any, shared: dict[str, Any]) -> Any:
+    """The raw task with `shared` fields of training below its own; unchanged if it has none of its own."""
     own = task.get("training") if isinstance(task, dict) else None
     return {**task, "training": shared | own} if isinstance(own, dict) else task

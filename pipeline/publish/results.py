@@ -119,7 +119,7 @@ def _entry(
     return EvalResult(
         task_type=pipeline_tag(task, per_token=task == "ner" or section.get("kind") in WORD_KINDS),
         task_name=f"{name_of_task(task)} in {language_name(language)}",
-        # entries of one type and config become one entry, so local files are told apart by their task
+        # the hub's library merges entries of equal type and config: the task keeps those on local files apart
         dataset_type=f"{owner}/{dataset}" if address else f"local/{task}",
         dataset_name=f"{dataset}, {language}" if address else f"local files ({names}), {language}",
         dataset_config=language,
