@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from ..hub import Hub
+from ..slurm_commands import Commands
 from .published import TOKEN, put_base
 
 
@@ -13,3 +14,9 @@ def workspace(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     hub.uploads.writers = {TOKEN}
     put_base(hub, tmp_path / "runs")
     return tmp_path / "runs"
+
+
+@pytest.fixture
+def commands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    (folder / "bin").mkdir()
+    return Commands(folder / "bin", monkeypatch)
