@@ -1,14 +1,15 @@
 """`lrl-adapt export`: an adapter in another format, or with fewer bits."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..pipeline.export.formats import FORMATS, check_export
 from ..workspace.errors import UserError
-from ..workspace.formatting import format_size
+from ..workspace.formatting import format_percent, format_size
 from . import options
 from .console import Terminal
 from .options import Out, examples
@@ -24,6 +25,17 @@ EPILOG = examples(
 )
 FORMATS_HELP = "; ".join(f"{name}: {about.description}" for name, about in FORMATS.items())
 FORMER_NAME = "export-adapter"
+ROWS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "format": ("format", str),
+    "bytes": ("size of the weights", format_size),
+    "bytes_before": ("size of the adapter's weights", format_size),
+    "bits": ("bits per value", str),
+    "relative_error": ("relative error of the weights, %", format_percent),
+    "largest_difference": ("largest difference of a logit from PyTorch's", "{:.1e}".format),
+    "pieces": ("pieces in the vocabulary", "{:,}".format),
+    "kept_share": ("pieces that are kept, %", format_percent),
+    "bytes_untrimmed": ("size without trimming", format_size),
+}
 
 
 def export_cmd(  # noqa: PLR0913, PLR0917
@@ -70,7 +82,7 @@ def export_cmd(  # noqa: PLR0913, PLR0917
     for note in exported.notes:
         terminal.say(f"note: {note}")
     facts = {key: value for key, value in asdict(exported).items() if value is not None}
-    rows = [(key, str(value)) for key, value in facts.items() if key not in ("folder", "notes", "cost")]
+    rows = [(label, show(facts[key])) for key, (label, show) in ROWS.items() if key in facts]
     terminal.table(f"Written to {out}", ("", "value"), rows)
     if exported.cost is not None:
         terminal.table("In 8-bit integers, beside fp32", ("", "int8", "fp32"), _cost_rows(exported.cost))

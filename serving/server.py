@@ -15,6 +15,7 @@ from ..recipes.languages import language_code
 from ..workspace.errors import UserError
 from ..workspace.formatting import format_count
 from ..workspace.home import workspace_folder
+from ..workspace.library_logs import quiet_libraries
 from ..workspace.progress import Progress
 from ..workspace.progress_bars import ProgressBars
 from .limits import ServerLimits
@@ -80,7 +81,9 @@ def serve(  # noqa: PLR0913
 
         catalogue = make_catalogue(names, None if base is None else str(base), folder, code, progress)
         progress.say(f"loading the base {catalogue.base}")
-        app = create_app(catalogue, SharedBase.load(catalogue.base), limits=limits, token=token, progress=progress)
+        with quiet_libraries():
+            base_model = SharedBase.load(catalogue.base)
+        app = create_app(catalogue, base_model, limits=limits, token=token, progress=progress)
         listener.listen()  # whoever reads the next line may connect
         languages, tasks = len(catalogue.languages), len(catalogue.tasks)
         adapter_counts = f"{format_count(languages, 'language adapter')}, {format_count(tasks, 'task adapter')}"

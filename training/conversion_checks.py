@@ -9,24 +9,21 @@ from pathlib import Path
 
 from ..workspace.errors import UserError
 from ..workspace.hub_upload import check_repository
-from ..workspace.new_folder import check_new
+from ..workspace.new_folder import check_new, require_folder
 
 BITS = (8, 4, 1)  # any divisor of 8 works: codes are packed into whole bytes
 
 
 def check_import(source: Path, out: Path) -> None:
     """Raise a UserError if there is no folder `source`, or if `out` exists."""
-    if not source.is_dir():
-        raise UserError(f"{source}: no such folder")
+    require_folder(source)
     check_new(out)
 
 
 def check_merge(adapters: Sequence[Path], weights: Sequence[float] | None, out: Path | None) -> None:
     """Raise a UserError for fewer than two adapters or missing folders, unusable weights, or if `out` exists."""
     for folder in adapters:
-        if not folder.is_dir():
-            hint = "; give the weights as one list, --weights 0.7,0.3" if _is_number(str(folder)) else ""
-            raise UserError(f"no such folder: {folder}{hint}")
+        require_folder(folder, "; give the weights as one list, --weights 0.7,0.3" if _is_number(str(folder)) else "")
     if len(adapters) < 2:
         raise UserError("give at least two adapters to merge")
     if weights is not None and len(weights) != len(adapters):
@@ -53,8 +50,7 @@ def check_push(adapters: Sequence[Path], repo: str) -> None:
     if not adapters:
         raise UserError("give at least one adapter to push")
     for adapter in adapters:
-        if not adapter.is_dir():
-            raise UserError(f"{adapter}: no such folder")
+        require_folder(adapter)
     check_repository(repo)
 
 

@@ -45,6 +45,16 @@ def check_repository(repo: str) -> None:
         raise UserError(f"{repo!r} is not the name of a repository: give it with its owner, as OWNER/NAME")
 
 
+def check_can_upload() -> None:
+    """Raise a UserError if the hub's client is offline or has no token."""
+    from huggingface_hub import get_token
+
+    if is_offline():
+        raise UserError("HF_HUB_OFFLINE is set: unset it to upload")
+    if get_token() is None:
+        raise UserError("to upload, set HF_TOKEN to a token with write access, or run `hf auth login`")
+
+
 def upload(
     repo: str,
     files: Mapping[str, Content],
@@ -63,12 +73,9 @@ def upload(
 
     Raises UserError without a token, if the hub refuses the card or access, or if it cannot be reached.
     """
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
-    if is_offline():
-        raise UserError("HF_HUB_OFFLINE is set: unset it to upload")
-    if get_token() is None:
-        raise UserError("to upload, set HF_TOKEN to a token with write access, or run `hf auth login`")
+    check_can_upload()
     api = HfApi()
     with _write_errors(repo), _warnings_said(progress):
         if CARD in files:

@@ -36,6 +36,14 @@ def new_folder(out: Path) -> Iterator[Path]:
         raise UserError(f"--out {out}: {error.strerror}") from error
 
 
+def require_folder(folder: Path, hint: str = "") -> None:
+    """Raise a UserError, which ends with `hint`, if there is no such folder."""
+    if folder.is_file():
+        raise UserError(f"{folder} is a file; give the folder of an adapter")
+    if not folder.is_dir():
+        raise UserError(f"no such folder: {folder}{hint}")
+
+
 def check_new(out: Path) -> None:
     """Raise a UserError if `out` exists."""
     if out.exists():

@@ -6,7 +6,7 @@ from pathlib import Path
 from ...eval.inference.choose_adapters import TASK_ADAPTER, holds_task
 from ...training.conversion_checks import BITS
 from ...workspace.errors import UserError
-from ...workspace.new_folder import check_new
+from ...workspace.new_folder import check_new, require_folder
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ def check_export(
         raise UserError(f"--bits {bits}: choose one of {', '.join(map(str, BITS))}")
     if name is not None and not name.replace("-", "").replace("_", "").isalnum():
         raise UserError(f"--name {name!r}: use letters, digits, - and _ only")
-    if not source.is_dir():
-        raise UserError(f"{source}: no such folder")
+    require_folder(source)
     if is_task_adapter(source) and not FORMATS[format].takes_tasks:
         raise UserError(
             f"{source} is a task adapter, a bottleneck with a head of its own, which --format {format} cannot hold; "

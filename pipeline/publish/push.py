@@ -11,7 +11,7 @@ from ...recipes.licences import OTHER, RolledUp, roll_up
 from ...training.conversion_checks import check_push
 from ...training.vocabulary.files import FILES as READING_FILES
 from ...workspace.errors import UserError
-from ...workspace.hub_upload import CARD, Content, upload
+from ...workspace.hub_upload import CARD, Content, check_can_upload, upload
 from ...workspace.library_logs import quiet_libraries
 from ...workspace.progress import Progress
 from ...workspace.progress_bars import ProgressBars
@@ -97,6 +97,8 @@ def push(
     progress = progress or ProgressBars()
     folders = [Path(folder) for folder in ([adapters] if isinstance(adapters, str | Path) else adapters)]
     check_push(folders, repo)
+    if not dry_run:
+        check_can_upload()
     prepared = [_Prepared.of(folder, base) for folder in folders]
     score_files = [Path(source) for source in ([scores] if isinstance(scores, str | Path) else scores)]
     page, cards, files, obsolete = _repository(prepared, repo, score_files, licence)
