@@ -33,7 +33,7 @@ def finish_planning(terminal: Terminal, plan: "Plan", result: dict[str, Any]) ->
     plan.say_notes(terminal)
     refusals = plan.refusals()
     terminal.result(result | sources_json(plan) | failed_json(refusals))
-    refusals.raise_if_failed()
+    refusals.raise_if_failed("cannot start")
 
 
 def sources_json(plan: "Plan") -> dict[str, Any]:

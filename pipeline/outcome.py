@@ -79,8 +79,11 @@ class Outcome:
         """Why runs failed, by label."""
         return {run: self._reasons(run) for run in self.runs if any(run in failure.runs for failure in self.failures)}
 
-    def raise_if_failed(self) -> None:
-        """Raise the error of the only failure, or a PlanFailedError that names all of them; nothing without one."""
+    def raise_if_failed(self, verb: str = "failed") -> None:
+        """Raise the error of the only failure, or a PlanFailedError that names all of them; nothing without one.
+
+        `verb` is what the runs did: "failed", or "cannot start" in a dry run.
+        """
         if not self.failures:
             return
         if len(self.runs) > 1:
@@ -88,7 +91,7 @@ class Outcome:
             runs_by_reason: dict[str, list[str]] = {}
             for run, reason in failed.items():
                 runs_by_reason.setdefault(reason, []).append(run)
-            lines = [f"{len(failed)} of {len(self.runs)} runs failed:"]
+            lines = [f"{len(failed)} of {len(self.runs)} runs {verb}:"]
             lines += [f"  {format_runs(runs)}: {reason}" for reason, runs in runs_by_reason.items()]
             raise PlanFailedError("\n".join(lines), self.failures)
         if len(self.failures) == 1 and not self.not_started:

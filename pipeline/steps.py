@@ -14,6 +14,7 @@ from ..recipes.schema import Recipe
 from ..training import launch
 from ..workspace.artifacts import Artifact
 from ..workspace.errors import UserError
+from ..workspace.machine import avoid_spinning
 from ..workspace.progress import Progress, say_once
 from .execution import Execution
 from .jobs import ParallelExecution
@@ -136,6 +137,8 @@ class Plan:
     def begin(self, progress: Progress) -> Outcome:
         """Make the workspace, and say which runs cannot start; returns the outcome so far. For errors see `execute`."""
         self.say_notes(progress)
+        if not all(step.finished for step in self.steps) and (line := avoid_spinning()) and launch.reports_result():
+            progress.say(line)
         self.refused = self.unmet | self.refused
         outcome = self.refusals()
         if len(self.runs) == 1:

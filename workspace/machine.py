@@ -1,11 +1,15 @@
 """The CPU cores and the memory that this process may use."""
 
 import os
+import sys
 from math import ceil
 from pathlib import Path
 
 CORES_VARIABLE = "LRL_ADAPT_CORES"
 """Environment variable with this process's share of the cores, set for the processes of `run --jobs`."""
+WAIT_POLICY = "OMP_WAIT_POLICY"
+BUSY_SHARE = 0.25
+"""Of the processor time of the usable cores, taken by other work, from which threads do not spin."""
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -14,6 +18,27 @@ def usable_cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     share = int(os.environ.get(CORES_VARIABLE) or cores)
     return max(1, min(cores, share, _container_cores() or cores))
+
+
+def avoid_spinning(seconds: float = 0.3) -> str | None:
+    """Make PyTorch's threads sleep while they wait for one another if the cores are busy now; a line that says so.
+
+    By default they spin, which is faster on idle cores but keeps busy ones from the thread that is waited for. Measures
+    for `seconds`. Does nothing, and returns None, where the user has set OMP_WAIT_POLICY, with one core, and once
+    PyTorch is imported, since its OpenMP library reads the variable when it is loaded.
+    """
+    if WAIT_POLICY in os.environ or "torch" in sys.modules or usable_cores() == 1:
+        return None
+    import psutil
+
+    by_core = psutil.cpu_percent(seconds, percpu=True)
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(len(by_core))
+    busy = [by_core[core] for core in cores if core < len(by_core)]
+    share = sum(busy) / len(busy) / 100 if busy else 0
+    if share < BUSY_SHARE:
+        return None
+    os.environ[WAIT_POLICY] = "passive"
+    return f"other work keeps the cores {share:.0%} busy: threads sleep while they wait ({WAIT_POLICY}=passive)"
 
 
 def total_memory() -> int:
