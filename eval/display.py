@@ -6,7 +6,7 @@ Plain numbers, percentages and p-values are written by workspace/formatting.py.
 import math
 
 from ..workspace.formatting import MISSING, format_interval, format_number, format_percent, format_signed
-from .metrics import CORRELATIONS, SECONDARY_METRICS, lower_is_better
+from .metrics import CORRELATIONS, is_secondary, lower_is_better
 
 TASK_NAMES = {
     "mlm": "Masked language modelling",
@@ -47,7 +47,7 @@ def task_name(task: str) -> str:
 
 def task_title(task: str, metric: str) -> str:
     """A task's name where the metric is not beside it: a secondary metric is named too."""
-    return task_name(task) + (f", {metric_name(metric)}" if metric == SECONDARY_METRICS.get(task) else "")
+    return task_name(task) + (f", {metric_name(metric)}" if is_secondary(task, metric) else "")
 
 
 def metric_name(metric: str) -> str:

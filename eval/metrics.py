@@ -20,12 +20,15 @@ CONFIDENCE = 0.95
 BATCH = 250  # resamples drawn at a time: bounds the memory for large test sets
 
 PRIMARY_METRICS = {"mlm": "pseudo_perplexity", "topic": "macro_f1", "sentiment": "macro_f1", "ner": "entity_f1"}
-SECONDARY_METRICS = {
-    "mlm": "pseudo_perplexity_l2r"
-}  # has a row in tables, beside the primary one, where it is measured
+SECONDARY_METRICS = {"mlm": ("pseudo_perplexity_l2r", "bits_per_character")}  # with rows of their own in tables
 _LOWER_IS_BETTER = ("pseudo_perplexity", "bits_per_", "unknown_share")  # how such metrics' names begin
 CORRELATIONS = ("spearman", "pearson")
 _BOUNDS = {**dict.fromkeys(CORRELATIONS, (-1.0, 1.0)), "r2": (-np.inf, 1.0)}
+
+
+def is_secondary(task: str, metric: str) -> bool:
+    """Whether a metric stands beside a task's primary one in tables, and in no mean over languages or figure of all."""
+    return metric in SECONDARY_METRICS.get(task, ())
 
 
 def lower_is_better(metric: str) -> bool:

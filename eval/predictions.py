@@ -56,9 +56,12 @@ def label_names(systems: Iterable[Predictions]) -> list[str]:
     return sorted(names)
 
 
-def same_items(rows: Predictions, others: Predictions) -> bool:
-    """Whether two systems were scored on the same items in the same order, as far as the predictions show."""
-    return [_item(row) for row in rows] == [_item(row) for row in others]
+def same_items(rows: Predictions, others: Predictions, *, any_tokens: bool = False) -> bool:
+    """Whether two systems were scored on the same items in the same order, as far as the predictions show.
+
+    `any_tokens`: items are the same, too, if they have other numbers of tokens.
+    """
+    return [_item(row, any_tokens) for row in rows] == [_item(row, any_tokens) for row in others]
 
 
 def values_of_constant(constant: Constant, rows: Predictions, labels: Sequence[str]) -> dict[str, Any]:
@@ -80,7 +83,11 @@ def class_details(rows: Predictions, labels: Sequence[str]) -> dict[str, Any] | 
     return kind_of(rows).details(rows, labels)
 
 
-def _item(row: dict[str, Any]) -> Any:
-    """What identifies an item. `tokens` and `gold` differ between tokenizers and label sets: such items differ too."""
+def _item(row: dict[str, Any], any_tokens: bool) -> Any:
+    """What identifies an item. `tokens` and `gold` differ between tokenizers and label sets: such items differ too.
+
+    With `any_tokens` it only counts whether there are tokens, as metrics leave out texts without.
+    """
+    tokens = row.get("tokens")
     text = row["words"] if "words" in row else row["text"]
-    return text, row.get("text_pair"), row.get("tokens"), row.get("gold")
+    return text, row.get("text_pair"), (tokens and True) if any_tokens else tokens, row.get("gold")

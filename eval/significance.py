@@ -189,7 +189,8 @@ def wilcoxon_over_languages(differences: Sequence[float]) -> float | None:
 def _metrics_on_same_items(metric: str, systems: Sequence[Mapping[Any, Predictions]]) -> list[list[Metric]] | None:
     """The metric of each system with each seed; None without any, or if the items are not the same everywhere."""
     every = [predictions for by_seed in systems for predictions in by_seed.values()]
-    if not all(systems) or not every[0] or not all(same_items(every[0], other) for other in every):
+    any_tokens = metric.startswith("bits_per_")
+    if not all(systems) or not every[0] or not all(same_items(every[0], one, any_tokens=any_tokens) for one in every):
         return None
     labels = label_names(every)
     return [[metric_of(metric, predictions, labels) for predictions in by_seed.values()] for by_seed in systems]

@@ -99,7 +99,7 @@ def _compared(result: TaskResult, name: str) -> SystemResult:
     """The system's result with interval and comparison, or with the verdict that says why there is none."""
     baseline, system = result.systems.get(result.baseline), result.systems[name]
     unknown = max(one.unknown or 0 for one in (baseline, system) if one)
-    if result.metric.startswith("pseudo_perplexity") and unknown > MAX_UNKNOWN_SHARE:
+    if lower_is_better(result.metric) and unknown > MAX_UNKNOWN_SHARE:
         return replace(system, verdict=Verdict.TOO_MANY_UNKNOWN)
     try:
         interval = interval_over_seeds(result.task, result.metric, system.folders)

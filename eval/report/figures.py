@@ -22,7 +22,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ...workspace.formatting import MISSING, format_count, format_signed
 from ..display import format_value, metric_name, metric_unit, task_name, task_title
-from ..metrics import SECONDARY_METRICS, lower_is_better
+from ..metrics import is_secondary, lower_is_better
 from ..scores import BASE
 from .comparison import gain
 from .task_results import TaskResult, baseline_name
@@ -252,6 +252,6 @@ def _value(result: TaskResult, name: str) -> str:
 
 def _stem(kind: str, result: TaskResult) -> str:
     """The name of a panel's files; a secondary metric and the note's checksum tell results of one task apart."""
-    metric = f"-{file_name(result.metric)}" if result.metric == SECONDARY_METRICS.get(result.task) else ""
+    metric = f"-{file_name(result.metric)}" if is_secondary(result.task, result.metric) else ""
     note = f"-{zlib.crc32(result.note.encode()):08x}" if result.note else ""
     return f"{kind}-{file_name(result.base)}-{file_name(result.task)}{metric}{note}"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...recipes.languages import UnknownLanguageError, find_language
 from ..display import format_value
-from ..metrics import SECONDARY_METRICS
+from ..metrics import is_secondary
 from .task_results import TaskResult
 
 PAPER_FILE = Path(__file__).with_name("paper.csv")
@@ -33,7 +33,7 @@ def paper_score(language: str, base: str, task: str, system: str) -> float | Non
 def paper_value(result: TaskResult, system: str) -> str:
     """The paper's value for a system as readers see it; empty if the paper has none."""
     name = system.partition(" (")[0]  # without what tells adapters of one name apart
-    if result.transfer or result.limit or result.metric == SECONDARY_METRICS.get(result.task):
+    if result.transfer or result.limit or is_secondary(result.task, result.metric):
         return ""
     value = paper_score(result.language, result.base, result.task, name)
     if value is None:

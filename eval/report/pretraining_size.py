@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..display import metric_name, task_name, task_order
-from ..metrics import SECONDARY_METRICS
+from ..metrics import is_secondary
 from ..scores import BASE
 from ..significance import MIN_LANGUAGES
 from .comparison import gain
@@ -42,7 +42,7 @@ def pretraining_size(results: Sequence[TaskResult]) -> tuple[list[Correlation], 
         if not result.transfer
         and not result.limit
         and result.baseline == BASE
-        and result.metric != SECONDARY_METRICS.get(result.task)
+        and not is_secondary(result.task, result.metric)
     ]
     groups = group_by(comparable, "base", "task", "metric")
     ambiguous = tasks_with_several_metrics(results)

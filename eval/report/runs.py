@@ -55,9 +55,14 @@ class Run:
 
     @property
     def shown_metrics(self) -> list[str]:
-        """The metrics with a row in tables: the primary one, and the task's secondary one if it was measured."""
-        secondary = self.score(SECONDARY_METRICS.get(self.about.task, ""))
-        return [self.primary.metric, *([secondary.metric] if secondary else [])]
+        """The metrics that may have a row in tables: the primary one, and those of the task's secondary ones it has."""
+        primary, secondary = self.primary.metric, SECONDARY_METRICS.get(self.about.task, ())
+        return [primary, *(metric for metric in secondary if metric != primary and self.score(metric))]
+
+    @property
+    def reads_as_the_base(self) -> bool:
+        """Whether it splits text as the base does: into the base's own pieces, and not romanised."""
+        return "+" not in self.system
 
     @property
     def transfer(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...workspace.formatting import format_count
 from ..display import format_value, metric_name, task_name, task_order, task_title
-from ..metrics import SECONDARY_METRICS
+from ..metrics import is_secondary
 from ..scores import is_control, split_control
 from ..significance import SEEDS_AND_ITEMS
 from .language_means import LanguageMean, means_over_languages
@@ -57,7 +57,7 @@ def make_tables(results: Sequence[TaskResult]) -> list[Table]:
 
 def tasks_with_several_metrics(results: Sequence[TaskResult]) -> set[str]:
     """Tasks that have another primary metric in some languages; their names do not say which values are meant."""
-    by_task = group_by((one for one in results if one.metric != SECONDARY_METRICS.get(one.task)), "task")
+    by_task = group_by((one for one in results if not is_secondary(one.task, one.metric)), "task")
     return {task for (task,), group in by_task.items() if len({result.metric for result in group}) > 1}
 
 

@@ -14,6 +14,7 @@ from ..significance import ITEMS, Comparison
 from .runs import Run, language_name
 from .verdicts import Verdict
 
+BITS = "bits_per_character"
 MAX_CONDITIONS_SHOWN = 4
 NOTED_CONDITIONS = ("transfer_from", "limit")  # which have a note of their own
 
@@ -79,6 +80,10 @@ def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
         about = run.about
         for metric in run.shown_metrics:
             groups[about.language, about.base, about.task][metric, about.limit, run.conditions].append(run)
+    for variants in groups.values():
+        # bits per character are for systems whose numbers of tokens differ
+        for key in [key for key in variants if key[0] == BITS and all(run.reads_as_the_base for run in variants[key])]:
+            del variants[key]
     results = []
     for language, base, task in sorted(groups, key=lambda key: (key[0], key[1], task_order(key[2]))):
         variants = groups[language, base, task]

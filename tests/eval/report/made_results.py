@@ -41,11 +41,18 @@ def add_adapter(
 
 
 def add_mlm(
-    workspace: Path, system: str, value: float, *, unknown: float = 0.01, l2r: float | None = None, **more: Any
+    workspace: Path,
+    system: str,
+    value: float,
+    *,
+    unknown: float = 0.01,
+    l2r: float | None = None,
+    bits: bool = False,
+    **more: Any,
 ) -> Path:
     """A score folder of language modelling whose pseudo-perplexity is `value`, over 60 sentences; see `add`.
 
-    `l2r` is its left-to-right pseudo-perplexity, if it has one.
+    `l2r` is its left-to-right pseudo-perplexity, if it has one; `bits` is whether it has bits per character.
     """
     tokens = np.random.default_rng(1).integers(5, 30, 60)
     wobble = np.random.default_rng(len(system)).normal(1, 0.02, 60)
@@ -56,6 +63,9 @@ def add_mlm(
         for n, (a, b) in enumerate(zip(nll, tokens, strict=True))
     ]
     values = {"pseudo_perplexity": (value, (value * 0.9, value * 1.1)), "unknown_share": (unknown, None)}
+    if bits:
+        per_character = float(nll.sum()) / math.log(2) / (9 * len(rows))
+        values["bits_per_character"] = (per_character, (per_character * 0.9, per_character * 1.1))
     if l2r is not None:
         rows = [row | {"nll_l2r": row["nll"] * math.log(l2r) / math.log(value)} for row in rows]
         values["pseudo_perplexity_l2r"] = (l2r, (l2r * 0.9, l2r * 1.1))

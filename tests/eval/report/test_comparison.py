@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,6 +105,27 @@ def test_perplexities_of_other_tokens_are_no_gain_and_in_no_mean(tmp_path: Path)
     assert row.systems[ADAPTER].verdict == Verdict.NOT_COMPARABLE
     assert gain(row, ADAPTER) is None
     assert ADAPTER not in means_over_languages([row])
+
+
+def test_bits_per_character_stand_beside_systems_that_split_text_in_another_way(tmp_path: Path) -> None:
+    add_mlm(tmp_path, "base", 400.0, bits=True)
+    add_mlm(tmp_path, ADAPTER, 100.0, bits=True)
+    assert [row.metric for row in compared_results(tmp_path)] == ["pseudo_perplexity"]
+    pieces = add_mlm(tmp_path, "seq_bn+pieces/text", 100.0, bits=True)
+    file = pieces / "predictions.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps(row | {"tokens": row["tokens"] * 2}) + "\n" for row in rows))
+    perplexity, bits = compared_results(tmp_path)
+    assert (perplexity.metric, bits.metric) == ("pseudo_perplexity", "bits_per_character")
+    assert perplexity.systems["seq_bn+pieces/text"].verdict == Verdict.NOT_COMPARABLE
+    assert {name: system.verdict for name, system in bits.systems.items() if name != "base"} == {
+        ADAPTER: Verdict.BETTER,
+        "seq_bn+pieces/text": Verdict.BETTER,
+    }
+    assert change(bits, "seq_bn+pieces/text") == pytest.approx((math.log(100) / math.log(400) - 1) * 100)
+    rows[0]["tokens"] = 0
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert compared_results(tmp_path)[1].systems["seq_bn+pieces/text"].verdict == Verdict.NOT_COMPARABLE
 
 
 def test_change_is_relative_for_perplexity_and_in_points_for_f1(tmp_path: Path) -> None:
