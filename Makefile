@@ -4,6 +4,8 @@
 # make fuzz        10,000 malformed requests to `lrl-adapt serve`: none may give a 500; takes about ten minutes
 # make faults      100 kills at random moments, and the other tests of faults; takes about half an hour
 # make rehearsal   run the README's commands as written against a stand-in for the hub, and check what they request
+# make gpu-check   on a machine with a GPU: run the tests that need one and the benchmarks, within 8 minutes, with $(PYTHON)
+#                  and its torch; WHEELS=folder and PEER_WHEELS=folder install what it lacks, ARGS="--minutes 5" passes options
 # make check       check format, lint and types
 # make docs        build the documentation site in build/site
 # make study       run recipes/study.yaml on real data under $LRL_DATA; takes hours, resumes if interrupted
@@ -19,7 +21,7 @@ export LRL_BASES ?= $(LRL_DATA)/bases
 # LANG names a language here, not a locale: LC_ALL takes precedence over it in the commands that are run.
 export LC_ALL := C.UTF-8
 
-.PHONY: demo test test-fast fuzz faults rehearsal check docs setup real real-base study clean
+.PHONY: demo test test-fast fuzz faults rehearsal gpu-check check docs setup real real-base study clean
 
 setup: $(VENV)/.done
 
@@ -48,6 +50,10 @@ faults: setup
 
 rehearsal: setup
 	$(BIN)/python -m lrl_adapt.tests.rehearsal.run
+
+# Not in the virtual environment, whose torch is for CPUs.
+gpu-check:
+	$(PYTHON) benchmarks/gpu_check.py $(if $(WHEELS),--wheels "$(WHEELS)") $(if $(PEER_WHEELS),--peer-wheels "$(PEER_WHEELS)") $(ARGS)
 
 check: setup
 	$(BIN)/ruff format --check .

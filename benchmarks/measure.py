@@ -1,6 +1,7 @@
 """What the benchmarks share: the command line, the data folder, and functions or whole processes timed in turn."""
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -34,8 +35,9 @@ class Contender:
 
 
 def parser_of(description: str | None, **numbers: int) -> argparse.ArgumentParser:
-    """A parser that shows the description as it is, with an option for each of the numbers."""
+    """A parser that shows the description as it is, with an option for each of the numbers and --json."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="also write the measurements to this file")
     for name, default in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     return parser
@@ -61,6 +63,28 @@ def in_turn(
             if number:
                 seconds[name].append(clock() - started)
     return seconds
+
+
+def write_json(path: Path | None, measurements: object) -> None:
+    """Write what --json asks for, if it was given."""
+    if path is not None:
+        path.write_text(json.dumps(measurements, indent=2), encoding="utf-8")
+
+
+def device_name() -> str:
+    """Torch's name of the device to measure on: the GPU if there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def finished_time() -> float:
+    """The time in seconds when the GPU, if there is one, has done all it was given: a clock for `in_turn`."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def data_folder() -> Path:

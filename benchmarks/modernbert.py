@@ -8,14 +8,11 @@ sequence, the others to a window of 128. Contenders take turns in one process, a
 are of the processor (sums over threads), so that other programs on the machine disturb them little.
 """
 
-import json
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,12 +23,12 @@ from lrl_adapt.training.batches import Layout
 from lrl_adapt.training.masking import Masking, random_for
 from lrl_adapt.training.mlm import MaskedLM
 from measure import in_turn, parser_of
-from train import describe, write_batches
+from train import describe, maltese_sequences
 from transformers import ModernBertConfig, ModernBertForMaskedLM
 
 VOCABULARY = 119_547  # mBERT's, as in the other benchmarks
 CLS, SEP, MASK = 101, 102, 103
-COPIES = 16
+SEQUENCES, COPIES = 16, 16
 
 
 def main() -> None:
@@ -39,10 +36,9 @@ def main() -> None:
     parser.add_argument("--longest", type=int, default=512, help="maximum length of a sequence, in tokens")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "batches.json")
-        describe(write_batches(file, arguments.rounds + 1, arguments.longest, documents=False))
-        batches = json.loads(file.read_text())
+    sequences = maltese_sequences((arguments.rounds + 1) * SEQUENCES, arguments.longest, documents=False)
+    batches = [sequences[start : start + SEQUENCES] for start in range(0, len(sequences), SEQUENCES)]
+    describe([[len(row) for row in batch] for batch in batches])
     model = MaskedLM(language_adapter(modernbert(arguments.blocks, arguments.width), Adapter(type="seq_bn")))
     compare(
         "training, CPU seconds a batch",

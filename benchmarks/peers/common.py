@@ -22,8 +22,15 @@ SHAPES: dict[str, dict[str, Any]] = {  # what differs from the base size that tr
         "bos_token_id": 0,
         "eos_token_id": 2,
     },
+    "tiny": {
+        "vocab_size": 2000,
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 128,
+    },
 }
-MODEL_TYPES = {"mbert": "bert", "xlmr": "xlm-roberta"}
+MODEL_TYPES = {"mbert": "bert", "xlmr": "xlm-roberta", "tiny": "bert"}
 LEARNING_RATE, MASK_FRACTION = 1e-4, 0.15
 Rows = list[tuple[np.ndarray, np.ndarray]]
 
@@ -76,10 +83,10 @@ def padded(rows: Rows, pad: int) -> dict[str, torch.Tensor]:
     return batch
 
 
-def serve(settings: Arguments, run: Callable[[list[Rows]], None]) -> None:
-    """Answer each line on stdin with the measurements of one round over the next batches."""
+def serve(settings: Arguments, run: Callable[[list[Rows]], None], **facts: float) -> None:
+    """Say with these facts that it is ready, then answer each line on stdin with the measurements of one round."""
     answer, sys.stdout = sys.stdout, sys.stderr  # libraries print too
-    print(json.dumps({"ready": True}), file=answer, flush=True)
+    print(json.dumps(facts), file=answer, flush=True)
     for number, _ in enumerate(sys.stdin):
         batches = settings.batches[number * settings.steps : (number + 1) * settings.steps]
         started = time.perf_counter()

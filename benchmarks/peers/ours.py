@@ -6,12 +6,13 @@ import common
 import torch
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import language_adapter
-from lrl_adapt.training.batches import Step
+from lrl_adapt.training.batches import Step, to_device
 from lrl_adapt.training.loop import LoopSettings, fit
 from lrl_adapt.training.metrics_logger import MetricsLogger
 from lrl_adapt.training.mlm import MaskedLM
-from lrl_adapt.training.precision import make_accelerator
+from lrl_adapt.training.precision import autocast_dtype, make_accelerator, matmul_peak
 from lrl_adapt.training.setup import freeze_in
+from torch.utils.flop_counter import FlopCounterMode
 
 
 class BatchFeed:
@@ -51,7 +52,16 @@ def main() -> None:
         logger = MetricsLogger(settings.steps, settings.steps)
         fit(model, BatchFeed(batches, model), loop_settings, lambda: 0.0, accelerator, logger)
 
-    common.serve(settings, run)
+    def flops_per_token() -> float:
+        """Of training on the first batch: forward and backward, no padding, the head at the masked tokens."""
+        (batch, *_), _, tokens, _ = next(BatchFeed(settings.batches, model).steps())
+        with FlopCounterMode(display=False) as counter, accelerator.autocast():
+            model.train()(**to_device(batch, accelerator.device)).backward()
+        model.zero_grad(set_to_none=True)
+        return counter.get_total_flops() / tokens
+
+    peak = matmul_peak(accelerator.device, autocast_dtype(accelerator))
+    common.serve(settings, run, mfu_per_token=flops_per_token() / peak)
 
 
 if __name__ == "__main__":
