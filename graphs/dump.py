@@ -11,10 +11,10 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy
-from isal import igzip_threaded
+from isal import igzip_lib, igzip_threaded
 
 from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress
@@ -29,6 +29,7 @@ COUNTS = (
 TAB, NEWLINE = ord("\t"), ord("\n")
 BLOCK_BYTES = 4 << 20
 GZIP_MAGIC = b"\x1f\x8b"
+UNREADABLE: tuple[Any, ...] = (EOFError, zlib.error, gzip.BadGzipFile, igzip_lib.IsalError)
 
 
 class DumpReader:
@@ -97,7 +98,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
                 if cut:
                     yield rest + block[:cut]
                 rest = block[cut:] if cut else rest + block
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: not a readable gzip file ({error}); download it again") from error
     if rest:
         yield rest

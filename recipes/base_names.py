@@ -1,9 +1,9 @@
 """Names of base models that lead nowhere: what was probably meant, without asking the hub."""
 
 import re
-from pathlib import Path
 
 from ..workspace.errors import nearest
+from ..workspace.locations import is_folder
 from .yaml_files import BUNDLED, read_yaml
 
 BASES = BUNDLED / "quickstart" / "base"
@@ -19,7 +19,7 @@ def unknown_base(name: str, bundled: str = "{recipes}") -> str:
 
     `bundled` is how the folder of the bundled recipes is written.
     """
-    if "/" in name or Path(name).is_dir() or WITHOUT_OWNER.fullmatch(name):
+    if "/" in name or is_folder(name) or WITHOUT_OWNER.fullmatch(name):
         return ""
     known = {folder.name: f"{bundled}/{folder.relative_to(BUNDLED)}" for folder in BASES.iterdir()} | _hub_bases()
     near = nearest(name.lower(), known, cutoff=0.6)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from ..workspace.errors import shown
 from .field_types import Section
 from .languages import find_language
 
@@ -26,7 +27,7 @@ def _control(value: Any) -> Any:
         return value
     if isinstance(value, dict) and value.keys() == {"language"}:
         return LanguageControl(language=find_language(str(value["language"])).code)
-    raise ValueError(f"expected {', '.join(NAMES)}, {{language: CODE}} or null, got {value!r}")
+    raise ValueError(f"expected {', '.join(NAMES)}, {{language: CODE}} or null, got {shown(value)}")
 
 
 Control = Annotated[Literal["untrained", "head", "text-fusion"] | LanguageControl | None, BeforeValidator(_control)]

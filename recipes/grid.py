@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from ..workspace.errors import UserError
+from ..workspace.errors import UserError, shown
 from .languages import UnknownLanguageError, find_language
 from .schema import RESOLVED
 
@@ -23,7 +23,9 @@ def parts_of(grid: Any) -> list[dict[str, list[Any]]]:
     ]
     if parts and all(map(_is_part, parts)):
         return parts
-    raise UserError(f"grid: expected fields with a list of values each ({{adapter.type: [none, lora]}}), got {grid!r}")
+    raise UserError(
+        f"grid: expected fields with a list of values each ({{adapter.type: [none, lora]}}), got {shown(grid)}"
+    )
 
 
 def _is_part(part: Mapping[Any, Any]) -> bool:
@@ -80,7 +82,7 @@ def language_sections(sections: Any) -> dict[str, dict[str, Any]]:
         except UnknownLanguageError as error:
             raise UserError(f"by_language: {error}") from error
         if section is not None and not isinstance(section, dict):
-            raise UserError(f"by_language.{name}: expected sections of a recipe, got {section!r}")
+            raise UserError(f"by_language.{name}: expected sections of a recipe, got {shown(section)}")
         if misplaced := [key for key in (*RESOLVED, "language") if key in (section or {})]:
             raise UserError(f"by_language.{name}: {misplaced[0]} is not allowed here")
         if code in by_code:

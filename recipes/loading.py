@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from ..workspace.errors import UserError, nearest
-from ..workspace.locations import glob_files
+from ..workspace.errors import UserError, nearest, shown
+from ..workspace.locations import exists, glob_files, is_file
 from .control import LanguageControl
 from .evaluation import TASKS, Task
 from .grid import FIELD, grid_cells, language_sections, leaves, open_fields
@@ -52,7 +52,7 @@ def find_recipe(reference: str | None) -> Path:
     bundled = bundled_recipes()
     if reference is None:
         return DEFAULT_FILE if DEFAULT_FILE.is_file() else bundled[DEFAULT_NAME]
-    if Path(reference).is_file():
+    if is_file(reference):
         return Path(reference)
     if reference in bundled:
         return bundled[reference]
@@ -210,7 +210,7 @@ def check_files(recipe: Recipe, finished: Collection[str] = ()) -> None:
 
 def _may_exist(location: str, dotted: str) -> bool:
     remote = "://" in location or (dotted == "base.model" and not location.startswith("/"))
-    return remote or Path(location).exists() or bool(glob_files(location))
+    return remote or exists(location) or bool(glob_files(location))
 
 
 def _name(path: Path) -> str:
@@ -233,9 +233,9 @@ def _layers(path: Path, seen: tuple[Path, ...]) -> list[dict[str, Any]]:
     if parent is None:
         return [raw]
     if not isinstance(parent, str):
-        raise UserError(f"{path}: extends: expected the name or path of a recipe, got {parent!r}")
+        raise UserError(f"{path}: extends: expected the name or path of a recipe, got {shown(parent)}")
     beside = path.parent / parent
-    parent_path = beside if beside.is_file() else find_recipe(parent)
+    parent_path = beside if is_file(beside) else find_recipe(parent)
     return [*_layers(parent_path, (*seen, path.resolve())), raw]
 
 
@@ -256,7 +256,7 @@ def _override(text: str) -> tuple[str, Any]:
         raise UserError(f"{origin_of(text)}: {dotted.partition('.')[0]} can be set in a recipe file only")
     try:
         value = override_value(dotted, word)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"{origin_of(text)}: the value is not valid YAML") from error
     try:
         _nested(dotted, value)
@@ -343,11 +343,11 @@ def _complete_tasks(tasks: dict[str, Any], names: Iterable[str]) -> None:
 def _read_task(reference: str, folder: Path) -> dict[str, Any]:
     """The contents of a task file, with every field: `reference` is a path relative to `folder`, or a bundled name."""
     beside, bundled = folder / expand_home(reference), bundled_tasks()
-    if not beside.is_file() and reference not in bundled:
+    if not is_file(beside) and reference not in bundled:
         near = nearest(reference.removesuffix(".yaml"), bundled)
         hint = f"did you mean {near}?" if near else f"bundled tasks: {', '.join(bundled)}"
         raise UserError(f"no task file or bundled task is called {reference!r}; {hint}")
-    path = beside if beside.is_file() else bundled[reference]
+    path = beside if is_file(beside) else bundled[reference]
     raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise UserError(f"{path}: a task is a mapping (train, validation, test, text, label, ...)")
@@ -360,6 +360,6 @@ def _absolute(text: str, folder: Path, *, hub: bool) -> str:
     """A path relative to `folder` made absolute; addresses, `${VAR}`, `{recipes}` and (with `hub`) hub ids stay."""
     if "://" in text or text.startswith(("/", "$", "{recipes}")):
         return text
-    if hub and HUB_ID.fullmatch(text) and not (folder / text).exists():
+    if hub and HUB_ID.fullmatch(text) and not exists(folder / text):
         return text
     return str((folder / expand_home(text)).resolve())

@@ -6,10 +6,11 @@ from typing import Any
 
 import yaml
 
+from ..workspace.locations import exists
 from .evaluation import TASKS
 from .placeholders import location_fields
 from .schema import Recipe
-from .yaml_files import Loader
+from .yaml_files import Loader, TextLoader, check_text
 
 NULLS = ("", "~", "null", "Null", "NULL")
 NAMED_FILES = re.compile(rf"base|eval\.({'|'.join(TASKS)}|others\.\w+)")
@@ -20,20 +21,21 @@ def override_value(field: str, text: str) -> Any:
     """The value of `--set FIELD=TEXT`: YAML, except that a path is taken literally.
 
     For a field that holds paths, an existing file or folder of that name comes first; then null, a list in brackets and
-    text in quotes are read as YAML. Raises YAMLError for invalid YAML.
+    text in quotes are read as YAML. Raises YAMLError for invalid YAML, ValueError for what no path can hold.
     """
     word = text.strip()
     is_section = NAMED_FILES.fullmatch(field) is not None
     if not is_section and not _holds_paths(field):
         return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
+    check_text(word)
     if word in NULLS:
         return None
-    if os.path.exists(expand_home(word)):  # noqa: PTH110 - Path.exists raises where a list is long
+    if exists(expand_home(word)):
         return word
     if is_section and word.startswith("{"):
         return yaml.load(word, Loader)  # noqa: S506 - a SafeLoader
     if word.startswith("[") or (word[0] in "\"'" and word[0] == word[-1]):
-        return yaml.load(word, yaml.BaseLoader)  # noqa: S506 - reads every scalar as text: [2024-05-01, yes]
+        return yaml.load(word, TextLoader)  # noqa: S506 - a SafeLoader
     return word
 
 

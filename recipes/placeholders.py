@@ -4,12 +4,12 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any, get_origin
 
 from pydantic import BaseModel
 
 from ..workspace.downloads import public_address
+from ..workspace.locations import exists
 from .evaluation import TASKS
 from .field_types import LocationMark, annotation_parts
 from .languages import UnknownLanguageError, find_language
@@ -66,7 +66,7 @@ class _Filler:
             if value or not self._skippable:
                 filled = self._replace(filled, name, value)
         language = self._values.get("language")  # None if unknown, which the schema reports
-        if language and "{recipes}" in text and "{language}" in text and not Path(filled).exists():
+        if language and "{recipes}" in text and "{language}" in text and not exists(filled):
             self.problems.append(f"{self._field}: {SAMPLE_ONLY}; for {language} use another recipe, such as mbert")
         return filled
 

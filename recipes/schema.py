@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from ..workspace.checksums import CONCEPTNET_DUMP
-from ..workspace.errors import UserError
+from ..workspace.errors import UserError, shown
 from .base_names import unknown_base
 from .control import Control, LanguageControl, check_control, control_name
 from .corpus import Corpus
@@ -37,7 +37,7 @@ def _factors(value: Any) -> Any:
     whole = all(isinstance(factor, int) and not isinstance(factor, bool) and factor > 0 for factor in factors.values())
     if value is not None and not (blocks and whole):
         raise ValueError(
-            f"expected a whole number above 0, or one for each block ({{0: 8, default: 16}}), got {value!r}"
+            f"expected a whole number above 0, or one for each block ({{0: 8, default: 16}}), got {shown(value)}"
         )
     return value
 

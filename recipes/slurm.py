@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from ..workspace.errors import shown
 from .field_types import Count, Section, Text
 
 TIME = re.compile(r"\d+(:\d\d){1,2}|\d+-\d+(:\d\d){0,2}")  # a number alone, Slurm's minutes, is easily mistaken
@@ -34,7 +35,7 @@ RESERVED = (
 def _matches(pattern: str, expected: str) -> AfterValidator:
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
-            raise ValueError(f"expected {expected}, got {text!r}")
+            raise ValueError(f"expected {expected}, got {shown(text)}")
         return text
 
     return AfterValidator(check)
@@ -46,7 +47,7 @@ def _time(value: Any) -> str:
     if short := SHORT_TIME.fullmatch(text):
         return IN_SLURM[short[2]].format(short[1])
     if not isinstance(value, str) or not TIME.fullmatch(text):
-        raise ValueError(f'expected a time such as 90min, 12h, 2d or, in quotes, "1-12:00:00", got {value!r}')
+        raise ValueError(f'expected a time such as 90min, 12h, 2d or, in quotes, "1-12:00:00", got {shown(value)}')
     return text
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..workspace.errors import UserError
-from ..workspace.locations import alternatives, expand_files, find_files, identity, local_files
+from ..workspace.locations import alternatives, exists, expand_files, find_files, identity, local_files
 from ..workspace.progress import QUIET, Progress, say_once
 from ..workspace.tables import ColumnError, choose_column, is_conll
 from ..workspace.text import clean_field, clean_line, describe_changes
@@ -92,7 +92,7 @@ def task_inputs(name: str, task: Task, splits: Sequence[str] = SPLITS) -> dict[s
 def is_local(task: Task) -> bool:
     """Whether the files of all splits are on this machine."""
     chosen = [_location(task, split)[1] for split in SPLITS]
-    return all(location and Path(alternatives(location)[0]).exists() for location in chosen)
+    return all(location and exists(alternatives(location)[0]) for location in chosen)
 
 
 def available_splits(task: Task) -> list[str]:
@@ -101,7 +101,7 @@ def available_splits(task: Task) -> list[str]:
     return [
         split
         for split, location in locations.items()
-        if any("://" in each or Path(each).exists() for each in alternatives(location))
+        if any("://" in each or exists(each) for each in alternatives(location))
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from ..workspace.errors import UserError, nearest
+from ..workspace.locations import is_file
 from .code_forms import CodeForm, code_in
 from .field_types import Section, Text
 from .languages import Language, UnknownLanguageError, find_language
@@ -155,7 +156,7 @@ def _resolved(value: Any) -> Any:
 
 def _contents(path: Path) -> dict[str, Any]:
     """The contents of a source's file. Raises UserError if it cannot be read."""
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"no such file: {path}")
     raw = read_yaml(path)
     if not isinstance(raw, dict):

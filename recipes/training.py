@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from ..workspace.errors import shown
 from .field_types import Count, Location, Rate, Section, Seed, at_default
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -35,7 +36,7 @@ def _above_zero(value: Any) -> Any:
 def _number_or_auto(value: Any) -> Any:
     if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
         return value
-    raise ValueError(f"expected a whole number, 0 or more, or auto, got {value!r}")
+    raise ValueError(f"expected a whole number, 0 or more, or auto, got {shown(value)}")
 
 
 class Training(Section):

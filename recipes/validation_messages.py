@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from ..workspace.errors import nearest
+from ..workspace.errors import MAX_SHOWN, nearest, shown
 from .evaluation import Task
 from .renames import PRESENT_FIELDS, PRESENT_VALUES, REPLACED_FIELDS
 from .schema import RESOLVED, Recipe
@@ -19,7 +19,7 @@ NAMED_TASKS = ["eval", "others"]  # the field whose keys are names that the user
 
 def explain(detail: Mapping[str, Any]) -> str:
     """One line for one pydantic error: the dotted field, what is wrong, and what may have been meant."""
-    *above, last = loc = [str(part) for part in detail["loc"]] or ["recipe"]
+    *above, last = loc = [str(part)[:MAX_SHOWN] for part in detail["loc"]] or ["recipe"]
     dotted = ".".join(loc)
     if detail["type"] == "extra_forbidden":
         return f"{dotted}: {_unknown(above, last, detail['input'])}"
@@ -31,9 +31,9 @@ def explain(detail: Mapping[str, Any]) -> str:
     if detail["input"] is None:
         return f"{dotted}: the value is missing"
     if present := _present_value(detail):
-        wrong = f"{detail['input']!r} is now called {present}"
+        wrong = f"{shown(detail['input'])} is now called {present}"
     else:
-        wrong = f"{_expected(detail, loc)}, got {detail['input']!r}{_hint(detail)}"
+        wrong = f"{_expected(detail, loc)}, got {shown(detail['input'])}{_hint(detail)}"
     return f"{dotted}: {wrong}"
 
 
@@ -42,9 +42,9 @@ def unknown_keys(section: Mapping[str, Any], above: Sequence[str] = ()) -> list[
     problems: list[str] = []
     known = None if list(above) == NAMED_TASKS else _fields(above)
     for key, value in section.items():
-        loc = [*above, str(key)]
+        loc = [*above, str(key)[:MAX_SHOWN]]
         if known is not None and key not in known:
-            problems.append(f"{'.'.join(loc)}: {_unknown(above, str(key), value)}")
+            problems.append(f"{'.'.join(loc)}: {_unknown(above, loc[-1], value)}")
         elif isinstance(value, Mapping) and (known is None or _section_at(loc)):
             problems += unknown_keys(value, loc)
     return problems

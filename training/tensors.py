@@ -5,7 +5,6 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -32,7 +31,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
             f"{file} contains more than tensors; that could run code and is not loaded: save the weights as "
             "safetensors where they were created"
         ) from error
-    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # a damaged pickle may raise errors of any kind
         raise UserError(f"cannot read {file} as tensors ({first_line(error)}): download or save it again") from error
     if not isinstance(content, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()

@@ -7,7 +7,6 @@ nothing that a later one could take for complete.
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from typing import Any
 
 from .errors import UserError
 from .locks import locked
-from .new_folder import partial_folder
+from .new_folder import partial_folder, remove_folder
 from .progress import QUIET, Progress
 
 MANIFEST = "manifest.json"
@@ -133,7 +132,7 @@ class Artifact:
         """Keep a folder whose manifest is damaged under a hidden name: its other files may still be wanted."""
         if (self.folder / MANIFEST).is_file():
             aside = self.root / f".{self.folder.name}.damaged"
-            shutil.rmtree(aside, ignore_errors=True)
+            remove_folder(aside)
             self.folder.replace(aside)
             progress.say(f"{self.folder / MANIFEST} is damaged, so it is made again; the old files are in {aside}")
 
@@ -145,7 +144,7 @@ class Artifact:
             yield draft
             manifest = self.make_manifest(draft.facts, time.monotonic() - started) | draft.costs
             write_json(partial / MANIFEST, manifest)
-        shutil.rmtree(self.resume_dir, ignore_errors=True)
+        remove_folder(self.resume_dir)
 
     def make_manifest(self, facts: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """What `manifest.json` holds: all that determines the content, `facts` about it and `seconds` of work."""

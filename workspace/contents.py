@@ -1,9 +1,13 @@
 """What a file is by its first bytes, whatever its name: for messages about files of another kind than expected."""
 
 import re
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
+DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, EOFError, ValueError)
+"""What zipfile raises for an archive that is damaged."""
 ARCHIVE = b"PK\x03\x04"
 ZIP = "a zip archive: unpack it"
 BINARY = (
@@ -55,6 +59,6 @@ def _archived(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             members = set(archive.namelist())
-    except (zipfile.BadZipFile, OSError):  # damaged, or inside a gzip file
+    except (*DAMAGED_ARCHIVE, OSError):  # also one inside a gzip file
         return ""
     return next((what for member, what in ARCHIVED if member in members), "")

@@ -24,6 +24,7 @@ from .progress import QUIET, Progress
 CHUNK = 1 << 20
 ATTEMPTS = 3  # of a download from an https address, the first included; files on the hub: `hub_file` in hub.py
 MAX_WAIT = 30.0  # seconds before the next attempt
+MAX_NAME = 200  # bytes of the name of a file, of the 255 that file systems allow
 TIMEOUT = 60  # seconds without data
 HEAD_TIMEOUT = 10  # seconds
 TRANSIENT = (408, 416, 429, 500, 502, 503, 504)
@@ -66,13 +67,18 @@ def download_path(address: str, cache: Path) -> Path:
     """Where `download` stores the file at an address. Raises UserError for an invalid address."""
     shown = public_address(address)
     try:
+        address.encode()
         parts = urllib.parse.urlsplit(address)
         if not parts.hostname or parts.port == 0:  # reading the port checks that it is a number
             raise UserError(f"{shown}: not a valid address")
     except ValueError as error:
         raise UserError(f"{shown}: not a valid address") from error
-    folder = cache / hashlib.sha256(address.encode()).hexdigest()[:8]
-    return folder / (urllib.parse.unquote(parts.path).rsplit("/", 1)[-1] or "file")
+    name = urllib.parse.unquote(parts.path).rsplit("/", 1)[-1]
+    if "\0" in name:
+        raise UserError(f"{shown}: not a valid address")
+    # Not hidden, as .. and the files beside it are, and short enough to get an ending; the extension stays.
+    name = name.lstrip(".").encode()[-MAX_NAME:].decode(errors="ignore").lstrip(".")
+    return cache / hashlib.sha256(address.encode()).hexdigest()[:8] / (name or "file")
 
 
 class UnreachableError(UserError):

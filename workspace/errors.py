@@ -4,6 +4,9 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+MAX_SHOWN = 200  # characters of a value in a message
+MAX_LINE = 1000  # characters of a message of a library, which may quote the content of a file
+
 
 class UserError(Exception):
     """A mistake in the input; its text says what to do. The command line prints it and exits with 2."""
@@ -15,8 +18,14 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str | None:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an exception's message, or its type where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """The first line of an exception's message, shortened, or its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:MAX_LINE]
+
+
+def shown(value: object) -> str:
+    """A value for a message, as Python writes it, shortened."""
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 class Mistakes:

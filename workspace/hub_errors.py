@@ -9,6 +9,7 @@ from .errors import UserError
 from .full_disk import FULL
 
 CACHE_HINT = "; HF_HUB_OFFLINE=1 uses cached files"
+OUTSIDE = ("Invalid filename", "Invalid pointer path")  # how the client refuses paths with .. and absolute ones
 OFFLINE = "not in the local cache, and HF_HUB_OFFLINE is set"
 
 
@@ -75,6 +76,8 @@ def _trouble(error: Exception) -> str:
     message = re.sub(r"\w+://[^\s'\"]+", lambda match: public_address(match[0]), message)
     if "Consistency check failed" in message or "peer closed connection" in message:
         return "the download was interrupted; run the command again"
+    if any(refusal in message for refusal in OUTSIDE):
+        return f"the repository names a file outside its folder, which is not downloaded ({message})"
     if isinstance(error, OSError | HFValidationError):
         return message
     if type(error).__module__.startswith("http"):  # httpx, or another HTTP library of the hub client

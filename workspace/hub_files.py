@@ -89,6 +89,8 @@ def find_hub_files(address: str, *, several: bool = False) -> HubFiles:
     if match is None:
         raise UserError(f"{address}: expected hf://datasets/OWNER/NAME/FILE")
     repo, revision, pattern = match["repo"], match["revision"] or "main", match["path"]
+    if {".", "..", ""} & {*revision.split("/"), *pattern.split("/")}:
+        raise UserError(f"{address}: expected a path within the repository, without .., . and empty parts")
     try:
         return _find(repo, revision, pattern, several=several)
     except NotOnHubError:

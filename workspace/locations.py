@@ -2,6 +2,7 @@
 
 import glob
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
@@ -26,6 +27,21 @@ class NoSuchFileError(UserError):
 LOCK_FILE = "~$"
 """Beginning of the name of the file that Word keeps beside an open document."""
 MISSING = (NotOnHubError, NotFoundError, NoSuchFileError)
+
+
+def exists(path: str | Path) -> bool:
+    """Whether there is a file or folder. Unlike Path.exists, False where a name is too long for the file system."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is a file. Unlike Path.is_file, False where a name is too long for the file system."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether there is a folder. Unlike Path.is_dir, False where a name is too long for the file system."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def alternatives(locations: str | Sequence[str]) -> list[str]:
@@ -63,7 +79,7 @@ def first_that_exists(locations: str | Sequence[str], use: Callable[[str], T]) -
 
 def local_file(location: str, cache: Path, progress: Progress = QUIET) -> Path:
     """The local path of a location that is one file; see `local_files`."""
-    if Path(location).is_dir():
+    if is_folder(location):
         raise UserError(f"{location} is a folder; expected a file")
     paths = _local_files(location, cache, progress)
     if len(paths) > 1:
@@ -77,9 +93,9 @@ def _local_files(location: str, cache: Path, progress: Progress) -> list[Path]:
     if location.startswith(("https://", "http://")):
         return [download(location, cache, progress, sha256=SHA256.get(location))]
     path = Path(location)
-    if path.is_file():
+    if is_file(path):
         return [path]
-    if path.is_dir():
+    if is_folder(path):
         return folder_files(path)
     if "://" in location:
         raise UserError(f"{public_address(location)}: expected https://... or hf://datasets/OWNER/NAME/FILE")
@@ -119,7 +135,7 @@ def _hub_licences(location: str) -> dict[str, str]:
     if location.startswith("hf://"):
         files = find_hub_files(location)
         return dict.fromkeys(files.addresses(), files.card.licence)
-    if "://" not in location and not Path(location).exists():
+    if "://" not in location and not exists(location):
         raise NoSuchFileError(f"no such file: {location}")
     return {}
 
@@ -136,7 +152,7 @@ def identity(locations: str | Sequence[str]) -> str:
     for location in locations:
         if "://" in location:
             parts.append(_identity(location))
-        elif Path(location).exists():
+        elif exists(location):
             return " | ".join([*parts, _identity(location)])  # later alternatives are never read
     return " | ".join(parts) or _identity(locations[-1])
 
@@ -168,11 +184,11 @@ def expand_files(patterns: list[str], field: str = "", also: Collection[str] = (
     files: dict[Path, None] = {}
     for pattern in patterns:
         path = Path(pattern)
-        if path.is_dir():
+        if is_folder(path):
             matches = sorted(
                 file for file in path.rglob("*") if _is_data(file.relative_to(path), also) and file.is_file()
             )
-        elif path.is_file():
+        elif is_file(path):
             matches = [path]
         else:
             matches = sorted(
@@ -182,7 +198,7 @@ def expand_files(patterns: list[str], field: str = "", also: Collection[str] = (
             prefix = f"{field}: " if field else ""
             endings = sorted({ending.lower() for counts in unread_files([pattern], also).values() for ending in counts})
             only = f" (only {', '.join(endings)})" if endings else ""
-            missing = "no file that can be read in" if path.is_dir() else "no such file or folder:"
+            missing = "no file that can be read in" if is_folder(path) else "no such file or folder:"
             raise UserError(f"{prefix}{missing} {pattern}{only}")
         files.update(dict.fromkeys(matches))
     return list(files)
@@ -203,7 +219,7 @@ def _full_ending(path: Path) -> str:
 def unread_files(patterns: list[str], also: Collection[str] = ()) -> dict[Path, Counter[str]]:
     """For each folder among `patterns`, the extensions of the files that `expand_files` skips, with their numbers."""
     unread = {}
-    for folder in (path for path in map(Path, patterns) if path.is_dir()):
+    for folder in (path for path in map(Path, patterns) if is_folder(path)):
         files = [file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file()]
         endings = Counter(_full_ending(file) for file in files if not _is_data(file, also) and not _is_hidden(file))
         if endings:

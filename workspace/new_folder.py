@@ -9,19 +9,26 @@ from .errors import UserError
 from .full_disk import full_disk_errors
 
 
+def remove_folder(folder: Path) -> None:
+    """Delete a folder if there is one. Of a symbolic link only the link is deleted, not the folder elsewhere."""
+    if folder.is_symlink():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def partial_folder(folder: Path) -> Iterator[Path]:
     """A hidden folder beside `folder`, which takes its place when complete; if the block raises, nothing is left."""
     partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed command left
+    remove_folder(partial)  # what a killed command left
     try:
         partial.mkdir(parents=True)
         with full_disk_errors(folder.parent):
             yield partial
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_folder(folder)
             partial.replace(folder)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove_folder(partial)
 
 
 @contextmanager

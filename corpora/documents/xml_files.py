@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ...workspace.contents import ZIP, other_content
-from ...workspace.errors import UserError
+from ...workspace.contents import DAMAGED_ARCHIVE, ZIP, other_content
+from ...workspace.errors import UserError, first_line
 from .extracted import documents_extra
 
 
@@ -17,13 +17,15 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    except DAMAGED_ARCHIVE as error:
         if path.read_bytes()[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":  # an OLE file
             raise UserError(
                 f"{path}: protected with a password, or an old Word file: save it as {path.suffix} without a password"
             ) from error
         _refuse_other_content(path, error)
-        raise UserError(f"{path}: not a readable {path.suffix} file ({error}); save or download it again") from error
+        raise UserError(
+            f"{path}: not a readable {path.suffix} file ({first_line(error)}); save or download it again"
+        ) from error
     except RuntimeError as error:  # how zipfile reports encrypted members
         raise UserError(f"{path}: encrypted; save it without a password") from error
     except OSError as error:
@@ -54,7 +56,7 @@ def parse_xml(data: bytes, path: Path) -> Any:
     try:
         return etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
-        raise UserError(f"{path}: malformed XML ({error}); save or download it again") from error
+        raise UserError(f"{path}: malformed XML ({first_line(error)}); save or download it again") from error
 
 
 def local_name(element: Any) -> str:

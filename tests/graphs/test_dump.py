@@ -143,7 +143,7 @@ def test_gzip_is_known_by_content(tmp_path: Path) -> None:
     assert len(read(path)[0]) == 1
 
 
-@pytest.mark.parametrize("kind", ["html", "empty", "truncated", "damaged"])
+@pytest.mark.parametrize("kind", ["html", "empty", "truncated", "damaged", "overwritten"])
 def test_bad_gzip(tmp_path: Path, kind: str) -> None:
     whole = gzip.compress(b"".join(row("IsA", f"/c/mt/{number}", "/c/en/b") for number in range(3000)))
     middle = len(whole) // 2
@@ -151,6 +151,7 @@ def test_bad_gzip(tmp_path: Path, kind: str) -> None:
         "html": b"<html>403 Forbidden</html>",
         "empty": b"",
         "truncated": whole[:middle],
+        "overwritten": whole[:100] + b"\xff" * 100 + whole[200:],
         "damaged": whole[:middle] + bytes(50) + whole[middle + 50 :],
     }[kind]
     path = tmp_path / "dump.csv.gz"

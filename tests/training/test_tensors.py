@@ -132,3 +132,14 @@ def test_a_file_cut_off_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match="as tensors"):
         read_tensors(tmp_path / "a.bin")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04" + bytes(500), b"\x80\x02}q\x00.", b"]", b"a.", b"\x80\x05\x8a\xff"]
+)
+def test_any_damaged_pickle_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.bin").write_bytes(content)
+    with pytest.raises(UserError) as refused:
+        read_tensors(tmp_path / "a.bin")
+    assert str(tmp_path / "a.bin") in str(refused.value)
+    assert "\n" not in str(refused.value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from .conll_header import header_of, label_number, word_number
 from .opening import open_text
 
@@ -22,6 +22,7 @@ RANGE_OR_EMPTY = re.compile(
 LANGUAGE_PREFIX = re.compile(r"[a-z]{2,3}(-[a-z]+)*:")  # WikiANN's first release writes en:Paris
 NOT_WORDS = "multiword ranges and empty nodes"
 MAX_WORD = 60  # characters; if most are longer or contain spaces, they are texts
+MAX_DIGITS = 9  # of the number of a word or a column; Python reads no number of more than 4300
 NEARLY_ALL = 0.9  # share of lines with a number in front, from which the numbers count the words
 LONG_SENTENCE = 20  # words; more lines without a blank line may be texts of one word each
 OUTSIDE = "O"
@@ -104,6 +105,8 @@ def _read_lines(path: Path, content: _Content, word_column: str | None, label_co
         ]
         dropped[NOT_WORDS] = len(lines) - sum(map(len, sentences))
         lines = [line for sentence in sentences for line in sentence]
+        if not lines:
+            return Conll([], dropped)
     if names:
         words, labels = _named_columns(path, lines, names, word_column, label_column)
     else:
@@ -246,7 +249,7 @@ def _conllu_names(path: Path, lines: Sequence[Line], *, numbered: bool) -> tuple
 
 
 def _is_number(text: str) -> bool:
-    return text.isdecimal() or bool(RANGE_OR_EMPTY.fullmatch(text))
+    return len(text) <= MAX_DIGITS and (text.isdecimal() or bool(RANGE_OR_EMPTY.fullmatch(text)))
 
 
 def _are_numbered(rows: Sequence[Sequence[str]]) -> bool:
@@ -291,17 +294,19 @@ def _named_columns(
             f"{path} has the columns of CoNLL-U; name the one with the labels, as in label: upos ({others})"
         )
     words = _column(path, lines, names, word_column or "form")
-    try:
-        return words, _column(path, lines, names, label_column)
-    except KeyError:
-        return words, _feature(path, lines, names, label_column)
+    if words is None:
+        raise UserError(f"{path}: no column called {shown(word_column or 'form')}; columns: {', '.join(names)}")
+    labels = _column(path, lines, names, label_column)
+    return words, _feature(path, lines, names, label_column) if labels is None else labels
 
 
-def _column(path: Path, lines: Sequence[Line], names: Sequence[str], wanted: str) -> list[str]:
+def _column(path: Path, lines: Sequence[Line], names: Sequence[str], wanted: str) -> list[str] | None:
+    """The values of a column by its name or number; None where there is no such column."""
     name = wanted.lower()
-    index = int(name) - 1 if name.isdecimal() and 0 < int(name) <= len(names) else None
+    is_number = name.isdecimal() and len(name) <= MAX_DIGITS
+    index = int(name) - 1 if is_number and 0 < int(name) <= len(names) else None
     if index is None and name not in names:
-        raise KeyError(wanted)
+        return None
     values = [line.fields[names.index(name) if index is None else index] for line in lines]
     if all(value == "_" for value in values):
         raise UserError(f"{path}: column {wanted} contains only _; name another one, or download the full file")
@@ -318,7 +323,7 @@ def _feature(path: Path, lines: Sequence[Line], names: Sequence[str], wanted: st
     name = known.get(wanted.lower().removeprefix("misc."))
     if name is None:
         raise UserError(
-            f"{path}: no column or feature in MISC called {wanted!r}; columns: {', '.join(names)}"
+            f"{path}: no column or feature in MISC called {shown(wanted)}; columns: {', '.join(names)}"
             + (f"; features: {', '.join(sorted(known.values()))}" if known else "")
         )
     return [features.get(name, OUTSIDE) for features in features_of_words]
@@ -346,8 +351,8 @@ def _number(path: Path, column: str, width: int) -> int | None:
     """The number of a column; None for a name, which does not apply to these files."""
     if not column.isdecimal():
         return None
-    if not 0 < int(column) <= width:
-        raise UserError(f"{path} has {width} columns; there is no column {column}")
+    if len(column) > MAX_DIGITS or not 0 < int(column) <= width:
+        raise UserError(f"{path} has {width} columns; there is no column {column[:MAX_WORD]}")
     return int(column)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..errors import UserError, first_line
 from ..hub import discard_if_damaged
 from ..text import clean_line
 from .delimited import header
@@ -31,7 +31,7 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         remedy = "download or create it again"
         if discard_if_damaged(path):
             remedy = "it was damaged in the cache and has been deleted; run the command again to download it"
-        raise UserError(f"{path}: not a readable parquet file ({error}); {remedy}") from error
+        raise UserError(f"{path}: not a readable parquet file ({first_line(error)}); {remedy}") from error
 
 
 def class_names(path: Path, name: str) -> list[str] | None:

@@ -183,3 +183,27 @@ def test_the_command_for_a_missing_library(tmp_path: Path, monkeypatch: pytest.M
         UserError, match=r"a\.docx: reading this format needs lxml: pip install 'lrl-adapt\[documents\]'"
     ):
         read_document(docx(tmp_path / "a.docx"))
+
+
+@pytest.mark.parametrize("damage", ["deflated data", "name", "version", "NUL in the XML"])
+def test_a_damaged_archive_is_refused_in_one_line(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "a.odt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED if damage == "NUL in the XML" else zipfile.ZIP_DEFLATED) as file:
+        file.writestr("META-INF/manifest.xml", "<m/>")
+        file.writestr("content.xml", ODT)
+    content = path.read_bytes()
+    start = content.index(b"content.xml")
+    content = {
+        "deflated data": content[: start + 11] + b"\xff" * 100 + content[start + 111 :],
+        "name": content[: start - 24]
+        + b"\x00\x08"
+        + content[start - 22 : start]
+        + b"\xff"
+        + content[start + 1 :],  # said to be UTF-8
+        "version": content.replace(b"PK\x01\x02\x14\x03\x14\x00", b"PK\x01\x02\x14\x03\xd1\x00"),
+        "NUL in the XML": content.replace(b"Sura", b"S\0ra"),
+    }[damage]
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"not a readable \.odt file|malformed XML") as refused:
+        read_document(path)
+    assert "\n" not in str(refused.value)

@@ -282,3 +282,25 @@ def test_other_columns_with_tags_are_named_in_a_note(tmp_path: Path) -> None:
     assert read_conll(path).sentences[0] == (["Amina", "yuko"], ["B-PER", "O"])
     assert read_conll(path).notes == ("labels in column 4; label: 3 chooses other tags",)
     assert read_conll(path, None, "3").notes == ()
+
+
+@pytest.mark.parametrize("number", ["99", "9" * 5000, "²"])
+def test_a_column_that_conllu_does_not_have_is_told(tmp_path: Path, number: str) -> None:
+    path = write(tmp_path / "a.conllu", "1\tJuma\tJuma\tPROPN\t_\t_\t_\t_\t_\t_\n")
+    with pytest.raises(UserError, match=f"no column called '{number[:190]}.*; columns: id, form"):
+        read_conll(path, word_column=number, label_column="upos")
+    with pytest.raises(UserError, match=f"no column or feature in MISC called '{number[:190]}"):
+        read_conll(path, label_column=number)
+
+
+def test_numbers_of_many_digits_number_no_words(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.conll", f"Juma\tB-PER\n{'9' * 5000}\tO\n")
+    assert read_conll(path).sentences == [(["Juma", "9" * 5000], ["B-PER", "O"])]
+    with pytest.raises(UserError, match="has 2 columns; there is no column 999"):
+        read_conll(path, label_column="9" * 5000)
+
+
+def test_a_file_of_contractions_alone_has_no_sentence(tmp_path: Path) -> None:
+    conll = read_conll(write(tmp_path / "a.conll", "1-2\tdel\tO\n3-4\tal\tO\n"))
+    assert conll.sentences == []
+    assert conll.dropped == {"multiword ranges and empty nodes": 2}
