@@ -58,6 +58,8 @@ class TaskEntry:
     """Code, `swh_Latn`; None for a folder that does not tell."""
     task: str | None
     """`topic`, `ner`; None for a folder that does not tell."""
+    seed: int | None = None
+    """Of its training; None for a folder that does not tell."""
 
     @property
     def base(self) -> BaseReference:
@@ -165,8 +167,8 @@ def _language_entry(folder: Path, name: str, base: str | None) -> LanguageEntry:
 def _task_entry(folder: Path, name: str, base: str | None) -> TaskEntry:
     adapter = find_task_adapter(folder, base=base)
     scores = adapter.folder.parent if adapter.folder.name == TASK_ADAPTER else adapter.folder
-    task = read_manifest(scores)["section"].get("task") if (scores / MANIFEST).is_file() else None
-    return TaskEntry(name, adapter, _language_of(scores), task)
+    section = read_manifest(scores)["section"] if (scores / MANIFEST).is_file() else {}
+    return TaskEntry(name, adapter, _language_of(scores), section.get("task"), section.get("seed"))
 
 
 def _language_of(folder: Path) -> str | None:

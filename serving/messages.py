@@ -73,6 +73,7 @@ class AdapterDescription(BaseModel):
     language: Annotated[str | None, Field(description="Code such as swh_Latn; null if unknown.")]
     language_name: str | None
     task: Annotated[str | None, Field(description="Of a task adapter; null if unknown.")]
+    seed: Annotated[int | None, Field(description="Of a task adapter's training; null if unknown.")]
     loaded: Annotated[bool, Field(description="Whether it is in memory.")]
 
 

@@ -86,8 +86,9 @@ function taskOrder(task) {
   return place < 0 ? Infinity : place;
 }
 
-function options(names) {
-  return names.map((name) => new Option(shortName(name), name));
+/** A choice for each adapter; task adapters that differ in the seed alone are told apart by it. */
+function options(adapters) {
+  return adapters.map(({ name, seed }) => new Option(shortName(name) + (seed == null ? "" : `, seed ${seed}`), name));
 }
 
 /** The fields for adapters of the chosen language. */
@@ -95,19 +96,19 @@ function showLanguage() {
   const tasks = new Map();
   for (const one of ofLanguage("task")) {
     const task = one.task ?? one.name;
-    tasks.set(task, [...(tasks.get(task) ?? []), one.name]);
+    tasks.set(task, [...(tasks.get(task) ?? []), one]);
   }
   byId("task-choices").replaceChildren(
     ...[...tasks.keys()].sort((left, right) => taskOrder(left) - taskOrder(right)).map((task) => {
-      const names = tasks.get(task);
-      const select = element("select", { id: `adapter-${task}` }, ...options(names));
+      const adapters = tasks.get(task);
+      const select = element("select", { id: `adapter-${task}` }, ...options(adapters));
       select.dataset.task = task;
       const caption = element("label", { htmlFor: select.id }, `${taskName(task)}: adapter`);
-      return element("div", { hidden: names.length < 2 }, caption, select);
+      return element("div", { hidden: adapters.length < 2 }, caption, select);
     })
   );
   byId("sentence").hidden = !tasks.size;
-  const fillers = ofLanguage("language").map((one) => one.name);
+  const fillers = ofLanguage("language");
   byId("gap-adapter").replaceChildren(...options(fillers));
   byId("gap").hidden = !fillers.length && !catalogue.base_fills_masks;
   byId("gap-adapter").parentElement.parentElement.hidden = fillers.length < 2;
