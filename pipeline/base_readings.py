@@ -5,8 +5,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..recipes.base_names import unknown_base
+from ..recipes.yaml_files import BUNDLED
 from ..workspace.artifacts import Artifact, finished_folders, read_artifact
 from ..workspace.errors import UserError
+from ..workspace.hub import describe_model
 from ..workspace.library_logs import quiet_libraries
 from .texts import file_texts
 
@@ -25,6 +28,12 @@ def read_with_bases(
     At most `MOST_LINES` lines of the files, or else of the language's newest prepared corpus in the workspace. Raises
     UserError where there is no text, or a base's tokenizer cannot be loaded.
     """
+    bases = [name.replace("{recipes}", str(BUNDLED)) for name in bases]
+    for name in bases:
+        if problem := unknown_base(name, str(BUNDLED)):
+            raise UserError(f"--base: {problem}")
+        if not name.startswith(("/", ".")) and not Path(name).is_dir():
+            describe_model(name, "main")  # an error at once, where loading would try again and again
     from ..training.base import load_tokenizer
     from ..training.tokens import count_pieces, sample_texts
 

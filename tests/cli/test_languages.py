@@ -142,6 +142,18 @@ def test_how_bases_read_a_language(folder: Path) -> None:
     first = read["bases"][0]
     assert f"{first['tokens_per_word']:.2f}" in table.stdout
     assert f"{first['unknown_share']:.1%}" in table.stdout
+    assert invoke("swh", "--base", "{recipes}/quickstart/base/base-mini", "--text", "text.txt").exit_code == 0
+    misspelt = invoke("swh", "--base", "base-mini", "--text", "text.txt")
+    assert "did you mean" in misspelt.stderr
+
+
+def test_a_base_on_a_hub_that_does_not_answer_is_one_line(folder: Path, hub: Hub) -> None:
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    hub.status = 503
+    result = invoke("swh", "--base", "someone/base", "--text", "text.txt")
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert not any("/resolve/" in request for request in hub.requests)
 
 
 def test_bases_read_the_newest_prepared_corpus(folder: Path) -> None:
