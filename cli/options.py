@@ -105,6 +105,16 @@ Jobs = Annotated[
         "workspace's logs folder. auto: one per GPU; without a GPU, one per core for which there is 4 GiB of memory.",
     ),
 ]
+Together = Annotated[
+    int,
+    typer.Option(
+        "--together",
+        min=1,
+        metavar="N",
+        help="Train up to N adapters of a grid at once in one process, with one copy of the base in memory, if they "
+        "have the same base, adapter section and precision. Each comes out as if trained by itself.",
+    ),
+]
 Slurm = Annotated[
     bool,
     typer.Option(

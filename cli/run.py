@@ -34,6 +34,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     limit: options.Limit = None,
     gpus: options.Gpus = None,
     jobs: options.Jobs = "1",
+    together: options.Together = 1,
     slurm: options.Slurm = False,
     cpu: options.Cpu = False,
     dry_run: options.DryRun = False,
@@ -51,9 +52,9 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     terminal = Terminal(as_json=as_json)
     short = options.overrides(changes, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
     if slurm:
-        short += _slurm_overrides(cpu, jobs, gpus)
+        short += _slurm_overrides(cpu, jobs, gpus, together)
         workspace = workspace.absolute()  # jobs may start in another folder
-    planned = plan(labelled_runs(recipe, short), workspace=workspace, gpus=gpus, debug=debug)
+    planned = plan(labelled_runs(recipe, short), workspace=workspace, gpus=gpus, together=together, debug=debug)
     planned.check_sources()
     if dry_run:
         finish_planning(terminal, planned, show_plan(terminal, planned))
@@ -75,10 +76,12 @@ def run_cmd(  # noqa: PLR0913, PLR0917
     outcome.raise_if_failed()
 
 
-def _slurm_overrides(cpu: bool, jobs: str, gpus: int | None) -> list[str]:
+def _slurm_overrides(cpu: bool, jobs: str, gpus: int | None, together: int) -> list[str]:
     """What --cpu means for --slurm. Raises UserError for options that do not go with it."""
     if jobs != "1" or gpus is not None:
         raise UserError("--slurm: leave out --jobs, and set slurm.gpus instead of --gpus")
+    if together != 1:
+        raise UserError("--slurm: leave out --together: each adapter has a job of its own")
     return [options.option_override("--cpu", "slurm.gpus", "0")] if cpu else []
 
 

@@ -31,6 +31,7 @@ def train_cmd(  # noqa: PLR0913, PLR0917
     adapter: options.AdapterType = None,
     source: options.SourceName = None,
     gpus: options.Gpus = None,
+    together: options.Together = 1,
     cpu: options.Cpu = False,
     resume: options.Resume = "auto",
     dry_run: Annotated[
@@ -58,7 +59,15 @@ def train_cmd(  # noqa: PLR0913, PLR0917
             "the short options, or start `lrl-adapt train` without torchrun or srun"
         )
     parts = ("prepare", "train") if dry_run else ("train",)
-    planned = plan(runs, workspace=workspace, parts=parts, resume=resume == "auto", gpus=gpus, debug=debug)
+    planned = plan(
+        runs,
+        workspace=workspace,
+        parts=parts,
+        resume=resume == "auto",
+        gpus=gpus,
+        together=together,
+        debug=debug,
+    )
     if dry_run:
         _show_plan(planned, terminal, gpus)
         return

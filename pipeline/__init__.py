@@ -29,6 +29,7 @@ def plan(
     parts: Sequence[str] = PARTS,
     resume: bool = True,
     gpus: int | None = None,
+    together: int = 1,
     adapter: str | Path | None = None,
     debug: bool = False,
 ) -> "Plan":
@@ -48,6 +49,7 @@ def plan(
         parts: Which of `prepare`, `train`, `eval` and `report` to plan.
         resume: Resume interrupted training; otherwise start it over.
         gpus: Number of GPUs to train on; by default all visible ones.
+        together: Number of adapters to train at once in one process, on one copy of their base; see `run`.
         adapter: Folder of an adapter to evaluate instead of the recipe's.
         debug: Let training processes that are started show the traceback of an error.
 
@@ -60,7 +62,7 @@ def plan(
     from .build import build_plan
     from .training import TrainOptions
 
-    options = TrainOptions(gpus=gpus, resume=resume, debug=debug)
+    options = TrainOptions(gpus=gpus, resume=resume, together=together, debug=debug)
     folder = Path(adapter) if adapter else None
     return build_plan(_labelled(recipes), workspace_folder(workspace), tuple(parts), options, folder)
 
@@ -211,6 +213,7 @@ def run(
     resume: bool = True,
     gpus: int | None = None,
     jobs: int | Literal["auto"] = 1,
+    together: int = 1,
 ) -> "Outcome":
     """Prepare, train, evaluate and report. Finished steps are skipped; one that fails stops only those that need it.
 
@@ -228,6 +231,8 @@ def run(
         gpus: Number of GPUs to train on; by default all visible ones.
         jobs: Number of steps to do at once, each in a process with its share of the GPUs or of the CPU cores. `"auto"`
             is one per GPU; without a GPU, one per core for which there is 4 GiB of memory.
+        together: Number of adapters to train at once in one process, on one copy of their base, if they have the same
+            base, `adapter` section and precision. Each comes out as if it were trained by itself.
 
     Returns:
         The `artifacts`, the `scores` and the page of the `report`.
@@ -240,7 +245,7 @@ def run(
     from ..pipeline.jobs import job_count  # not from .jobs: that would bind the name of an argument
 
     count = job_count(jobs, gpus)
-    planned = plan(recipe, workspace=workspace, resume=resume, gpus=gpus)
+    planned = plan(recipe, workspace=workspace, resume=resume, gpus=gpus, together=together)
     planned.check_sources()
     return _execute(planned, progress, count)
 

@@ -27,6 +27,7 @@ from ..workspace.progress import Progress
 from .prepared import make_corpus, make_graph, prepared_data, trained_adapter, training_prepared
 from .sources import check_local_files
 from .steps import Plan, Step
+from .together import Member, train_together
 from .training import TrainOptions, make_adapter, make_base, make_tokens, make_vocabulary, require
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def build_plan(
         builder.check_labels()
     if "report" in parts:
         builder.add_report()
+    if options.together > 1:
+        train_together(builder.plan, builder.trained, options)
     return builder.plan
 
 
@@ -80,6 +83,8 @@ class Builder:
         self._parts = parts
         self._options = options
         self._adapter = adapter
+        self.trained: list[Member] = []
+        """The adapters, without those that are parts of fusions."""
         self._steps: dict[str, Step] = {}
         self._edges: dict[Path, tuple[Step, Recipe]] = {}
         self._edge_errors: dict[Path, Exception] = {}
@@ -205,6 +210,8 @@ class Builder:
             seed = "" if each.training.seed == recipe.training.seed else f", seed {each.training.seed}"
             details = f"{recipe.language}, {each.run_name}{seed}"
             self._add(run, adapter, details, make, needs=tokens, made_by_training=each is not recipe)
+        if all(member.step is not run.steps[-1] for member in self.trained):
+            self.trained.append(Member(run.steps[-1], recipe, prepared))
 
     def _add_base(self, run: "_Run", *, needed: bool) -> None:
         base = scratch_artifact(run.recipe, self._workspace, run.prepared)

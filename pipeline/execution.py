@@ -98,9 +98,10 @@ class Execution:
         if self.plan.parts != PARTS:
             return
         part, recipe = PART_OF.get(step.kind, "train"), self.plan.runs[label]
-        details = {"prepare": recipe.language, "train": recipe.run_name}.get(part, "")
+        is_group = step.kind == "adapters"
+        details = {"prepare": recipe.language, "train": step.details if is_group else recipe.run_name}.get(part, "")
         heading = f"{PARTS.index(part) + 1}/{len(PARTS)} {part} {details}".rstrip()
-        if len(self.plan.runs) > 1 and part != "report":
+        if len(self.plan.runs) > 1 and part != "report" and not is_group:
             heading += f" (run {list(self.plan.runs).index(label) + 1} of {len(self.plan.runs)}: {label})"
         if heading != self.heading:
             self.progress.say(heading)

@@ -135,7 +135,7 @@ class ParallelExecution(Execution):
         for step in list(waiting):
             if self.leave_out(step):
                 ended = True
-            elif not unfinished.isdisjoint(step.needs):
+            elif not unfinished.isdisjoint((*step.needs, *step.after)):
                 continue
             elif step.finished:
                 self.do(step)  # which says so, and reads the scores

@@ -28,13 +28,15 @@ class Step:
     """One artifact of the plan, or the report."""
 
     kind: str
-    """corpus, edges, graph, base, vocabulary, tokens, adapter, scores or report."""
+    """corpus, edges, graph, base, vocabulary, tokens, adapter, adapters (trained together), scores or report."""
     details: str
     artifact: Artifact | None
     """None for the report, and for tokens while the tokenizer is not known."""
     make: Callable[[Progress], Any]
     """Makes the artifact unless it is finished; returns the scores, or the report."""
     needs: tuple["Step", ...] = ()
+    after: tuple["Step", ...] = field(default=(), kw_only=True)
+    """Steps that it waits for besides, whether or not they fail."""
     runs: list[str] = field(default_factory=list)
     """Labels of the runs that need it."""
     folder: Path | None = None

@@ -37,6 +37,8 @@ class TrainOptions:
     gpus: int | None = None
     """None: all visible ones."""
     resume: bool = True
+    together: int = 1
+    """Adapters to train at once in one process."""
     debug: bool = False
     """Processes that are started show the traceback of an error."""
 

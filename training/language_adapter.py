@@ -23,7 +23,7 @@ from .artifacts import adapter_artifact, fused_artifacts, fused_recipes
 from .checkpoint import Checkpoints
 from .energy import energy_facts, training_meter
 from .launch import joined
-from .loop import TrainingResult, fit, mean_loss
+from .loop import Fitting, TrainingResult, fit, fitting, mean_loss, run_alone
 from .memory import peak_memory
 from .metrics_logger import MB, MetricsLogger
 from .model_card import trained_card
@@ -31,11 +31,21 @@ from .optimizer import AVERAGES
 from .plot_loss import plot_loss
 from .precision import autocast_dtype, make_accelerator, matmul_peak
 from .setup import Ready, set_up
+from .signals import StopRequest
 from .transliterate import save_tokenizer, save_transliteration
 from .vocabulary.files import save_new_pieces
 
 PROBE_STEPS = 6
 KEPT_PER_WEIGHT = 2 + AVERAGES  # checkpoints hold weights, the best weights and the optimizer's averages
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What adapters that are trained together share."""
+
+    count: int
+    """How many there are at the start."""
+    stop: StopRequest
 
 
 def train_adapter(
@@ -48,6 +58,19 @@ def train_adapter(
     interrupted run is resumed, unless `resume` is false. Raises UserError when there is nothing to train on, and
     Stopped when a signal came.
     """
+    return run_alone(training_of(recipe, workspace, prepared, progress, resume=resume))
+
+
+def training_of(
+    recipe: Recipe,
+    workspace: Path,
+    prepared: Prepared,
+    progress: Progress = QUIET,
+    *,
+    resume: bool = True,
+    beside: Beside | None = None,
+) -> Fitting[Artifact]:
+    """The training of `train_adapter`, whose gradients the caller computes; with others if `beside` is given."""
     artifact = adapter_artifact(recipe, workspace, prepared)
     if artifact.exists and not joined():
         return artifact
@@ -57,14 +80,15 @@ def train_adapter(
     if all(broadcast_object_list([artifact.exists])):  # the main process decides
         return artifact
     progress.say(reason)
-    run = _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress)
-    alone = accelerator.num_processes == 1  # others would wait for the one that waits for the lock
+    run = _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress, beside)
+    # other processes, or the other adapters, would wait for the one that waits for the lock
+    alone = accelerator.num_processes == 1 and beside is None
     with artifact.draft(progress, wait=alone) if accelerator.is_main_process else nullcontext() as draft:
         if draft is not None and not resume:
             shutil.rmtree(artifact.resume_dir, ignore_errors=True)
         # somebody else may have made it while this process waited for the lock
         if all(broadcast_object_list([draft is not None])):
-            run.go(draft)
+            yield from run.go(draft)
     accelerator.wait_for_everyone()
     return artifact
 
@@ -95,8 +119,9 @@ class _Training:
     reason: str
     """Of the precision."""
     progress: Progress
+    beside: Beside | None = None
 
-    def go(self, draft: Draft | None) -> None:
+    def go(self, draft: Draft | None) -> Fitting[None]:
         """Train, and write into `draft`; processes without one only help."""
         settings, accelerator = self.recipe.training, self.accelerator
         ready, resume_dir = self._set_up(), self.artifact.resume_dir
@@ -106,7 +131,7 @@ class _Training:
             drift = Drift(ready.masked_lm, ready.sentences, accelerator)
         meter, source = training_meter(accelerator)
         with meter:
-            outcome = fit(
+            outcome = yield from fitting(
                 ready.model,
                 ready.feed,
                 ready.schedule,
@@ -116,8 +141,11 @@ class _Training:
                 checkpoints=Checkpoints(
                     resume_dir, settings.save_steps, settings.save_total_limit, writes=draft is not None
                 ),
+                stop=self.beside.stop if self.beside else None,
             )
         energy = energy_facts(meter, source, accelerator)
+        if self.beside:  # what they used together is not known for each
+            energy = dict.fromkeys(energy) | {"trained_together": self.beside.count}
         for tracker in accelerator.trackers:
             tracker.finish()
         if draft is None or drift is None:
@@ -191,7 +219,8 @@ class _Training:
             logging_steps=settings.logging_steps,
             file=file,
             track=accelerator.log if settings.report_to != "none" else None,
-            peak_flops=matmul_peak(device, dtype) * accelerator.num_processes,
+            # the FLOPs of one adapter among several are not counted
+            peak_flops=0.0 if self.beside else matmul_peak(device, dtype) * accelerator.num_processes,
             peak_memory=lambda: peak_memory(device),
             progress=self.progress,
             label=f"train {self.recipe.run_name}",

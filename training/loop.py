@@ -1,10 +1,10 @@
 """The training loop of language adapters and task adapters: steps, validation, early stopping, checkpoints."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
@@ -30,6 +30,8 @@ from .sum_gradients import sum_gradients
 MAX_SKIPPED_STEPS = 20
 # Steps between two calls of `trim_memory`: each takes some 10 ms, and a step leaves gaps of some MB.
 TRIM_EVERY = 10
+
+T = TypeVar("T")
 
 
 class Stopped(KeyboardInterrupt):
@@ -87,7 +89,48 @@ def fit(
     *,
     checkpoints: Checkpoints | None = None,
 ) -> TrainingResult:
-    """Train the parameters of `model` that require gradients.
+    """Train the parameters of `model` that require gradients; see `fitting`."""
+    return run_alone(fitting(model, feed, settings, validate, accelerator, logger, checkpoints=checkpoints))
+
+
+class GradientRequest(NamedTuple):
+    """A step of a run that waits for its gradients."""
+
+    run: "Run"
+    step: Step
+
+
+Fitting = Generator[GradientRequest, Tensor, T]
+"""Training that asks for the gradients of each step, and is sent the share of its mean loss, a scalar; gives a T."""
+
+
+def run_alone(training: Fitting[T]) -> T:
+    """Train to the end, with the gradients of each step computed by itself."""
+    try:
+        request = next(training)
+        while True:
+            try:
+                loss = request.run.compute_gradients(request.step)
+            except BaseException as error:
+                request = training.throw(error)
+            else:
+                request = training.send(loss)
+    except StopIteration as end:
+        return end.value
+
+
+def fitting(
+    model: nn.Module,
+    feed: Feed,
+    settings: LoopSettings,
+    validate: Callable[[], float],
+    accelerator: Accelerator,
+    logger: MetricsLogger,
+    *,
+    checkpoints: Checkpoints | None = None,
+    stop: StopRequest | None = None,
+) -> Fitting[TrainingResult]:
+    """Train the parameters of `model` that require gradients, which the caller has computed for each step.
 
     `model(**batch)` gives the sum of the losses of a batch; a method `penalty()`, if there is one, gives a term that is
     added once a step. `validate()` gives the validation loss; it is called at the start, every `eval_steps` steps and
@@ -106,9 +149,9 @@ def fit(
         folder=checkpoints.folder if checkpoints else None,
         timeout=settings.hang_timeout,
     )
-    run = _Run(model, settings, accelerator, logger, checkpoints, watch)
+    run = Run(model, settings, accelerator, logger, checkpoints, watch)
     position = run.resume()
-    with StopRequest() as stop, closing(logger), watch:
+    with stop or StopRequest() as stop_request, closing(logger), watch:
         if run.step == 0:
             run.record_validation(validate)
         model.train()
@@ -116,7 +159,7 @@ def fit(
         for step in prefetch(feed.steps(position)):
             if run.finished:
                 break
-            run.train_step(step, stop_requested=stop.received)
+            yield from run.train_step(step, stop_requested=stop_request.received)
             if run.step % settings.eval_steps == 0 or run.step == settings.max_steps:
                 run.record_validation(validate)
             if run.stopping:
@@ -132,7 +175,7 @@ def fit(
 
 
 @dataclass
-class _Run:
+class Run:
     """The state of a run between two steps."""
 
     model: nn.Module
@@ -165,12 +208,17 @@ class _Run:
         stops_early = patience is not None and self.validations_since_best >= patience
         return self.step >= self.settings.max_steps or stops_early
 
-    def train_step(self, step: Step, *, stop_requested: bool) -> None:
+    @property
+    def dropout_seed(self) -> int:
+        """Of the random numbers of the present step in this process."""
+        numbers = (self.settings.seed, self.step, self.accelerator.process_index)
+        return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+    def train_step(self, step: Step, *, stop_requested: bool) -> Fitting[None]:
         """Make one optimizer step: gradients, their sum over processes, clipping, the update, logging."""
         self.watch.enter(Phase.FORWARD_BACKWARD, self.step)
         self.step += 1
-        self._seed_dropout()
-        loss = self._backward(step)
+        loss = yield GradientRequest(self, step)
         if self.accelerator.num_processes > 1:
             self.watch.enter(Phase.GRADIENT_EXCHANGE, self.step - 1)
         # The request to stop travels with the loss: a signal may reach one process only, and all must stop together.
@@ -273,10 +321,6 @@ class _Run:
             return checkpoint
         return self.checkpoints.read(step)
 
-    def _seed_dropout(self) -> None:
-        numbers = (self.settings.seed, self.step, self.accelerator.process_index)
-        torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
-
     def _learning_rate(self) -> float:
         return learning_rate(
             self.step,
@@ -286,8 +330,9 @@ class _Run:
             lr_scheduler_type=self.settings.lr_scheduler_type,
         )
 
-    def _backward(self, step: Step) -> Tensor:
-        """`_accumulate`, with its FLOPs counted if the logger needs them."""
+    def compute_gradients(self, step: Step) -> Tensor:
+        """Answer the step's `GradientRequest` by itself; its FLOPs are counted if the logger needs them."""
+        torch.manual_seed(self.dropout_seed)
         if not self.logger.needs_flops:
             return self._accumulate(step)
         with FlopCounterMode(display=False) as counter:

@@ -5,10 +5,13 @@ rounded to a multiple of 1/65,536. On other devices, and where nothing is droppe
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+
+from .joint_row import current_row
 
 LEVELS = 2**16  # 16 random bits decide for an element
 # Attention weights held at once: 8 MB in fp32, so that they stay in the processor's cache between operations.
@@ -20,7 +23,11 @@ class Dropout(nn.Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         """Any shape; in training zeroes elements with probability `p` and scales the others up."""
-        return dropout(input, self.p) if self.training else input
+        if not self.training or not self.p:
+            return input
+        if row := current_row():
+            return row.each([partial(dropout, probability=self.p)] * len(row.lengths), input)
+        return dropout(input, self.p)
 
 
 def dropout(input: Tensor, probability: float) -> Tensor:

@@ -7,6 +7,7 @@ within each group.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from ..compat import register_attention, sdpa_attention
 from .dropout import attention
+from .joint_row import current_row
 
 ATTENTION = "packed"  # name of `packed_attention` for transformers' `attn_implementation`
 # Largest share of padding in a group: less would make more and smaller groups, each with its own calls.
@@ -176,24 +178,35 @@ def packed_attention(  # noqa: PLR0913
     """
     if packing is None:
         return sdpa_attention(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    attend = partial(_attend, dropout=dropout, scale=scale, window=sliding_window)
+    tensors = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
+    if row := current_row():
+        return row.each([partial(attend, packing=each) for each in row.packings], *tensors, dim=0)[None], None
+    return attend(*tensors, packing=packing)[None], None
+
+
+def _attend(
+    query: Tensor, key: Tensor, value: Tensor, *, packing: Packing, dropout: float, scale: float, window: int | None
+) -> Tensor:
+    """Attention within each sequence: (tokens, heads, size) each -> the same."""
     sizes = [group.tokens for group in packing.groups]
     # split, for its gradient is one concatenation; the gradient of each slice would be a tensor of zeros of full size
-    queries, keys, values = (tensor[0].transpose(0, 1).split(sizes) for tensor in (query, key, value))
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    queries, keys, values = (tensor.split(sizes) for tensor in (query, key, value))
     outputs = [
         group.unpad(
             attention(
                 group.pad(q),
                 group.pad(k),
                 group.pad(v),
-                group.attention_mask(sliding_window, query.device),
+                group.attention_mask(window, query.device),
                 dropout,
                 scale,
             )
         )
         for q, k, v, group in zip(queries, keys, values, packing.groups, strict=True)
     ]
-    return torch.cat(outputs)[None], None
+    return torch.cat(outputs)
 
 
 register_attention(ATTENTION, packed_attention)

@@ -21,6 +21,7 @@ trained and needs no further merging.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -30,6 +31,7 @@ from transformers.activations import ACT2FN
 
 from ...compat import initialise_tuner_layer
 from ...families import InsertionPoint
+from ...fast.joint_row import current_row
 from .config import BottleneckConfig
 from .fusion import Fusion
 
@@ -139,7 +141,10 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
         return self._adapted(f, hidden_states, r, norm)
 
     def _adapted(self, f: Tensor, parallel: Tensor, residual: Tensor | None, norm: Any) -> Tensor:
-        """The a of the last active adapter, or for each sample that of its own stack."""
+        """The a of the last active adapter, or for each sample that of its own stack; in a joint row each run's own."""
+        if row := current_row():
+            own = [partial(layer._adapted, norm=norm) for layer in row.layers_like(self)]
+            return row.each(own, f, parallel, residual)
         if self.disable_adapters:
             return f
         stacks = self.stack_per_sample
