@@ -4,7 +4,7 @@
     python benchmarks/attention.py --text documents --sequences 32
 
 One layer of the size of mBERT and XLM-R base (12 heads of 64), bf16, on a GPU if there is one. The sequences have the
-lengths of Maltese lines (as `train.py --made-up`), or --longest tokens each. The contenders:
+lengths of Maltese lines (as `train.py --made-up`), or are --longest tokens long. The contenders:
 
 - groups: training/fast/packing.py, which pads sequences of like length to the longest of their group;
 - one group: the same with all sequences padded to the longest;

@@ -1,7 +1,9 @@
 """The run on a GPU, tried without one: each part by itself, results as they come, and what it says when it cannot."""
 
+import argparse
 import json
 import os
+import runpy
 import subprocess
 import sys
 import zipfile
@@ -119,6 +121,28 @@ def test_missing_packages_are_named_with_the_command_that_fetches_them(
     pinned = next(line for line in (SCRIPT.parents[1] / "constraints.txt").read_text().split() if "pytest==" in line)
     assert f" no-such-package {pinned}\nthen run this again with --wheels wheels" in error
     assert not out.exists()
+
+
+BENCHMARKS = [
+    part for part in gpu_check.PARTS if part.command.startswith("benchmarks/") and gpu_check.script_exists(part)
+]
+
+
+@pytest.mark.parametrize("part", BENCHMARKS, ids=lambda part: part.name)
+def test_the_scripts_know_the_options_they_are_given(part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+    parse = argparse.ArgumentParser.parse_args
+
+    def parse_and_end(parser: argparse.ArgumentParser) -> argparse.Namespace:
+        parse(parser)
+        raise InterruptedError
+
+    script, *fixed = part.command.split()
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_and_end)
+    for options in (part.options, part.trial_options):
+        monkeypatch.setattr(sys, "argv", [script, *fixed, *options.split(), "--json", "results.json"])
+        with pytest.raises(InterruptedError):
+            runpy.run_path(str(SCRIPT.parents[1] / script), run_name="__main__")
 
 
 @pytest.mark.slow
