@@ -74,7 +74,7 @@ PARTS = (  # the most important first, should the time not suffice for all
     Part("train-xlmr-lines", 90, "benchmarks/train.py", f"--shape xlmr {LINES}", f"--text lines {TRIAL}"),
     Part("train-xlmr-documents", 90, "benchmarks/train.py", f"--shape xlmr {DOCUMENTS}", f"--text documents {TRIAL}"),
     Part("pppl-mbert", 60, PPPL, "--shape mbert", TRIAL_PPPL),
-    Part("loss", 45, "benchmarks/loss.py --shapes mBERT XLM-R", "--tokens 2400", "--tokens 2 --rounds 1"),
+    Part("loss", 45, "benchmarks/loss.py --shapes mBERT", "XLM-R --tokens 2400", "--tokens 2 --rounds 1"),
     # several adapters trained at once; skipped where there is no such script
     Part("together", 90, "benchmarks/together.py", "--count 8", "--count 2 --sequences 2 --rounds 1"),
     Part("pppl-xlmr", 60, PPPL, "--shape xlmr", TRIAL_PPPL),
