@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy
 
 from .code_points import Array
-from .disk_array import PART, DiskArray
+from .disk_array import PART, Buckets, DiskArray
 from .minhash import BANDS, PERMUTATIONS
 
 # Share of equal signature values from which on two lines are near-duplicates. It goes with BANDS and ROWS: see the head
 # of minhash.py. Raise `CACHE_VERSION` in prepare.py with it.
 SIMILARITY = 0.7
-PAIRS = 1_000_000  # pairs whose signatures are compared at once: 128 MB
+PAIRS = 500_000  # pairs whose signatures are compared at once, about 100 MB
+ENTRY = numpy.dtype([("value", "u8"), ("rank", "u8"), ("line", "i8")])
+PAIR = numpy.dtype([("line", "i8"), ("first", "i8")])
+SIGNED_PAIR = numpy.dtype([*PAIR.descr, ("signature", "u1", (PERMUTATIONS,))])
 NEW, DUPLICATE, TASK_DUPLICATE = range(3)  # a line's verdict; the last: a duplicate of a line of the tasks
 
 
@@ -26,6 +30,7 @@ class DuplicateIndex:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._keys = DiskArray(folder / "keys", numpy.uint64)
         self._bands = [DiskArray(folder / f"band{number}", numpy.uint64) for number in range(BANDS)]
         self._signatures = DiskArray(folder / "signatures", numpy.uint8, PERMUTATIONS)
@@ -68,31 +73,30 @@ class DuplicateIndex:
         return verdicts
 
     def near_duplicates(self, alive: Array) -> Array:
-        """The same for near-duplicates; each line of a band is compared with the one of lowest rank in it alone."""
-        verdicts = numpy.zeros(self.lines, dtype=numpy.uint8)
-        waiting: list[Array] = []
-        for column in self._bands:
-            for lines, firsts in self._groups(column, alive):
-                waiting.append(firsts * self.lines + lines)  # a pair as one number, so that unique() takes them
-                if sum(map(len, waiting)) > PAIRS:
-                    self._mark(verdicts, *self._similar(waiting))
-                    waiting = []
-        self._mark(verdicts, *self._similar(waiting))
-        return verdicts
+        """The same for near-duplicates; each line of a band is compared with the one of lowest rank in it alone.
 
-    def _similar(self, pairs: list[Array]) -> tuple[Array, Array]:
-        """Those of the candidate pairs (first x lines + line) whose signatures agree: lines, and their firsts."""
-        unique_pairs = numpy.unique(numpy.concatenate([numpy.zeros(0, numpy.int64), *pairs]))
-        firsts, lines = numpy.divmod(unique_pairs, self.lines)
-        similar = numpy.zeros(len(lines), dtype=bool)
-        for start in range(0, len(lines), PAIRS):
-            part = slice(start, start + PAIRS)
-            needed = numpy.unique(numpy.concatenate((lines[part], firsts[part])))
-            signatures = self._signatures.gather(needed)
-            of_lines = signatures[numpy.searchsorted(needed, lines[part])]
-            of_firsts = signatures[numpy.searchsorted(needed, firsts[part])]
-            similar[part] = (of_lines == of_firsts).mean(axis=1) >= SIMILARITY
-        return lines[similar], firsts[similar]
+        The pairs to compare are brought to the signatures of their firsts, then, with these, to those of their lines.
+        """
+        verdicts = numpy.zeros(self.lines, dtype=numpy.uint8)
+        blocks = -(-self._signatures.rows // PART)
+        with TemporaryDirectory(dir=self._folder) as folder:
+            pairs = Buckets(Path(folder, "pairs"), PAIR, blocks)
+            for column in self._bands:
+                for lines, firsts in self._groups(column, alive):
+                    pairs.add(firsts // PART, line=lines, first=firsts)
+            signed_pairs = Buckets(Path(folder, "signed_pairs"), SIGNED_PAIR, blocks)
+            for (start, signatures), bucket in zip(self._signatures.parts(), pairs, strict=True):
+                for _, part in bucket.parts(PAIRS):
+                    numbers = numpy.unique(part["first"] * self.lines + part["line"])  # lines may share several bands
+                    firsts, lines = numpy.divmod(numbers, self.lines)
+                    of_firsts = signatures[firsts - start]
+                    signed_pairs.add(lines // PART, line=lines, first=firsts, signature=of_firsts)
+            for (start, signatures), bucket in zip(self._signatures.parts(), signed_pairs, strict=True):
+                for _, part in bucket.parts(PAIRS):
+                    agreement = (signatures[part["line"] - start] == part["signature"]).mean(axis=1)
+                    similar = part[agreement >= SIMILARITY]
+                    self._mark(verdicts, similar["line"], similar["first"])
+        return verdicts
 
     def _mark(self, verdicts: Array, lines: Array, firsts: Array) -> None:
         kinds = numpy.where(firsts < self.task_lines, TASK_DUPLICATE, DUPLICATE).astype(numpy.uint8)
@@ -101,24 +105,33 @@ class DuplicateIndex:
     def _groups(self, column: DiskArray, alive: Array) -> Iterator[tuple[Array, Array]]:
         """Living lines that share a value with one of lower rank, and for each the one of lowest rank.
 
-        A part at a time: values are parted by their remainder, so that equal ones are sorted in the same part.
+        Values are parted by their remainder, so that equal ones come together; as many parts as keep memory small.
         """
-        parts = -(-column.rows // PART)
-        for part in range(parts):
-            values, ranks, lines = self._part(column, part, parts, alive)
-            order = numpy.lexsort((ranks, values))  # stable: equal ranks stay in the order of lines
-            values, lines = values[order], lines[order]
-            is_first = numpy.ones(len(values), dtype=bool)
-            is_first[1:] = values[1:] != values[:-1]
-            firsts = lines[is_first][numpy.cumsum(is_first) - 1]
-            yield lines[~is_first], firsts[~is_first]
+        count = -(-column.rows // PART)
+        with TemporaryDirectory(dir=self._folder) as folder:
+            entries = Buckets(Path(folder, "entries"), ENTRY, count)
+            for (start, values), (_, ranks) in zip(column.parts(), self._ranks.parts(), strict=bool(column.rows)):
+                living = numpy.flatnonzero(alive[start : start + len(values)])
+                parts = (values[living] % numpy.uint64(count)).astype(numpy.int64)
+                entries.add(parts, value=values[living], rank=ranks[living], line=living + start)
+            for bucket in entries:
+                yield from _with_firsts(bucket)
 
-    def _part(self, column: DiskArray, part: int, parts: int, alive: Array) -> tuple[Array, Array, Array]:
-        """Values, ranks and numbers of the living lines whose value belongs to this part, in the order of lines."""
-        chosen_values, chosen_ranks, chosen_lines = [], [], []
-        for (start, values), (_, ranks) in zip(column.parts(), self._ranks.parts(), strict=True):
-            chosen = alive[start : start + len(values)] & (values % numpy.uint64(parts) == part)
-            chosen_values.append(values[chosen])
-            chosen_ranks.append(ranks[chosen])
-            chosen_lines.append(numpy.flatnonzero(chosen) + start)
-        return numpy.concatenate(chosen_values), numpy.concatenate(chosen_ranks), numpy.concatenate(chosen_lines)
+
+def _with_firsts(entries: DiskArray) -> Iterator[tuple[Array, Array]]:
+    """Of lines with equal values, those that are not of the lowest rank, and for each the line that is.
+
+    Both passes are by parts: a line may occur millions of times, and all of them are in one bucket.
+    """
+    firsts = numpy.zeros(0, dtype=ENTRY)
+    for _, part in entries.parts():
+        both = numpy.concatenate((firsts, part))
+        order = numpy.lexsort((both["rank"], both["value"]))  # stable: equal ranks stay in the order of lines
+        values = both["value"][order]
+        is_first = numpy.ones(len(both), dtype=bool)
+        is_first[1:] = values[1:] != values[:-1]
+        firsts = both[order[is_first]]
+    for _, part in entries.parts():
+        firsts_of_part = firsts["line"][numpy.searchsorted(firsts["value"], part["value"])]
+        others = firsts_of_part != part["line"]
+        yield part["line"][others], firsts_of_part[others]

@@ -20,7 +20,7 @@ BANDS = 10
 ROWS = 6  # values in a band; the last 4 values of a signature are in none
 SHINGLE = 5  # characters
 SEED = 42
-LINES_AT_ONCE = 10_000  # the library returns Python integers, 32 bytes each
+LINES_AT_ONCE = 200  # the library returns Python integers, 32 bytes each: these fit into the processor's cache
 
 
 def near_hashes(lines: list[str]) -> tuple[Array, Array]:

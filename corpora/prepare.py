@@ -7,8 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy
-
 from ..recipes.availability import SKIPPED_TASKS, missing_data
 from ..recipes.corpus_files import hub_addresses, is_pdf, local_corpus_files, may_name_pdf
 from ..recipes.field_types import at_default
@@ -112,14 +110,14 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             progress.say(
                 "the corpus is smaller than max_bytes or max_documents: there were more duplicates than expected"
             )
-        times = (outcome == Outcome.KEPT).astype(numpy.uint16)
+        kept_lines, kept_bytes = lines.kept_by_file(outcome, len(reader.documents))
+        passes = None
         if corpus.sampling < 1:
-            passes = file_passes(_kept_by_file(lines, outcome, reader)[1], corpus.sampling)
-            times *= passes[lines.file_numbers()]
+            passes = file_passes(kept_bytes, corpus.sampling)
             names = [name for each in opened for name in each.read]
             draft.facts["passes"] = list(zip(names, passes.tolist(), strict=True))
-        draft.facts |= write_splits(lines, times, draft.folder)
-        draft.facts["sources"] = _source_facts(opened, reader, *_kept_by_file(lines, outcome, reader))
+        draft.facts |= write_splits(lines, lines.times(outcome, passes), draft.folder)
+        draft.facts["sources"] = _source_facts(opened, reader, kept_lines, kept_bytes)
     if not tally.lines[NOT_SAMPLED]:  # else files may be left out on purpose
         _say_unused(draft.facts["sources"], progress)
     draft.facts |= {
@@ -203,8 +201,7 @@ def _batches(opened: list[OpenOrigin], reader: DocumentReader, progress: Progres
 
 def _count_outcomes(tally: Tally, lines: StagedLines, outcome: Array) -> None:
     """Add the staged lines to the tally, by what became of them."""
-    counts = numpy.bincount(outcome, minlength=len(Outcome)).tolist()
-    sizes = lines.bytes_by_outcome(outcome).tolist()
+    counts, sizes = (totals.tolist() for totals in lines.totals_by_outcome(outcome))
     for which, reason in REASONS.items():
         tally.lines[reason] += counts[which]
         tally.bytes[reason] += int(sizes[which])
@@ -226,13 +223,6 @@ def _falls_short(tally: Tally) -> bool:
     """Whether pages were skipped because of a cap that is not reached after all, since many lines were duplicates."""
     duplicates = tally.lines[REASONS[Outcome.DUPLICATE]] + tally.lines[REASONS[Outcome.NEAR_DUPLICATE]]
     return bool(tally.lines[NOT_SAMPLED] and not tally.lines[REASONS[Outcome.OVER_CAP]] and duplicates)
-
-
-def _kept_by_file(lines: StagedLines, outcome: Array, reader: DocumentReader) -> tuple[Array, Array]:
-    """The kept lines of each file, int64 (files,), and their bytes, float64 (files,)."""
-    kept, files = outcome == Outcome.KEPT, len(reader.documents)
-    numbers, sizes = lines.file_numbers()[kept], lines.sample.sizes.read()[kept]
-    return numpy.bincount(numbers, minlength=files), numpy.bincount(numbers, sizes, minlength=files)
 
 
 def _source_facts(opened: list[OpenOrigin], reader: DocumentReader, lines: Array, sizes: Array) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 Which lines stay is only known at the end, when all have been seen: an earlier line may turn out to be the duplicate
 of one that comes later but ranks lower in the sample. So text goes to a compressed file, and hashes, sizes and ranks to
-arrays beside it; a byte a line, its outcome, is all that memory holds.
+arrays beside it; memory holds a few bytes a line: its outcome, and masks of the same length.
 """
 
 from collections.abc import Iterator
@@ -111,20 +111,39 @@ class StagedLines:
     def _verdicts(self, alive: Array, *, near: bool) -> Array:
         """The verdict on each line, uint8 (lines,), by those that are `alive` and the lines of the tasks."""
         task_lines = self._index.task_lines
-        alive = numpy.concatenate((numpy.ones(task_lines, dtype=bool), alive))
+        if task_lines:
+            alive = numpy.concatenate((numpy.ones(task_lines, dtype=bool), alive))
         verdicts = self._index.near_duplicates(alive) if near else self._index.duplicates(alive)
         return verdicts[task_lines:]
 
-    def bytes_by_outcome(self, outcome: Array) -> Array:
-        """Bytes of the lines with each `Outcome`; float64 (outcomes,)."""
-        totals = numpy.zeros(len(Outcome))
+    def totals_by_outcome(self, outcome: Array) -> tuple[Array, Array]:
+        """The lines with each `Outcome`, int64 (outcomes,), and their bytes, float64 (outcomes,)."""
+        counts, totals = numpy.zeros(len(Outcome), numpy.int64), numpy.zeros(len(Outcome))
         for start, sizes in self.sample.sizes.parts():
-            totals += numpy.bincount(outcome[start : start + len(sizes)], weights=sizes, minlength=len(Outcome))
-        return totals
+            part = outcome[start : start + len(sizes)]
+            counts += numpy.bincount(part, minlength=len(Outcome))
+            totals += numpy.bincount(part, weights=sizes, minlength=len(Outcome))
+        return counts, totals
 
-    def file_numbers(self) -> Array:
-        """The number of each line's file, in the order they were added; uint32."""
-        return self._files.read()
+    def kept_by_file(self, outcome: Array, files: int) -> tuple[Array, Array]:
+        """The kept lines of each file, int64 (files,), and their bytes, float64 (files,)."""
+        counts, totals = numpy.zeros(files, numpy.int64), numpy.zeros(files)
+        for (start, numbers), (_, sizes) in zip(self._files.parts(), self.sample.sizes.parts(), strict=True):
+            kept = outcome[start : start + len(numbers)] == Outcome.KEPT
+            counts += numpy.bincount(numbers[kept], minlength=files)
+            totals += numpy.bincount(numbers[kept], sizes[kept], minlength=files)
+        return counts, totals
+
+    def times(self, outcome: Array, passes: Array | None) -> Array:
+        """How often each line is written: not if it is not kept, else as often as its file in `passes`, or once.
+
+        uint16 (lines,); `passes`, uint16 (files,).
+        """
+        times = (outcome == Outcome.KEPT).astype(numpy.uint16)
+        if passes is not None:
+            for start, numbers in self._files.parts():
+                times[start : start + len(numbers)] *= passes[numbers]
+        return times
 
     def batches(self) -> Iterator[pyarrow.RecordBatch]:
         """The lines again, in the order they were added, with the columns of SCHEMA."""

@@ -14,7 +14,7 @@ from ..fuzz import damaged, each_seed, shown_on_failure, text, value
 from ..workspace.tables.test_fuzz import FORMATS, PIECES, rows
 from .documents.test_office import docx, epub, odt
 
-FILES = 300  # for each seed
+FILES = 1000  # for each seed
 SECRET = "siri ya nje"
 ENTITIES = (
     '<!DOCTYPE x [<!ENTITY e SYSTEM "file://{}">]>',

@@ -4,6 +4,7 @@ import json
 import random
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -68,11 +69,10 @@ def as_yaml(rng: random.Random, raw: object) -> str:
     return content
 
 
-def recipe(rng: random.Random, sources: list[str]) -> bytes:
-    """A recipe with some mistakes: in its values, or in the text of the file."""
-    source = rng.choice(sources)
+def recipe(rng: random.Random, sources: dict[str, Any]) -> bytes:
+    """A recipe with mistakes in its values, or in the text of the file; `sources` are right ones, by their text."""
+    source, raw = rng.choice(list(sources.items()))
     if rng.random() < 0.6:
-        raw = yaml.safe_load(source)
         words = names(raw)
         for _ in range(rng.choice((1, 1, 2, 5))):
             raw = changed(rng, raw, words)
@@ -94,7 +94,8 @@ def recipe(rng: random.Random, sources: list[str]) -> bytes:
 @pytest.mark.slow
 def test_a_recipe_is_loaded_or_refused(seed: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(seed)
-    sources = [OWN, OWN, *(bundled_recipes()[name].read_text(encoding="utf-8") for name in BUNDLED)]
+    texts = [OWN, *(bundled_recipes()[name].read_text(encoding="utf-8") for name in BUNDLED)]
+    sources = {source: yaml.safe_load(source) for source in texts}
     (folder / "intent.yaml").write_text("file: intent.csv\nlabel: intent\n")
     (folder / "mine.yaml").write_text("repository: a/b\nfiles: x/{code}.txt\ncode: language\n")
     loaded = 0
