@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from ..recipes.schema import Recipe
@@ -21,6 +20,7 @@ from ..workspace.errors import UserError
 from ..workspace.progress import QUIET, Progress, Quiet
 from .batches import Batch, to_device
 from .fast.joint_row import JointRow, RandomStream
+from .fast.linear import Linear
 from .fast.packing import Packing, encode
 from .language_adapter import Beside, training_of
 from .loop import Fitting, GradientRequest, Stopped
@@ -158,12 +158,13 @@ def compute_gradients(requests: Sequence[GradientRequest]) -> list[Tensor]:
 def _losses(models: Sequence[MaskedLM], batches: Sequence[Batch], streams: Sequence[RandomStream]) -> Iterator[Tensor]:
     """The sum of the losses of each model's batch: the base's layers see all of them at once."""
     packings = [batch["packing"] for batch in batches]
-    layers = [_adapter_layers(model) for model in models]
+    layers = [_trained_layers(model) for model in models]
     row = JointRow(
         [batch["input_ids"].shape[1] for batch in batches],
         packings,
         streams,
         dict(zip(layers[0], zip(*layers, strict=True), strict=True)),
+        stacked=batches[0]["input_ids"].device.type == "cuda",
     )
     inputs: dict[str, Any] = {
         name: torch.cat([batch[name] for batch in batches], 1) for name in ("input_ids", "position_ids")
@@ -177,5 +178,5 @@ def _losses(models: Sequence[MaskedLM], batches: Sequence[Batch], streams: Seque
         yield loss
 
 
-def _adapter_layers(model: nn.Module) -> list[nn.Module]:
-    return [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+def _trained_layers(model: nn.Module) -> list[Linear]:
+    return [module for module in model.modules() if isinstance(module, Linear) and module.weight.requires_grad]

@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from .joint_row import current_row
+from .joint_row import each_run
 
 LEVELS = 2**16  # 16 random bits decide for an element
 # Attention weights held at once: 8 MB in fp32, so that they stay in the processor's cache between operations.
@@ -23,11 +23,7 @@ class Dropout(nn.Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         """Any shape; in training zeroes elements with probability `p` and scales the others up."""
-        if not self.training or not self.p:
-            return input
-        if row := current_row():
-            return row.each([partial(dropout, probability=self.p)] * len(row.lengths), input)
-        return dropout(input, self.p)
+        return each_run(partial(dropout, probability=self.p), input) if self.training and self.p else input
 
 
 def dropout(input: Tensor, probability: float) -> Tensor:

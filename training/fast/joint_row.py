@@ -1,23 +1,22 @@
 """One packed row with the sequences of several runs, so that a base is run once for all of them.
 
 The idea is LoRAFusion's (Zhu et al. 2025, https://arxiv.org/abs/2510.00206): adapters that are trained on one frozen
-base share its forward and backward passes. Each run has a part of the row, in which its own adapters work and its own
-random numbers are drawn, so that every part comes out as in a row by itself.
+base share its forward and backward passes. Each run has a part of the row. Frozen layers see the whole row; trained
+ones use each run's own weights for its part, and dropout each run's own random numbers, so that every part comes out as
+in a row by itself.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from .packing import Packing
-
-M = TypeVar("M", bound=nn.Module)
 
 
 class RandomStream(AbstractContextManager[None]):
@@ -47,8 +46,10 @@ class JointRow(AbstractContextManager[None]):
     """Tokens of each run."""
     packings: "Sequence[Packing]"
     streams: Sequence[RandomStream]
-    counterparts: Mapping[nn.Module, Sequence[nn.Module]]
-    """For each layer with adapters of the model that is run, those of all runs in its place."""
+    counterparts: Mapping[nn.Module, Sequence[nn.Linear]]
+    """For each trained layer of the model that is run, those of all runs in its place."""
+    stacked: bool
+    """Whether the weights of such layers are stacked for one product of all, as a GPU is busy with few calls."""
     _tokens: list[Token["JointRow | None"]] = field(default_factory=list)
 
     def __enter__(self) -> None:
@@ -57,14 +58,12 @@ class JointRow(AbstractContextManager[None]):
     def __exit__(self, *_: object) -> None:
         _CURRENT.reset(self._tokens.pop())
 
-    def each(self, functions: Sequence[Callable[..., Tensor]], *tensors: Tensor | None, dim: int = 1) -> Tensor:
+    def each(self, functions: Sequence[Callable[..., Tensor]], *tensors: Tensor, dim: int = 1) -> Tensor:
         """Call each run's function with its part of the tensors along `dim`; the results side by side.
 
         A function sees a row by itself, and draws the random numbers of its run.
         """
-        parts = [
-            [None] * len(self.lengths) if tensor is None else tensor.split(self.lengths, dim) for tensor in tensors
-        ]
+        parts = [tensor.split(self.lengths, dim) for tensor in tensors]
         results = []
         token = _CURRENT.set(None)
         try:
@@ -75,9 +74,16 @@ class JointRow(AbstractContextManager[None]):
             _CURRENT.reset(token)
         return torch.cat(results, dim)
 
-    def layers_like(self, layer: M) -> Sequence[M]:
-        """Each run's own layer in the place of this one."""
-        return self.counterparts[layer]  # type: ignore[return-value]
+    def linear(self, layer: nn.Module, hidden: Tensor) -> Tensor:
+        """The output of the layer that each run has in the place of this one: (1, tokens, in) -> (1, tokens, out)."""
+        layers = self.counterparts[layer]
+        if not self.stacked:
+            return self.each(layers, hidden)
+        weights, biases = (torch.stack([getattr(each, name) for each in layers]) for name in ("weight", "bias"))
+        # (runs, longest, in), padded with zeros
+        padded = nn.utils.rnn.pad_sequence(hidden[0].split(self.lengths), batch_first=True)
+        products = torch.baddbmm(biases.unsqueeze(1), padded, weights.transpose(1, 2))
+        return torch.cat([part[:length] for part, length in zip(products, self.lengths, strict=True)]).unsqueeze(0)
 
 
 _CURRENT: ContextVar[JointRow | None] = ContextVar("joint row", default=None)
@@ -86,3 +92,9 @@ _CURRENT: ContextVar[JointRow | None] = ContextVar("joint row", default=None)
 def current_row() -> JointRow | None:
     """The row that is being computed; None outside joint training."""
     return _CURRENT.get()
+
+
+def each_run(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
+    """`function` of the tensor; in a joint row of each run's part, with its random numbers."""
+    row = current_row()
+    return function(tensor) if row is None else row.each([function] * len(row.lengths), tensor)

@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.utils.flop_counter import flop_registry, register_flop_formula
 
 from ..compat import linear_kernel
+from .joint_row import current_row
 
 KERNEL = linear_kernel()
 
@@ -48,7 +49,9 @@ class Linear(nn.Linear):
         """Nothing to do: no random numbers are drawn, so that those drawn later do not change."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(..., in) -> (..., out)."""
+        """(..., in) -> (..., out); in a joint row with each run's own weights, if they are trained."""
+        if self.weight.requires_grad and (row := current_row()):
+            return row.linear(self, input)
         return linear(input, self.weight, self.bias)
 
 

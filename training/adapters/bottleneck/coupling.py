@@ -12,7 +12,6 @@ as in AdapterHub.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +20,6 @@ from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
 from ...compat import initialise_tuner_layer
-from ...fast.joint_row import current_row
 from .config import BottleneckConfig
 from .layer import Stack
 
@@ -110,12 +108,7 @@ class CouplingLayer(nn.Module, BaseTunerLayer):
         return (self._apply_active(invert, inputs[0]), *inputs[1:])
 
     def _apply_active(self, function: Callable[[Any, Tensor], Tensor], hidden: Tensor) -> Tensor:
-        """`function` of the active adapter's coupling and `hidden`, or for each sample of its lowest adapter's.
-
-        In a joint row each run's own layer is asked.
-        """
-        if row := current_row():
-            return row.each([partial(layer._apply_active, function) for layer in row.layers_like(self)], hidden)
+        """`function` of the active adapter's coupling and `hidden`, or for each sample of its lowest adapter's."""
         if self.disable_adapters:
             return hidden
         couplings, stacks = self.bottleneck_couplings, self.stack_per_sample

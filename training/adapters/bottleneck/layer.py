@@ -31,7 +31,7 @@ from transformers.activations import ACT2FN
 
 from ...compat import initialise_tuner_layer
 from ...families import InsertionPoint
-from ...fast.joint_row import current_row
+from ...fast.joint_row import each_run
 from .config import BottleneckConfig
 from .fusion import Fusion
 
@@ -79,7 +79,7 @@ class Bottleneck(nn.Module):
         """scaling * up(act(down(x))), without dropout: what fusion attends over. (..., seq, hidden)."""
         inner = self.act(self.down(self.input_from(state).to(self.down.weight.dtype)))
         if self.training and self.config.sparse_groups > 1:
-            inner = inner * _random_group(inner, self.config.sparse_groups)
+            inner = each_run(partial(_use_random_group, groups=self.config.sparse_groups), inner)
         return self.up(inner) * self.config.scaling
 
     def input_from(self, state: BlockState) -> Tensor:
@@ -141,10 +141,7 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
         return self._adapted(f, hidden_states, r, norm)
 
     def _adapted(self, f: Tensor, parallel: Tensor, residual: Tensor | None, norm: Any) -> Tensor:
-        """The a of the last active adapter, or for each sample that of its own stack; in a joint row each run's own."""
-        if row := current_row():
-            own = [partial(layer._adapted, norm=norm) for layer in row.layers_like(self)]
-            return row.each(own, f, parallel, residual)
+        """The a of the last active adapter, or for each sample that of its own stack."""
         if self.disable_adapters:
             return f
         stacks = self.stack_per_sample
@@ -181,9 +178,9 @@ class BottleneckLayer(nn.Module, BaseTunerLayer):
         """Nothing is ever merged."""
 
 
-def _random_group(inner: Tensor, groups: int) -> Tensor:
-    """(width,): `groups` for the units of a group drawn at random, 0 for the others."""
+def _use_random_group(inner: Tensor, groups: int) -> Tensor:
+    """(..., width) times `groups` for the units of a group drawn at random, 0 for the others."""
     width = inner.shape[-1]
     chosen = int(torch.randint(groups, ()))
     units = torch.arange(width, device=inner.device) * groups // width == chosen  # unit -> its group
-    return units.to(inner.dtype) * groups
+    return inner * (units.to(inner.dtype) * groups)
