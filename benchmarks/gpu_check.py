@@ -252,7 +252,7 @@ def set_up(arguments: argparse.Namespace, folder: Path) -> tuple[dict[str, str],
                 "then run this again with --wheels wheels (make gpu-check WHEELS=wheels)")  # fmt: skip
     peer = peer_python(arguments.peer_wheels, folder) if arguments.peer_wheels else None
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        "PYTHONPATH": os.pathsep.join([*map(str, paths), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "TMPDIR": str(folder),
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",

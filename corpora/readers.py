@@ -254,4 +254,4 @@ def _names(value: Any) -> frozenset[str]:
 
 
 def _probability(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else None
+    return float(value) if isinstance(value, int | float) and value <= 1 else None

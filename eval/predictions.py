@@ -59,7 +59,7 @@ def label_names(systems: Iterable[Predictions]) -> list[str]:
 def same_items(rows: Predictions, others: Predictions, *, any_tokens: bool = False) -> bool:
     """Whether two systems were scored on the same items in the same order, as far as the predictions show.
 
-    `any_tokens`: items are the same, too, if they have other numbers of tokens.
+    `any_tokens`: items are the same, too, if they have other numbers of tokens for the same characters.
     """
     return [_item(row, any_tokens) for row in rows] == [_item(row, any_tokens) for row in others]
 
@@ -86,8 +86,11 @@ def class_details(rows: Predictions, labels: Sequence[str]) -> dict[str, Any] | 
 def _item(row: dict[str, Any], any_tokens: bool) -> Any:
     """What identifies an item. `tokens` and `gold` differ between tokenizers and label sets: such items differ too.
 
-    With `any_tokens` it only counts whether there are tokens, as metrics leave out texts without.
+    With `any_tokens` it only counts whether there are tokens, as metrics leave out texts without, and how many
+    characters they cover, as long texts are cut to a number of tokens.
     """
     tokens = row.get("tokens")
+    if any_tokens:
+        tokens = tokens and row.get("characters")
     text = row["words"] if "words" in row else row["text"]
-    return text, row.get("text_pair"), (tokens and True) if any_tokens else tokens, row.get("gold")
+    return text, row.get("text_pair"), tokens, row.get("gold")

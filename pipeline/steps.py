@@ -126,6 +126,10 @@ class Plan:
         anything is done, as does a workspace that cannot be written to. KeyboardInterrupt stops everything.
         """
         outcome = self.begin(progress)
+        to_do = any(not step.finished for step in self.steps if step.kind != "report")
+        # processes that were started together would take each other for other work
+        if to_do and not launch.joined() and (line := avoid_spinning(for_others=jobs > 1)):
+            progress.say(line)
         if launch.reports_result():
             delete_old_logs(self)
         if jobs > 1:
@@ -139,8 +143,6 @@ class Plan:
     def begin(self, progress: Progress) -> Outcome:
         """Make the workspace, and say which runs cannot start; returns the outcome so far. For errors see `execute`."""
         self.say_notes(progress)
-        if not all(step.finished for step in self.steps) and (line := avoid_spinning()) and launch.reports_result():
-            progress.say(line)
         self.refused = self.unmet | self.refused
         outcome = self.refusals()
         if len(self.runs) == 1:

@@ -20,14 +20,15 @@ def usable_cores() -> int:
     return max(1, min(cores, share, _container_cores() or cores))
 
 
-def avoid_spinning(seconds: float = 0.3) -> str | None:
+def avoid_spinning(seconds: float = 0.3, *, for_others: bool = False) -> str | None:
     """Make PyTorch's threads sleep while they wait for one another if the cores are busy now; a line that says so.
 
     By default they spin, which is faster on idle cores but keeps busy ones from the thread that is waited for. Measures
     for `seconds`. Does nothing, and returns None, where the user has set OMP_WAIT_POLICY, with one core, and once
-    PyTorch is imported, since its OpenMP library reads the variable when it is loaded.
+    PyTorch is imported, since its OpenMP library reads the variable when it is loaded. With `for_others` it is for
+    processes that this one will start, and PyTorch may be imported here.
     """
-    if WAIT_POLICY in os.environ or "torch" in sys.modules or usable_cores() == 1:
+    if WAIT_POLICY in os.environ or ("torch" in sys.modules and not for_others) or usable_cores() == 1:
         return None
     import psutil
 

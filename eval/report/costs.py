@@ -58,9 +58,15 @@ def _cost(run: Run, folder: Path, manifest: Mapping[str, Any]) -> Cost:
         share=trainable / total if trainable and total else None,
         steps=facts.get("steps"),
         tokens=facts.get("tokens_seen"),
-        seconds=manifest.get("wall_seconds"),
+        seconds=_own_seconds(manifest),
         devices=facts.get("devices"),
         loss=facts.get("validation_loss"),
         energy_joules=manifest.get("energy_joules"),
         energy_source=manifest.get("energy_source"),
     )
+
+
+def _own_seconds(manifest: Mapping[str, Any]) -> float | None:
+    """The time that training took; of adapters that were trained together an equal share of it."""
+    seconds = manifest.get("wall_seconds")
+    return seconds / (manifest.get("trained_together") or 1) if seconds is not None else None

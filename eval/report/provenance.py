@@ -102,7 +102,7 @@ def _describe_artifact(folder: Path, workspace: Path, manifest: Mapping[str, Any
     return {
         "name": short_path(folder, workspace),
         "created": manifest.get("created", MISSING),
-        "time": format_duration(manifest.get("wall_seconds")),
+        "time": format_duration(manifest.get("wall_seconds")) + _beside(manifest),
         "facts": facts,
         "inputs": json.dumps(manifest.get("inputs", {}), ensure_ascii=False, default=str),
     }
@@ -188,3 +188,9 @@ def name_and_terms(location: str) -> tuple[str, str]:
         return "Task data in local files", LOCAL_FILES
     name = _repository(location) if location.startswith("hf://") else location
     return task_data_terms(location) or (name, UNKNOWN)
+
+
+def _beside(manifest: Mapping[str, Any]) -> str:
+    """Of an adapter that was trained together with others, how many."""
+    count = manifest.get("trained_together")
+    return f" for {count} adapters at once" if count else ""

@@ -97,7 +97,7 @@ def interval_notes(results: Sequence[TaskResult]) -> list[str]:
     if any(system.covers == SEEDS_AND_ITEMS for system in systems):
         notes.append("With several seeds, intervals and verdicts of tasks cover the seeds and the test items.")
     if any(system.seeds == 0 for system in systems):
-        notes.append("Intervals and verdicts of pseudo-perplexity cover the test items.")
+        notes.append("Intervals and verdicts of language modelling cover the test items.")
     return [*notes, "All are of one training run of each language adapter."]
 
 
@@ -168,7 +168,7 @@ def _full(results: Sequence[TaskResult]) -> list[TaskResult]:
 
 def _table_order(key: tuple[Any, ...]) -> tuple[Any, ...]:
     base, task, transfer, metric, limit = key
-    return base, task_order(task), transfer, metric, limit or 0
+    return base, task_order(task), transfer, is_secondary(task, metric), metric, limit or 0
 
 
 def _empty_row(like: TaskResult, language: str, task: str, metric: str) -> TaskResult:

@@ -82,8 +82,9 @@ def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
             groups[about.language, about.base, about.task][metric, about.limit, run.conditions].append(run)
     for variants in groups.values():
         # bits per character are for systems whose numbers of tokens differ
-        for key in [key for key in variants if key[0] == BITS and all(run.reads_as_the_base for run in variants[key])]:
-            del variants[key]
+        for key in [key for key in variants if key[0] == BITS and any(other[0] != BITS for other in variants)]:
+            if all(run.reads_as_the_base for run in variants[key]):
+                del variants[key]
     results = []
     for language, base, task in sorted(groups, key=lambda key: (key[0], key[1], task_order(key[2]))):
         variants = groups[language, base, task]

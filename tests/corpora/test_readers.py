@@ -297,9 +297,9 @@ def test_exports_of_annotation_tools_among_the_text_are_reported(tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("value", "probability"),
-    [("0.5", 0.5), ("1", 1.0), ("1" + "0" * 400, None), ("NaN", None), ('"0.5"', None), ("-1", None)],
+    [("0.5", 0.5), ("1", 1.0), ("1" + "0" * 400, None), ("NaN", None), ('"0.5"', None), ("-1", -1.0)],
 )
-def test_a_probability_is_a_number_from_0_to_1(tmp_path: Path, value: str, probability: float | None) -> None:
+def test_a_probability_is_a_number_up_to_1(tmp_path: Path, value: str, probability: float | None) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(f'{{"text": "Habari.", "identification-prob": {value}}}\n')
     (document,) = DocumentReader(Corpus(files=[str(path)])).read(path)

@@ -128,6 +128,7 @@ def whole(home: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("command", SHARES)
 @pytest.mark.slow
+@pytest.mark.timeout(45 * KILLS)
 def test_after_kills_everything_is_as_without(
     runner: Runner, undisturbed: dict[str, Stage], command: str, tmp_path: Path
 ) -> None:

@@ -203,17 +203,24 @@ def stop(rank: int, workspace: Path) -> int:
     return process
 
 
-def first_line(process: subprocess.Popen[str], text: str, seconds: float = 120.0) -> str:
-    """The first line of standard error that contains the text."""
+def first_line(process: subprocess.Popen[str], text: str, stopped: int, seconds: float = 240.0) -> str:
+    """The first line of standard error that contains the text; fails, and kills the processes, if none comes."""
     assert process.stderr is not None
-    timer = threading.Timer(seconds, process.kill)  # so that reading ends
+
+    def kill() -> None:
+        os.kill(stopped, signal.SIGKILL)  # it cannot end by itself, and holds standard error open
+        process.kill()
+
+    timer = threading.Timer(seconds, kill)
     timer.start()
     lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if text in line:
-            timer.cancel()
-            return line
+    try:
+        for line in process.stderr:
+            lines.append(line)
+            if text in line:
+                return line
+    finally:
+        timer.cancel()
     pytest.fail(f"no line with {text!r} in {seconds:.0f} s: {''.join(lines)}")
 
 
@@ -225,7 +232,7 @@ def test_a_stopped_rank_is_named_and_the_run_finishes_when_it_continues(
     process = two_ranks(base, tmp_path, "training.max_steps=200", "training.save_steps=5")
     stopped = stop(1, tmp_path)
     # it may have been stopped in any phase
-    line = first_line(process, "has been")
+    line = first_line(process, "has been", stopped)
     assert re.search(r"rank 1 has been .*; it is not running: it ended or was stopped", line), line
     os.kill(stopped, signal.SIGCONT)
     _, said = process.communicate(timeout=300)

@@ -61,6 +61,7 @@ def test_threads_sleep_only_where_the_usable_cores_are_busy(
     monkeypatch.setenv(machine.WAIT_POLICY, "")  # so that it is restored afterwards
     monkeypatch.delenv(machine.WAIT_POLICY)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores, raising=False)
+    monkeypatch.setattr(machine, "usable_cores", lambda: len(cores))
     monkeypatch.setattr("psutil.cpu_percent", lambda _, percpu: percent)
     line = machine.avoid_spinning()
     assert os.environ.get(machine.WAIT_POLICY) == ("passive" if passive else None)
@@ -78,7 +79,8 @@ def test_threads_sleep_only_where_the_usable_cores_are_busy(
 def test_pytorch_reads_the_wait_policy_that_was_chosen() -> None:
     code = (
         "import os, psutil; from lrl_adapt.workspace import machine; psutil.cpu_percent = lambda *_, **__: [99.0] * 9\n"
-        "os.sched_getaffinity = lambda _: {0, 1}; assert machine.avoid_spinning(); import torch"
+        "machine.usable_cores = lambda: 2; os.sched_getaffinity = lambda _: {0, 1}\n"
+        "assert machine.avoid_spinning(); import torch"
     )
     environment = {key: value for key, value in os.environ.items() if key != machine.WAIT_POLICY}
     environment["OMP_DISPLAY_ENV"] = "true"

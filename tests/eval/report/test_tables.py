@@ -101,5 +101,5 @@ def test_notes_say_what_intervals_and_verdicts_cover(tmp_path: Path) -> None:
     assert "cover the seeds and the test items" in interval_notes([two])[0]
     add_mlm(tmp_path, "base", 9.0)
     *_, perplexity, training = interval_notes(compared_results(tmp_path))
-    assert "pseudo-perplexity cover the test items" in perplexity
+    assert "language modelling cover the test items" in perplexity
     assert "one training run of each language adapter" in training
