@@ -107,7 +107,7 @@ class DuplicateIndex:
 
         Values are parted by their remainder, so that equal ones come together; as many parts as keep memory small.
         """
-        count = -(-column.rows // PART)
+        count = -(-2 * column.rows // PART)
         with TemporaryDirectory(dir=self._folder) as folder:
             entries = Buckets(Path(folder, "entries"), ENTRY, count)
             for (start, values), (_, ranks) in zip(column.parts(), self._ranks.parts(), strict=bool(column.rows)):
@@ -119,10 +119,21 @@ class DuplicateIndex:
 
 
 def _with_firsts(entries: DiskArray) -> Iterator[tuple[Array, Array]]:
-    """Of lines with equal values, those that are not of the lowest rank, and for each the line that is.
+    """Of lines with equal values, those that are not of the lowest rank, and for each the line that is."""
+    if entries.rows > 2 * PART:
+        yield from _with_firsts_by_parts(entries)
+        return
+    for _, part in entries.parts(2 * PART):  # at most one
+        order = numpy.lexsort((part["rank"], part["value"]))  # stable: equal ranks stay in the order of lines
+        values, lines = part["value"][order], part["line"][order]
+        is_first = numpy.ones(len(values), dtype=bool)
+        is_first[1:] = values[1:] != values[:-1]
+        firsts = lines[is_first][numpy.cumsum(is_first) - 1]
+        yield lines[~is_first], firsts[~is_first]
 
-    Both passes are by parts: a line may occur millions of times, and all of them are in one bucket.
-    """
+
+def _with_firsts_by_parts(entries: DiskArray) -> Iterator[tuple[Array, Array]]:
+    """The same where memory does not hold all: a line may occur millions of times, and they are all in one bucket."""
     firsts = numpy.zeros(0, dtype=ENTRY)
     for _, part in entries.parts():
         both = numpy.concatenate((firsts, part))
