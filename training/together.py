@@ -164,7 +164,6 @@ def _losses(models: Sequence[MaskedLM], batches: Sequence[Batch], streams: Seque
         packings,
         streams,
         dict(zip(layers[0], zip(*layers, strict=True), strict=True)),
-        stacked=batches[0]["input_ids"].device.type == "cuda",
     )
     inputs: dict[str, Any] = {
         name: torch.cat([batch[name] for batch in batches], 1) for name in ("input_ids", "position_ids")

@@ -7,10 +7,9 @@ import random
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
@@ -22,7 +21,6 @@ from lrl_adapt.recipes.schema import Adapter, Recipe
 from lrl_adapt.training import loop, together
 from lrl_adapt.training.adapters import language_adapter
 from lrl_adapt.training.batches import Step
-from lrl_adapt.training.fast.joint_row import JointRow
 from lrl_adapt.training.loop import GradientRequest, Stopped
 from lrl_adapt.training.mlm import MaskedLM
 from lrl_adapt.training.precision import make_accelerator
@@ -32,6 +30,7 @@ from lrl_adapt.workspace.artifacts import read_manifest
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForMaskedLM
 
+from ..cli.small import SMALL, TEXT, invoke
 from ..said import Said
 from .models import FAMILIES, shake, tiny
 
@@ -185,9 +184,23 @@ def test_a_base_that_takes_padded_batches_trains_them_one_after_the_other(folder
     assert not any("trained_together" in read_manifest(each) for each in folders)
 
 
+def test_a_grid_of_seeds_on_the_command_line(folder: Path) -> None:
+    """The base with random weights, which the runs of one language share, is made first."""
+    grid = "grid: {training.seed: [1, 2]}\neval: {tasks: [mlm], mlm: {max_sentences: 3}}\n"
+    (folder / "grid.yaml").write_text(SMALL + grid, encoding="utf-8")
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    result = invoke("run", "grid.yaml", "--together", "2")
+    assert result.exit_code == 0
+    lines = result.stderr.splitlines()
+    (heading,) = [line for line in lines if line.endswith("together") and line.startswith("2/4")]
+    assert heading == "2/4 train seq_bn of training.seed=1, training.seed=2, together"
+    manifests = [read_manifest(each) for each in (folder / "runs/adapters/swh_Latn").glob("[!.]*")]
+    assert [manifest["trained_together"] for manifest in manifests] == [2, 2]
+
+
 @pytest.mark.parametrize("adapter", ["seq_bn", "seq_bn_inv", "double_seq_bn", "par_bn"])
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family != "deberta-v2"])
-def test_gradients_are_those_of_each_run(family: str, adapter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradients_are_those_of_each_run(family: str, adapter: str) -> None:
     """Two runs with different weights and batches, one of them in two forwards, dropout and sparse groups included."""
     settings = Adapter.model_validate({"type": adapter, "reduction_factor": 4, "dropout": 0.1, "sparse_groups": 2})
     accelerator = make_accelerator("fp32")[0]
@@ -199,8 +212,6 @@ def test_gradients_are_those_of_each_run(family: str, adapter: str, monkeypatch:
         run = SimpleNamespace(model=model, dropout_seed=seed, accelerator=accelerator)
         batches = [packed_batch(model, 10 * seed + number) for number in range(seed)]
         requests.append(GradientRequest(cast(loop.Run, run), Step(batches, 30, 0, {})))
-    if family in ("bert", "modernbert"):  # as on a GPU
-        monkeypatch.setattr(together, "JointRow", partial(_stacked_row, JointRow))
     losses = compute_gradients(requests)
     for request, loss in zip(requests, losses, strict=True):
         trained = [parameter for parameter in request.run.model.parameters() if parameter.requires_grad]
@@ -210,11 +221,6 @@ def test_gradients_are_those_of_each_run(family: str, adapter: str, monkeypatch:
         assert float(loss) == pytest.approx(float(expected), abs=1e-5)
         for parameter, gradient in zip(trained, gradients, strict=True):
             torch.testing.assert_close(gradient, parameter.grad, atol=1e-6, rtol=1e-4)
-
-
-def _stacked_row(kind: type[JointRow], *arguments: Any, stacked: bool) -> JointRow:
-    assert not stacked
-    return kind(*arguments, stacked=True)
 
 
 def alone(request: GradientRequest) -> torch.Tensor:

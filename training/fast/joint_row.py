@@ -48,8 +48,6 @@ class JointRow(AbstractContextManager[None]):
     streams: Sequence[RandomStream]
     counterparts: Mapping[nn.Module, Sequence[nn.Linear]]
     """For each trained layer of the model that is run, those of all runs in its place."""
-    stacked: bool
-    """Whether the weights of such layers are stacked for one product of all, as a GPU is busy with few calls."""
     _tokens: list[Token["JointRow | None"]] = field(default_factory=list)
 
     def __enter__(self) -> None:
@@ -75,15 +73,12 @@ class JointRow(AbstractContextManager[None]):
         return torch.cat(results, dim)
 
     def linear(self, layer: nn.Module, hidden: Tensor) -> Tensor:
-        """The output of the layer that each run has in the place of this one: (1, tokens, in) -> (1, tokens, out)."""
-        layers = self.counterparts[layer]
-        if not self.stacked:
-            return self.each(layers, hidden)
-        weights, biases = (torch.stack([getattr(each, name) for each in layers]) for name in ("weight", "bias"))
-        # (runs, longest, in), padded with zeros
-        padded = nn.utils.rnn.pad_sequence(hidden[0].split(self.lengths), batch_first=True)
-        products = torch.baddbmm(biases.unsqueeze(1), padded, weights.transpose(1, 2))
-        return torch.cat([part[:length] for part, length in zip(products, self.lengths, strict=True)]).unsqueeze(0)
+        """The output of the layer that each run has in the place of this one: (1, tokens, in) -> (1, tokens, out).
+
+        One product after the other: stacking the weights for one batched product took more operations with 4 and with 8
+        runs, as parts must be padded, and the gradients of the stack divided.
+        """
+        return self.each(self.counterparts[layer], hidden)
 
 
 _CURRENT: ContextVar[JointRow | None] = ContextVar("joint row", default=None)
