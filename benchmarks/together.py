@@ -29,7 +29,7 @@ from lrl_adapt.training.optimizer import make_optimizer
 from lrl_adapt.training.precision import autocast_dtype, make_accelerator
 from lrl_adapt.training.setup import freeze_in
 from lrl_adapt.training.together import compute_gradients, share_base
-from measure import in_turn, parser_of
+from measure import in_turn, parser_of, write_json
 from transformers import AutoModelForMaskedLM
 
 QUICKSTART = Path(__file__).parent.parent / "recipes/quickstart/base/base-mini"
@@ -126,6 +126,8 @@ def main() -> None:
     for name, seconds in times.items():
         print(f"{name}: {tokens / statistics.median(seconds):,.0f} {unit}")
     print(f"together is {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) times as fast")
+    facts = {"seconds_per_step": times, "tokens_per_step": tokens, "memory_mb": {"together": together, "alone": alone}}
+    write_json(arguments.json, facts)
     print(f"memory: one process {together:,.0f} MB; {arguments.count} processes {arguments.count * alone:,.0f} MB")
 
 

@@ -198,9 +198,10 @@ def table(workers: list[Worker]) -> list[dict[str, Any]]:
         same = (each for each in workers if "mfu_per_token" in each.facts and each.precision == worker.precision)
         own = next(same, None)  # ours, unless it failed
         mfu = worker.speed * own.facts["mfu_per_token"] if own else None
+        share = "" if mfu is None else f"{mfu:.1%}"
         spread = f"{min(worker.speeds):,.0f} to {max(worker.speeds):,.0f}"
         print(
-            f"| {worker.name} | {worker.speed:,.0f} ({spread}) | {ours.speed / worker.speed:.2f} | {'' if mfu is None else f'{mfu:.1%}'} "
+            f"| {worker.name} | {worker.speed:,.0f} ({spread}) | {ours.speed / worker.speed:.2f} | {share} "
             f"| {worker.memory:,.0f} | {ours.memory / worker.memory:.2f} |"
         )
         rows.append({"name": worker.name, "tokens_per_second": worker.speeds, "mfu": mfu, "peak_mb": worker.memory})

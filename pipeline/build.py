@@ -211,7 +211,7 @@ class Builder:
             details = f"{recipe.language}, {each.run_name}{seed}"
             self._add(run, adapter, details, make, needs=tokens, made_by_training=each is not recipe)
         if all(member.step is not run.steps[-1] for member in self.trained):
-            self.trained.append(Member(run.steps[-1], recipe, prepared))
+            self.trained.append(Member(run.steps[-1], run.label, recipe, prepared))
 
     def _add_base(self, run: "_Run", *, needed: bool) -> None:
         base = scratch_artifact(run.recipe, self._workspace, run.prepared)

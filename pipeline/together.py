@@ -27,6 +27,8 @@ class Member:
 
     step: Step
     """That trains it by itself, unless it is finished by then."""
+    label: str
+    """Of a run that has this adapter."""
     recipe: Recipe
     prepared: Prepared
 
@@ -85,8 +87,8 @@ def _shared(member: Member, workspace: Path) -> str:
 def _add(plan: Plan, group: Sequence[Member], options: TrainOptions) -> None:
     runs = list(dict.fromkeys(label for member in group for label in member.step.runs))
     details = f"{group[0].recipe.adapter.type} of {format_runs(runs)}, together"
-    members = {member.step.runs[0]: (member.recipe, member.prepared) for member in group}
-    make = partial(_make_adapters, members, plan.workspace, options)
+    members = {member.label: (member.recipe, member.prepared) for member in group}
+    make = partial(_make_adapters, members, plan, options)
     needs = dict.fromkeys(need for member in group for need in member.step.needs)
     step = Step("adapters", details, None, make, runs=runs, after=tuple(needs))
     for member in group:
@@ -110,7 +112,7 @@ def _in_order(steps: Iterable[Step]) -> list[Step]:
 
 @quiet_libraries()
 def _make_adapters(
-    members: Mapping[str, tuple[Recipe, Prepared]], workspace: Path, options: TrainOptions, progress: Progress
+    members: Mapping[str, tuple[Recipe, Prepared]], plan: Plan, options: TrainOptions, progress: Progress
 ) -> None:
     """Train those whose data has been prepared; says why where it is left to the members' own steps."""
     from ..training.together import train_together
@@ -118,13 +120,13 @@ def _make_adapters(
     ready = {
         label: (recipe, prepared)
         for label, (recipe, prepared) in members.items()
-        if all(data.exists for data in prepared.of(recipe.source))
+        if label not in plan.refused and all(data.exists for data in prepared.of(recipe.source))
     }
     if len(ready) < 2:
         return
     try:
         if (count := launch.processes(options.gpus)) > 1:
             raise UserError(f"each adapter is trained on {count} GPUs (CUDA_VISIBLE_DEVICES or --gpus 1 limits them)")
-        train_together(ready, workspace, progress, resume=options.resume)
+        train_together(ready, plan.workspace, progress, resume=options.resume)
     except UserError as error:
         progress.say(f"not trained together, but one after the other: {error}")

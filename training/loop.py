@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar, cast
 
@@ -151,7 +151,9 @@ def fitting(
     )
     run = Run(model, settings, accelerator, logger, checkpoints, watch)
     position = run.resume()
-    with stop or StopRequest() as stop_request, closing(logger), watch:
+    # one of several that are trained together waits for the others, too, and would be named for that
+    watched = watch if stop is None else nullcontext()
+    with stop or StopRequest() as stop_request, closing(logger), watched:
         if run.step == 0:
             run.record_validation(validate)
         model.train()

@@ -42,7 +42,7 @@ def train_together(
         label: training_of(recipe, workspace, prepared, _OneOf(label, progress, lines), resume=resume, beside=beside)
         for label, (recipe, prepared) in members.items()
     }
-    _Trainings(trainings, progress).fit()
+    _Trainings(trainings, beside.stop, progress).fit()
 
 
 class _OneOf(Quiet):
@@ -66,6 +66,7 @@ class _Trainings:
     """Trainings by label, and what they are waiting for."""
 
     trainings: Mapping[str, Fitting[Artifact]]
+    stop: StopRequest
     progress: Progress
     waiting: dict[str, GradientRequest] = field(default_factory=dict)
     stopped: list[Stopped] = field(default_factory=list)
@@ -74,6 +75,8 @@ class _Trainings:
         """Answer the requests of all, one of each at a time, until all have ended. For errors see `train_together`."""
         try:
             for label in self.trainings:
+                if self.stop.received:  # those that have started end after their next step
+                    break
                 self._go_on(label, None)
                 if label in self.waiting:
                     self._join(self.waiting[label])
@@ -82,7 +85,7 @@ class _Trainings:
             for _ in self.progress.track(self._steps(), f"train {len(runs)} adapters together, steps", total):
                 pass
         except torch.OutOfMemoryError as error:
-            raise UserError(f"{len(self.waiting)} adapters at once do not fit into the GPU's memory") from error
+            raise UserError(f"{len(self.trainings)} adapters at once do not fit into the GPU's memory") from error
         finally:
             for training in self.trainings.values():
                 training.close()
@@ -105,8 +108,12 @@ class _Trainings:
             pass
         except Stopped as error:
             self.stopped.append(error)
+        except torch.OutOfMemoryError:
+            raise
         except UserError as error:
             self.progress.say(f"{label}: {error}")
+        except Exception as error:  # which its own training, the next step, may raise again
+            self.progress.say(f"{label}: {type(error).__name__}: {error}")
 
     def _join(self, request: GradientRequest) -> None:
         """Let a run that has just started use the first one's base. Raises UserError if it cannot share a row."""
