@@ -52,7 +52,8 @@ class Training:
             freeze_in(of_base, autocast_dtype(self.accelerator))
             self.models.append(MaskedLM(adapted).to(self.accelerator.device).train())
             share_base(self.models[0], self.models[-1])
-        self.vocabulary = self.models[0].model.get_base_model().config.vocab_size
+        first: Any = self.models[0].model
+        self.vocabulary: int = first.get_base_model().config.vocab_size
         self.trained = [[each for each in model.parameters() if each.requires_grad] for model in self.models]
         self.optimizers = [make_optimizer(trained, 1e-4, 0.0) for trained in self.trained]
 
