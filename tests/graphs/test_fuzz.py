@@ -130,10 +130,10 @@ def test_every_row_is_kept_or_counted(seed: int, tmp_path: Path, monkeypatch: py
                 expected, counts = plainly_read(content, language)
                 assert [edge for code, edge in edges if code == language] == expected
                 # Rows with too many and too few columns may cancel out, but only among those of other languages.
-                told = +reader.counts[language]
-                for each in (told, counts):
+                counted = +reader.counts[language]
+                for each in (counted, counts):
                     each["no edge"] = each.pop("malformed", 0) + each.pop("other language", 0)
-                assert told == counts
+                assert counted == counts
                 assert counts["rows"] == sum(reader.counts[language][reason] for reason in COUNTS[1:])
                 kept += counts["kept"]
         path.unlink()

@@ -161,9 +161,9 @@ def read_as_task(rng: random.Random, path: Path) -> None:
 
 def check(error: UserError, name: str, lines: int = 1) -> None:
     assert name in str(error)
-    told = str(error).split("\n")
-    assert len(told) <= lines
-    assert max(map(len, told)) < 2000
+    message = str(error).split("\n")
+    assert len(message) <= lines
+    assert max(map(len, message)) < 2000
 
 
 TOKENS = (
