@@ -104,7 +104,9 @@ def alone(run: Any, step: Step) -> torch.Tensor:
 def main() -> None:
     parser = parser_of(__doc__, count=4, sequences=16, length=64, rounds=5, threads=1)
     parser.add_argument("--base", default=str(QUICKSTART), help="hub id or folder; default: the quickstart's")
-    parser.add_argument("--memory-of", type=int, help="only print the peak memory in MB of this number of adapters together")
+    parser.add_argument(
+        "--memory-of", type=int, help="only print the peak memory in MB of this number of adapters together"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     sizes = (arguments.sequences, arguments.length)
