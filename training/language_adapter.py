@@ -23,7 +23,7 @@ from .artifacts import adapter_artifact, fused_artifacts, fused_recipes
 from .checkpoint import Checkpoints
 from .energy import energy_facts, training_meter
 from .launch import joined
-from .loop import Fitting, TrainingResult, fit, fitting, mean_loss, run_alone
+from .loop import TrainingLoop, TrainingResult, fit, mean_loss, training_loop
 from .memory import peak_memory
 from .metrics_logger import MB, MetricsLogger
 from .model_card import trained_card
@@ -58,7 +58,7 @@ def train_adapter(
     interrupted run is resumed, unless `resume` is false. Raises UserError when there is nothing to train on, and
     Stopped when a signal came.
     """
-    return run_alone(training_of(recipe, workspace, prepared, progress, resume=resume))
+    return fit(training_of(recipe, workspace, prepared, progress, resume=resume))
 
 
 def training_of(
@@ -69,7 +69,7 @@ def training_of(
     *,
     resume: bool = True,
     beside: Beside | None = None,
-) -> Fitting[Artifact]:
+) -> TrainingLoop[Artifact]:
     """The training of `train_adapter`, whose gradients the caller computes; with others if `beside` is given."""
     artifact = adapter_artifact(recipe, workspace, prepared)
     if artifact.exists and not joined():
@@ -121,7 +121,7 @@ class _Training:
     progress: Progress
     beside: Beside | None = None
 
-    def go(self, draft: Draft | None) -> Fitting[None]:
+    def go(self, draft: Draft | None) -> TrainingLoop[None]:
         """Train, and write into `draft`; processes without one only help."""
         settings, accelerator = self.recipe.training, self.accelerator
         ready, resume_dir = self._set_up(), self.artifact.resume_dir
@@ -131,7 +131,7 @@ class _Training:
             drift = Drift(ready.masked_lm, ready.sentences, accelerator)
         meter, source = training_meter(accelerator)
         with meter:
-            outcome = yield from fitting(
+            outcome = yield from training_loop(
                 ready.model,
                 ready.feed,
                 ready.schedule,
@@ -189,7 +189,7 @@ class _Training:
         short = replace(
             ready.schedule, max_steps=PROBE_STEPS, eval_steps=PROBE_STEPS, logging_steps=1, early_stopping_patience=None
         )
-        fit(ready.model, ready.feed, short, look, accelerator, metrics_logger)
+        fit(training_loop(ready.model, ready.feed, short, look, accelerator, metrics_logger))
         tokens = sum(sampler.tokens_per_batch for sampler in ready.feed.samplers) * steps
         seconds = tokens / metrics_logger.tokens_per_second + min(looks) * (2 + (steps - 1) // every)
         trainable = ready.facts["trainable_parameters"]

@@ -79,20 +79,6 @@ class TrainingResult:
     """Loads the weights of the best step into the model."""
 
 
-def fit(
-    model: nn.Module,
-    feed: Feed,
-    settings: LoopSettings,
-    validate: Callable[[], float],
-    accelerator: Accelerator,
-    logger: MetricsLogger,
-    *,
-    checkpoints: Checkpoints | None = None,
-) -> TrainingResult:
-    """Train the parameters of `model` that require gradients; see `fitting`."""
-    return run_alone(fitting(model, feed, settings, validate, accelerator, logger, checkpoints=checkpoints))
-
-
 class GradientRequest(NamedTuple):
     """A step of a run that waits for its gradients."""
 
@@ -100,12 +86,12 @@ class GradientRequest(NamedTuple):
     step: Step
 
 
-Fitting = Generator[GradientRequest, Tensor, T]
-"""Training that asks for the gradients of each step, and is sent the share of its mean loss, a scalar; gives a T."""
+TrainingLoop = Generator[GradientRequest, Tensor, T]
+"""Yields a request for the gradients of each step, and is sent this process's share of the mean loss, a scalar."""
 
 
-def run_alone(training: Fitting[T]) -> T:
-    """Train to the end, with the gradients of each step computed by itself."""
+def fit(training: TrainingLoop[T]) -> T:
+    """Run one training loop to its end; what it returns. For several at once see together.py."""
     try:
         request = next(training)
         while True:
@@ -119,7 +105,7 @@ def run_alone(training: Fitting[T]) -> T:
         return end.value
 
 
-def fitting(
+def training_loop(
     model: nn.Module,
     feed: Feed,
     settings: LoopSettings,
@@ -129,8 +115,8 @@ def fitting(
     *,
     checkpoints: Checkpoints | None = None,
     stop: StopRequest | None = None,
-) -> Fitting[TrainingResult]:
-    """Train the parameters of `model` that require gradients, which the caller has computed for each step.
+) -> TrainingLoop[TrainingResult]:
+    """Train the parameters of `model` that require gradients; the caller computes the gradients of each step.
 
     `model(**batch)` gives the sum of the losses of a batch; a method `penalty()`, if there is one, gives a term that is
     added once a step. `validate()` gives the validation loss; it is called at the start, every `eval_steps` steps and
@@ -216,7 +202,7 @@ class Run:
         numbers = (self.settings.seed, self.step, self.accelerator.process_index)
         return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
-    def train_step(self, step: Step, *, stop_requested: bool) -> Fitting[None]:
+    def train_step(self, step: Step, *, stop_requested: bool) -> TrainingLoop[None]:
         """Make one optimizer step: gradients, their sum over processes, clipping, the update, logging."""
         self.watch.enter(Phase.FORWARD_BACKWARD, self.step)
         self.step += 1

@@ -28,7 +28,7 @@ from .adapters.build import LANGUAGE, TASK, BottleneckConfig, activate_stack, me
 from .adapters.files import save_adapter
 from .batches import Batch, Layout, Position, Step, to_device
 from .head_only import Head, head_inputs, join_inputs
-from .loop import LoopSettings, fit, mean_loss
+from .loop import LoopSettings, fit, mean_loss, training_loop
 from .masking import IGNORE_INDEX
 from .memory import peak_memory
 from .metrics_logger import MetricsLogger
@@ -134,7 +134,7 @@ def _fit(
     """Train `model` for the epochs of `settings`; keeps the weights of the best epoch."""
     max_steps = settings.steps(len(feed.examples))
     steps_per_epoch = max_steps // settings.num_train_epochs
-    result = fit(
+    training = training_loop(
         model,
         feed,
         LoopSettings(
@@ -158,6 +158,7 @@ def _fit(
             label=label,
         ),
     )
+    result = fit(training)
     result.restore_best()
 
 

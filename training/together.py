@@ -23,7 +23,7 @@ from .fast.joint_row import JointRow, RandomStream
 from .fast.linear import Linear
 from .fast.packing import Packing, encode
 from .language_adapter import Beside, training_of
-from .loop import Fitting, GradientRequest, Stopped
+from .loop import GradientRequest, Stopped, TrainingLoop
 from .mlm import MaskedLM
 from .signals import StopRequest
 
@@ -65,7 +65,7 @@ class _OneOf(Quiet):
 class _Trainings:
     """Trainings by label, and what they are waiting for."""
 
-    trainings: Mapping[str, Fitting[Artifact]]
+    trainings: Mapping[str, TrainingLoop[Artifact]]
     stop: StopRequest
     progress: Progress
     waiting: dict[str, GradientRequest] = field(default_factory=dict)

@@ -7,7 +7,7 @@ import torch
 from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import language_adapter
 from lrl_adapt.training.batches import Step, to_device
-from lrl_adapt.training.loop import LoopSettings, fit
+from lrl_adapt.training.loop import LoopSettings, fit, training_loop
 from lrl_adapt.training.metrics_logger import MetricsLogger
 from lrl_adapt.training.mlm import MaskedLM
 from lrl_adapt.training.precision import autocast_dtype, make_accelerator, matmul_peak
@@ -50,7 +50,7 @@ def main() -> None:
 
     def run(batches: list[common.Rows]) -> None:
         logger = MetricsLogger(settings.steps, settings.steps)
-        fit(model, BatchFeed(batches, model), loop_settings, lambda: 0.0, accelerator, logger)
+        fit(training_loop(model, BatchFeed(batches, model), loop_settings, lambda: 0.0, accelerator, logger))
 
     def flops_per_token() -> float:
         """Of training on the first batch: forward and backward, no padding, the head at the masked tokens."""

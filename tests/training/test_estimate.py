@@ -37,10 +37,10 @@ def test_the_estimate_is_for_all_processes(
     def record(model: Any, feed: Any, *more: Any) -> Any:
         step = next(feed.steps())
         shares.append(sum(batch["input_ids"].numel() for batch in step.batches) / step.tokens)
-        return fit(model, feed, *more)
+        return training_loop(model, feed, *more)
 
-    fit = language_adapter.fit
-    monkeypatch.setattr(language_adapter, "fit", record)
+    training_loop = language_adapter.training_loop
+    monkeypatch.setattr(language_adapter, "training_loop", record)
     one = dry_run()
     monkeypatch.setattr(launch, "processes", lambda gpus: 4)
     four = dry_run()

@@ -19,7 +19,7 @@ from lrl_adapt.training.batches import MaskedSteps, Sampler, to_device
 from lrl_adapt.training.checkpoint import Checkpoints
 from lrl_adapt.training.device_batch_tokens import find_device_tokens
 from lrl_adapt.training.energy import training_meter
-from lrl_adapt.training.loop import LoopSettings, fit
+from lrl_adapt.training.loop import LoopSettings, fit, training_loop
 from lrl_adapt.training.masking import IGNORE_INDEX, Masking
 from lrl_adapt.training.metrics_logger import MetricsLogger
 from lrl_adapt.training.mlm import MaskedLM
@@ -110,7 +110,8 @@ def test_a_resumed_run_ends_with_the_weights_of_one_that_was_not_interrupted(pre
         model = MaskedLM(seq_bn(tiny("bert"))).to(accelerator.device)
         feed = feed_of(model, [5, 9, 12, 17, 33] * 40, 256)
         checkpoints = Checkpoints(folder, save_steps=4, save_total_limit=1)
-        fit(model, feed, settings(steps), lambda: 0.0, accelerator, MetricsLogger(steps), checkpoints=checkpoints)
+        logger = MetricsLogger(steps)
+        fit(training_loop(model, feed, settings(steps), lambda: 0.0, accelerator, logger, checkpoints=checkpoints))
         return [p.detach().clone() for p in model.parameters() if p.requires_grad]
 
     start = train(0, tmp_path / "start")
@@ -178,7 +179,7 @@ def test_the_number_of_tokens_that_fit_is_found_and_can_be_trained_with(two_giga
     assert torch.cuda.memory_allocated() - allocated < two_gigabytes / 10  # what cuBLAS keeps to work with
     assert all(p.grad is None for p in model.parameters())
     feed.device_tokens = tokens
-    result = fit(model, feed, settings(2), lambda: 0.0, accelerator, MetricsLogger(2))
+    result = fit(training_loop(model, feed, settings(2), lambda: 0.0, accelerator, MetricsLogger(2)))
     assert result.steps == 2
     assert result.skipped_steps == 0
     assert two_gigabytes / 4 < torch.cuda.max_memory_reserved() < two_gigabytes * 1.01

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from lrl_adapt.training.batches import Step
 from lrl_adapt.training.checkpoint import Checkpoints
-from lrl_adapt.training.loop import MAX_SKIPPED_STEPS, LoopSettings, Stopped, fit
+from lrl_adapt.training.loop import MAX_SKIPPED_STEPS, LoopSettings, Stopped, fit, training_loop
 from lrl_adapt.training.metrics_logger import MetricsLogger
 from lrl_adapt.workspace.errors import UserError
 from lrl_adapt.workspace.progress import QUIET
@@ -65,8 +65,8 @@ def run(model: Linear, plan: LoopSettings, feed=None, values=None, folder: Path 
     checkpoints = Checkpoints(folder, save_steps=10, save_total_limit=2) if folder else None
     AcceleratorState._reset_state()  # a test before may have taken bf16, which a process keeps
     accelerator = Accelerator(cpu=True, mixed_precision="no")
-    outcome = fit(model, feed or Points(), plan, values, accelerator, logger, checkpoints=checkpoints)
-    return outcome, entries
+    training = training_loop(model, feed or Points(), plan, values, accelerator, logger, checkpoints=checkpoints)
+    return fit(training), entries
 
 
 def test_it_learns_and_leaves_frozen_weights_alone() -> None:

@@ -10,7 +10,7 @@ from lrl_adapt.training.adapters import fuse_adapters, language_adapter, stack_t
 from lrl_adapt.training.adapters.files import save_adapter
 from lrl_adapt.training.batches import collate
 from lrl_adapt.training.families import FAMILIES as KNOWN
-from lrl_adapt.training.loop import LoopSettings, fit
+from lrl_adapt.training.loop import LoopSettings, training_loop
 from lrl_adapt.training.masking import IGNORE_INDEX
 from lrl_adapt.training.memory import peak_memory
 from lrl_adapt.training.task_adapter import load_task, predict, save_task, train_task
@@ -154,9 +154,9 @@ def test_schedule_clipping_and_dropout_are_the_recipes(monkeypatch: pytest.Monke
 
     def record(model: TaskModel, feed: Any, schedule: LoopSettings, *more: Any) -> Any:
         seen.append((model, schedule))
-        return fit(model, feed, schedule, *more)
+        return training_loop(model, feed, schedule, *more)
 
-    monkeypatch.setattr("lrl_adapt.training.task_adapter.fit", record)
+    monkeypatch.setattr("lrl_adapt.training.task_adapter.training_loop", record)
     data = examples(per_token=False, count=8)
     settings = FAST.model_copy(
         update={"num_train_epochs": 1, "dropout": 0.25, "max_grad_norm": 3.0, "lr_scheduler_type": "cosine"}

@@ -123,6 +123,16 @@ def test_each_adapter_is_that_of_its_own_run(folder: Path, adapter: str) -> None
     assert_same(adapters, train(runs, "alone"))
 
 
+def test_one_that_stops_early_leaves_the_others(folder: Path) -> None:
+    """Weights that grow without bounds make every validation worse than the one at the start."""
+    early = ("training.early_stopping_patience=1", "training.eval_steps=2", "training.learning_rate=100")
+    runs = recipes(varied={"swh_Latn": (), "mlt_Latn": early})
+    adapters = train(runs, "together", together=2)
+    facts = [read_manifest(each)["facts"] for each in adapters]
+    assert [each["steps"] for each in facts] == [12, 2]
+    assert_same(adapters, train(runs, "alone"))
+
+
 class PowerCutError(BaseException):
     pass
 
