@@ -176,6 +176,7 @@ class ParallelExecution(Execution):
         self.record_failure(step, content, f" (log: {worker.log})")
 
     def _prefix(self, step: "Step") -> str:
-        """The language of what a step says, if the plan has several."""
+        """The language of what a step says, if the plan has several and the step only one."""
         languages = {recipe.language for recipe in self.plan.runs.values()}
-        return f"{self.plan.runs[step.runs[0]].language}, " if len(languages) > 1 else ""
+        of_step = {self.plan.runs[run].language for run in step.runs}
+        return f"{of_step.pop()}, " if len(languages) > 1 and len(of_step) == 1 else ""

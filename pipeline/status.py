@@ -1,5 +1,6 @@
 """What has become of the steps of a plan, as far as artifacts, locks, logs and Slurm's queue tell."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,9 @@ class StepStatus:
     """Its job in Slurm's queue."""
     log: Path | None
     line: str
-    """The last line of its log, if it is running or was stopped; if it has failed, the error."""
+    """The last line of its log, if it is running or was stopped; if it has failed, the error.
+
+    Where an adapter that is being trained has no log, the steps that were made."""
 
 
 def plan_of_run(runs: "Mapping[str, Recipe]", workspace: Path) -> "Plan":
@@ -74,8 +77,22 @@ def status_of(plan: "Plan", progress: Progress = QUIET) -> list[StepStatus]:
         else:
             state = _ended_as(log)
         line = {RUNNING: last_line, STOPPED: last_line, FAILED: error_line}.get(state)
-        statuses[step] = StepStatus(step, state, job, log, line(log) if line and log else "")
+        text = line(log) if line and log else ""
+        if state == RUNNING and log is None:
+            text = _steps_made(plan, step)
+        statuses[step] = StepStatus(step, state, job, log, text)
     return [*statuses.values()]
+
+
+def _steps_made(plan: "Plan", step: "Step") -> str:
+    """The progress of an adapter without a log of its own: trained together with others, or by a run without --jobs."""
+    if step.kind != "adapter" or step.artifact is None:
+        return ""
+    try:
+        metrics = json.loads(last_line(step.artifact.resume_dir / "metrics.jsonl"))
+        return f"step {metrics['step']:,} of {plan.runs[step.runs[0]].training.max_steps:,}"
+    except (ValueError, KeyError):  # none yet, or a line that is being written
+        return ""
 
 
 def _ended_as(log: Path | None) -> str:

@@ -56,9 +56,12 @@ class _OneOf(Quiet):
         self._progress.say(f"{self._label}: {text}")
 
     def status(self, facts: Mapping[str, str]) -> None:
-        """Show the facts below those of the adapters before it."""
-        self._lines[self._label] = ", ".join(f"{name} {value}" for name, value in facts.items())
-        self._progress.status({"adapters": "\n".join(f"{label}: {line}" for label, line in self._lines.items())})
+        """Show the facts below those of the adapters before it; memory and time left are those of all."""
+        of_all = {"memory": facts["memory"]} if "memory" in facts else {}
+        own = [f"{name} {value}" for name, value in facts.items() if name not in ("memory", "remaining")]
+        self._lines[self._label] = ", ".join(own)
+        lines = "\n".join(f"{label}: {line}" for label, line in self._lines.items())
+        self._progress.status({"adapters": lines} | of_all)
 
 
 @dataclass

@@ -77,6 +77,20 @@ def test_a_step_is_running_while_its_log_is_locked(folder: Path) -> None:
     assert states(plan) == [("stopped", "tokenise: 5 of 10")]
 
 
+def test_an_adapter_without_a_log_is_shown_with_the_steps_made(folder: Path) -> None:
+    """As adapters that are trained together, and those of a run without --jobs."""
+    adapter = step("adapter", "swh, seq_bn")
+    metrics = adapter.artifact.resume_dir / "metrics.jsonl"
+    metrics.parent.mkdir(parents=True)
+    with locked(adapter.artifact.lock, "writing", QUIET):
+        assert states(planned(adapter)) == [("running", "")]
+        metrics.write_text('{"step": 20, "loss": 5.0}\n{"step": 40, "lo')
+        assert states(planned(adapter)) == [("running", "")]
+        metrics.write_text('{"step": 20, "loss": 5.0}\n')
+        maximum = planned(adapter).runs["run"].training.max_steps
+        assert states(planned(adapter)) == [("running", f"step 20 of {maximum}")]
+
+
 def test_a_failed_step_is_shown_with_its_error(folder: Path) -> None:
     corpus, tokens, base = step("corpus", "swh"), step("tokens", "swh"), step("base", "swh")
     write_log(corpus, "reading\nerror: files are missing\n  corpus.files: no such file: text.txt\n")
