@@ -9,7 +9,6 @@ from ..recipes.base_names import unknown_base
 from ..recipes.yaml_files import BUNDLED
 from ..workspace.artifacts import Artifact, finished_folders, read_artifact
 from ..workspace.errors import UserError
-from ..workspace.hub import describe_model
 from ..workspace.library_logs import quiet_libraries
 from .texts import file_texts
 
@@ -32,8 +31,6 @@ def read_with_bases(
     for name in bases:
         if problem := unknown_base(name, str(BUNDLED)):
             raise UserError(f"--base: {problem}")
-        if not name.startswith(("/", ".")) and not Path(name).is_dir():
-            describe_model(name, "main")  # an error at once, where loading would try again and again
     from ..training.base import load_tokenizer
     from ..training.tokens import count_pieces, sample_texts
 

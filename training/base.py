@@ -11,7 +11,7 @@ from ..recipes.schema import FromScratch, Recipe
 from ..recipes.yaml_files import BUNDLED
 from ..workspace.artifacts import Draft, Prepared
 from ..workspace.errors import UserError, first_line
-from ..workspace.hub import ask_again, checked_download
+from ..workspace.hub import ask_again, checked_download, describe_model
 from ..workspace.hub_errors import hub_errors
 from ..workspace.progress import QUIET, Progress
 from .artifacts import BASE_FILES, scratch_artifact
@@ -76,7 +76,7 @@ def load_masked_lm(name: str, revision: str | None, option: str, *, new_head: bo
     `option` is the option or key that named it, `new_head` as for `load_weights`. Raises UserError when it cannot be
     loaded or used.
     """
-    _check_folder(name, option)
+    _check_available(name, revision, option)
     # trust_remote_code stays off: a base provides weights, not code
 
     def load() -> PreTrainedModel:
@@ -96,7 +96,7 @@ def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
     WordPiece makes one [UNK] of a word of more than 100 characters, and where no spaces are written (Thai, Tibetan,
     Dzongkha) whole sentences are one word to it: that limit is lifted.
     """
-    _check_folder(name, option)
+    _check_available(name, revision, option)
 
     def load() -> Any:
         with hub_errors(f"{option} {name}"), checked_download(name, "model"):
@@ -112,14 +112,22 @@ def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
     return recorded_transliteration(tokenizer, Path(name))
 
 
-def _check_folder(name: str, option: str) -> None:
-    """Raise a UserError for a path that leads nowhere (the hub would take it for an id), or to pointers of Git LFS."""
+def _check_available(name: str, revision: str | None, option: str) -> None:
+    """Raise a UserError for a path that leads nowhere (the hub would take it for an id), or to pointers of Git LFS.
+
+    Also for a model on the hub that is neither there nor cached: transformers would ask for a minute.
+    """
     if name.startswith(("/", ".")) and not Path(name).is_dir():
         raise UserError(f"{option}: no such folder: {name}")
     if problem := unknown_base(name, str(BUNDLED)):
         raise UserError(f"{option}: {problem}")
     if Path(name).is_dir():
         refuse_pointers(file for pattern in BASE_FILES for file in Path(name).glob(pattern))
+        return
+    try:
+        describe_model(name, revision or "main")
+    except UserError as error:
+        raise UserError(f"{option} {error}") from error.__cause__
 
 
 def _check_sizes(recipe: Recipe, config: Any) -> None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
+from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,6 +23,7 @@ BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")  # {a,b}; {language} is a placeholde
 WILDCARD = re.compile(r"[*?\[]")
 SHARD = re.compile(r"(?P<stem>.*?)[-_](?P<number>\d+)(-of-(?P<count>\d+))?(?P<suffix>(\.[a-z]+)+)")
 MAX_LISTED = 8  # names in an error
+MAX_ALTERNATIVES = 1000  # that the braces of an address stand for
 
 
 class NotOnHubError(UserError):
@@ -132,9 +134,11 @@ def _find(repo: str, revision: str, pattern: str, *, several: bool) -> HubFiles:
 
 
 def expand_braces(pattern: str) -> list[str]:
-    """`{a,b}.csv` -> a.csv, b.csv, for all braces with a comma."""
+    """`{a,b}.csv` -> a.csv, b.csv, for all braces with a comma. Raises UserError for more than MAX_ALTERNATIVES."""
     parts = BRACES.split(pattern)  # text, choices, text, ...
     choices = [part.split(",") if number % 2 else [part] for number, part in enumerate(parts)]
+    if (count := prod(map(len, choices))) > MAX_ALTERNATIVES:
+        raise UserError(f"{pattern}: its braces stand for {count:,} paths; at most {MAX_ALTERNATIVES:,} are allowed")
     return ["".join(chosen) for chosen in product(*choices)]
 
 

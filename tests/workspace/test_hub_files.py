@@ -57,6 +57,12 @@ def test_braces_stand_for_alternatives(pattern: str, expanded: list[str]) -> Non
     assert expand_braces(pattern) == expanded
 
 
+def test_braces_that_stand_for_too_many_paths_are_refused() -> None:
+    assert refusal(f"me/sib/{'{a,b}' * 40}.csv").endswith(
+        "its braces stand for 1,099,511,627,776 paths; at most 1,000 are allowed"
+    )
+
+
 def test_a_pattern_names_the_one_file_that_matches(sib: Hub) -> None:
     files = find_hub_files("hf://datasets/me/sib/data/mlt_Latn/{validation,dev,valid}*.{parquet,jsonl,csv,tsv}")
     assert files.paths == ("data/mlt_Latn/dev.tsv",)
