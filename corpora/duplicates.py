@@ -123,13 +123,25 @@ def _with_firsts(entries: DiskArray) -> Iterator[tuple[Array, Array]]:
     if entries.rows > 2 * PART:
         yield from _with_firsts_by_parts(entries)
         return
-    for _, part in entries.parts(2 * PART):  # at most one
+    for _, every in entries.parts(2 * PART):  # at most one
+        part = every[_repeated(every["value"])]  # most lines are alone: fewer to put in order
         order = numpy.lexsort((part["rank"], part["value"]))  # stable: equal ranks stay in the order of lines
         values, lines = part["value"][order], part["line"][order]
         is_first = numpy.ones(len(values), dtype=bool)
         is_first[1:] = values[1:] != values[:-1]
         firsts = lines[is_first][numpy.cumsum(is_first) - 1]
         yield lines[~is_first], firsts[~is_first]
+
+
+def _repeated(values: Array) -> Array:
+    """The indices, in order, of the values that are there more than once."""
+    order = numpy.argsort(values)
+    ordered = values[order]
+    equal = ordered[1:] == ordered[:-1]
+    repeated = numpy.zeros(len(values), dtype=bool)
+    repeated[1:] |= equal
+    repeated[:-1] |= equal
+    return numpy.sort(order[repeated])
 
 
 def _with_firsts_by_parts(entries: DiskArray) -> Iterator[tuple[Array, Array]]:

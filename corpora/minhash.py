@@ -9,7 +9,7 @@ rises where s is about (1 / BANDS) ** (1 / ROWS) = 0.68 (Leskovec, Rajaraman, Ul
 section 3.4). If you change the threshold of near-duplicates (SIMILARITY in duplicates.py), keep the two close.
 """
 
-from itertools import chain
+from array import array
 
 import numpy
 
@@ -60,8 +60,9 @@ def _signatures(shingles: Array, counts: Array) -> Array:
         matrix = RMinHash.digest_matrix_from_flat_token_hashes(
             shingles[int(part[0]) : int(part[-1])], part - part[0], PERMUTATIONS, SEED
         )
-        values = chain.from_iterable(matrix.to_rows())
+        values = array("I")  # the library's values have 32 bits; numpy takes longer to convert lists
+        for row in matrix.to_rows():
+            values.fromlist(row)
         rows = len(part) - 1
-        flat = numpy.fromiter(values, dtype=numpy.uint64, count=rows * PERMUTATIONS)
-        signatures[first : first + rows] = flat.reshape(rows, PERMUTATIONS)
+        signatures[first : first + rows] = numpy.frombuffer(values, dtype=numpy.uint32).reshape(rows, PERMUTATIONS)
     return signatures

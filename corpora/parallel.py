@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
+from typing import Any
 
 from ..recipes.languages import Language
 from ..recipes.schema import Corpus
@@ -46,7 +47,8 @@ def clean_all(
     waiting: deque[Future[Cleaned]] = deque()
     try:
         for batch in chain([first], batches):
-            waiting.append(pool.submit(clean, batch, corpus, language, identifier))
+            # as columns: to pickle a named tuple takes as long as to read it
+            waiting.append(pool.submit(_clean_columns, [*zip(*batch, strict=True)], corpus, language, identifier))
             if len(waiting) > workers:
                 yield waiting.popleft().result()
         while waiting:
@@ -55,6 +57,13 @@ def clean_all(
         raise UserError("a process that cleans text was killed; it may have run out of memory") from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _clean_columns(
+    columns: list[tuple[Any, ...]], corpus: Corpus, language: Language, identifier: Identifier | None
+) -> Cleaned:
+    documents = [*map(Document, *columns)]
+    return clean(documents, corpus, language, identifier)
 
 
 def _start_worker() -> None:

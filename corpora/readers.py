@@ -7,7 +7,7 @@ read. A new format of tables starts with its extension in `workspace/tables/__in
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
@@ -88,16 +88,18 @@ class DocumentReader:
         """
         number = len(self.documents)
         self.documents.append(0)
-        for document in self._documents(path, source):
+        for document in self._documents(path, source, partial(Document, file=number, preference=preference)):
             if document.text and not document.text.isspace():
                 self.documents[number] += 1
-                yield document._replace(file=number, preference=preference)
+                yield document
             else:
                 self.empty += 1
 
-    def _documents(self, path: Path, source: TextSource | None) -> Iterator[Document]:
+    def _documents(
+        self, path: Path, source: TextSource | None, make: Callable[..., Document] = Document
+    ) -> Iterator[Document]:
         if is_table(path):
-            return self._own_rows(path) if source is None else self._source_rows(path, source)
+            return self._own_rows(path, make) if source is None else self._source_rows(path, source, make)
         if is_text(path):
             texts = self._plain(path)
         elif is_document(path):
@@ -107,7 +109,7 @@ class DocumentReader:
             known = f"expected txt, csv, tsv, jsonl, json or parquet, or {formats}"
             other = SAVE_AS.get(path.suffix.lower())
             raise UserError(f"{path}: unknown format; {f'save it as {other}' if other else known}")
-        return (Document(to_nfc(text), text) for text in texts)
+        return (make(to_nfc(text), text) for text in texts)
 
     def _plain(self, path: Path) -> Iterator[str]:
         """The lines or paragraphs of a text file, or its whole text."""
@@ -177,7 +179,7 @@ class DocumentReader:
     def _sampled(self, paragraphs: Iterable[str]) -> Iterable[str]:
         return ["\n".join(paragraphs)] if self._corpus.sample_by == "document" else paragraphs
 
-    def _own_rows(self, path: Path) -> Iterator[Document]:
+    def _own_rows(self, path: Path, make: Callable[..., Document]) -> Iterator[Document]:
         """The rows of a table of the user's own, which may have GlotCC's columns."""
         table = open_table(path)
         self._say(path, table.notes)
@@ -187,7 +189,7 @@ class DocumentReader:
             if tool is None and (tool := tool_of_row(row)):
                 self._say_export(path, tool, has_text=column in row)
             text = _text(table, number, row, column)
-            yield _page(text, str(row.get(ID_COLUMN) or to_nfc(text)), row)
+            yield make(str(row.get(ID_COLUMN) or to_nfc(text)), text, *_annotations(row))
         self._say(path, table.late_notes)
 
     def _say_export(self, path: Path, tool: str, *, has_text: bool) -> None:
@@ -199,7 +201,7 @@ class DocumentReader:
             )
         self._say(path, [f"an export of {tool}: its texts are read, without the labels"])
 
-    def _source_rows(self, path: Path, source: TextSource) -> Iterator[Document]:
+    def _source_rows(self, path: Path, source: TextSource, make: Callable[..., Document]) -> Iterator[Document]:
         """The rows of a table of a text source. Raises ColumnError, naming the source, if a column is missing."""
         table = open_table(path)
         self._say(path, table.notes)
@@ -211,7 +213,7 @@ class DocumentReader:
                 raise ColumnError(f"{source.name}: {error}; {layout_advice(source)}") from error
             if source.escaped_line_breaks:
                 text = text.replace("\\n", "\n")
-            yield _page(text, str(id_ or to_nfc(text)), row)
+            yield make(str(id_ or to_nfc(text)), text, *_annotations(row))
         self._say(path, table.late_notes)
 
     def _say(self, path: Path, notes: Iterable[str]) -> None:
@@ -242,10 +244,10 @@ def _text(table: Table, number: int, row: dict[str, Any], column: str) -> str:
     return text if isinstance(text, str) else text_in(text, column, table.place(number))
 
 
-def _page(text: str, id_: str, row: dict[str, Any]) -> Document:
-    """A document with GlotCC's annotations, where the row has them."""
+def _annotations(row: dict[str, Any]) -> tuple[frozenset[str], frozenset[str], float | None]:
+    """GlotCC's annotations, where the row has them: warnings, categories, probability."""
     warnings, categories = _names(row.get("quality-warnings")), _names(row.get("categories"))
-    return Document(id_, text, warnings, categories, _probability(row.get("identification-prob")))
+    return warnings, categories, _probability(row.get("identification-prob"))
 
 
 def _names(value: Any) -> frozenset[str]:

@@ -59,9 +59,16 @@ class StagedLines:
         if not cleaned.lines:
             return
         hexadecimal = cleaned.digests[:, : NAME_DIGITS // 2].tobytes().hex()
-        names = [hexadecimal[page * NAME_DIGITS : (page + 1) * NAME_DIGITS] for page in cleaned.pages.tolist()]
+        names = pyarrow.FixedSizeBinaryArray.from_buffers(
+            pyarrow.binary(NAME_DIGITS), len(cleaned.digests), [None, pyarrow.py_buffer(hexadecimal.encode())]
+        )
         splits = SPLIT_OF_BYTE[cleaned.digests[:, 0]][cleaned.pages]
-        columns = [pyarrow.array(values) for values in (splits, names, cleaned.lines, cleaned.sizes)]
+        columns = [
+            pyarrow.array(splits),
+            names.take(pyarrow.array(cleaned.pages)).cast(pyarrow.binary()).cast(pyarrow.string()),
+            pyarrow.array(cleaned.lines),
+            pyarrow.array(cleaned.sizes),
+        ]
         self._writer.write_batch(pyarrow.record_batch(columns, schema=SCHEMA))
         ranks = self._ranks(cleaned) if self.sample.capped else None
         self._index.add(cleaned.keys, cleaned.bands, cleaned.signatures, ranks=ranks)
