@@ -2,15 +2,19 @@
 
     LRL_DATA=~/data python benchmarks/corpus.py
     LRL_DATA=~/data python benchmarks/corpus.py --pages   # lines of the same files joined to web-page length
+    LRL_DATA=~/data python benchmarks/corpus.py --megabytes 10000 --rounds 1 --alone   # takes 60 GB of disk
 
-Reads every file of $LRL_DATA/text in turn until --megabytes are reached; from the second time on with the words of each
-line in another order, so that they are no near-duplicates.
+Reads every file of $LRL_DATA/text in turn until --megabytes are reached; from the second time on with its letters
+exchanged for each other, so that its lines are no near-duplicates of those before.
 """
 
 import gzip
 import json
+import random
 import sys
 import tempfile
+import unicodedata
+from collections import defaultdict
 from pathlib import Path
 
 from measure import Contender, compare, data_folder, parser_of
@@ -38,9 +42,13 @@ with open(sys.argv[1], encoding="utf-8") as file:
 def main() -> None:
     parser = parser_of(__doc__, megabytes=100, rounds=3)
     parser.add_argument("--pages", action="store_true")
+    parser.add_argument(
+        "--alone", action="store_true", help="only lrl-adapt: the memory of the loop grows with the text"
+    )
+    parser.add_argument("--folder", type=Path, help="where the text and the workspace are written; default: /tmp")
     arguments = parser.parse_args()
     data = data_folder()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         text = Path(folder, "text.jsonl" if arguments.pages else "text.txt")
         size = write_text(data, text, arguments.megabytes * 1_000_000, pages=arguments.pages)
         print(f"{size / 1e6:.0f} MB of text\n")
@@ -50,7 +58,7 @@ def main() -> None:
             Contender("wc", ["wc", str(text)]),
             Contender("Python loop, all lines in a set", [sys.executable, "-c", LOOP, str(text)]),
         ]
-        compare(contenders, size / 1e6, "MB", arguments.rounds)
+        compare(contenders[:1] if arguments.alone else contenders, size / 1e6, "MB", arguments.rounds)
 
 
 def write_text(data: Path, path: Path, wanted: int, *, pages: bool) -> int:
@@ -60,9 +68,8 @@ def write_text(data: Path, path: Path, wanted: int, *, pages: bool) -> int:
     with path.open("w", encoding="utf-8") as file:
         while size < wanted:
             for source in files:
-                lines = gzip.decompress(source.read_bytes()).decode().splitlines()
-                if turn:  # words in another order: no near-duplicates of the first turn
-                    lines = [" ".join(line.split()[turn % 7 :: 2] + line.split()[::2]) for line in lines]
+                text = gzip.decompress(source.read_bytes()).decode()
+                lines = (text.translate(other_letters(text, turn)) if turn else text).splitlines()
                 if pages:
                     groups = ["\n".join(lines[start : start + 40]) for start in range(0, len(lines), 40)]
                     lines = [json.dumps({"text": group}, ensure_ascii=False) for group in groups]
@@ -72,6 +79,18 @@ def write_text(data: Path, path: Path, wanted: int, *, pages: bool) -> int:
                     break
             turn += 1
     return size
+
+
+def other_letters(text: str, seed: int) -> dict[int, int]:
+    """For `str.translate`: another letter of the same script and category for each letter of the text."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for character in sorted(set(text)):
+        if (category := unicodedata.category(character)).startswith("L"):
+            groups[category, unicodedata.name(character, "").partition(" ")[0]].append(character)
+    order, table = random.Random(seed), {}
+    for letters in groups.values():
+        table |= zip(letters, order.sample(letters, len(letters)), strict=True)
+    return str.maketrans(table)
 
 
 if __name__ == "__main__":

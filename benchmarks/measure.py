@@ -6,10 +6,16 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
+
+WATCH_SECONDS = 0.5
 
 
 @dataclass
@@ -20,18 +26,39 @@ class Contender:
     command: list[str]
     seconds: list[float] = field(default_factory=list)
     peaks: list[float] = field(default_factory=list)
-    """MB, of the largest process of the command."""
+    """MB, of all processes of the command at once; of short ones, of the largest process."""
 
     def run(self) -> None:
         """Run it once. Raises CalledProcessError when it fails."""
         started = time.perf_counter()
         process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)
+        ended, peak = threading.Event(), Peak(process.pid)
+        thread = threading.Thread(target=peak.watch, args=(ended,))
+        thread.start()
         _, status, usage = os.wait4(process.pid, 0)
         self.seconds.append(time.perf_counter() - started)
-        self.peaks.append(usage.ru_maxrss / 1000)
+        ended.set()
+        thread.join()
+        self.peaks.append(max(usage.ru_maxrss * 1024, peak.size) / 1e6)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise subprocess.CalledProcessError(process.returncode, self.command)
+
+
+@dataclass
+class Peak:
+    """The most memory that a process and its children have used at once, in bytes, as far as it is noticed."""
+
+    pid: int
+    size: int = 0
+
+    def watch(self, ended: threading.Event) -> None:
+        """Look every WATCH_SECONDS; memory that processes share counts once."""
+        while not ended.wait(WATCH_SECONDS):
+            with suppress(psutil.Error):  # ended just now
+                process = psutil.Process(self.pid)
+                sizes = [each.memory_full_info().pss for each in (process, *process.children(recursive=True))]
+                self.size = max(self.size, sum(sizes))
 
 
 def parser_of(description: str | None, **numbers: int) -> argparse.ArgumentParser:
