@@ -16,6 +16,10 @@ BASE_FILES = (
     *("config.json", "*.safetensors", "*.bin", "tokenizer*", "vocab*", "merges*", "*tokens*.json", "*.model"),
     TRANSLITERATION,
 )
+TRAINED_ROWS = "vocabulary.safetensors"
+"""In an adapter's folder: embeddings of new pieces, or of the base's own."""
+OWN_READING_FILES = {TRAINED_ROWS, TRANSLITERATION}
+"""In the folder of an adapter that reads text in another way than its base: at least one of them."""
 BASE_FACT = "tokenizer_of"
 """Fact in a tokens artifact's manifest: the base whose tokenizer was used."""
 

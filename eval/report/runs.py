@@ -12,6 +12,7 @@ from typing import Any
 
 from ...recipes.languages import find_language
 from ...recipes.renames import present_names
+from ...training.artifacts import OWN_READING_FILES
 from ...workspace.artifacts import parent_folders, read_manifest
 from ...workspace.errors import UserError
 from ..metrics import PRIMARY_METRICS, SECONDARY_METRICS
@@ -23,8 +24,6 @@ MAX_CONDITION = 60  # characters of a setting's value; longer ones are shortened
 MAX_DIFFERENCES = 3  # settings in the name of a system
 _HASH = re.compile(r"[0-9a-f]{64}")
 _SYSTEM_INPUTS = ("adapter", "transfer_adapter")  # they differ between systems; all other inputs are conditions
-READING_FILES = {"vocabulary.safetensors", "transliteration.json"}
-"""What an adapter's folder has if it reads text in another way than the base (training.vocabulary.files)."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Run:
     def reads_as_the_base(self) -> bool:
         """Whether it splits text as the base does: into the base's own pieces, and not romanised."""
         of_folder = self.manifest.get("inputs", {}).get("adapter") or {}  # one that `eval --adapter-dir` named
-        return "+" not in self.system.partition(" (")[0] and READING_FILES.isdisjoint(of_folder)
+        return "+" not in self.system.partition(" (")[0] and OWN_READING_FILES.isdisjoint(of_folder)
 
     @property
     def transfer(self) -> str:

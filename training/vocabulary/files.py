@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ...workspace.errors import UserError
+from ..artifacts import OWN_READING_FILES, TRAINED_ROWS
 from ..base import load_tokenizer
 from ..tensors import refuse_pointers
 from ..transliterate import TRANSLITERATION, recorded_transliteration
 from .extend import vocabulary_size
 from .layers import append_rows, set_trained_rows, split_vocabulary, trained_rows
 
-ROWS = "vocabulary.safetensors"
 TOKENIZER = "tokenizer.json"
-FILES = (ROWS, TOKENIZER, "tokenizer_config.json", TRANSLITERATION)
+FILES = (TRAINED_ROWS, TOKENIZER, "tokenizer_config.json", TRANSLITERATION)
 """What may say in an adapter's folder how it reads text."""
 OWN_PIECES = "own_pieces"
 """Key of the file's metadata: how many pieces the base's own tokenizer has."""
@@ -26,12 +26,12 @@ OWN_PIECES = "own_pieces"
 
 def has_trained_rows(folder: Path | None) -> bool:
     """Whether an adapter's folder has embeddings of new pieces or of the base's own; None, the bare base, has none."""
-    return folder is not None and (folder / ROWS).is_file()
+    return folder is not None and (folder / TRAINED_ROWS).is_file()
 
 
 def reads_differently(folder: Path | None) -> bool:
     """Whether the adapter in a folder reads text in another way than its base: with trained rows, or romanised."""
-    return has_trained_rows(folder) or (folder is not None and (folder / TRANSLITERATION).is_file())
+    return folder is not None and any((folder / name).is_file() for name in OWN_READING_FILES)
 
 
 def save_new_pieces(model: nn.Module, tokenizer: Any, folder: Path) -> None:
@@ -45,7 +45,7 @@ def save_new_pieces(model: nn.Module, tokenizer: Any, folder: Path) -> None:
             name: (tensor.float() if tensor.is_floating_point() else tensor).contiguous().cpu()
             for name, tensor in tensors.items()
         },
-        folder / ROWS,
+        folder / TRAINED_ROWS,
         {OWN_PIECES: str(size)},
     )
     tokenizer.save_pretrained(str(folder))
@@ -53,7 +53,7 @@ def save_new_pieces(model: nn.Module, tokenizer: Any, folder: Path) -> None:
 
 def read_trained_rows(folder: Path) -> tuple[int, dict[str, Tensor]]:
     """The number of pieces of the base's tokenizer, and the `trained_rows`. Raises UserError if they are damaged."""
-    file = folder / ROWS
+    file = folder / TRAINED_ROWS
     refuse_pointers([file])
     try:
         with safe_open(file, framework="pt") as opened:

@@ -13,10 +13,11 @@ from lrl_adapt.recipes.schema import Adapter
 from lrl_adapt.training.adapters import language_adapter, load_adapters
 from lrl_adapt.training.adapters import load_adapter as put_adapter_on
 from lrl_adapt.training.adapters.files import save_adapter
+from lrl_adapt.training.artifacts import TRAINED_ROWS
 from lrl_adapt.training.base import load_masked_lm, load_tokenizer
 from lrl_adapt.training.mlm import MaskedLM
 from lrl_adapt.training.setup import freeze_in
-from lrl_adapt.training.vocabulary.files import ROWS, add_new_pieces, save_new_pieces, tokenizer_of
+from lrl_adapt.training.vocabulary.files import add_new_pieces, save_new_pieces, tokenizer_of
 from lrl_adapt.training.vocabulary.layers import (
     ExtendedEmbedding,
     append_rows,
@@ -184,7 +185,7 @@ def test_exports_keep_the_new_pieces(adapter: tuple[Path, torch.Tensor], tmp_pat
     export(folder, tmp_path / "small", format="peft", bits=8)
     small, own = load_adapter(tmp_path / "small")
     assert small(**own(TIBETAN[0], return_tensors="pt")).logits.shape == want.shape
-    assert (tmp_path / "small" / ROWS).read_bytes() == (folder / ROWS).read_bytes()
+    assert (tmp_path / "small" / TRAINED_ROWS).read_bytes() == (folder / TRAINED_ROWS).read_bytes()
 
 
 @pytest.mark.parametrize("adapter", ["seq_bn_inv"], indirect=True)
@@ -208,6 +209,6 @@ def test_new_pieces_that_cannot_be_used_are_refused(adapter: tuple[Path, torch.T
     (folder / "tokenizer.json").unlink()
     with pytest.raises(UserError, match=r"tokenizer\.json is missing"):
         tokenizer_of(folder, None)
-    (folder / ROWS).write_bytes(b"no tensors")
+    (folder / TRAINED_ROWS).write_bytes(b"no tensors")
     with pytest.raises(UserError, match="cannot read"):
         add_new_pieces(tiny("bert"), folder)
