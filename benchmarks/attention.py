@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from lrl_adapt.training.fast.packing import Group, Packing, packed_attention
-from measure import device_name, finished_time, in_turn, parser_of, write_json
+from measure import device_name, finished_time, in_turn, parser_of, with_json, write_json
 from torch import Tensor, nn
 from train import made_up_sequences
 
@@ -86,7 +86,7 @@ class Row:
 
 
 def main() -> None:
-    parser = parser_of(__doc__, rounds=10, sequences=128, longest=512, threads=1)
+    parser = with_json(parser_of(__doc__, rounds=10, sequences=128, longest=512, threads=1))
     parser.add_argument("--text", choices=["lines", "documents"], default="lines")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -16,14 +16,14 @@ from typing import Any
 
 import torch
 from lrl_adapt.training.fast.fused_cross_entropy import linear_cross_entropy
-from measure import device_name, finished_time, in_turn, parser_of, write_json
+from measure import device_name, finished_time, in_turn, parser_of, with_json, write_json
 from torch import Tensor, nn
 
 SHAPES = [("mBERT", 768, 119_547), ("XLM-R", 768, 250_002), ("multilingual-e5-small", 384, 250_037)]
 
 
 def main() -> None:
-    parser = parser_of(__doc__, rounds=5, tokens=300, threads=os.cpu_count() or 1)
+    parser = with_json(parser_of(__doc__, rounds=5, tokens=300, threads=os.cpu_count() or 1))
     parser.add_argument("--shapes", nargs="+", choices=[name for name, *_ in SHAPES], default=[n for n, *_ in SHAPES])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from lrl_adapt.training.precision import matmul_peak
 from lrl_adapt.workspace.artifacts import library_versions
-from measure import device_name, parser_of, write_json
+from measure import device_name, parser_of, with_json, write_json
 
 QUERY = ["nvidia-smi", "--query-gpu=name,driver_version,mig.mode.current,power.limit", "--format=csv,noheader"]
 
 
 def main() -> None:
-    arguments = parser_of(__doc__).parse_args()
+    arguments = with_json(parser_of(__doc__)).parse_args()
     facts: dict[str, Any] = {"python": platform.python_version(), **library_versions()}
     facts |= {"cores": len(os.sched_getaffinity(0)), "cpu": torch.backends.cpu.get_cpu_capability()}
     if torch.cuda.is_available():

@@ -62,11 +62,16 @@ class Peak:
 
 
 def parser_of(description: str | None, **numbers: int) -> argparse.ArgumentParser:
-    """A parser that shows the description as it is, with an option for each of the numbers and --json."""
+    """A parser that shows the description as it is, with an option for each of the numbers."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="also write the measurements to this file")
     for name, default in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=default)
+    return parser
+
+
+def with_json(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The parser with --json, for `write_json`."""
+    parser.add_argument("--json", type=Path, help="also write the measurements to this file")
     return parser
 
 

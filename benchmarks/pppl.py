@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measure import data_folder, device_name, parser_of, write_json
+from measure import data_folder, device_name, parser_of, with_json, write_json
 from peers.common import model_of
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertTokenizer, XLMRobertaTokenizer
 
@@ -37,7 +37,7 @@ MADE_UP = QUICKSTART / "data/swh_Latn/sentences.txt"
 
 
 def main() -> None:
-    parser = parser_of(__doc__, sentences=15, rounds=3, threads=os.cpu_count() or 1)
+    parser = with_json(parser_of(__doc__, sentences=15, rounds=3, threads=os.cpu_count() or 1))
     parser.add_argument("--shape", choices=["mbert", "xlmr", "base-mini"], default="mbert")
     parser.add_argument("--language", default="swh_Latn")
     parser.add_argument("--left-to-right", action="store_true")

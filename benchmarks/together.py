@@ -29,7 +29,7 @@ from lrl_adapt.training.optimizer import make_optimizer
 from lrl_adapt.training.precision import autocast_dtype, make_accelerator
 from lrl_adapt.training.setup import freeze_in
 from lrl_adapt.training.together import compute_gradients, share_base
-from measure import in_turn, parser_of, write_json
+from measure import in_turn, parser_of, with_json, write_json
 from transformers import AutoModelForMaskedLM
 
 QUICKSTART = Path(__file__).parent.parent / "recipes/quickstart/base/base-mini"
@@ -102,7 +102,7 @@ def alone(run: Any, step: Step) -> torch.Tensor:
 
 
 def main() -> None:
-    parser = parser_of(__doc__, count=4, sequences=16, length=64, rounds=5, threads=1)
+    parser = with_json(parser_of(__doc__, count=4, sequences=16, length=64, rounds=5, threads=1))
     parser.add_argument("--base", default=str(QUICKSTART), help="hub id or folder; default: the quickstart's")
     parser.add_argument(
         "--memory-of", type=int, help="only print the peak memory in MB of this number of adapters together"

@@ -28,7 +28,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from measure import data_folder, device_name, parser_of, write_json
+from measure import data_folder, device_name, parser_of, with_json, write_json
 
 PEERS = Path(__file__).parent / "peers"
 # Mean and standard deviation of the logarithm of a Maltese line's length in mBERT's tokens (4,000 lines).
@@ -98,7 +98,7 @@ class Worker:
 
 
 def main() -> None:
-    parser = parser_of(__doc__, rounds=3, steps=8, sequences=16, longest=512, threads=os.cpu_count() or 1)
+    parser = with_json(parser_of(__doc__, rounds=3, steps=8, sequences=16, longest=512, threads=os.cpu_count() or 1))
     parser.add_argument("--peer", help="python of an environment with adapters==1.3.0")
     parser.add_argument("--shape", choices=["mbert", "xlmr", "tiny"], default="mbert")
     parser.add_argument("--text", choices=["lines", "documents"], default="lines")
