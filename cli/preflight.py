@@ -9,6 +9,7 @@ from .steps import failed_json
 
 if TYPE_CHECKING:
     from ..pipeline.steps import Plan
+    from ..recipes.preflight import Source
 
 
 def show_sources(terminal: Terminal, plan: "Plan") -> None:
@@ -16,9 +17,13 @@ def show_sources(terminal: Terminal, plan: "Plan") -> None:
     if all(source.state in ("local", "finished") for _, source in plan.sources):
         return
     single_language = len({recipe.language for recipe in plan.runs.values()}) == 1
-    rows = []
+    languages: dict[Source, list[str]] = {}  # that need it: a base or a graph is the same for many
     for language, source in plan.sources:
-        part = source.part if single_language else f"{language} {source.part}"
+        languages.setdefault(source, []).append(language)
+    rows = []
+    for source, needed_by in languages.items():
+        of_languages = needed_by[0] if len(needed_by) == 1 else f"{len(needed_by)} languages:"
+        part = source.part if single_language else f"{of_languages} {source.part}"
         note = "" if source.state == "unreachable" else source.note  # the error below says why, once
         rows.append((part, source.place, source.state, format_size(source.size), source.licence, note))
     columns = ("part", "place", "state", "size", "licence", "note")

@@ -4,6 +4,8 @@ A new relation gets a line in templates/eng_Latn.yaml, which decides which relat
 languages; templates/paper.yaml stays as published.
 """
 
+from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
@@ -26,7 +28,7 @@ def load_templates(graph: Graph, language: str) -> dict[str, str]:
     no templates are bundled for the language and `native` asks for them.
     """
     if graph.linearisation == "paper":
-        return _bundled(PAPER)
+        return {**_bundled(PAPER)}
     user_templates = {} if graph.templates is None else _read(Path(graph.templates))
     languages = _bundled_languages()
     has_own = graph.linearisation != "english" and language in languages
@@ -35,7 +37,7 @@ def load_templates(graph: Graph, language: str) -> dict[str, str]:
             f"graph.linearisation: native has no templates for {language}, only for {', '.join(languages)}: write a "
             "file of them and name it in graph.templates, or use english"
         )
-    return _bundled(ENGLISH) | (_bundled(language) if has_own else {}) | user_templates
+    return {**_bundled(ENGLISH), **(_bundled(language) if has_own else {}), **user_templates}
 
 
 def _bundled_languages() -> list[str]:
@@ -44,7 +46,8 @@ def _bundled_languages() -> list[str]:
     return [name for name in names if name not in (PAPER, ENGLISH)]
 
 
-def _bundled(name: str) -> dict[str, str]:
+@cache
+def _bundled(name: str) -> Mapping[str, str]:
     return yaml.safe_load(_folder().joinpath(f"{name}.yaml").read_text(encoding="utf-8"))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from lrl_adapt.workspace.downloads import remote_size
+from lrl_adapt.workspace.downloads import forget_sizes
 
 from .hub import Hub, point_client_at
 
@@ -26,7 +26,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A loopback hub with an empty folder and an empty client cache."""
     server = Hub(tmp_path / "hub")
     point_client_at(server, tmp_path, monkeypatch)
-    remote_size.cache_clear()  # an earlier test's hub may have had this port
+    forget_sizes()  # an earlier test's hub may have had this port
     yield server
     server.close()
 

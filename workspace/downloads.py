@@ -27,6 +27,7 @@ MAX_WAIT = 30.0  # seconds before the next attempt
 MAX_NAME = 200  # bytes of the name of a file, of the 255 that file systems allow
 TIMEOUT = 60  # seconds without data
 HEAD_TIMEOUT = 10  # seconds
+DOWN_SECONDS = 60.0  # for which a server that did not answer is not asked again
 TRANSIENT = (408, 416, 429, 500, 502, 503, 504)
 NOT_FOUND = (404, 410)
 REFUSES_HEAD = (
@@ -89,13 +90,29 @@ class NotFoundError(UserError):
     """The server has no such file."""
 
 
-@lru_cache(maxsize=1024)
+_down: dict[str, tuple[float, UnreachableError]] = {}
+"""By address: until when, in `time.monotonic()`, it is not requested again, and why."""
+
+
 def remote_size(address: str) -> int | None:
     """Size in bytes of the file at an https address, without downloading it; None if the server does not say.
 
-    Each address is requested once per process. Raises NotFoundError if the file does not exist, UnreachableError if
-    the server cannot be reached or is busy, and UserError if it refuses.
+    Each address is requested once per process, or once in DOWN_SECONDS while it cannot be reached: a grid asks for
+    every run. Raises NotFoundError if the file does not exist, UnreachableError if the server cannot be reached or is
+    busy, and UserError if it refuses.
     """
+    until, failure = _down.get(address, (0.0, None))
+    if failure is not None and time.monotonic() < until:
+        raise UnreachableError(str(failure)) from failure
+    try:
+        return _remote_size(address)
+    except UnreachableError as error:
+        _down[address] = time.monotonic() + DOWN_SECONDS, error.with_traceback(None)
+        raise
+
+
+@lru_cache(maxsize=1024)
+def _remote_size(address: str) -> int | None:
     shown = public_address(address)
     try:
         try:
@@ -110,6 +127,12 @@ def remote_size(address: str) -> int | None:
         raise UserError(f"{shown}: not a valid address") from error  # the text of the error contains the query
     except (OSError, http.client.HTTPException) as error:
         raise UnreachableError(f"{shown}: cannot be reached ({getattr(error, 'reason', error)})") from error
+
+
+def forget_sizes() -> None:
+    """Forget the answers of servers, as a new process has none."""
+    _remote_size.cache_clear()
+    _down.clear()
 
 
 def _request_size(address: str, method: str) -> int | None:

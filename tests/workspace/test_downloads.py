@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
@@ -92,6 +93,19 @@ def test_the_size_is_asked_with_get_where_head_is_refused(
 def test_the_size_is_asked_once(hub: Hub, dump: str) -> None:
     assert [remote_size(dump) for _ in range(3)] == [len(CONTENT)] * 3
     assert hub.requests == ["HEAD /datasets/a/b/resolve/main/dump.csv.gz"]
+
+
+def test_a_server_that_is_down_is_asked_again_after_a_minute(
+    hub: Hub, dump: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.status = 503
+    for _ in range(3):
+        with pytest.raises(UnreachableError, match=r"\(503\)$"):
+            remote_size(dump)
+    assert hub.requests == ["HEAD /datasets/a/b/resolve/main/dump.csv.gz"]
+    hub.status = None
+    monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + 61)
+    assert remote_size(dump) == len(CONTENT)
 
 
 @pytest.mark.parametrize(
