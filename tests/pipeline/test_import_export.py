@@ -221,12 +221,12 @@ def test_mistakes_are_told_and_leave_nothing(tmp_path: Path) -> None:
         import_adapter(tmp_path / "nothing", where, out)
     with pytest.raises(UserError, match=r"adapter_config\.json is missing"):
         import_adapter(tmp_path, where, out)
-    with pytest.raises(UserError, match="for a base with model_type bert; this base has xlm-roberta"):
+    with pytest.raises(UserError, match="for a base with model_type 'bert'; this base has 'xlm-roberta'"):
         import_adapter(source, str(FIXTURES / "xlm-roberta" / "base"), out)
     with pytest.raises(UserError, match="--base: no such folder"):
         import_adapter(source, "./nothing", out)
     for change, message in (
-        ({"ln_before": True, "scaling": "learned"}, "not supported: ln_before: True, scaling: learned"),
+        ({"ln_before": True, "scaling": "learned"}, "not supported: ln_before: True, scaling: 'learned'"),
         ({"inv_adapter": "glow"}, "inv_adapter: glow"),
         ({"architecture": "prefix_tuning"}, "'prefix_tuning' is not supported"),
         ({"reduction_factor": 8}, "weights do not match the configuration: size mismatch"),

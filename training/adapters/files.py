@@ -9,7 +9,7 @@ from peft import PeftConfig, PeftModel, get_peft_model, set_peft_model_state_dic
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ...workspace.errors import UserError, first_line
+from ...workspace.errors import UserError, first_line, shown
 from ..tensors import read_tensors, refuse_pointers
 from .quantise import QUANTISED, read_quantised
 
@@ -113,4 +113,4 @@ def load_adapter_weights(
     if missing:
         raise UserError(f"{origin}: weights are missing: {missing[0].replace(f'.{name}', '')}")
     if result.unexpected_keys:
-        raise UserError(f"{origin}: unexpected weights: {result.unexpected_keys[0]}")
+        raise UserError(f"{origin}: unexpected weights: {shown(result.unexpected_keys[0])}")

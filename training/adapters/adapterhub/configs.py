@@ -1,11 +1,11 @@
 """Converting configurations between AdapterHub's format and PEFT's."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from peft import IA3Config, LoraConfig, PeftConfig
 
-from ....workspace.errors import UserError
+from ....workspace.errors import UserError, first_line, shown
 from ...families import Family
 from ..bottleneck import BottleneckConfig
 
@@ -52,13 +52,13 @@ FUSION: dict[str, Any] = {
 def bottleneck_from_adapterhub(theirs: Mapping[str, Any], *, invert_before_head: bool) -> BottleneckConfig:
     """The configuration of a bottleneck of AdapterHub's. Raises UserError for parts that are not supported."""
     theirs = {**theirs, **_legacy_coupling(theirs)}
-    unsupported = [f"{key}: {theirs[key]}" for key, unused in _UNSUPPORTED.items() if theirs.get(key, unused) != unused]
+    unsupported = [key for key, unused in _UNSUPPORTED.items() if theirs.get(key, unused) != unused]
     if theirs.get("inv_adapter") not in (None, "nice"):
-        unsupported.append(f"inv_adapter: {theirs['inv_adapter']}")
+        unsupported.append("inv_adapter")
     if not isinstance(theirs.get("scaling", 1.0), int | float):
-        unsupported.append(f"scaling: {theirs['scaling']}")
+        unsupported.append("scaling")
     if unsupported:
-        raise UserError(f"this adapter has settings that are not supported: {', '.join(unsupported)}")
+        raise _unsupported(theirs, unsupported)
     ours: dict[str, Any] = {field: theirs[key] for field, key in _SAME_VALUE.items() if key in theirs}
     ours.setdefault("norm_before", False)  # AdapterHub's default, which its presets override
     activation = str(theirs.get("non_linearity", "relu")).lower()
@@ -70,7 +70,12 @@ def bottleneck_from_adapterhub(theirs: Mapping[str, Any], *, invert_before_head:
     try:
         return BottleneckConfig(**ours)
     except ValueError as error:
-        raise UserError(f"this adapter is not supported: {error}") from error
+        raise UserError(f"this adapter is not supported: {first_line(error)}") from error
+
+
+def _unsupported(theirs: Mapping[str, Any], keys: Iterable[str]) -> UserError:
+    settings = ", ".join(f"{key}: {shown(theirs[key])}" for key in keys)
+    return UserError(f"this adapter has settings that are not supported: {settings}")
 
 
 def bottleneck_to_adapterhub(config: BottleneckConfig) -> dict[str, Any]:
@@ -89,7 +94,7 @@ def linear_from_adapterhub(theirs: Mapping[str, Any], version: str, family: Fami
     """PEFT's configuration of a LoRA or (IA)³ of AdapterHub's. Raises UserError for parts that PEFT lacks."""
     for key in ("use_gating", "output_lora", "vera_d", "vera_b"):
         if theirs.get(key):
-            raise UserError(f"this adapter has settings that are not supported: {key}: {theirs[key]}")
+            raise _unsupported(theirs, [key])
     if theirs.get("leave_out"):
         raise UserError("a LoRA or (IA)³ that leaves out blocks cannot be imported")
     names = [_MATRICES[letter] for letter in theirs["attn_matrices"]] if theirs.get("selfattn_lora", True) else []
@@ -97,7 +102,7 @@ def linear_from_adapterhub(theirs: Mapping[str, Any], version: str, family: Fami
         family.linears[name] for name in [*names, *(["intermediate"] if theirs.get("intermediate_lora") else [])]
     ]
     if theirs["composition_mode"] not in ("add", "scale"):
-        raise UserError(f"composition_mode {theirs['composition_mode']!r} is not supported")
+        raise UserError(f"composition_mode {shown(theirs['composition_mode'])} is not supported")
     if theirs["composition_mode"] == "scale":
         return IA3Config(target_modules=targets, feedforward_modules=[])
     rank = theirs["r"]

@@ -11,7 +11,7 @@ from peft import IA3Config, PeftConfig, PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ....workspace.errors import UserError, first_line
+from ....workspace.errors import UserError, first_line, shown
 from ...families import family_of
 from ...tensors import read_tensors, refuse_pointers
 from ..bottleneck.config import ADAPTER_NAME
@@ -62,7 +62,7 @@ def _adapter(base: PreTrainedModel, folder: Path, invert: bool) -> tuple[PeftCon
     is_linear = theirs.get("architecture") == "lora"  # LoRA or (IA)³
     if theirs.get("architecture") not in (None, "lora"):
         raise UserError(
-            f"AdapterHub's {theirs['architecture']!r} is not supported, only bottlenecks, LoRA and (IA)³ are"
+            f"AdapterHub's {shown(theirs['architecture'])} is not supported, only bottlenecks, LoRA and (IA)³ are"
         )
     notes: list[str] = []
     try:
@@ -72,7 +72,7 @@ def _adapter(base: PreTrainedModel, folder: Path, invert: bool) -> tuple[PeftCon
             else bottleneck_from_adapterhub(theirs, invert_before_head=invert)
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{folder}/adapter_config.json is not valid: {error!r}") from error
+        raise UserError(f"{folder}/adapter_config.json is not valid: {shown(error)}") from error
     weights: dict[str, Tensor] = {}
     for key, tensor in _read_weights(folder, "adapter").items():
         new_key = peft_name(key, name, model_type, is_ia3=isinstance(config, IA3Config))
@@ -147,7 +147,9 @@ def _fused_names(about: Mapping[str, Any], folder: Path) -> list[str]:
     """The names of the fused adapters, in order. Raises UserError for a kind of fusion that is not supported."""
     names = about.get("adapter_names") or str(about.get("name", "")).split(",")
     if not isinstance(names, list) or not all(isinstance(name, str) and ADAPTER_NAME.fullmatch(name) for name in names):
-        raise UserError(f"{folder}: names of fused adapters must consist of letters, digits, - and _; got {names}")
+        raise UserError(
+            f"{folder}: names of fused adapters must consist of letters, digits, - and _; got {shown(names)}"
+        )
     if not isinstance(about.get("config"), dict):
         raise UserError(f"{folder}/adapter_fusion_config.json is not AdapterHub's: it lacks `config`")
     unsupported = [
@@ -162,7 +164,7 @@ def _check_base(base: PreTrainedModel, about: Mapping[str, Any]) -> None:
     for key in ("model_type", "hidden_size"):
         ours = getattr(base.config, key)
         if about.get(key, ours) != ours:
-            raise UserError(f"the adapter is for a base with {key} {about[key]}; this base has {ours}")
+            raise UserError(f"the adapter is for a base with {key} {shown(about[key])}; this base has {shown(ours)}")
 
 
 def _read_json(file: Path, folder: Path) -> dict[str, Any]:
@@ -187,6 +189,6 @@ def _read_weights(folder: Path, kind: str) -> dict[str, Tensor]:
         weights = {key: value.float() for key, value in read_tensors(file).items()}
         not_finite = [key for key, value in weights.items() if not value.isfinite().all()]
         if not_finite:
-            raise UserError(f"{file}: {not_finite[0]} has NaN or infinite values")
+            raise UserError(f"{file}: {shown(not_finite[0])} has NaN or infinite values")
         return weights
     raise UserError(f"{folder} contains no weights: {' and '.join(FILES[kind])} are missing")
