@@ -227,7 +227,7 @@ def test_mistakes_are_told_and_leave_nothing(tmp_path: Path) -> None:
         import_adapter(source, "./nothing", out)
     for change, message in (
         ({"ln_before": True, "scaling": "learned"}, "not supported: ln_before: True, scaling: 'learned'"),
-        ({"inv_adapter": "glow"}, "inv_adapter: glow"),
+        ({"inv_adapter": "glow"}, "inv_adapter: 'glow'"),
         ({"architecture": "prefix_tuning"}, "'prefix_tuning' is not supported"),
         ({"reduction_factor": 8}, "weights do not match the configuration: size mismatch"),
         ({"mh_adapter": True}, "weights are missing: .*attention"),
@@ -287,7 +287,7 @@ def test_odd_configurations_are_read_or_refused_in_one_line(kind: str, tmp_path:
         ([1], "something other than named tensors"),
         ({"x": 3}, "something other than named tensors"),
         ({3: torch.ones(2)}, "something other than named tensors"),
-        ({"x": torch.tensor([math.nan])}, "x has NaN or infinite values"),
+        ({"x": torch.tensor([math.nan])}, "'x' has NaN or infinite values"),
         ({}, "weights are missing"),
     ],
 )
