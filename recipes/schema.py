@@ -42,6 +42,13 @@ def _factors(value: Any) -> Any:
     return value
 
 
+def _part_to_freeze(value: Any) -> Any:
+    """Give one error for each wrong part of `freeze`; pydantic would give one for each type."""
+    if value != "embeddings" and not (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        raise ValueError(f"expected embeddings or the number of a block, got {shown(value)}")
+    return value
+
+
 class FromScratch(Section):
     """A small BERT with random weights and a WordPiece vocabulary trained on the prepared text."""
 
@@ -196,10 +203,12 @@ class Adapter(Section):
         default="text", description="Fusion of seq_bn_inv: the adapter whose coupling is used."
     )
     train_head: bool = Field(default=True, description="Also train the dense layer and LayerNorm of the LM head.")
-    freeze: list[Literal["embeddings"] | Annotated[int, Field(ge=0)]] = Field(
-        default=[],
-        description="full: parts that stay frozen: embeddings (and the decoder that is tied to them), and blocks, "
-        "counted from 0.",
+    freeze: list[Annotated[Literal["embeddings"] | Annotated[int, Field(ge=0)], BeforeValidator(_part_to_freeze)]] = (
+        Field(
+            default=[],
+            description="full: parts that stay frozen: embeddings (and the decoder that is tied to them), and blocks, "
+            "counted from 0.",
+        )
     )
 
     def settings(self) -> dict[str, Any]:
