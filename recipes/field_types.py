@@ -1,7 +1,7 @@
 """Types of recipe fields, and the base class of its sections."""
 
 from collections.abc import Collection, Iterator
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -135,3 +135,13 @@ Text = Annotated[
 """A name or value in data files, cleaned as all text is; it may look like a number."""
 ColumnName = Annotated[Text | Annotated[list[Text], Field(min_length=1)], _one_or_several("a column's name")]
 """A column's name, or a list of which the first that the file has is used; for CoNLL files, the column's number."""
+
+
+def _frozen_part(value: Any) -> Any:
+    if value != "embeddings" and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise ValueError(f"expected embeddings or the number of a block, got {shown(value)}")
+    return value
+
+
+FrozenPart = Annotated[Literal["embeddings"] | Annotated[int, Field(ge=0)], BeforeValidator(_frozen_part)]
+"""A part of the base that full fine-tuning may leave as it is."""

@@ -16,7 +16,7 @@ from .base_names import unknown_base
 from .control import Control, LanguageControl, check_control, control_name
 from .corpus import Corpus
 from .evaluation import TASKS, Eval
-from .field_types import Count, Location, Section, Seed
+from .field_types import Count, FrozenPart, Location, Section, Seed
 from .languages import find_language
 from .slurm import Slurm
 from .training import Training, Vocabulary
@@ -39,13 +39,6 @@ def _factors(value: Any) -> Any:
         raise ValueError(
             f"expected a whole number above 0, or one for each block ({{0: 8, default: 16}}), got {shown(value)}"
         )
-    return value
-
-
-def _part_to_freeze(value: Any) -> Any:
-    """Give one error for each wrong part of `freeze`; pydantic would give one for each type."""
-    if value != "embeddings" and not (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
-        raise ValueError(f"expected embeddings or the number of a block, got {shown(value)}")
     return value
 
 
@@ -203,12 +196,10 @@ class Adapter(Section):
         default="text", description="Fusion of seq_bn_inv: the adapter whose coupling is used."
     )
     train_head: bool = Field(default=True, description="Also train the dense layer and LayerNorm of the LM head.")
-    freeze: list[Annotated[Literal["embeddings"] | Annotated[int, Field(ge=0)], BeforeValidator(_part_to_freeze)]] = (
-        Field(
-            default=[],
-            description="full: parts that stay frozen: embeddings (and the decoder that is tied to them), and blocks, "
-            "counted from 0.",
-        )
+    freeze: list[FrozenPart] = Field(
+        default=[],
+        description="full: parts that stay frozen: embeddings (and the decoder that is tied to them), and blocks, "
+        "counted from 0.",
     )
 
     def settings(self) -> dict[str, Any]:
