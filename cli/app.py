@@ -27,8 +27,10 @@ from . import (
 )
 from .console import escape_unprintable
 from .guard import guarded
+from .usage import Commands
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Small adapters that teach multilingual language models low-resource languages, honestly measured.",
