@@ -211,5 +211,5 @@ def folder_hashes(folder: Path) -> dict[str, str]:
     if (folder / "task.json").is_file():
         raise UserError(f"{folder} is a task adapter; expected a language adapter, as `lrl-adapt train` writes it")
     if not any(file.suffix != ".json" for file in files):
-        raise UserError(f"{folder} contains no adapter: expected a .safetensors file or {WEIGHTS[1]}")
+        raise UserError(f"{folder} contains no adapter: expected a .safetensors file, or {WEIGHTS[1]}")
     return {file.name: file_hash(file) for file in files}

@@ -53,8 +53,8 @@ class Parent:
             reference = base_of_full_model(folder) if whole else base_of_adapter(folder)
         if reads_differently(folder):
             raise UserError(
-                f"{folder} has trained embeddings or reads romanised text, and other adapters read in another way: it "
-                "cannot be merged"
+                f"{folder} cannot be merged: it has trained embeddings or reads romanised text, so that its input "
+                "differs from that of other adapters"
             )
         manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else {}
         config = None if whole else read_config(folder)

@@ -119,7 +119,9 @@ class Corpus(Section):
         if self.identify is not None and self.identify.uses_ngrams and not (self.identify.trusted or self.files):
             raise ValueError("identify.trusted: name text in the language, since the corpus has no files")
         if self.sampling < 1 and (self.sources or not self.files):
-            raise ValueError("sampling needs files, one per language, and no sources")
+            raise ValueError(
+                "sampling needs files, one for each language, and no sources: name them, or set sampling to 1"
+            )
         return self
 
     @model_validator(mode="after")

@@ -322,9 +322,9 @@ class Recipe(Section):
         if self.adapter.type == "full" and "embeddings" in self.adapter.freeze:
             raise ValueError("vocabulary.pieces: new pieces have to be trained: remove embeddings from adapter.freeze")
         if self.vocabulary.train == "all" and self.adapter.type == "full":
-            raise ValueError("vocabulary.train: adapter.type: full trains all rows anyway: leave it at new")
+            raise ValueError("vocabulary.train: all rows are trained anyway with adapter.type full: set train to new")
         if self.vocabulary.train == "all" and self.source == "fusion":
-            raise ValueError("vocabulary.train: the adapters of a fusion have trained different rows: leave it at new")
+            raise ValueError("vocabulary.train: the adapters of a fusion would train different rows: set train to new")
         return self
 
     @model_validator(mode="after")
@@ -338,7 +338,9 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _softmax_fits(self) -> "Recipe":
         if self.training.softmax == "language" and self.adapter.type == "full":
-            raise ValueError("training.softmax: language needs a frozen decoder, and adapter.type: full trains it")
+            raise ValueError(
+                "training.softmax: adapter.type full trains the decoder, which language needs frozen: set it to full"
+            )
         return self
 
     @model_validator(mode="after")
