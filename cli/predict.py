@@ -40,8 +40,8 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
     language_adapter: Annotated[
         str | None,
         typer.Option(
-            help="Stack the task adapter on the language adapter in this folder (zero-shot transfer); none: on the base "
-            "alone."
+            help="Stack the task adapter on the language adapter in this folder (zero-shot transfer); none: on the "
+            "base alone."
         ),
     ] = None,
     base: Annotated[

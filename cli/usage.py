@@ -60,7 +60,9 @@ def _message(error: Any) -> str:
 
         detail = error.__cause__.errors()[0]
         message = f"{message.partition(': ')[0]}: {explain({**detail, 'loc': ()}).removeprefix('recipe: ')}"
-    message = message.replace("', '", " or ").replace("'", "").rstrip(".")
+    message = message.replace("'", "").rstrip(".")
+    if message.endswith("?"):  # a guess, or several
+        message = message.replace(", ", " or ")
     return message[0].lower() + message[1:]
 
 

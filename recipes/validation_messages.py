@@ -61,7 +61,7 @@ def explain(detail: Mapping[str, Any]) -> str:
     if present := _present_value(detail):
         wrong = f"{shown(detail['input'])} is now called {present}"
     else:
-        wrong = f"expected {_expected(detail)}, got {shown(detail['input'])}{_hint(detail, loc)}"
+        wrong = f"expected {expected(detail)}, got {shown(detail['input'])}{_hint(detail, loc)}"
     return f"{dotted}: {wrong}"
 
 
@@ -97,7 +97,7 @@ def _unknown(above: Sequence[str], key: str, value: Any) -> str:
     return "unknown key; " + (f"did you mean {near}?" if near else f"known: {', '.join(_fields(above))}")
 
 
-def _expected(detail: Mapping[str, Any]) -> str:
+def expected(detail: Mapping[str, Any]) -> str:
     """What was expected instead of a value."""
     if detail["type"] == "model_type":
         return "a section"

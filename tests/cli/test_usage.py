@@ -20,7 +20,7 @@ from .small import invoke
         ("run --gpus two", "--gpus: expected a whole number, got two; see lrl-adapt run --help"),
         ("serve --port 99999", "--port: expected a number of at most 65535, got 99999; see lrl-adapt serve --help"),
         ("serve --timeout soon", "--timeout: expected a number, got soon; see lrl-adapt serve --help"),
-        ("train --resume maybe", "--resume: maybe is not one of auto or never; see lrl-adapt train --help"),
+        ("train --resume maybe", "--resume: maybe is not one of auto, never; see lrl-adapt train --help"),
         ("report --against base", "--against is now called --baseline; see lrl-adapt report --help"),
         ("export x", "missing option --out / -o; see lrl-adapt export --help"),
         ("recipes copy", "missing argument RECIPE; see lrl-adapt recipes copy --help"),
