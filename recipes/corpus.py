@@ -47,8 +47,8 @@ class Corpus(Section):
     )
     sampling: Annotated[float, Field(gt=0, le=1)] = Field(
         default=1.0,
-        description="Below 1: repeat smaller files, one per language, so that the shares of all are proportional "
-        "to their sizes to this power (multilingual models: 0.3 to 0.7); at most 100 times, after max_bytes.",
+        description="Below 1: repeat smaller files (one for each language), so that the shares of all are proportional "
+        "to their sizes raised to this power (multilingual models: 0.3 to 0.7); at most 100 times, after max_bytes.",
     )
     cut: Literal["lines", "sentences"] = Field(
         default="lines",

@@ -121,7 +121,8 @@ class Graph(Section):
     )
     linearisation: Literal["paper", "english", "native", "walk"] = Field(
         default="english",
-        description="paper: its 33 predicates; english: sentences; native: in the recipe's language; walk: passages.",
+        description="english: English sentences; native: sentences in the recipe's language; walk: passages of several "
+        "edges; paper: the 33 predicates of arXiv 2502.10140.",
     )
     templates: Location | None = Field(
         default=None, description="Your own YAML file of templates, RELATION: a sentence with {start} and {end}."
