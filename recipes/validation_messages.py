@@ -147,7 +147,7 @@ def _as_section(value: Any, section: type[BaseModel]) -> str:
     if value is True:
         return "{}"  # all defaults
     names = list(section.model_fields)
-    if value and len(str(value)) <= MAX_SHOWN:
+    if value and len(str(value)) <= MAX_SHOWN and str(value).isprintable():
         by_choice = sorted(names, key=lambda name: value not in _literals(section.model_fields[name].annotation))
         for name, each in product(by_choice, (value, [value])):
             if _can_be(section, name, each):

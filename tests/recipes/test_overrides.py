@@ -153,6 +153,7 @@ def test_a_base_in_the_command_takes_the_place_of_a_random_one() -> None:
         ("graph=native", ": expected a section, got 'native'; write graph: {linearisation: native}"),
         ("graph=true", ": expected a section, got True; write graph: {}"),
         ("eval=true", "; write eval: {}"),
+        ('adapter="a\\nb"', "got 'a\\nb'; write adapter: {type: seq_bn}"),
         ("eval=x", "; write eval: {seeds: [1, 2, 3]}"),
         ("name=3", ": expected text, got 3; put it in quotes"),
         ("corpus.repair=sometimes", ": expected true or false, got 'sometimes'"),
