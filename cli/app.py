@@ -27,11 +27,13 @@ from . import (
 )
 from .console import escape_unprintable
 from .guard import guarded
+from .usage import Commands
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Small adapters that teach multilingual language models low-resource languages, honestly measured.",
+    help="Adapt small multilingual language models to low-resource languages, and measure whether it helped.",
     epilog="Start with: lrl-adapt run quickstart",
 )
 

@@ -42,7 +42,7 @@ def export_cmd(  # noqa: PLR0913, PLR0917
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="FOLDER", help="Folder of a language adapter or whole model; onnx: or of a task adapter."
+            metavar="FOLDER", help="Folder of a language adapter or whole model; for onnx, also of a task adapter."
         ),
     ],
     out: Out,

@@ -19,7 +19,8 @@ def import_cmd(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="FOLDER", help="Folder saved by `adapters` or adapter-transformers; for a fusion, the fusion's own."
+            metavar="FOLDER",
+            help="Folder saved by `adapters` or adapter-transformers; for a fusion, the folder of the fusion itself.",
         ),
     ],
     base: Base,

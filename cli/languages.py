@@ -103,7 +103,7 @@ def _chosen(code: str | None, search: str | None, *, paper: bool) -> "list[Langu
     from ..workspace.errors import UserError
 
     if code:
-        matching = [find_language(language_code(code))]
+        matching = [find_language(language_code(code, "LANGUAGE"))]
     else:
         matching = search_languages(search) if search else list(all_languages())
     languages = [language for language in matching if language.paper or not paper]
@@ -122,7 +122,7 @@ def _show_sources(terminal: Terminal, code: str) -> None:
     from ..recipes.source_listing import list_offers
     from ..recipes.text_sources import bundled_sources
 
-    language = find_language(language_code(code))
+    language = find_language(language_code(code, "LANGUAGE"))
     offers = list_offers(bundled_sources().values(), language)
     columns = ("source", "state", "files", "size", "licence", "note")
     title = f"Text in {language.name} ({language.code}), for corpus.sources"
@@ -141,7 +141,7 @@ def _show_readings(terminal: Terminal, code: str, bases: list[str], workspace: P
     from ..pipeline.base_readings import read_with_bases
     from ..recipes.languages import find_language, language_code
 
-    language = find_language(language_code(code))
+    language = find_language(language_code(code, "LANGUAGE"))
     lines, readings = read_with_bases(language.code, bases, workspace, files)
     rows = [(name, f"{each.tokens_per_word:.2f}", f"{each.unknown_share:.1%}") for name, each in readings.items()]
     title = f"How bases read {language.name} ({language.code}), on {lines}"

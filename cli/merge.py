@@ -37,7 +37,8 @@ Normalize = Annotated[
     bool,
     typer.Option(
         "--normalize/--no-normalize",
-        help="Divide the weights by their sum, or use them as they are, on the changes that the adapters make.",
+        help="Divide the weights by their sum. --no-normalize: multiply the change that each adapter makes by its "
+        "weight as given.",
     ),
 ]
 Sweep = Annotated[

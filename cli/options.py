@@ -101,7 +101,7 @@ Jobs = Annotated[
         "--jobs",
         "-j",
         metavar="N",
-        help="Do up to N independent steps at once, each with its share of the GPUs or CPU cores, and a log in the "
+        help="Run up to N independent steps at once, each with its share of the GPUs or CPU cores and a log in the "
         "workspace's logs folder. auto: one per GPU; without a GPU, one per core for which there is 4 GiB of memory.",
     ),
 ]
@@ -119,8 +119,8 @@ Slurm = Annotated[
     bool,
     typer.Option(
         "--slurm",
-        help="Submit each step that is not finished as a job to a Slurm cluster, with the resources of the recipe's "
-        "slurm section. `lrl-adapt status` shows what has become of them.",
+        help="Submit each unfinished step as a job to a Slurm cluster, with the resources of the recipe's "
+        "slurm section. `lrl-adapt status` shows their state.",
     ),
 ]
 Cpu = Annotated[bool, typer.Option("--cpu", help="Run on the CPU, even if there is a GPU.")]

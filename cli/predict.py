@@ -33,14 +33,15 @@ def predict_cmd(  # noqa: PLR0913, PLR0917
         typer.Option(
             "--adapter",
             "-a",
-            help="Folder that `eval` wrote under scores/, task-adapter in it, or an address on the hub (OWNER/NAME, "
-            "OWNER/NAME/FOLDER); default: the newest for --task.",
+            help="Folder that `eval` wrote under scores/, its folder task-adapter, or an address on the hub "
+            "(OWNER/NAME, OWNER/NAME/FOLDER); default: the newest for --task.",
         ),
     ] = None,
     language_adapter: Annotated[
         str | None,
         typer.Option(
-            help="Stack the task adapter on the language adapter in this folder (zero-shot transfer), or on none."
+            help="Stack the task adapter on the language adapter in this folder (zero-shot transfer); none: on the "
+            "base alone."
         ),
     ] = None,
     base: Annotated[

@@ -26,8 +26,8 @@ def push_cmd(  # noqa: PLR0913, PLR0917
         list[Path],
         typer.Argument(
             metavar="FOLDER...",
-            help="Folder of a language adapter, or that `eval` wrote under scores/ with a task adapter. If there are "
-            "several, each gets a folder in the repository.",
+            help="Folder of a language adapter, or one that `eval` wrote under scores/ with a task adapter. If there "
+            "are several, each gets a folder in the repository.",
         ),
     ],
     repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Repository on the hub; created if missing.")],

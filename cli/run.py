@@ -43,7 +43,7 @@ def run_cmd(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Prepare the data, train the adapter, evaluate it and write the report. Finished steps are skipped.
 
-    For a grid recipe, does every run; one that fails does not stop the others, and is reported at the end.
+    For a grid recipe, performs every run; one that fails does not stop the others and is reported at the end.
     """
     from ..pipeline import plan
     from ..pipeline.jobs import job_count

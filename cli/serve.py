@@ -38,14 +38,20 @@ def serve_cmd(  # noqa: PLR0913, PLR0917
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 chooses a free one.")] = 8000,
     max_loaded: Annotated[
-        int, typer.Option(min=1, help="Adapters in memory; the least recently used one is dropped for another.")
+        int,
+        typer.Option(
+            min=1, help="Maximum number of adapters in memory; the least recently used one is dropped for another."
+        ),
     ] = 16,
-    max_texts: Annotated[int, typer.Option(min=1, help="Texts per request.")] = 32,
-    max_characters: Annotated[int, typer.Option(min=1, help="Characters per text.")] = 5000,
+    max_texts: Annotated[int, typer.Option(min=1, help="Maximum number of texts per request.")] = 32,
+    max_characters: Annotated[int, typer.Option(min=1, help="Maximum number of characters per text.")] = 5000,
     max_waiting: Annotated[
-        int, typer.Option(min=1, help="Requests in the queue; further ones are refused with status 429.")
+        int,
+        typer.Option(min=1, help="Maximum number of requests in the queue; further ones are refused with status 429."),
     ] = 64,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to answer a request, or status 504.")] = 30.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds within which a request is answered, or refused with status 504.")
+    ] = 30.0,
     workspace: options.Workspace = DEFAULT_WORKSPACE,
     language: options.Language = None,
     cpu: options.Cpu = False,

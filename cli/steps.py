@@ -48,6 +48,8 @@ def show_plan(terminal: Terminal, plan: "Plan") -> dict[str, Any]:
 def finish_dry_run(terminal: Terminal, plan: "Plan") -> None:
     """End a command that only plans: notes, steps, the JSON object, then the errors of runs that cannot start."""
     plan.say_notes(terminal)
+    for reason in dict.fromkeys(map(str, plan.unmet.values())):
+        terminal.say(f"note: {reason}")
     outcome = plan.refusals()
     terminal.result(show_plan(terminal, plan) | failed_json(outcome))
     outcome.raise_if_failed()

@@ -9,7 +9,7 @@ from ..recipes.languages import Language, UnknownLanguageError, find_language
 from ..recipes.licences import source_terms
 from ..recipes.schema import Corpus
 from ..recipes.splits import SPLITS
-from ..workspace.formatting import format_number, format_significant
+from ..workspace.formatting import format_count, format_number, format_significant
 from ..workspace.text import describe_changes
 from .other_languages import describe_languages
 from .reasons import KEPT
@@ -39,7 +39,7 @@ def corpus_card(language: Language, corpus: Corpus, facts: dict[str, Any]) -> st
             *_passes(facts.get("passes", [])),
             "## From documents to lines",
             "",
-            *(f"- {reason}: {count:,} documents" for reason, count in facts["pages"].items()),
+            *(f"- {reason}: {format_count(count, 'document')}" for reason, count in facts["pages"].items()),
             *_extraction(facts.get("extraction", {})),
             *_text_changes(facts.get("text", {})),
             "",
@@ -124,7 +124,7 @@ def _languages(found: dict[str, Any] | None) -> list[str]:
         return []
     rows = []
     for language, count in found["lines"].items():
-        rows.append(f"- {_name_of(language)}: {count:,} lines, such as")
+        rows.append(f"- {_name_of(language)}: {format_count(count, 'line')}, such as")
         rows += [f"  - {shorten(line, EXAMPLE_WIDTH, placeholder=' …')}" for line in found["examples"][language]]
     return [
         "## Language of the lines",

@@ -13,6 +13,7 @@ from ..recipes.languages import Language, find_language
 from ..recipes.schema import Corpus
 from ..workspace.artifacts import file_hash
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_count
 from ..workspace.hub_files import find_hub_files
 from ..workspace.locations import expand_files, identity, local_files
 from ..workspace.progress import QUIET, Progress
@@ -72,9 +73,10 @@ def make_identifier(
         code = language.code if name == "trusted" else name
         texts[code] = _sample(_files(entries, field, cache, progress), corpus, find_language(code), progress)
         if len(texts[code]) < MIN_LINES:
+            usable = format_count(len(texts[code]), "line")
             raise UserError(
-                f"{field}: {len(texts[code])} lines can be used, at least {MIN_LINES} are needed; "
-                f"lines count that corpus would keep if its language were {code}"
+                f"{field}: only {usable} can be used, and {MIN_LINES} are needed; give more text. Lines count that the "
+                f"corpus would keep if its language were {code}"
             )
     model = train_ngrams(texts)
     amounts = ", ".join(f"{code} {len(lines):,} lines" for code, lines in texts.items())

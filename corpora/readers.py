@@ -188,7 +188,10 @@ class DocumentReader:
             column = self._corpus.text_column or next((name for name in TEXT_COLUMNS if name in row), TEXT_COLUMNS[-1])
             if tool is None and (tool := tool_of_row(row)):
                 self._say_export(path, tool, has_text=column in row)
-            text = _text(table, number, row, column)
+            try:
+                text = _text(table, number, row, column)
+            except ColumnError as error:
+                raise ColumnError(f"{error}; name the one with the text in corpus.text_column") from error
             yield make(str(row.get(ID_COLUMN) or to_nfc(text)), text, *_annotations(row))
         self._say(path, table.late_notes)
 

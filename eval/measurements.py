@@ -21,6 +21,7 @@ from ..training.artifacts import base_identity, base_name, scratch_artifact
 from ..workspace.artifacts import Artifact, Prepared, file_hash, local_names, resolve_inputs
 from ..workspace.errors import UserError
 from ..workspace.locations import alternatives
+from ..workspace.new_folder import require_folder
 from .scores import BASE, SCORES_FILE, Score, is_control, read_scores
 
 FILES = {"train", "validation", "test", "file", "transfer_train", "transfer_validation"}
@@ -205,9 +206,10 @@ class Measurement:
 
 def folder_hashes(folder: Path) -> dict[str, str]:
     """Content hashes of an adapter's folder. Raises UserError where there is none."""
+    require_folder(folder)
     files = sorted({file for pattern in ADAPTER_FILES for file in folder.glob(pattern) if file.name != "manifest.json"})
     if (folder / "task.json").is_file():
         raise UserError(f"{folder} is a task adapter; expected a language adapter, as `lrl-adapt train` writes it")
     if not any(file.suffix != ".json" for file in files):
-        raise UserError(f"{folder} contains no adapter: expected a .safetensors file or {WEIGHTS[1]}")
+        raise UserError(f"{folder} contains no adapter: expected a .safetensors file, or {WEIGHTS[1]}")
     return {file.name: file_hash(file) for file in files}

@@ -12,6 +12,7 @@ from ..recipes.languages import find_language
 from ..recipes.schema import Recipe
 from ..workspace.artifacts import Artifact, Draft, local_names, resolve_inputs
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_count
 from ..workspace.parquet import RowWriter
 from ..workspace.progress import QUIET, Progress
 from .card import write_card
@@ -69,7 +70,8 @@ def _prepare(recipe: Recipe, source: Artifact, draft: Draft) -> None:
     rows, unused = linearise(selected, load_templates(graph, recipe.language), graph)
     if not any(rows.values()):
         reasons = ", ".join(f"{reason} {count}" for reason, count in (dropped + unused).items())
-        raise UserError(f"no sentences are left from {len(edges)} edges for {recipe.language} ({code}): {reasons}")
+        count = format_count(len(edges), "edge")
+        raise UserError(f"no sentences are left from {count} for {recipe.language} ({code}): {reasons}")
     for split, pairs in rows.items():
         with RowWriter(draft.folder / f"{split}.parquet", SENTENCES) as writer:
             for document, text in pairs:

@@ -15,7 +15,7 @@ from ..training.adapters.average import normalised
 from ..training.adapters.files import CONFIG, WEIGHTS
 from ..training.base import load_tokenizer
 from ..training.conversion_checks import check_merge
-from ..training.model_card import CardBase, merged_card
+from ..training.model_card import CardBase, data_lines, merged_card
 from ..training.weights import load_weights
 from ..workspace.artifacts import MANIFEST, Artifact, write_json
 from ..workspace.library_logs import quiet_libraries
@@ -130,7 +130,8 @@ def _artifact(parents: Parents, factors: Sequence[float], out: Path) -> Artifact
         for adapter, factor in zip(parents.adapters, factors, strict=True)
     ]
     section = {"merged": True, "type": parents.type, "languages": languages}
-    return Artifact(out.parent, out.name, "adapter", section, {"base": parents.recorded_base, "adapters": adapters})
+    inputs = {"base": parents.recorded_base, "adapters": adapters}
+    return Artifact(out.parent, out.name, "adapter", section, inputs, parents.data)
 
 
 def _card(parents: Parents, artifact: Artifact, facts: dict[str, Any]) -> str:
@@ -139,6 +140,7 @@ def _card(parents: Parents, artifact: Artifact, facts: dict[str, Any]) -> str:
         languages = "".join(f", {find_language(code).name} ({code})" for code in adapter["languages"])
         hashes = "; ".join(f"{file} sha256 {digest}" for file, digest in adapter["files"].items())
         lines.append(f"  - {adapter['weight']:g} × {adapter['name']}{languages}: {hashes}")
+    lines += [line for data in artifact.parents for line in data_lines(data)]
     if "sweep" in facts:
         lines.append(
             f"- weights: of {len(facts['sweep'])} tried, those with the lowest validation loss, "

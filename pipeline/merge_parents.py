@@ -25,7 +25,7 @@ from ..training.artifacts import base_identity
 from ..training.base import load_masked_lm
 from ..training.vocabulary.files import reads_differently
 from ..training.weights import load_weights
-from ..workspace.artifacts import MANIFEST, file_hash, read_manifest
+from ..workspace.artifacts import MANIFEST, Artifact, file_hash, read_artifact, read_manifest
 from ..workspace.errors import UserError
 
 WEIGHT_FILES = ("*.safetensors", "adapter_model.bin", "pytorch_model*.bin")
@@ -53,8 +53,8 @@ class Parent:
             reference = base_of_full_model(folder) if whole else base_of_adapter(folder)
         if reads_differently(folder):
             raise UserError(
-                f"{folder} has trained embeddings or reads romanised text, and other adapters read in another way: it "
-                "cannot be merged"
+                f"{folder} cannot be merged: it has trained embeddings or reads romanised text, so that its input "
+                "differs from that of other adapters"
             )
         manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else {}
         config = None if whole else read_config(folder)
@@ -84,6 +84,12 @@ class Parent:
         """The codes of the languages that it was trained on; empty where the manifest is missing."""
         section = self.manifest.get("section", {})
         return section.get("languages") or ([section["language"]] if "language" in section else [])
+
+    @property
+    def data(self) -> list[Artifact]:
+        """The corpora and graphs that it was trained on, as far as they still exist."""
+        parents = read_artifact(self.folder).parents if self.manifest else ()
+        return [parent for parent in parents if parent.kind in ("corpus", "graph")]
 
     def weights(self) -> dict[str, Tensor]:
         """The weights by their names, dequantised. Raises UserError if they cannot be read."""
@@ -155,6 +161,11 @@ class Parents:
         if self.base_override is not None:
             return base_identity(Base(model=self.base_override))
         return next((adapter.recorded_base for adapter in self.adapters if adapter.recorded_base), {})
+
+    @property
+    def data(self) -> tuple[Artifact, ...]:
+        """The corpora and graphs that they were trained on, each once."""
+        return tuple({data.folder: data for adapter in self.adapters for data in adapter.data}.values())
 
     def average(self, factors: Sequence[float]) -> dict[str, Tensor]:
         """Their sum with these factors; loads the base where it has a part in it."""

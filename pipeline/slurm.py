@@ -6,6 +6,7 @@ job is kept in a file beside the log of its step, so that later commands find it
 
 import hashlib
 import pickle
+import re
 import shlex
 import subprocess
 import sys
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 MODULE = "lrl_adapt.pipeline.slurm_job"
 PLANS = "plans"
 """Folder of the logs."""
+PREFIX = re.compile(r"^\w+: (error|fatal): |^slurm_load_jobs error: ")
+"""With which Slurm's commands begin an error."""
+NO_CONTROLLER = ("Unable to contact slurm controller", "Could not establish a configuration source")
+"""What Slurm's commands say when they find no cluster."""
 STOP_SECONDS = 120
 """How long before its time limit a job is asked to stop: enough for a training step and a checkpoint."""
 
@@ -132,16 +137,20 @@ def submitted_plan(runs: "Mapping[str, Recipe]", workspace: Path) -> "Plan | Non
 
 def run_command(*command: str, script: str = "") -> str:
     """What a command of Slurm's prints. Raises UserError if it fails or does not exist."""
+    instead = "; to do several steps at once on this machine, use --jobs" if command[0] == "sbatch" else ""
     try:
         done = subprocess.run(command, input=script, capture_output=True, text=True, check=True)  # noqa: S603 - no shell
     except FileNotFoundError:
         raise UserError(
-            f"{command[0]} was not found: Slurm's commands are needed, as on the login node of a cluster"
-            + ("; to do several steps at once on this machine, use --jobs" if command[0] == "sbatch" else "")
+            f"{command[0]} was not found: Slurm's commands are needed, as on the login node of a cluster{instead}"
         ) from None
     except subprocess.CalledProcessError as error:
+        if any(words in error.stderr for words in NO_CONTROLLER):
+            raise UserError(
+                f"{command[0]}: no Slurm controller answers: run this on the login node of a cluster{instead}"
+            ) from error
         message = error.stderr.strip().splitlines() or [f"exit code {error.returncode}"]
-        raise UserError(f"{command[0]} failed: {message[-1]}") from error
+        raise UserError(f"{command[0]} failed: {PREFIX.sub('', message[-1])}") from error
     return done.stdout.strip()
 
 

@@ -131,8 +131,8 @@ class Workers:
         """For `Progress.status`, a line for each running step: its title, its time and the last line of its log."""
         running = self.running
         width = max((len(step.title) for step in running), default=0)
-        lines = [
-            f"{step.title:<{width}}  {format_duration(worker.seconds)}, {last_line(worker.log)[:LINE_CHARACTERS]}"
-            for step, worker in running.items()
-        ]
+        lines = []
+        for step, worker in running.items():
+            details = [format_duration(worker.seconds), last_line(worker.log)[:LINE_CHARACTERS]]
+            lines.append(f"{step.title:<{width}}  {', '.join(filter(None, details))}")
         return {"running": "\n".join(lines)} if lines else {}

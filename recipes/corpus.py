@@ -47,8 +47,8 @@ class Corpus(Section):
     )
     sampling: Annotated[float, Field(gt=0, le=1)] = Field(
         default=1.0,
-        description="Below 1: repeat smaller files, one per language, so that the shares of all are proportional "
-        "to their sizes to this power (multilingual models: 0.3 to 0.7); at most 100 times, after max_bytes.",
+        description="Below 1: repeat smaller files (one for each language), so that the shares of all are proportional "
+        "to their sizes raised to this power (multilingual models: 0.3 to 0.7); at most 100 times, after max_bytes.",
     )
     cut: Literal["lines", "sentences"] = Field(
         default="lines",
@@ -119,7 +119,9 @@ class Corpus(Section):
         if self.identify is not None and self.identify.uses_ngrams and not (self.identify.trusted or self.files):
             raise ValueError("identify.trusted: name text in the language, since the corpus has no files")
         if self.sampling < 1 and (self.sources or not self.files):
-            raise ValueError("sampling needs files, one per language, and no sources")
+            raise ValueError(
+                "sampling needs files, one for each language, and no sources: name them, or set sampling to 1"
+            )
         return self
 
     @model_validator(mode="after")

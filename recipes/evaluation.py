@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..workspace.errors import nearest
 from .field_types import Alternatives, ColumnName, Count, Location, Locations, Section, Seed, Text
@@ -260,8 +260,7 @@ class Eval(Section):
         """Fill the `training` of each task from that of all."""
         if not isinstance(raw, dict) or not isinstance(raw.get("training", {}), dict):
             return raw
-        # a mistake in a name is reported once, where the user made it
-        shared = {name: value for name, value in raw.get("training", {}).items() if name in TaskTraining.model_fields}
+        shared = _valid_training(raw.get("training", {}))
         tasks = {name: _with_training(raw[name], shared) for name in TASKS if name in raw}
         if isinstance(others := raw.get("others"), dict):
             tasks["others"] = {name: _with_training(task, shared) for name, task in others.items()}
@@ -306,6 +305,16 @@ class Eval(Section):
         if self.transfer_from and (whole := [name for name, task in chosen.items() if task.file]):
             raise ValueError(f"transfer_from: {', '.join(whole)} has one file for all splits; give three files")
         return self
+
+
+def _valid_training(raw: dict[str, Any]) -> dict[str, Any]:
+    """The valid fields of eval.training: a mistake in another is reported once, where the user made it."""
+    try:
+        TaskTraining.model_validate(raw)
+    except ValidationError as error:
+        wrong = {detail["loc"][0] for detail in error.errors()}
+        return {name: value for name, value in raw.items() if name not in wrong}
+    return raw
 
 
 def _with_training(task: Any, shared: dict[str, Any]) -> Any:

@@ -1,7 +1,7 @@
 """Types of recipe fields, and the base class of its sections."""
 
 from collections.abc import Collection, Iterator
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +16,7 @@ from pydantic import (
     field_validator,
 )
 
+from ..workspace.errors import shown
 from ..workspace.text import clean_line
 from .renames import FORMER_VALUES, former_field
 
@@ -95,9 +96,26 @@ def _no_number(value: Any) -> Any:
     return value
 
 
+def _one_or_several(what: str) -> BeforeValidator:
+    """Give one error for what is neither text nor a list of it; pydantic would give one for each type."""
+
+    def check(value: Any) -> Any:
+        parts = value if isinstance(value, list) else [value]
+        if not parts or not all(isinstance(part, str | int | float) for part in parts):
+            raise ValueError(f"expected {what}, or a list of them, got {shown(value)}")
+        return value
+
+    return BeforeValidator(check)
+
+
 Location = Annotated[str, LocationMark(), BeforeValidator(_no_number)]
 Locations = Annotated[list[str], LocationMark(), BeforeValidator(_as_list), BeforeValidator(_no_number)]
-Alternatives = Annotated[str | Annotated[list[str], Field(min_length=1)], LocationMark(), BeforeValidator(_no_number)]
+Alternatives = Annotated[
+    str | Annotated[list[str], Field(min_length=1)],
+    LocationMark(),
+    BeforeValidator(_no_number),
+    _one_or_several("a path"),
+]
 """A location, or a list of which the first that exists is used."""
 
 
@@ -115,5 +133,15 @@ Text = Annotated[
     WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
 """A name or value in data files, cleaned as all text is; it may look like a number."""
-ColumnName = Text | Annotated[list[Text], Field(min_length=1)]
+ColumnName = Annotated[Text | Annotated[list[Text], Field(min_length=1)], _one_or_several("a column's name")]
 """A column's name, or a list of which the first that the file has is used; for CoNLL files, the column's number."""
+
+
+def _frozen_part(value: Any) -> Any:
+    if value != "embeddings" and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise ValueError(f"expected embeddings or the number of a block, got {shown(value)}")
+    return value
+
+
+FrozenPart = Annotated[Literal["embeddings"] | Annotated[int, Field(ge=0)], BeforeValidator(_frozen_part)]
+"""A part of the base that full fine-tuning may leave as it is."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..workspace.errors import UserError, nearest
+from ..workspace.formatting import format_count
 from ..workspace.tables import describe, is_missing, text_in
 from .evaluation import Task
 from .labels import LabelReader, label_name
@@ -88,14 +89,15 @@ def tags_of_words(
     words = [text_in(word, task.text_column, place) for word in words]
     if not isinstance(tags, list):
         raise UserError(
-            f"{place}, column {task.label_column!r}: expected a tag for each of the {len(words)} words in column "
+            f"{place}, column {task.label_column!r}: expected a tag for each word ({len(words)}) in column "
             f"{task.text_column!r}, got {describe(tags)}"
         )
     if any(isinstance(tag, list | dict) for tag in tags):
         raise UserError(_spans(task, place))
     if len(tags) != len(words):
         raise UserError(
-            f"{place}: {len(words)} words but {len(tags)} tags ({task.text_column!r}, {task.label_column!r})"
+            f"{place}: {format_count(len(words), 'word')} in column {task.text_column!r} but "
+            f"{format_count(len(tags), 'tag')} in column {task.label_column!r}; give one tag for each word"
         )
     return words, [_name(tag, task, labels, place) for tag in tags]
 

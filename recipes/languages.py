@@ -220,6 +220,8 @@ def search_languages(text: str) -> list[Language]:
 
 def suggestion(text: str) -> str:
     """What may be meant by an unknown `text`, as the end of a sentence: similar languages, else the forms of codes."""
+    if "," in text:
+        return f"name one language; a recipe runs several with grid: {{language: [{text}]}}"
     key = _normalise(text)
     iso, _, script = key.partition("_")
     nearest = [language for language in all_languages() if script and language.iso == iso]

@@ -56,8 +56,13 @@ def find_recipe(reference: str | None) -> Path:
         return Path(reference)
     if reference in bundled:
         return bundled[reference]
-    near = nearest(reference.removesuffix(".yaml"), bundled)
-    hint = f"did you mean {near}?" if near else f"bundled recipes: {', '.join(bundled)}"
+    name = Path(reference)
+    if near := nearest(name.stem, bundled):
+        hint = f"did you mean {near}?"
+    elif name.suffix or name.parent.name:  # a path
+        raise UserError(f"no such recipe file: {reference}; `lrl-adapt recipes list` lists the bundled recipes")
+    else:
+        hint = f"bundled recipes: {', '.join(bundled)}"
     raise UserError(f"no recipe file or bundled recipe is called {reference!r}; {hint}")
 
 

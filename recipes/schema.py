@@ -16,7 +16,7 @@ from .base_names import unknown_base
 from .control import Control, LanguageControl, check_control, control_name
 from .corpus import Corpus
 from .evaluation import TASKS, Eval
-from .field_types import Count, Location, Section, Seed
+from .field_types import Count, FrozenPart, Location, Section, Seed
 from .languages import find_language
 from .slurm import Slurm
 from .training import Training, Vocabulary
@@ -121,7 +121,8 @@ class Graph(Section):
     )
     linearisation: Literal["paper", "english", "native", "walk"] = Field(
         default="english",
-        description="paper: its 33 predicates; english: sentences; native: in the recipe's language; walk: passages.",
+        description="english: English sentences; native: sentences in the recipe's language; walk: passages of several "
+        "edges; paper: the 33 predicates of arXiv 2502.10140.",
     )
     templates: Location | None = Field(
         default=None, description="Your own YAML file of templates, RELATION: a sentence with {start} and {end}."
@@ -196,7 +197,7 @@ class Adapter(Section):
         default="text", description="Fusion of seq_bn_inv: the adapter whose coupling is used."
     )
     train_head: bool = Field(default=True, description="Also train the dense layer and LayerNorm of the LM head.")
-    freeze: list[Literal["embeddings"] | Annotated[int, Field(ge=0)]] = Field(
+    freeze: list[FrozenPart] = Field(
         default=[],
         description="full: parts that stay frozen: embeddings (and the decoder that is tied to them), and blocks, "
         "counted from 0.",
@@ -322,9 +323,9 @@ class Recipe(Section):
         if self.adapter.type == "full" and "embeddings" in self.adapter.freeze:
             raise ValueError("vocabulary.pieces: new pieces have to be trained: remove embeddings from adapter.freeze")
         if self.vocabulary.train == "all" and self.adapter.type == "full":
-            raise ValueError("vocabulary.train: adapter.type: full trains all rows anyway: leave it at new")
+            raise ValueError("vocabulary.train: all rows are trained anyway with adapter.type full: set train to new")
         if self.vocabulary.train == "all" and self.source == "fusion":
-            raise ValueError("vocabulary.train: the adapters of a fusion have trained different rows: leave it at new")
+            raise ValueError("vocabulary.train: the adapters of a fusion would train different rows: set train to new")
         return self
 
     @model_validator(mode="after")
@@ -338,7 +339,9 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _softmax_fits(self) -> "Recipe":
         if self.training.softmax == "language" and self.adapter.type == "full":
-            raise ValueError("training.softmax: language needs a frozen decoder, and adapter.type: full trains it")
+            raise ValueError(
+                "training.softmax: adapter.type full trains the decoder, which language needs frozen: set it to full"
+            )
         return self
 
     @model_validator(mode="after")

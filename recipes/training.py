@@ -90,8 +90,8 @@ class Training(Section):
     )
     softmax: Literal["full", "language"] = Field(
         default="full",
-        description="Pieces that the loss of training is over. full: the whole vocabulary; language: those that occur "
-        "in the training text, which is faster. Validation is over the whole vocabulary.",
+        description="Pieces over which the training loss is computed. full: the whole vocabulary; language: those that "
+        "occur in the training text, which is faster. Validation always uses the whole vocabulary.",
     )
     precision: Precision = Field(
         default="auto", description="auto: bf16 where the GPU, or AMX on a CPU, makes it faster; else fp32."
@@ -138,9 +138,9 @@ class Vocabulary(Section):
     initialisation: Initialisation = Field(
         default="decompose",
         description="First embedding of a new piece. decompose: the mean of the pieces that the base splits it into, "
-        "or script_mean where it cannot read it; script_mean: random, as the base's pieces of the same script are "
-        "spread; random: as all its pieces are; focus: a mean of the base's pieces that fastText, trained on the "
-        "text, finds similar (needs `pip install 'lrl-adapt[focus]'`).",
+        "or script_mean where it cannot read it; script_mean: random, with the mean and standard deviation of the "
+        "base's pieces of the same script; random: with those of all its pieces; focus: a mean of the base's pieces "
+        "that fastText, trained on the text, finds similar (needs `pip install 'lrl-adapt[focus]'`).",
     )
     train: Literal["new", "all", "none"] = Field(
         default="new",
@@ -187,8 +187,8 @@ class TaskTraining(Section):
     )
     pooling: Pooling = Field(
         default="first",
-        description="Classification: the head reads the first token, or the mean of all tokens, as multilingual-e5 and "
-        "other sentence encoders were trained.",
+        description="Classification: what the head reads. first: the first token; mean: the mean of all tokens, with "
+        "which multilingual-e5 and other sentence encoders were trained.",
     )
     label_pieces: Literal["first", "all"] = Field(
         default="first",

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args, get_origin
+from itertools import product
+from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
+import yaml
+from pydantic import BaseModel, ValidationError
 
 from ..workspace.errors import MAX_SHOWN, nearest, shown
 from .evaluation import Task
+from .field_types import annotation_parts
 from .renames import PRESENT_FIELDS, PRESENT_VALUES, REPLACED_FIELDS
 from .schema import RESOLVED, Recipe
 
@@ -15,11 +18,36 @@ LIKELY = 0.8  # difflib's cutoff for a typing error
 MAX_NAMED = 3  # fields suggested for one key
 MIN_PREFIX = 4  # characters of a field with which a longer key begins: eval of evaluation
 NAMED_TASKS = ["eval", "others"]  # the field whose keys are names that the user chooses
+KEY = "[key]"  # what pydantic puts behind a key of a mapping that is wrong
+EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "byte_size": "a size such as 100MB",
+    "byte_size_unit": "a size such as 100MB",
+    "dict_type": "a mapping such as {{NAME: VALUE}}",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number with fewer digits",
+    "int_type": "a whole number",
+    "invalid_key": "a name as the key",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "list_type": "a list",
+    "literal_error": "{expected}",
+    "string_type": "text",
+    "too_short": "at least one value",
+}
+"""What was expected, by pydantic's type of error, with the names of its context."""
 
 
 def explain(detail: Mapping[str, Any]) -> str:
     """One line for one pydantic error: the dotted field, what is wrong, and what may have been meant."""
-    *above, last = loc = [str(part)[:MAX_SHOWN] for part in detail["loc"]] or ["recipe"]
+    *above, last = loc = [str(part)[:MAX_SHOWN] for part in detail["loc"] if part != KEY] or ["recipe"]
     dotted = ".".join(loc)
     if detail["type"] == "extra_forbidden":
         return f"{dotted}: {_unknown(above, last, detail['input'])}"
@@ -33,7 +61,7 @@ def explain(detail: Mapping[str, Any]) -> str:
     if present := _present_value(detail):
         wrong = f"{shown(detail['input'])} is now called {present}"
     else:
-        wrong = f"{_expected(detail, loc)}, got {shown(detail['input'])}{_hint(detail)}"
+        wrong = f"expected {expected(detail)}, got {shown(detail['input'])}{_hint(detail, loc)}"
     return f"{dotted}: {wrong}"
 
 
@@ -69,17 +97,18 @@ def _unknown(above: Sequence[str], key: str, value: Any) -> str:
     return "unknown key; " + (f"did you mean {near}?" if near else f"known: {', '.join(_fields(above))}")
 
 
-def _expected(detail: Mapping[str, Any], loc: Sequence[str]) -> str:
+def expected(detail: Mapping[str, Any]) -> str:
     """What was expected instead of a value."""
-    if detail["type"] == "model_type" and (section := _section_at(loc)) is not None:
-        fields = {name: "..." if field.is_required() else field.default for name, field in section.model_fields.items()}
-        example = next(f"{name}={value}" for name, value in fields.items() if value)
-        return f"expected fields, such as {'.'.join(loc)}.{example}"
-    message = detail["msg"].partition(", unable to ")[0]  # "... parse string as an integer"
-    if detail["type"].startswith(("greater_than", "less_than")):
-        message = message.replace("Input should be", "expected a number")
-    message = message.replace("Input should be", "expected").replace("a valid integer", "a whole number")
-    return message.replace("a valid ", "a ")
+    if detail["type"] == "model_type":
+        return "a section"
+    if detail["type"] == "string_type" and detail["loc"][-1] == KEY:
+        return EXPECTED["invalid_key"]
+    if detail["type"] not in EXPECTED:  # of a later pydantic
+        return detail["msg"].removeprefix("Input should be ")
+    limits = {
+        name: f"{limit:g}" if isinstance(limit, float) else limit for name, limit in detail.get("ctx", {}).items()
+    }
+    return EXPECTED[detail["type"]].format(**limits)
 
 
 def _present_value(detail: Mapping[str, Any]) -> str | None:
@@ -93,7 +122,7 @@ def _choices(detail: Mapping[str, Any]) -> list[str]:
     return re.findall(r"'([^']+)'", detail["msg"])
 
 
-def _hint(detail: Mapping[str, Any]) -> str:
+def _hint(detail: Mapping[str, Any], loc: Sequence[str]) -> str:
     """What may have been meant by a value."""
     value = detail["input"]
     if detail["type"] == "literal_error":
@@ -101,7 +130,50 @@ def _hint(detail: Mapping[str, Any]) -> str:
         return f"; did you mean {near}?" if near else ""
     if detail["type"] == "list_type" and isinstance(value, str | int | float):
         return f"; write [{value}]"
+    if detail["type"] == "string_type" and isinstance(value, int | float) and detail["loc"][-1] != KEY:
+        return "; put it in quotes"
+    if detail["type"] == "model_type" and (section := _section_at(loc)) is not None:
+        name = "" if loc[-1].isdecimal() else f"{loc[-1]}: "
+        return f"; write {name}{_as_section(value, section)}"
     return ""
+
+
+def _as_section(value: Any, section: type[BaseModel]) -> str:
+    """A value that stands in place of a section, inside the field that it may be meant for: {type: seq_bn}.
+
+    That is the first field with a choice of names that has it, else the first that can have it or a list of it, else
+    one with its default.
+    """
+    if value is True:
+        return "{}"  # all defaults
+    names = list(section.model_fields)
+    if value and len(str(value)) <= MAX_SHOWN and str(value).isprintable():
+        by_choice = sorted(names, key=lambda name: value not in _literals(section.model_fields[name].annotation))
+        for name, each in product(by_choice, (value, [value])):
+            if _can_be(section, name, each):
+                return _flow({name: each})
+    defaults = {name: field.default for name, field in section.model_fields.items() if not field.is_required()}
+    return _flow(
+        next({name: default} for name, default in defaults.items() if isinstance(default, str | int | list) and default)
+    )
+
+
+def _can_be(section: type[BaseModel], name: str, value: Any) -> bool:
+    """Whether a field of a section can have a value as it is."""
+    try:
+        return getattr(section.model_validate({name: value}), name) == value
+    except ValidationError:
+        return False
+
+
+def _literals(annotation: Any) -> list[Any]:
+    """The values in the Literals that an annotation is made of."""
+    return [value for part in annotation_parts(annotation) if get_origin(part) is Literal for value in get_args(part)]
+
+
+def _flow(mapping: Mapping[str, Any]) -> str:
+    """A mapping as YAML on one line."""
+    return yaml.safe_dump(mapping, default_flow_style=True, allow_unicode=True, width=float("inf")).strip()
 
 
 def _meant(key: str, above: Sequence[str]) -> str | None:
@@ -129,7 +201,7 @@ def _dotted_fields(model: type[BaseModel] = Recipe, above: str = "") -> list[str
     for name, field in model.model_fields.items():
         names.append(f"{above}{name}")
         section = section_of(field.annotation)
-        if section is not None and get_origin(field.annotation) is not dict and model is not Task:
+        if section is not None and get_origin(field.annotation) not in (dict, list) and model is not Task:
             names += _dotted_fields(section, f"{above}{name}.")
     return names
 
@@ -137,7 +209,7 @@ def _dotted_fields(model: type[BaseModel] = Recipe, above: str = "") -> list[str
 def _section_at(loc: Sequence[str]) -> type[BaseModel] | None:
     """The section class of the field at `loc`; None where the field is not a section."""
     section: type[BaseModel] | None = Recipe
-    for part in _without_task_name(loc):
+    for part in _field_names(loc):
         field = section.model_fields.get(part) if section else None
         section = section_of(field.annotation) if field else None
     return section
@@ -146,22 +218,23 @@ def _section_at(loc: Sequence[str]) -> type[BaseModel] | None:
 def _fields(loc: Sequence[str]) -> list[str]:
     """Names of the fields of the section at `loc`."""
     model: type[BaseModel] = Recipe
-    for part in _without_task_name(loc):
+    for part in _field_names(loc):
         field = model.model_fields.get(part)
         section = section_of(field.annotation) if field else None
         model = section or model
     return list(model.model_fields) + ([*RESOLVED] if model is Recipe else [])
 
 
-def _without_task_name(loc: Sequence[str]) -> list[str]:
-    """The path without the name that the user gave to a task."""
+def _field_names(loc: Sequence[str]) -> list[str]:
+    """The path without the name that the user gave to a task, and without positions in lists."""
     after = len(NAMED_TASKS)
-    return [*loc[:after], *loc[after + 1 :]] if list(loc[:after]) == NAMED_TASKS else [*loc]
+    names = [*loc[:after], *loc[after + 1 :]] if list(loc[:after]) == NAMED_TASKS else loc
+    return [name for name in names if not name.isdecimal()]
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
-    """The section class in `Section`, `Section | None` or an annotated form of these."""
-    for part in (annotation, *get_args(annotation)):
+    """The section class in an annotation: `Section`, `Section | None`, `list[Section]` or another form of these."""
+    for part in annotation_parts(annotation):
         if isinstance(part, type) and issubclass(part, BaseModel):
             return part
     return None

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..eval.inference.choose_adapters import NONE
 from ..eval.inference.fill_mask import MaskPrediction
+from ..recipes.validation_messages import EXPECTED, expected
 from .limits import MAX_CANDIDATES, MAX_COMPARED
 
 LONGEST_SHOWN = 200  # characters of an error that clients get
@@ -111,6 +112,10 @@ def validation_message(errors: Sequence[Any]) -> str:
         message = "send a JSON object, with the header Content-Type: application/json"
     elif first["type"] == "extra_forbidden":
         message = f"{where}: unknown field"
+    elif first["type"] == "missing":
+        message = f"{where}: is required"
+    elif first["type"] in EXPECTED:
+        message = f"{where}: expected {expected(first)}"
     else:
         message = f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}"
     return printable(message)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..workspace.errors import UserError
+from ..workspace.formatting import format_count
 from ..workspace.hub_upload import check_repository
 from ..workspace.new_folder import check_new, require_folder
 
@@ -27,7 +28,8 @@ def check_merge(adapters: Sequence[Path], weights: Sequence[float] | None, out: 
     if len(adapters) < 2:
         raise UserError("give at least two adapters to merge")
     if weights is not None and len(weights) != len(adapters):
-        raise UserError(f"there are {len(adapters)} adapters but {len(weights)} weights: give one for each adapter")
+        counts = f"{len(adapters)} adapters but {format_count(len(weights), 'weight')}"
+        raise UserError(f"there are {counts}: give one for each adapter")
     if weights is not None and not all(map(math.isfinite, weights)):
         raise UserError(f"weights must be finite numbers, got {', '.join(map(str, weights))}")
     if out is not None:

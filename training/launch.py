@@ -158,7 +158,7 @@ def processes(gpus: int | None) -> int:
         return 1
     visible = visible_gpus()
     if gpus is not None and gpus > max(1, visible):
-        raise UserError(f"--gpus {gpus}: GPUs visible: {visible} (CUDA_VISIBLE_DEVICES limits which are visible)")
+        raise UserError(f"--gpus {gpus}: only {visible} visible (CUDA_VISIBLE_DEVICES limits which are)")
     return max(1, visible if gpus is None else gpus)
 
 

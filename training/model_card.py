@@ -111,7 +111,7 @@ def trained_card(recipe: Recipe, facts: dict[str, Any], artifact: Artifact, base
         f"- trainable parameters: {facts['trainable_parameters']:,}",
         f"- trained on: {recipe.source}, {facts['training_tokens']:,} tokens, {facts['steps']} steps, "
         f"recipe {recipe.name or 'unnamed'}",
-        *(line for parent in artifact.parents for line in _data_lines(parent)),
+        *(line for parent in artifact.parents for line in data_lines(parent)),
         f"- validation loss: {facts['validation_loss']:.4f} nats per masked token, at step {facts['best_step']}",
         *(
             [f"- training loss: over {facts['softmax_pieces']:,} pieces, those of the training text"]
@@ -195,7 +195,7 @@ def _drift_lines(facts: dict[str, Any]) -> list[str]:
     ]
 
 
-def _data_lines(parent: Artifact) -> list[str]:
+def data_lines(parent: Artifact) -> list[str]:
     """Lines on one of the artifacts an adapter was trained on: its hash, and for data the source and licences."""
     if not parent.exists:
         return []

@@ -133,7 +133,7 @@ def _restrict_loss(masked_lm: MaskedLM, train: list[Sequences], tokenizer: Any, 
     """Compute the loss of training over the pieces that occur in the text; their number, for the manifest."""
     pieces = np.unique(np.concatenate([*(data.pieces() for data in train), tokenizer.all_special_ids]))
     count = masked_lm.restrict_loss(torch.from_numpy(pieces.astype(np.int64)))
-    progress.say(f"the loss of training is over {count:,} of {len(tokenizer):,} pieces")
+    progress.say(f"training loss over {count:,} of {len(tokenizer):,} pieces")
     return {"softmax_pieces": count}
 
 

@@ -85,7 +85,7 @@ def upload(
         additions = [CommitOperationAdd(path, content) for path, content in files.items()]
         deletions = [CommitOperationDelete(path) for path in sorted(set(obsolete) - files.keys())]
         size = sum(len(content) if isinstance(content, bytes) else content.stat().st_size for content in files.values())
-        progress.say(f"upload {format_count(len(files), 'file')}, {format_size(size)}, to {page}")
+        progress.say(f"uploading {format_count(len(files), 'file')}, {format_size(size)}, to {page}")
         commit = _commit(api, repo, [*additions, *deletions], message)
     return Upload(str(page), commit)
 

@@ -71,7 +71,7 @@ def write_page(
         _require_free(folder)
     languages = len({run.about.language for run in runs})
     in_languages = f" in {format_count(languages, 'language')}" if languages > 1 else ""
-    progress.say(f"write the report on {format_count(len(runs), 'run')}{in_languages}")
+    progress.say(f"writing the report on {format_count(len(runs), 'run')}{in_languages}")
     content = _content(compared, paper_scores)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

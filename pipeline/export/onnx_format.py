@@ -21,7 +21,7 @@ from ...training.model_card import card
 from ...training.transliterate import save_tokenizer
 from ...training.vocabulary.extend import filler_ids
 from ...workspace.errors import UserError
-from ...workspace.formatting import format_size
+from ...workspace.formatting import format_count, format_size
 from .onnx_example import example
 from .onnx_int8 import QuantisationCost, quantisation_cost, quantise
 from .request import Request, Written, romanised_notes
@@ -59,7 +59,7 @@ class _Exported:
         if self.predictor is None:
             return f"(batch, length, {len(self.tokenizer)} tokens)"
         labels = self.predictor.labels
-        outputs = f"{len(labels)} labels" if labels else "1 score"
+        outputs = format_count(len(labels), "label") if labels else "1 score"
         return f"(batch, length, {outputs})" if self.predictor.model.per_token else f"(batch, {outputs})"
 
 

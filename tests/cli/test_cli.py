@@ -209,6 +209,10 @@ def test_version() -> None:
         ),
         (["languages", "--search", "zzzzzz"], "no language matches"),
         (["recipes", "show", "nope"], "no recipe file or bundled recipe"),
+        (["recipes", "show", "mbrt.yaml"], "is called 'mbrt.yaml'; did you mean mbert?"),
+        (["run", "./my.yaml"], "no such recipe file: ./my.yaml; `lrl-adapt recipes list` lists the bundled recipes"),
+        (["run", "mbert", "--language", "mlt,swh"], "a recipe runs several with grid: {language: [mlt,swh]}"),
+        (["eval", "--adapter-dir", "nowhere"], "no such folder: nowhere"),
     ],
 )
 def test_mistakes_end_in_one_clear_message_and_exit_code_2(folder: Path, words: list[str], message: str) -> None:

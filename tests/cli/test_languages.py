@@ -88,8 +88,8 @@ def test_what_the_sources_have_for_a_language(hub: Hub) -> None:
     [
         (["--sources"], "--sources needs a language: lrl-adapt languages mlt --sources"),
         (["mlt", "--search", "mlt"], "give LANGUAGE or --search, not both"),
-        (["Malteze", "--sources"], "language: unknown language 'Malteze'; did you mean mlt_Latn (Maltese)?"),
-        (["msa"], "language: 'msa' is a macro-language; use bjn_Latn (Banjar)"),
+        (["Malteze", "--sources"], "LANGUAGE: unknown language 'Malteze'; did you mean mlt_Latn (Maltese)?"),
+        (["msa"], "LANGUAGE: 'msa' is a macro-language; use bjn_Latn (Banjar)"),
         (["--search", "swh_Ltan"], "no language matches 'swh_Ltan'; did you mean swh_Latn (Swahili)?"),
         (["--search", "Malteze"], "no language matches 'Malteze'; did you mean mlt_Latn (Maltese)?"),
         (

@@ -156,3 +156,9 @@ def test_a_run_that_cannot_be_planned_leaves_the_others_in_the_list(folder: Path
     planned = json.loads(result.stdout)
     assert "swh_Latn" in [step["details"] for step in planned["artifacts"]]
     assert [failed["run"] for failed in planned["failed"]] == ['language="ace"']
+
+
+def test_a_dry_run_of_eval_says_what_has_to_be_made_first(folder: Path) -> None:
+    shown = invoke("eval", "quickstart", "--task", "mlm", "--dry-run")
+    assert shown.exit_code == 0
+    assert "note: corpus for swh_Latn does not exist yet: first run `lrl-adapt prepare quickstart`" in shown.stderr

@@ -79,6 +79,33 @@ def test_without_slurm_one_line_says_what_to_do(folder: Path, monkeypatch: pytes
     assert invoke("cancel").stderr.splitlines() == ["no job of this recipe is in the queue"]
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        (
+            "sbatch",
+            ["run", "--slurm"],
+            "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
+        ),
+        ("sbatch", ["run", "--slurm"], "sbatch: fatal: Could not establish a configuration source"),
+        ("squeue", ["cancel"], "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"),
+    ],
+)
+def test_where_no_cluster_answers_one_line_says_so(
+    commands: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: list[str], message: str
+) -> None:
+    if name == "squeue":
+        invoke("run", "--slurm")
+    (tmp_path / name).write_text(f'#!/bin/sh\n[ "$1" = --version ] && exit\necho "{message}" >&2\nexit 1\n')
+    (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    refused = invoke(*words)
+    assert refused.exit_code == 2
+    told = refused.stderr.splitlines()[-1]
+    assert told.startswith(f"error: {name}: no Slurm controller answers: run this on the login node of a cluster")
+    assert told.endswith("use --jobs") == (name == "sbatch")
+
+
 def test_jobs_that_slurm_accepted_are_shown_before_its_error(
     commands: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,7 +113,7 @@ def test_jobs_that_slurm_accepted_are_shown_before_its_error(
     refused = invoke("run", "--slurm", "--json")
     assert refused.exit_code == 2
     assert [job["job"] for job in json.loads(refused.stdout)["jobs"]] == ["101", "102"]
-    assert refused.stderr.splitlines()[-1] == "error: sbatch failed: sbatch: error: too many jobs"
+    assert refused.stderr.splitlines()[-1] == "error: sbatch failed: too many jobs"
     monkeypatch.setenv("REFUSED", "104")
     shown = invoke("run", "--slurm")
     assert "Submitted to Slurm" in shown.stdout

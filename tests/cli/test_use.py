@@ -159,7 +159,7 @@ CHECKED_EARLY = (
     ("export . --out y --bits 3", "choose one of 8, 4, 1"),
     ("export . --out y --format adapterhub --name a/b", "use letters, digits"),
     ("merge . nowhere --out y", "no such folder: nowhere"),
-    ("merge . . --weights 1 --out y", "there are 2 adapters but 1 weights"),
+    ("merge . . --weights 1 --out y", "there are 2 adapters but 1 weight: give one"),
     ("merge . . --sweep 0,1 --out .", "--out . already exists"),
 )
 

@@ -119,7 +119,7 @@ def test_keys(texts: Path, tmp_path: Path) -> None:
 
 def test_too_little_text_is_refused(texts: Path, tmp_path: Path) -> None:
     (texts / "lug_Latn.txt").write_text("\n".join(sentences("lug_Latn", 99, 0)))
-    with pytest.raises(UserError, match=r"identify.neighbours.lug_Latn: 99 lines can be used, at least 100 are needed"):
+    with pytest.raises(UserError, match=r"identify.neighbours.lug_Latn: only 99 lines can be used, and 100 are needed"):
         prepare_corpus(recipe(texts), tmp_path / "runs")
 
 

@@ -230,7 +230,11 @@ def broken(content: bytes) -> bytes:
     [
         ("a.txt.gz", broken(b"Sentensi ndefu ya kutosha.\n" * 5000), "a.txt.gz: not a readable gzip file"),
         ("a.txt", b"", "no line of text is left for swh_Latn"),
-        ("a.csv", b"title\nSentensi\n", "a.csv: no column 'text'; columns: title"),
+        (
+            "a.csv",
+            b"title\nSentensi\n",
+            "a.csv: no column 'text'; columns: title; name the one with the text in corpus.text_column",
+        ),
         ("a.jsonl", b'{"text": "Sentensi ndefu"}\n{"text": "\\ud83d"}\n', "a.jsonl, line 2: half a surrogate pair"),
     ],
 )

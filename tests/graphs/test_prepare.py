@@ -167,7 +167,7 @@ def test_no_edge_for_the_language(dump: Path, tmp_path: Path) -> None:
 def test_no_relation_has_a_template(tmp_path: Path) -> None:
     path = tmp_path / "dump.csv"
     path.write_text(row("Invented", "/c/sw/a", "/c/sw/b"), encoding="utf-8")
-    with pytest.raises(UserError, match=r"no sentences are left from 1 edges for swh_Latn \(sw\): no template 1"):
+    with pytest.raises(UserError, match=r"no sentences are left from 1 edge for swh_Latn \(sw\): no template 1"):
         prepare_graph(recipe(path), tmp_path)
 
 

@@ -18,6 +18,7 @@ from lrl_adapt.pipeline.logs import log_file
 from lrl_adapt.pipeline.outcome import Outcome, exit_code_of
 from lrl_adapt.pipeline.status import status_of
 from lrl_adapt.pipeline.steps import Plan, Step
+from lrl_adapt.pipeline.workers import Workers
 from lrl_adapt.recipes.loading import load_recipe, load_runs
 from lrl_adapt.training import launch
 from lrl_adapt.workspace.errors import UserError
@@ -115,6 +116,16 @@ def made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def step(name: str, make: Callable[..., Any], *needs: Step) -> Step:
     return Step("scores", name, None, make, needs, ["run"], Path("runs", "scores", name))
+
+
+def test_a_step_without_a_line_in_its_log_is_shown_without_a_stray_comma(folder: Path) -> None:
+    workers = Workers([{}])
+    worker = workers._workers[0]
+    worker.step, worker.log, worker._started = step("a", print), folder / "a.log", time.monotonic()
+    worker.log.touch()
+    assert workers.status() == {"running": "scores a  0 s"}
+    worker.log.write_text("tokenise: 5 of 10\n")
+    assert workers.status() == {"running": "scores a  0 s, tokenise: 5 of 10"}
 
 
 def execute(*steps: Step, progress: Any = None, count: int = 2) -> Outcome:

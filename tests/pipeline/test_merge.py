@@ -205,7 +205,7 @@ def test_a_fusion_is_refused(base: Path) -> None:
         (["first", "nowhere", "--out", "x"], "no such folder: nowhere"),
         (["first", "second", "--weights", "0.7", "0.3", "--out", "x"], "0.3; give the weights as one list, --weights"),
         (["first", "--out", "x"], "give at least two adapters"),
-        (["first", "second", "--weights", "1", "--out", "x"], "there are 2 adapters but 1 weights"),
+        (["first", "second", "--weights", "1", "--out", "x"], "there are 2 adapters but 1 weight: give one"),
         (["first", "second", "--weights", "1,nan", "--out", "x"], "weights must be finite numbers"),
         (["first", "second", "--weights", "1,x", "--out", "x"], "--weights 1,x: expected numbers"),
         (["first", "second", "--weights", "1,-1", "--out", "x"], "the weights sum to 0"),

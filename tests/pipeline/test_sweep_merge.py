@@ -59,6 +59,11 @@ def test_a_merged_adapter_is_one_like_any_other(trained: dict[str, Path], folder
     card = (folder / "merged" / "README.md").read_text(encoding="utf-8")
     assert f"- 0.7 × {trained['swh'].name}, Swahili (swh_Latn): " in card
     assert "language:\n- sw\n- ha\n" in card
+    corpora = [name for name in manifest["parents"] if "/corpus-" in name]
+    assert len(corpora) == 2
+    for corpus, code in zip(corpora, ("swh", "hau"), strict=True):
+        key = read_manifest(Path(corpus))["key"]
+        assert f"- corpus {Path(corpus).name}, sha256 {key}\n  - source: {code}_Latn.txt" in card
     scored = invoke("eval", "--adapter-dir", "merged", "--json")
     assert scored.exit_code == 0, scored.output
     scores = json.loads(scored.stdout)["scores"]
@@ -75,6 +80,7 @@ def test_a_merged_adapter_is_one_like_any_other(trained: dict[str, Path], folder
     ):
         done = invoke(*words)
         assert done.exit_code == 0, done.output
+    assert (folder / "again" / "README.md").read_text(encoding="utf-8").count("- corpus ") == len(corpora)
 
 
 def test_a_sweep_shows_the_loss_that_training_records(trained: dict[str, Path], folder: Path) -> None:

@@ -105,8 +105,8 @@ def test_a_list_of_one_label_is_that_label(tmp_path: Path) -> None:
         ({"text": "Juma yuko", "label": [["PER", 0, 4]]}, "line 1, column 'label': labels of spans .* convert them"),
         ({"text": ["Juma"], "label": [{"type": "PER"}]}, "labels of spans"),
         ({"text": "Juma", "label": {"type": "PER"}}, "labels of spans"),
-        ({"text": ["Juma", "yuko"], "label": "x"}, "line 1, column 'label': expected a tag for each of the 2 words"),
-        ({"text": ["Juma", "yuko"], "label": ["O"]}, "line 1: 2 words but 1 tags"),
+        ({"text": ["Juma", "yuko"], "label": "x"}, "line 1, column 'label': expected a tag for each word"),
+        ({"text": ["Juma", "yuko"], "label": ["O"]}, "line 1: 2 words in column 'text' but 1 tag in column 'label'"),
         (
             {"text": ["Juma", ["yuko"]], "label": ["O", "O"]},
             r"line 1, column 'text': expected text, got a list, \['yuko'\]",

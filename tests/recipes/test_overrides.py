@@ -39,9 +39,9 @@ def test_a_mistake_is_told_of_the_file_or_the_override_that_it_is_in() -> None:
     assert told.splitlines() == [
         "recipe.yaml: 2 errors",
         "  adapter.typ: unknown key; did you mean adapter.type?",
-        "  training.learning_rate: expected a number greater than 0, got -1",
-        "--set training.max_steps=-5: expected a number greater than 0, got -5",  # the file's value does not count
-        "--set training.seed=-1: expected a number greater than or equal to 0, got -1",
+        "  training.learning_rate: expected a number above 0, got -1",
+        "--set training.max_steps=-5: expected a number above 0, got -5",  # the file's value does not count
+        "--set training.seed=-1: expected a number of at least 0, got -1",
     ]
 
 
@@ -141,11 +141,30 @@ def test_a_base_in_the_command_takes_the_place_of_a_random_one() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("training=3", ": expected fields, such as training.max_steps=1000, got 3"),
+        ("training=3", ": expected a section, got 3; write training: {max_steps: 3}"),
         ("base=null", ": the value is missing"),
         ("training.max_steps=", ": the value is missing"),
         ("training.max_steps=1e3", ": expected a whole number, got '1e3'"),
         ("eval.seeds=1", ": expected a list, got 1; write [1]"),
+        ("adapter=lora", ": expected a section, got 'lora'; write adapter: {type: lora}"),
+        ("eval=mlm", "eval: {tasks: [mlm]}"),
+        ("eval.training=20", ": expected a section, got 20; write training: {num_train_epochs: 20}"),
+        ("corpus=texts", ": expected a section, got 'texts'; write corpus: {files: [texts]}"),
+        ("graph=native", ": expected a section, got 'native'; write graph: {linearisation: native}"),
+        ("graph=true", ": expected a section, got True; write graph: {}"),
+        ("eval=true", "; write eval: {}"),
+        ('adapter="a\\nb"', "got 'a\\nb'; write adapter: {type: seq_bn}"),
+        ("eval=x", "; write eval: {seeds: [1, 2, 3]}"),
+        ("name=3", ": expected text, got 3; put it in quotes"),
+        ("corpus.repair=sometimes", ": expected true or false, got 'sometimes'"),
+        ("corpus.share=3", ": expected a mapping such as {NAME: VALUE}, got 3"),
+        ("corpus.share={1: 0.5}", "corpus.share.1: expected a name as the key, got 1"),
+        ("training.seed=5000000000", ": expected a number below 4294967296, got 5000000000"),
+        ("corpus.min_letters=1.5", ": expected a number of at most 1, got 1.5"),
+        ("adapter.freeze=[embedding]", ": expected embeddings or the number of a block, got 'embedding'"),
+        ("eval.topic={file: []}", "eval.topic.file: expected a path, or a list of them, got []"),
+        ("eval.topic={file: a.csv, text: {}}", "text: expected a column's name, or a list of them, got {}"),
+        ("corpus.sources=[{repo: a/b}]", "sources.0.repo: unknown key; did you mean corpus.sources.0.repository?"),
         ("max_steps=5", ": unknown key; did you mean training.max_steps?"),
         ("max_step=5", ": unknown key; did you mean training.max_steps?"),
         ("training.epochs=3", ": unknown key; did you mean eval.training.num_train_epochs?"),
@@ -160,12 +179,12 @@ def test_a_base_in_the_command_takes_the_place_of_a_random_one() -> None:
             ": expected a number above 0; for an adapter without training, set control: untrained",
         ),
         ("training.learning_rate=.inf", ": expected a finite number"),
-        ("corpus.max_bytes=lots", ": could not parse value and unit"),
+        ("corpus.max_bytes=lots", ": expected a size such as 100MB, got 'lots'"),
         (
             "eval.tasks=[mlmm]",
             ": the recipe has no task 'mlmm'; did you mean mlm?",
         ),
-        ("eval.seeds=[]", ": List should have at least 1 item"),
+        ("eval.seeds=[]", ": expected at least one value, got []"),
         ("eval.topic.train=a.csv", "eval.topic: validation and test missing"),
         ("training.zzzz=1", ": unknown key; known: max_steps, learning_rate"),
         ("corpsu.files=a", "corpsu: unknown key; did you mean corpus?"),

@@ -128,7 +128,10 @@ def test_a_source_of_ones_own_needs_no_code() -> None:
             ["corpus.sources=[glotcc, hplt]", "corpus.share={glotcc: 0.7, hplt: 0.4}", "corpus.max_bytes=1MB"],
             "the shares add up to 1.1, which is more than 1",
         ),
-        (["corpus.sources=[glotcc]", "corpus.sampling=0.5"], "sampling needs files, one per language, and no sources"),
+        (
+            ["corpus.sources=[glotcc]", "corpus.sampling=0.5"],
+            "sampling needs files, one for each language, and no sources",
+        ),
         (["corpus.revision=abc"], "gone: write corpus.sources: [glotcc@REVISION]"),
         (["corpus.glotcc=me/copy"], "gone: describe the copy of GlotCC in a YAML file"),
     ],

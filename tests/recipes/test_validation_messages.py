@@ -1,10 +1,16 @@
 """Error messages for the mistakes in a recipe."""
 
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from typing import Any, get_origin
 
 import pytest
 from lrl_adapt.recipes.loading import load_recipe
+from lrl_adapt.recipes.schema import Recipe
+from lrl_adapt.recipes.validation_messages import explain, section_of
 from lrl_adapt.workspace.errors import UserError
+from pydantic import BaseModel, ValidationError
 
 from .recipe_files import PLAIN, errors, write
 
@@ -62,7 +68,7 @@ def test_every_mistake_in_one_message() -> None:
             )
             for value in ("0", "-1", "x", "true", "2.5", "{}", "{x: 8}", "{0: 0}", "{-1: 8}", "[8]")
         ),
-        (PLAIN + "training: {mlm_probability: 2}\n", "mlm_probability: expected a number less than 1"),
+        (PLAIN + "training: {mlm_probability: 2}\n", "mlm_probability: expected a number below 1"),
         (PLAIN + "sorce: graph\n", "sorce: unknown key; did you mean source"),
     ],
 )
@@ -170,3 +176,43 @@ def test_dotted_keys_in_a_file_are_answered_with_their_nested_form() -> None:
     told = errors(text=PLAIN + "training.max_steps: 10\neval: {ner.training: {num_train_epochs: 2}}\n")
     assert "training.max_steps: in a recipe file, write it nested: training: {max_steps: 10}" in told
     assert "eval.ner.training: in a recipe file, write it nested: ner: {training: ...}" in told
+
+
+def test_a_mistake_in_the_training_of_all_tasks_is_told_once() -> None:
+    task = "{file: a.csv, training: {batch_size: 8}}"
+    told = errors(text=PLAIN + f"eval: {{training: {{num_train_epochs: x, dropout: 2}}, topic: {task}, ner: {task}}}\n")
+    assert told.splitlines()[1:] == [
+        "  eval.training.num_train_epochs: expected a whole number, got 'x'",
+        "  eval.training.dropout: expected a number below 1, got 2",
+    ]
+
+
+VALUES: list[Any] = ["word", "", 3, -1, 1.5, 10**30, float("nan"), True, [], [None], ["word"], {}, {"a": 1}, {1: 2}]
+
+
+def _sections(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[type[BaseModel], tuple[str, ...]]]:
+    yield model, above
+    for name, field in model.model_fields.items():
+        section = section_of(field.annotation)
+        if section is not None and get_origin(field.annotation) not in (dict, list):
+            yield from _sections(section, (*above, name))
+
+
+def test_no_wording_of_pydantic_reaches_the_user() -> None:
+    """Every field of a recipe with values of every type."""
+    for section, above in _sections(Recipe):
+        for name, value in product(section.model_fields, VALUES):
+            raw: dict[str, Any] = {"language": "swh", "base": {"model": "a/b"}, "graph": {}}
+            inner = raw
+            for part in above:
+                inner[part] = inner = inner.get(part, {})
+            inner[name] = value
+            try:
+                Recipe.model_validate(raw)
+            except ValidationError as error:
+                for detail in error.errors():
+                    line = explain(detail)
+                    field = line.partition(": ")[0]
+                    assert "(" not in field and "[" not in field and "constrained" not in field, line
+                    if detail["type"] != "value_error":
+                        assert detail["msg"] not in line, line

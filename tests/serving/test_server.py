@@ -87,7 +87,7 @@ MISTAKES = (
     ([], "se cret", "the token must have one or more ASCII characters and no spaces"),
     ([], "şifre", "the token must have one or more ASCII characters and no spaces"),
     (["--port", "BUSY"], None, "Address already in use; choose another with --port"),
-    (["--max-texts", "0"], None, "Invalid value for '--max-texts'"),
+    (["--max-texts", "0"], None, "--max-texts: expected a number of at least 1, got 0"),
 )
 
 

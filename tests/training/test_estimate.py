@@ -54,4 +54,4 @@ def test_the_estimate_is_for_all_processes(
 def test_more_gpus_than_there_are_is_an_error_of_the_dry_run_too(base: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [*words(base, tmp_path), "--dry-run", "--cpu", "--gpus", "64"])
     assert result.exit_code == 2
-    assert "--gpus 64: GPUs visible: 0" in result.stderr
+    assert "--gpus 64: only 0 visible" in result.stderr

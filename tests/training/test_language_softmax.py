@@ -78,7 +78,7 @@ def test_new_pieces_are_always_among_them() -> None:
 
 
 def test_a_trained_decoder_is_refused() -> None:
-    with pytest.raises(ValidationError, match=r"training\.softmax: language needs a frozen decoder"):
+    with pytest.raises(ValidationError, match=r"training\.softmax: adapter\.type full trains the decoder"):
         Recipe.model_validate(
             {"language": "swh", "corpus": {"files": ["a.txt"]}, "adapter": {"type": "full"}}
             | {"base": {"model": "owner/base"}, "training": {"softmax": "language"}}
@@ -105,5 +105,5 @@ def test_training_records_the_number_of_pieces(folder: Path) -> None:
     facts = json.loads(manifest.read_text(encoding="utf-8"))["facts"]
     vocabulary = json.loads((base.folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     assert 5 < facts["softmax_pieces"] < vocabulary
-    assert f"the loss of training is over {facts['softmax_pieces']} of {vocabulary} pieces" in done.output
+    assert f"training loss over {facts['softmax_pieces']} of {vocabulary} pieces" in done.output
     assert f"- training loss: over {facts['softmax_pieces']} pieces" in (manifest.parent / "README.md").read_text()

@@ -185,7 +185,7 @@ def test_so_many_processes_as_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     assert launch.processes(None) == 4
     assert launch.processes(2) == 2
-    with pytest.raises(UserError, match="--gpus 5: GPUs visible: 4"):
+    with pytest.raises(UserError, match="--gpus 5: only 4 visible"):
         launch.processes(5)
     monkeypatch.setenv("WORLD_SIZE", "8")  # somebody else started them
     assert launch.processes(None) == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..formatting import format_count
 from ..text import clean_line
 from .opening import open_text
 from .swallowed import Suspect, find_suspect, judge_suspects
@@ -103,8 +104,9 @@ def delimited_rows(path: Path, dialect: Dialect, notes: list[str]) -> Iterator[t
                     yield line + dialect.skip_lines, dict(zip(names, fields, strict=True))
                 elif fields:
                     hint = CARRIAGE_RETURN if lines.last.endswith("\r") else ""
+                    columns = format_count(len(names), "column")
                     raise UserError(
-                        f"{path}, line {line + dialect.skip_lines}: expected {len(names)} columns as in the header, "
+                        f"{path}, line {line + dialect.skip_lines}: expected {columns} as in the header, "
                         f"found {len(fields)}{hint}"
                     )
         except csv.Error as error:

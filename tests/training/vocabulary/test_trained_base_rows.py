@@ -137,8 +137,8 @@ def test_the_anchor_is_the_base_with_its_own_rows() -> None:
     ("changes", "problem"),
     [
         ({"vocabulary": {"train": "all"}}, "set pieces, for example to auto"),
-        ({"adapter": {"type": "full"}}, r"adapter\.type: full trains all rows anyway"),
-        ({"source": "fusion", "graph": {}}, "the adapters of a fusion have trained different rows"),
+        ({"adapter": {"type": "full"}}, r"all rows are trained anyway with adapter.type full"),
+        ({"source": "fusion", "graph": {}}, "the adapters of a fusion would train different rows"),
     ],
 )
 def test_recipes_whose_base_rows_cannot_be_trained_are_refused(changes: dict[str, Any], problem: str) -> None:
