@@ -269,7 +269,8 @@ def _sample_words(text: str) -> str:
 def _choices(readings: list[_Reading]) -> dict[str, str]:
     """A word as the readings have it, one that has as many forms as possible: form -> first encoding that has it."""
     rows = zip(*(reading.text.split()[:5000] for reading in readings), strict=False)
-    words = max(rows, key=lambda words: len(set(words)))
+    texts = tuple(reading.text for reading in readings)
+    words = max(rows, key=lambda words: len(set(words)), default=texts)  # one may have no words
     forms: dict[str, str] = {}
     for reading, word in zip(readings, words, strict=True):
         forms.setdefault(word[:30], reading.codec)

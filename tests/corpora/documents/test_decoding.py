@@ -61,6 +61,13 @@ def test_where_several_encodings_fit_the_choices_are_shown_by_a_word(tmp_path: P
     assert decode_file(path, "iso8859-3", "Latn") == (MALTESE, [])
 
 
+def test_where_one_of_the_encodings_that_fit_has_no_words(tmp_path: Path) -> None:
+    path = tmp_path / "a.html"
+    path.write_bytes(b"\xa0")  # cp1252: a space; koi8-r: part of a frame
+    with pytest.raises(UserError, match=r"several encodings fit: .*koi8-r \(═\)"):
+        find_encoding(path, None, None)
+
+
 def test_damaged_utf8_is_not_taken_for_another_encoding(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(MALTESE.encode() + b"b\xe4d\n" + MALTESE.encode())
