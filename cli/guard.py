@@ -71,7 +71,7 @@ def _report(error: Exception, *, debug: bool) -> None:
             return
     if debug:
         failures = error.failures if isinstance(error, PlanFailedError) else []
-        for each in [failure.error for failure in failures] or [error]:
-            traceback.print_exception(each)
+        for failure_error in [failure.error for failure in failures] or [error]:
+            traceback.print_exception(failure_error)
     if not (isinstance(error, ProcessesFailedError) and error.shown):
         typer.echo(f"error: {summary_of(error)}", err=True)

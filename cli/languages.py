@@ -143,12 +143,19 @@ def _show_readings(terminal: Terminal, code: str, bases: list[str], workspace: P
 
     language = find_language(language_code(code, "LANGUAGE"))
     lines, readings = read_with_bases(language.code, bases, workspace, files)
-    rows = [(name, f"{each.tokens_per_word:.2f}", f"{each.unknown_share:.1%}") for name, each in readings.items()]
+    rows = [
+        (name, f"{reading.tokens_per_word:.2f}", f"{reading.unknown_share:.1%}") for name, reading in readings.items()
+    ]
     title = f"How bases read {language.name} ({language.code}), on {lines}"
     terminal.table(title, ("base", "tokens per word", "unknown tokens"), rows, READING_LEGEND)
     facts = [
-        {"base": name, **each._asdict(), "tokens_per_word": each.tokens_per_word, "unknown_share": each.unknown_share}
-        for name, each in readings.items()
+        {
+            "base": name,
+            **reading._asdict(),
+            "tokens_per_word": reading.tokens_per_word,
+            "unknown_share": reading.unknown_share,
+        }
+        for name, reading in readings.items()
     ]
     terminal.result({"language": language.code, "text": lines, "bases": facts})
 

@@ -42,13 +42,19 @@ def status_cmd(  # noqa: PLR0913, PLR0917
     for run, reason in refusals.failed_runs.items():
         terminal.say(f"cannot start, {run}: {reason}")
     rows = [
-        (each.step.kind, each.step.details, _state(each), each.job.number if each.job else "", each.line[:WIDTH])
-        for each in statuses
+        (
+            status.step.kind,
+            status.step.details,
+            _state(status),
+            status.job.number if status.job else "",
+            status.line[:WIDTH],
+        )
+        for status in statuses
     ]
-    counts = Counter(each.state for each in statuses)
+    counts = Counter(status.state for status in statuses)
     legend = ", ".join(f"{count} {state}" for state, count in counts.items())
     terminal.table("Steps", ("step", "details", "state", "job", "from its log"), rows, legend)
-    terminal.result({"steps": [_json(each) for each in statuses]} | failed_json(refusals))
+    terminal.result({"steps": [_json(status) for status in statuses]} | failed_json(refusals))
 
 
 def _state(status: "StepStatus") -> str:

@@ -118,20 +118,20 @@ def _name_of(code: str) -> str:
     return code if language.name == code else f"{language.name} ({code})"
 
 
-def _languages(found: dict[str, Any] | None) -> list[str]:
+def _languages(facts: dict[str, Any] | None) -> list[str]:
     """What the check of the lines' language found, with examples."""
-    if found is None:
+    if facts is None:
         return []
     rows = []
-    for language, count in found["lines"].items():
+    for language, count in facts["lines"].items():
         rows.append(f"- {_name_of(language)}: {format_count(count, 'line')}, such as")
-        rows += [f"  - {shorten(line, EXAMPLE_WIDTH, placeholder=' …')}" for line in found["examples"][language]]
+        rows += [f"  - {shorten(line, EXAMPLE_WIDTH, placeholder=' …')}" for line in facts["examples"][language]]
     return [
         "## Language of the lines",
         "",
-        f"Checked with {found['model']}, before duplicates were dropped.",
+        f"Checked with {facts['model']}, before duplicates were dropped.",
         "",
-        f"{describe_languages(found)[0].upper()}{describe_languages(found)[1:]}.",
+        f"{describe_languages(facts)[0].upper()}{describe_languages(facts)[1:]}.",
         "",
         *rows,
         *([""] if rows else []),

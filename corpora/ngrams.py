@@ -67,7 +67,7 @@ def train_ngrams(texts: Mapping[str, Sequence[str]]) -> NgramModel:
     for fold in (0, 1):
         held_out = folds == fold
         scores[held_out] = counts[held_out] @ _log_probabilities(counts[~held_out], labels[~held_out], len(texts))
-    temperature = min(TEMPERATURES, key=lambda each: _loss(scores / each, labels))
+    temperature = min(TEMPERATURES, key=lambda value: _loss(scores / value, labels))
     probabilities = _softmax(scores / temperature)[numpy.arange(len(labels)), labels]  # of the labels
     clean = probabilities >= MISLABELLED
     return NgramModel(tuple(texts), _log_probabilities(counts[clean], labels[clean], len(texts)), temperature)

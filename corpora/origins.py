@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..recipes.corpus_files import unread_corpus_files
-from ..recipes.corpus_sources import Found, NoTextError, Origin, no_text, origins
+from ..recipes.corpus_sources import NoTextError, Origin, OriginFiles, no_text, origins
 from ..recipes.languages import find_language
 from ..recipes.schema import Corpus
 from ..recipes.text_sources import OWN_FILES, bundled_sources
@@ -25,7 +25,7 @@ class OpenOrigin:
     """One origin of a corpus, with its files."""
 
     origin: Origin
-    found: Found
+    files: OriginFiles
     lacks: str = ""
     """Why it has no files: its source does not have the language."""
     read: list[str] = field(default_factory=list)
@@ -33,28 +33,28 @@ class OpenOrigin:
 
     def paths(self, progress: Progress = QUIET) -> Iterator[Path]:
         """Local paths, one by one. Raises UserError for a file that cannot be downloaded."""
-        names = Counter(path.name for path in self.found.local)
-        for path in self.found.local:
+        names = Counter(path.name for path in self.files.local)
+        for path in self.files.local:
             self.read.append(path.name if names[path.name] == 1 else f"{path.parent.name}/{path.name}")
             yield path
-        if self.found.hub is None:
+        if self.files.hub is None:
             return
-        for name in self.found.hub.paths:
-            progress.say(f"{self.origin.name}, file {len(self.read) + 1} of {len(self.found.hub.paths)}: {name}")
+        for name in self.files.hub.paths:
+            progress.say(f"{self.origin.name}, file {len(self.read) + 1} of {len(self.files.hub.paths)}: {name}")
             self.read.append(name)
-            yield self.found.hub.fetch(name)
+            yield self.files.hub.fetch(name)
 
     def is_enough(self, characters: int, documents: int) -> bool:
         """Whether this much text of it is enough for the caps, so that no further file has to be downloaded."""
         corpus, share = self.origin.corpus, self.origin.share or 1.0
         caps = ((characters, corpus.max_bytes), (documents, corpus.max_documents))
-        downloads = self.found.hub is not None
+        downloads = self.files.hub is not None
         return downloads and any(cap is not None and amount >= FETCHED * share * cap for amount, cap in caps)
 
     def facts(self) -> dict[str, Any]:
         """Where the text came from, for the manifest: no paths of this machine."""
         facts: dict[str, Any] = {"name": self.origin.name}
-        source, hub = self.origin.source, self.found.hub
+        source, hub = self.origin.source, self.files.hub
         if source is not None:
             facts |= {"title": source.shown, "repository": source.repository, "revision": source.revision}
         if self.lacks:
@@ -74,14 +74,14 @@ def open_origins(corpus: Corpus, language: str, progress: Progress = QUIET) -> l
     or if files cannot be found.
     """
     opened = [_opened(origin) for origin in origins(corpus, language)]
-    lacking = [each.lacks for each in opened if each.lacks]
+    lacking = [open_origin.lacks for open_origin in opened if open_origin.lacks]
     if len(lacking) == len(opened):
         raise UserError(no_text(lacking, find_language(language)))
     for reason in lacking:
         progress.say(f"{reason}: left out")
     _say_unread(corpus, progress)
-    for each in opened:
-        _say_commit(each, progress)
+    for open_origin in opened:
+        _say_commit(open_origin, progress)
     return opened
 
 
@@ -89,7 +89,7 @@ def _opened(origin: Origin) -> OpenOrigin:
     try:
         return OpenOrigin(origin, origin.find())
     except NoTextError as error:
-        return OpenOrigin(origin, Found(), str(error))
+        return OpenOrigin(origin, OriginFiles(), str(error))
 
 
 def _say_unread(corpus: Corpus, progress: Progress) -> None:
@@ -104,7 +104,7 @@ def _say_unread(corpus: Corpus, progress: Progress) -> None:
 
 def _say_commit(opened: OpenOrigin, progress: Progress) -> None:
     """How to pin the version that a branch or tag stands for now."""
-    hub, name = opened.found.hub, opened.origin.name
+    hub, name = opened.files.hub, opened.origin.name
     if hub is None or COMMIT.fullmatch(hub.revision):
         return
     if name == OWN_FILES:

@@ -76,13 +76,13 @@ def find_other_languages(lines: Sequence[str], keys: Array, identifier: Identifi
     codes = identifier.other_languages([lines[index] for index in judged])
     counts.checked += len(lines)
     counts.too_short += len(lines) - len(judged)
-    found: dict[str, list[tuple[int, str]]] = {}
+    examples_by_code: dict[str, list[tuple[int, str]]] = {}
     foreign = numpy.zeros(len(lines), dtype=bool)
     for index, code in zip(judged, codes, strict=True):
         if code is not None:
             foreign[index] = True
-            found.setdefault(code, []).append((int(keys[index]), lines[index]))
-    for code, examples in found.items():
+            examples_by_code.setdefault(code, []).append((int(keys[index]), lines[index]))
+    for code, examples in examples_by_code.items():
         counts.lines[code] += len(examples)
         counts._add_examples(code, examples)
     return foreign

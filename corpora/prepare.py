@@ -97,7 +97,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
             skipped = draft.facts[SKIPPED_TASKS] = missing_data(recipe)
             for cleaned in _task_lines(recipe, workspace, skipped, progress):
                 lines.add_task_lines(cleaned)
-        local = [path for each in opened for path in each.found.local]
+        local = [path for open_origin in opened for path in open_origin.files.local]
         reader = DocumentReader(corpus, progress, script=language.script, files=local)
         cache = workspace / "downloads"
         identifier = corpus.identify and make_identifier(corpus.identify, corpus, language, cache, progress)
@@ -114,7 +114,7 @@ def _prepare(recipe: Recipe, workspace: Path, draft: Draft, progress: Progress, 
         passes = None
         if corpus.sampling < 1:
             passes = file_passes(kept_bytes, corpus.sampling)
-            names = [name for each in opened for name in each.read]
+            names = [name for open_origin in opened for name in open_origin.read]
             draft.facts["passes"] = list(zip(names, passes.tolist(), strict=True))
         draft.facts |= write_splits(lines, lines.times(outcome, passes), draft.folder)
         draft.facts["sources"] = _source_facts(opened, reader, kept_lines, kept_bytes)
@@ -174,13 +174,13 @@ def _batches(opened: list[OpenOrigin], reader: DocumentReader, progress: Progres
 
     Raises one UserError for all local files that cannot be read.
     """
-    for each in opened:
+    for open_origin in opened:
         batch: list[Document] = []
         size = characters = documents = 0
         mistakes = Mistakes()
-        for path in each.paths(progress):
+        for path in open_origin.paths(progress):
             with mistakes.collect():
-                for document in reader.read(path, each.origin.source, each.origin.preference):
+                for document in reader.read(path, open_origin.origin.source, open_origin.origin.preference):
                     if mistakes:
                         continue  # read on only to find all files that cannot be read
                     batch.append(document)
@@ -190,11 +190,11 @@ def _batches(opened: list[OpenOrigin], reader: DocumentReader, progress: Progres
                         yield batch
                         characters += size
                         batch, size = [], 0
-            if each.found.hub is not None:
+            if open_origin.files.hub is not None:
                 mistakes.raise_all()  # the other files would have to be downloaded first
-            if each.is_enough(characters, documents):
+            if open_origin.is_enough(characters, documents):
                 break
-        mistakes.raise_all(f"{len(mistakes)} of {len(each.read)} files in corpus.files cannot be read:")
+        mistakes.raise_all(f"{len(mistakes)} of {len(open_origin.read)} files in corpus.files cannot be read:")
         if batch:
             yield batch
 
@@ -231,14 +231,14 @@ def _source_facts(opened: list[OpenOrigin], reader: DocumentReader, lines: Array
     Also for each local file.
     """
     facts, first = [], 0
-    for each in opened:
-        files = slice(first, first := first + len(each.read))
+    for open_origin in opened:
+        files = slice(first, first := first + len(open_origin.read))
         counts: dict[str, Any] = {"pages": sum(reader.documents[files])}
         counts |= {"lines": int(lines[files].sum()), "bytes": int(sizes[files].sum())}
-        if each.found.local:
-            by_file = zip(each.read, reader.documents[files], lines[files].tolist(), strict=True)
+        if open_origin.files.local:
+            by_file = zip(open_origin.read, reader.documents[files], lines[files].tolist(), strict=True)
             counts["by_file"] = [{"file": name, "documents": read, "lines": kept} for name, read, kept in by_file]
-        facts.append(each.facts() | counts)
+        facts.append(open_origin.facts() | counts)
     return facts
 
 

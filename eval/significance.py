@@ -188,11 +188,15 @@ def wilcoxon_over_languages(differences: Sequence[float]) -> float | None:
 
 def _metrics_on_same_items(metric: str, systems: Sequence[Mapping[Any, Predictions]]) -> list[list[Metric]] | None:
     """The metric of each system with each seed; None without any, or if the items are not the same everywhere."""
-    every = [predictions for by_seed in systems for predictions in by_seed.values()]
+    all_predictions = [predictions for by_seed in systems for predictions in by_seed.values()]
     any_tokens = metric.startswith("bits_per_")
-    if not all(systems) or not every[0] or not all(same_items(every[0], one, any_tokens=any_tokens) for one in every):
+    if (
+        not all(systems)
+        or not all_predictions[0]
+        or not all(same_items(all_predictions[0], one, any_tokens=any_tokens) for one in all_predictions)
+    ):
         return None
-    labels = label_names(every)
+    labels = label_names(all_predictions)
     return [[metric_of(metric, predictions, labels) for predictions in by_seed.values()] for by_seed in systems]
 
 

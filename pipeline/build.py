@@ -196,7 +196,7 @@ class Builder:
         if recipe.adapter.type == "none":
             return
         recipes = [*fused_recipes(recipe).values(), recipe]
-        adapters = [adapter_artifact(each, self._workspace, prepared) for each in recipes]
+        adapters = [adapter_artifact(trained, self._workspace, prepared) for trained in recipes]
         unfinished = any(not adapter.exists for adapter in adapters)
         if unfinished and "prepare" not in self._parts:
             self._require(run, list(prepared.all), "prepare")
@@ -205,11 +205,11 @@ class Builder:
         self._add_base(run, needed=unfinished)
         self._add_vocabulary(run, needed=unfinished)
         tokens = self._add_tokens(run, needed=unfinished)
-        for each, adapter in zip(recipes, adapters, strict=True):
-            make = partial(make_adapter, each, self._workspace, prepared, adapter, self._options)
-            seed = "" if each.training.seed == recipe.training.seed else f", seed {each.training.seed}"
-            details = f"{recipe.language}, {each.run_name}{seed}"
-            self._add(run, adapter, details, make, needs=tokens, made_by_training=each is not recipe)
+        for trained, adapter in zip(recipes, adapters, strict=True):
+            make = partial(make_adapter, trained, self._workspace, prepared, adapter, self._options)
+            seed = "" if trained.training.seed == recipe.training.seed else f", seed {trained.training.seed}"
+            details = f"{recipe.language}, {trained.run_name}{seed}"
+            self._add(run, adapter, details, make, needs=tokens, made_by_training=trained is not recipe)
         if all(member.step is not run.steps[-1] for member in self.trained):
             self.trained.append(Member(run.steps[-1], run.label, recipe, prepared))
 
@@ -241,7 +241,8 @@ class Builder:
                 make = partial(_unless_finished, tokens, partial(make_tokens, of_source, self._workspace, prepared))
                 base = scratch_artifact(recipe, self._workspace, prepared)
                 vocabulary = vocabulary_artifact(recipe, self._workspace, prepared)
-                needs = [self._steps[each.key] for each in (base, vocabulary) if each and each.key in self._steps]
+                parts = [part for part in (base, vocabulary) if part and part.key in self._steps]
+                needs = [self._steps[part.key] for part in parts]
                 details = f"{recipe.language}, {tokens.name} for {base_name(recipe.base)}"
                 self._add(run, tokens, details, make, needs=needs, made_by_training=True)
                 step = run.steps[-1]
@@ -262,18 +263,18 @@ class Builder:
         if self._adapter:
             self._note_other_base(recipe, self._adapter)
         planned = measurements(recipe, self._workspace, prepared, adapter)
-        unfinished = [each for each in planned if not each.artifact.exists]
-        missing = _missing(tuple(parent for each in unfinished for parent in each.artifact.parents))
+        unfinished = [measurement for measurement in planned if not measurement.artifact.exists]
+        missing = _missing(tuple(parent for measurement in unfinished for parent in measurement.artifact.parents))
         if "prepare" not in self._parts:
             self._require(run, [part for part in missing if part.kind in ("corpus", "graph")], "prepare")
         if "train" not in self._parts:
             self._require(run, [part for part in missing if part.kind == "adapter"], "train")
-        self._will_read(recipe, dict.fromkeys(each.task for each in unfinished))
+        self._will_read(recipe, dict.fromkeys(measurement.task for measurement in unfinished))
         self._add_base(run, needed=bool(unfinished))
-        for each in planned:
-            seed = "" if each.seed is None else f", seed {each.seed}"
-            details = f"{recipe.language}, {each.task}, {each.system}{seed}"
-            self._add(run, each.artifact, details, partial(_make_scores, each))
+        for measurement in planned:
+            seed = "" if measurement.seed is None else f", seed {measurement.seed}"
+            details = f"{recipe.language}, {measurement.task}, {measurement.system}{seed}"
+            self._add(run, measurement.artifact, details, partial(_make_scores, measurement))
 
     def _require(self, run: "_Run", artifacts: list[Artifact], command: str) -> None:
         try:

@@ -32,7 +32,7 @@ class Execution:
     """Steps that failed or were not started."""
     heading: str = ""
 
-    def go(self) -> None:
+    def run(self) -> None:
         """Do every step that a run needs and whose own needs are met."""
         for step in self.steps():
             if not self.leave_out(step):

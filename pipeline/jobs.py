@@ -77,7 +77,7 @@ class ParallelExecution(Execution):
     jobs: int = 1
     results: "dict[Step, Any]" = field(default_factory=dict)
 
-    def go(self) -> None:
+    def run(self) -> None:
         """Do every step that a run needs and whose own needs are met."""
         steps = self.steps()
         first = [step for step in steps if step.kind == "edges"]  # from one pass over the dump for all languages

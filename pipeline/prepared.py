@@ -71,7 +71,7 @@ def split_sizes(artifact: Artifact) -> dict[str, int]:
 def files_of(artifact: Artifact) -> list[dict[str, Any]]:
     """The local files of a corpus: `file`, `documents` read, and `lines` kept; none for a graph."""
     sources = artifact.manifest()["facts"].get("sources", [])
-    return [each for source in sources for each in source.get("by_file", [])]
+    return [file for source in sources for file in source.get("by_file", [])]
 
 
 def _make(artifact: Artifact, recipe: Recipe, progress: Progress, make: "Callable[[], object]") -> Artifact:

@@ -51,7 +51,7 @@ def finished_parts(recipe: Recipe, workspace: Path, adapter: Path | None = None)
         prepared = prepared_data(recipe, workspace)
         trained = trained_adapter(recipe, workspace, prepared)
         measured = measurements(recipe, workspace, prepared, adapter or trained)
-        unfinished_tasks = {each.task for each in measured if not _is_finished(each)}
+        unfinished_tasks = {measurement.task for measurement in measured if not _is_finished(measurement)}
     except UserError:  # files of the data itself are missing
         return set()
     unfinished = unfinished_tasks | ({"base"} if unfinished_tasks else set())

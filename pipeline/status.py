@@ -65,7 +65,7 @@ def status_of(plan: "Plan", progress: Progress = QUIET) -> list[StepStatus]:
     for step in plan.steps:
         job = jobs.get(step)
         log = next((file for file in log_files(plan, step) if file.is_file()), None)
-        states = {each.state for each in statuses.values()}
+        states = {status.state for status in statuses.values()}
         if step.finished or (step.kind == "report" and states.isdisjoint({WAITING, RUNNING}) and _is_new(plan, step)):
             state = FINISHED
         elif job:

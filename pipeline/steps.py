@@ -137,7 +137,7 @@ class Plan:
         execution = (
             ParallelExecution(self, progress, outcome, jobs=jobs) if jobs > 1 else Execution(self, progress, outcome)
         )
-        execution.go()
+        execution.run()
         return outcome
 
     def begin(self, progress: Progress) -> Outcome:

@@ -122,7 +122,9 @@ class Workers:
 
     def messages(self, seconds: float) -> "Iterator[tuple[Worker, Step, str, Any]]":
         """What workers send within `seconds`: about which step, the kind of message and its content."""
-        by_connection: dict[Any, tuple[Step, Worker]] = {each[1].connection: each for each in self.running.items()}
+        by_connection: dict[Any, tuple[Step, Worker]] = {
+            worker.connection: (step, worker) for step, worker in self.running.items()
+        }
         for ready in wait(by_connection, seconds) if by_connection else ():
             step, worker = by_connection[ready]
             yield worker, step, *worker.receive()

@@ -37,7 +37,7 @@ def no_text(reasons: Iterable[str], language: Language) -> str:
 
 
 @dataclass(frozen=True)
-class Found:
+class OriginFiles:
     """The files of an origin: local ones, or on the hub."""
 
     local: tuple[Path, ...] = ()
@@ -65,32 +65,32 @@ class Origin:
         """The largest share of the caps; None if the recipe does not limit it."""
         return self.corpus.share.get(self.name)
 
-    def find(self) -> Found:
+    def find(self) -> OriginFiles:
         """The files. Those of the hub are in pseudo-random order if a cap may leave some unread.
 
         Raises NoTextError if a source does not have the language, and UserError if files cannot be found.
         """
         if not self.address:
-            return Found(local=tuple(local_corpus_files(self.corpus)))
+            return OriginFiles(local=tuple(local_corpus_files(self.corpus)))
         if self.source is None:
             files = find_hub_files(self.address, several=True)
         else:
             files = find_source_files(self.source, self.language)
         capped = self.corpus.max_bytes is not None or self.corpus.max_documents is not None
-        return Found(hub=files.sorted_by(_shuffled if capped else str))
+        return OriginFiles(hub=files.sorted_by(_shuffled if capped else str))
 
 
 def origins(corpus: Corpus, language: str) -> list[Origin]:
     """What the text of a corpus comes from, the preferred first."""
-    row, found, entries = find_language(language), [], corpus.files
+    row, listed, entries = find_language(language), [], corpus.files
     local = [entry for entry in entries if not entry.startswith(HUB)]
     if local:
-        found.append(Origin(OWN_FILES, 0, ", ".join(local), corpus, row))
-    found += [Origin(OWN_FILES, 0, address, corpus, row, address) for address in hub_addresses(corpus)]
+        listed.append(Origin(OWN_FILES, 0, ", ".join(local), corpus, row))
+    listed += [Origin(OWN_FILES, 0, address, corpus, row, address) for address in hub_addresses(corpus)]
     first = 1 if entries else 0
     for preference, source in enumerate(corpus.used_sources, first):
-        found.append(Origin(source.name, preference, source.repository, corpus, row, source.address(row), source))
-    return found
+        listed.append(Origin(source.name, preference, source.repository, corpus, row, source.address(row), source))
+    return listed
 
 
 def find_source_files(source: TextSource, language: Language) -> HubFiles:

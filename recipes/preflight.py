@@ -194,10 +194,10 @@ def _corpus(corpus: Corpus, language: str, *, finished: bool) -> list[Source]:
 
 def _origin(part: str, origin: Origin) -> Source:
     """One thing that the text of a corpus comes from. Raises UserError if it is not available."""
-    found, corpus = origin.find(), origin.corpus
-    if found.hub is None:
-        return Source(part, origin.place, "local", sum(file.stat().st_size for file in found.local))
-    files = found.hub
+    origin_files, corpus = origin.find(), origin.corpus
+    if origin_files.hub is None:
+        return Source(part, origin.place, "local", sum(file.stat().st_size for file in origin_files.local))
+    files = origin_files.hub
     capped = corpus.max_bytes is not None or corpus.max_documents is not None
     first, *others = files.paths
     enough = first in files.cached_paths if capped else files.cached  # with a cap, the first may be all that is read
@@ -249,7 +249,7 @@ def _locations(task: Task) -> list[str | list[str]]:
 def _task(name: str, locations: Sequence[str | list[str]], downloads: Path) -> Source:
     part = field_of(name)
     return _together(
-        part, [first_that_exists(location, lambda each: _file(part, each, downloads)) for location in locations]
+        part, [first_that_exists(location, lambda place: _file(part, place, downloads)) for location in locations]
     )
 
 

@@ -101,7 +101,7 @@ def available_splits(task: Task) -> list[str]:
     return [
         split
         for split, location in locations.items()
-        if any("://" in each or exists(each) for each in alternatives(location))
+        if any("://" in place or exists(place) for place in alternatives(location))
     ]
 
 

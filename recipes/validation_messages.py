@@ -149,9 +149,9 @@ def _as_section(value: Any, section: type[BaseModel]) -> str:
     names = list(section.model_fields)
     if value and len(str(value)) <= MAX_SHOWN and str(value).isprintable():
         by_choice = sorted(names, key=lambda name: value not in _literals(section.model_fields[name].annotation))
-        for name, each in product(by_choice, (value, [value])):
-            if _can_be(section, name, each):
-                return _flow({name: each})
+        for name, candidate in product(by_choice, (value, [value])):
+            if _can_be(section, name, candidate):
+                return _flow({name: candidate})
     defaults = {name: field.default for name, field in section.model_fields.items() if not field.is_required()}
     return _flow(
         next({name: default} for name, default in defaults.items() if isinstance(default, str | int | list) and default)

@@ -63,7 +63,7 @@ class EnergyMeter:
             return
         try:
             values = [counter.read() for counter in self._counters]
-            used = [_used(*each) for each in zip(self._counters, self._last or values, values, strict=True)]
+            used = [_used(*reading) for reading in zip(self._counters, self._last or values, values, strict=True)]
         except (OSError, ValueError):
             self._readable = False
             return

@@ -40,7 +40,7 @@ KEPT_PER_WEIGHT = 2 + AVERAGES  # checkpoints hold weights, the best weights and
 
 
 @dataclass(frozen=True)
-class Beside:
+class TrainingGroup:
     """What adapters that are trained together share."""
 
     count: int
@@ -68,9 +68,9 @@ def training_of(
     progress: Progress = QUIET,
     *,
     resume: bool = True,
-    beside: Beside | None = None,
+    group: TrainingGroup | None = None,
 ) -> TrainingLoop[Artifact]:
-    """The training of `train_adapter`, whose gradients the caller computes; with others if `beside` is given."""
+    """The training of `train_adapter`, whose gradients the caller computes; in a group if one is given."""
     artifact = adapter_artifact(recipe, workspace, prepared)
     if artifact.exists and not joined():
         return artifact
@@ -80,15 +80,15 @@ def training_of(
     if all(broadcast_object_list([artifact.exists])):  # the main process decides
         return artifact
     progress.say(reason)
-    run = _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress, beside)
+    run = _Training(recipe, workspace, prepared, artifact, accelerator, reason, progress, group)
     # other processes, or the other adapters, would wait for the one that waits for the lock
-    alone = accelerator.num_processes == 1 and beside is None
+    alone = accelerator.num_processes == 1 and group is None
     with artifact.draft(progress, wait=alone) if accelerator.is_main_process else nullcontext() as draft:
         if draft is not None and not resume:
             shutil.rmtree(artifact.resume_dir, ignore_errors=True)
         # somebody else may have made it while this process waited for the lock
         if all(broadcast_object_list([draft is not None])):
-            yield from run.go(draft)
+            yield from run.train(draft)
     accelerator.wait_for_everyone()
     return artifact
 
@@ -119,9 +119,9 @@ class _Training:
     reason: str
     """Of the precision."""
     progress: Progress
-    beside: Beside | None = None
+    group: TrainingGroup | None = None
 
-    def go(self, draft: Draft | None) -> TrainingLoop[None]:
+    def train(self, draft: Draft | None) -> TrainingLoop[None]:
         """Train, and write into `draft`; processes without one only help."""
         settings, accelerator = self.recipe.training, self.accelerator
         ready, resume_dir = self._set_up(), self.artifact.resume_dir
@@ -141,11 +141,11 @@ class _Training:
                 checkpoints=Checkpoints(
                     resume_dir, settings.save_steps, settings.save_total_limit, writes=draft is not None
                 ),
-                stop=self.beside.stop if self.beside else None,
+                stop=self.group.stop if self.group else None,
             )
         energy = energy_facts(meter, source, accelerator)
-        if self.beside:  # what they used together is not known for each
-            energy = dict.fromkeys(energy) | {"trained_together": self.beside.count}
+        if self.group:  # what they used together is not known for each
+            energy = dict.fromkeys(energy) | {"trained_together": self.group.count}
         for tracker in accelerator.trackers:
             tracker.finish()
         if draft is None or drift is None:
@@ -168,7 +168,7 @@ class _Training:
         ready, accelerator = self._set_up(processes), self.accelerator
         not_started = processes // accelerator.num_processes
         validation = ready.fixed[::not_started]  # `mean_loss` shares among the started processes only
-        steps, every = ready.schedule.max_steps, ready.schedule.eval_steps
+        steps, eval_steps = ready.schedule.max_steps, ready.schedule.eval_steps
         looks: list[float] = []
 
         def look() -> float:
@@ -191,7 +191,7 @@ class _Training:
         )
         fit(training_loop(ready.model, ready.feed, short, look, accelerator, metrics_logger))
         tokens = sum(sampler.tokens_per_batch for sampler in ready.feed.samplers) * steps
-        seconds = tokens / metrics_logger.tokens_per_second + min(looks) * (2 + (steps - 1) // every)
+        seconds = tokens / metrics_logger.tokens_per_second + min(looks) * (2 + (steps - 1) // eval_steps)
         trainable = ready.facts["trainable_parameters"]
         return ready.facts | {
             "precision": self.reason,
@@ -220,7 +220,7 @@ class _Training:
             file=file,
             track=accelerator.log if settings.report_to != "none" else None,
             # the FLOPs of one adapter among several are not counted
-            peak_flops=0.0 if self.beside else matmul_peak(device, dtype) * accelerator.num_processes,
+            peak_flops=0.0 if self.group else matmul_peak(device, dtype) * accelerator.num_processes,
             peak_memory=lambda: peak_memory(device),
             progress=self.progress,
             label=f"train {self.recipe.run_name}",

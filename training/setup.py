@@ -84,7 +84,7 @@ def set_up(
     parameters, of_base = base.num_parameters(), list(base.parameters())
     has_own_pieces = tokenizer is not own_tokenizer and not recipe.transliterates
     called = "the tokenizer with new pieces" if has_own_pieces else "the base's tokenizer"
-    reading = _tell_reading(tokens, progress, called + (" on romanised text" if recipe.transliterates else ""))
+    reading = _report_reading(tokens, progress, called + (" on romanised text" if recipe.transliterates else ""))
     set_seed(settings.seed)
     adapted = _adapted(base, recipe, parts)
     if recipe.vocabulary.train != "none":
@@ -206,10 +206,10 @@ def make_tokens(
     return artifacts
 
 
-def _tell_reading(tokens: list[Artifact], progress: Progress, name: str = "the base's tokenizer") -> dict[str, float]:
+def _report_reading(tokens: list[Artifact], progress: Progress, name: str = "the base's tokenizer") -> dict[str, float]:
     """How well the tokenizer, called `name`, reads the language; warns where it does not."""
     facts = [artifact.manifest()["facts"]["train"] for artifact in tokens]
-    reading = Reading(*(sum(each[count] for each in facts) for count in Reading._fields))
+    reading = Reading(*(sum(counts[count] for counts in facts) for count in Reading._fields))
     share = reading.unknown_share
     progress.say(f"{name}: {reading.tokens_per_word:.2f} tokens per word, {share:.1%} of them unknown")
     if share > MOST_UNKNOWN:

@@ -22,7 +22,7 @@ from .batches import Batch, to_device
 from .fast.joint_row import JointRow, RandomStream
 from .fast.linear import Linear
 from .fast.packing import Packing, encode
-from .language_adapter import Beside, training_of
+from .language_adapter import TrainingGroup, training_of
 from .loop import GradientRequest, Stopped, TrainingLoop
 from .mlm import MaskedLM
 from .signals import StopRequest
@@ -36,16 +36,18 @@ def train_together(
     One that fails is reported, and the others go on. Raises UserError, with nothing lost, where they cannot be trained
     together, and Stopped when a signal came.
     """
-    beside = Beside(len(members), StopRequest())
+    group = TrainingGroup(len(members), StopRequest())
     lines: dict[str, str] = {}
     trainings = {
-        label: training_of(recipe, workspace, prepared, _OneOf(label, progress, lines), resume=resume, beside=beside)
+        label: training_of(
+            recipe, workspace, prepared, _MemberProgress(label, progress, lines), resume=resume, group=group
+        )
         for label, (recipe, prepared) in members.items()
     }
-    _Trainings(trainings, beside.stop, progress).fit()
+    _Trainings(trainings, group.stop, progress).fit()
 
 
-class _OneOf(Quiet):
+class _MemberProgress(Quiet):
     """The progress of one adapter, which is a line in the table of all."""
 
     def __init__(self, label: str, progress: Progress, lines: dict[str, str]) -> None:
@@ -80,7 +82,7 @@ class _Trainings:
             for label in self.trainings:
                 if self.stop.received:  # those that have started end after their next step
                     break
-                self._go_on(label, None)
+                self._advance(label, None)
                 if label in self.waiting:
                     self._join(self.waiting[label])
             runs = [request.run for request in self.waiting.values()]
@@ -99,10 +101,10 @@ class _Trainings:
         while self.waiting:
             losses = compute_gradients([*self.waiting.values()])
             for label, loss in zip([*self.waiting], losses, strict=True):
-                self._go_on(label, loss)
+                self._advance(label, loss)
             yield
 
-    def _go_on(self, label: str, loss: Tensor | None) -> None:
+    def _advance(self, label: str, loss: Tensor | None) -> None:
         """Let a training go on to its next step, or to its end; None starts it."""
         self.waiting.pop(label, None)
         try:
@@ -179,7 +181,7 @@ def _losses(models: Sequence[MaskedLM], batches: Sequence[Batch], streams: Seque
         name: torch.cat([batch[name] for batch in batches], 1) for name in ("input_ids", "position_ids")
     }
     with row:
-        packing = Packing(tuple(group for each in packings for group in each.groups))
+        packing = Packing(tuple(group for part in packings for group in part.groups))
         hidden = encode(models[0].encoder, **inputs, packing=packing)
     for model, stream, part, batch in zip(models, streams, hidden.split(row.lengths, 1), batches, strict=True):
         with stream:

@@ -50,7 +50,7 @@ def _bands(fragments: list[Fragment]) -> list[list[Fragment]]:
     left: list[Fragment] = []
     right: list[Fragment] = []
     across: list[Fragment] = []
-    for fragment in sorted(fragments, key=lambda each: -each.base):
+    for fragment in sorted(fragments, key=lambda fragment: -fragment.base):
         crosses = fragment.left < gutter < fragment.right
         if crosses and (left or right):
             bands += [across, left, right]
@@ -68,16 +68,18 @@ def _gutter(fragments: list[Fragment]) -> float | None:
     """The middle of a vertical gap that few fragments cross, with lines side by side; None without columns."""
     if len(fragments) < 2 * MIN_LINES:
         return None
-    start, end = min(each.left for each in fragments), max(each.right for each in fragments)
+    start, end = min(fragment.left for fragment in fragments), max(fragment.right for fragment in fragments)
     low, high = (start + share * (end - start) for share in MIDDLE)
-    size = sorted(each.height for each in fragments)[len(fragments) // 2]
+    size = sorted(fragment.height for fragment in fragments)[len(fragments) // 2]
     best: tuple[int, float, float] | None = None
     # Gutters begin where a fragment ends.
-    for edge in sorted({each.right for each in fragments if low <= each.right <= high}):
+    for edge in sorted({fragment.right for fragment in fragments if low <= fragment.right <= high}):
         middle = edge + MIN_GUTTER * size / 2
-        crossing = [each for each in fragments if each.left < edge + MIN_GUTTER * size and each.right > edge]
-        left = [each for each in fragments if each.right <= edge]
-        right = [each for each in fragments if each.left >= edge + MIN_GUTTER * size]
+        crossing = [
+            fragment for fragment in fragments if fragment.left < edge + MIN_GUTTER * size and fragment.right > edge
+        ]
+        left = [fragment for fragment in fragments if fragment.right <= edge]
+        right = [fragment for fragment in fragments if fragment.left >= edge + MIN_GUTTER * size]
         if len(crossing) > MAX_CROSSING * len(fragments) or not _side_by_side(left, right):
             continue
         candidate = (len(crossing), abs(middle - (start + end) / 2), middle)
@@ -89,18 +91,18 @@ def _side_by_side(left: list[Fragment], right: list[Fragment]) -> bool:
     """Whether both sides have enough lines beside one another; the numbers in a list are too narrow for a side."""
     if min(len(left), len(right)) < MIN_LINES:
         return False
-    widths = [sorted(each.right - each.left for each in side)[len(side) // 2] for side in (left, right)]
+    widths = [sorted(fragment.right - fragment.left for fragment in side)[len(side) // 2] for side in (left, right)]
     if min(widths) < MIN_WIDTH * max(widths):
         return False
-    low = max(min(each.base for each in side) for side in (left, right))
-    high = min(max(each.base for each in side) for side in (left, right))
-    return all(sum(low <= each.base <= high for each in side) >= MIN_LINES for side in (left, right))
+    low = max(min(fragment.base for fragment in side) for side in (left, right))
+    high = min(max(fragment.base for fragment in side) for side in (left, right))
+    return all(sum(low <= fragment.base <= high for fragment in side) >= MIN_LINES for side in (left, right))
 
 
 def _join(fragments: Iterable[Fragment]) -> list[Line]:
     """Fragments on the same base line as one line, from top to bottom."""
     lines: list[list[Fragment]] = []
-    for fragment in sorted(fragments, key=lambda each: -each.base):
+    for fragment in sorted(fragments, key=lambda fragment: -fragment.base):
         if lines and abs(lines[-1][0].base - fragment.base) <= SAME_LINE * min(lines[-1][0].height, fragment.height):
             lines[-1].append(fragment)
         else:
@@ -110,7 +112,7 @@ def _join(fragments: Iterable[Fragment]) -> list[Line]:
 
 def _line(parts: list[Fragment]) -> Line:
     rtl = sum(_is_rtl(part.text) for part in parts) > len(parts) / 2
-    parts = sorted(parts, key=lambda each: each.left, reverse=rtl)
+    parts = sorted(parts, key=lambda part: part.left, reverse=rtl)
     text = " ".join(part.text.strip() for part in parts)
     right, height = max(part.right for part in parts), max(part.height for part in parts)
     return Line(text, min(part.left for part in parts), right, parts[0].base, height)

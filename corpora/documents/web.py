@@ -114,7 +114,7 @@ def _read(root: Any, block: list[str], extracted: Extracted) -> None:
 
 def _text(parent: Any, text: str | None) -> str:
     """A text node: white space is collapsed, except in `pre`."""
-    if not text or any(local_name(each) == "pre" for each in (parent, *parent.iterancestors())):
+    if not text or any(local_name(element) == "pre" for element in (parent, *parent.iterancestors())):
         return text or ""
     return SPACES.sub(" ", text)
 

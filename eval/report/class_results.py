@@ -74,8 +74,8 @@ def _table_of_languages(by_language: Sequence[tuple[str, list[Details]]]) -> tup
     return ["Language", *names], lines
 
 
-def _class_names(every: Sequence[Details]) -> list[str]:
-    return list(dict.fromkeys(name for details in every for name in details["classes"]))
+def _class_names(all_details: Sequence[Details]) -> list[str]:
+    return list(dict.fromkeys(name for details in all_details for name in details["classes"]))
 
 
 def _mean(of_seeds: Sequence[Details], name: str, column: str) -> str:
@@ -89,13 +89,13 @@ def _support(of_seeds: Sequence[Details], name: str) -> str:
     )
 
 
-def _summed_confusion(every: Sequence[Details]) -> tuple[list[str], list[list[int]] | None]:
+def _summed_confusion(all_details: Sequence[Details]) -> tuple[list[str], list[list[int]] | None]:
     """The labels and the sum of the confusion matrices, if all have one over the same labels."""
-    labels = every[0].get("labels") or []
-    if not labels or any(details.get("labels") != labels or not details.get("confusion") for details in every):
+    labels = all_details[0].get("labels") or []
+    if not labels or any(details.get("labels") != labels or not details.get("confusion") for details in all_details):
         return [], None
     total = [[0] * len(labels) for _ in labels]
-    for details in every:
+    for details in all_details:
         for total_row, row in zip(total, details["confusion"], strict=True):
             for column, count in enumerate(row):
                 total_row[column] += count

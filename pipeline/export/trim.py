@@ -72,7 +72,9 @@ def _of_workspace(source: Path) -> tuple[str, Iterator[str]]:
             f"--trim: the text that {source} was trained on is not in its workspace: give text in the language with "
             "--text FILE"
         )
-    return ", ".join(each.folder.name for each in data), (text for split in SPLITS for text in read_texts(data, split))
+    return ", ".join(artifact.folder.name for artifact in data), (
+        text for split in SPLITS for text in read_texts(data, split)
+    )
 
 
 def _of_files(files: Sequence[Path]) -> tuple[str, Iterator[str]]:

@@ -49,7 +49,7 @@ class Collection:
 
     def metadata(self) -> ModelCardData:
         """The YAML at the head of the card."""
-        each = [card.metadata() for card in self.cards.values()]
+        of_cards = [card.metadata() for card in self.cards.values()]
         bases = _distinct(card.subject.base.hub_id for card in self.cards.values())
         more: dict[str, Any] = licence_fields(self.licence) | ({"base_model": bases} if bases else {})
         codes = _distinct(code for card in self.cards.values() for code in card.subject.languages)
@@ -57,8 +57,8 @@ class Collection:
             language=_distinct(map(hub_language, codes)) or None,
             license=self.licence.licence,
             library_name="peft",
-            datasets=_distinct(name for one in each for name in one.datasets or []) or None,
-            tags=_distinct(tag for one in each for tag in one.tags or []),
+            datasets=_distinct(name for one in of_cards for name in one.datasets or []) or None,
+            tags=_distinct(tag for one in of_cards for tag in one.tags or []),
             **more,
         )
 

@@ -184,7 +184,9 @@ def linear_cross_entropy(hidden: Tensor, layers: Sequence[OutputRows | nn.Linear
     """
     device = hidden.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else layers[0].weight.dtype
-    tensors = [tensor if tensor is None else tensor.to(dtype) for each in layers for tensor in (each.weight, each.bias)]
+    tensors = [
+        tensor if tensor is None else tensor.to(dtype) for layer in layers for tensor in (layer.weight, layer.bias)
+    ]
     if not torch.is_grad_enabled():  # a Function's needs_input_grad is true even under no_grad
         tensors = [tensor if tensor is None else tensor.detach() for tensor in tensors]
     with torch.autocast(device, enabled=False):

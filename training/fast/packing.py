@@ -182,7 +182,7 @@ def packed_attention(  # noqa: PLR0913
     attend = partial(_attend, dropout=dropout, scale=scale, window=sliding_window)
     tensors = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
     if row := current_row():
-        return row.each([partial(attend, packing=each) for each in row.packings], *tensors, dim=0)[None], None
+        return row.each([partial(attend, packing=packing) for packing in row.packings], *tensors, dim=0)[None], None
     return attend(*tensors, packing=packing)[None], None
 
 

@@ -68,10 +68,10 @@ def auxiliary_vectors(data: Sequence[Sequences], tokenizer: Any, seed: int) -> d
     names = tokenizer.convert_ids_to_tokens(list(range(vocabulary_size(tokenizer))))
 
     def sentences() -> Iterator[list[str]]:
-        for each in data:
-            step = -(-len(each) // MOST_SEQUENCES) or 1
-            for start in range(0, len(each), step * 1000):
-                for row in each.rows(np.arange(start, min(len(each), start + step * 1000), step)):
+        for tokens in data:
+            step = -(-len(tokens) // MOST_SEQUENCES) or 1
+            for start in range(0, len(tokens), step * 1000):
+                for row in tokens.rows(np.arange(start, min(len(tokens), start + step * 1000), step)):
                     yield [names[number] for number in row if number not in special]
 
     texts = list(sentences())

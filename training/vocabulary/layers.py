@@ -255,6 +255,6 @@ def _cut(layer: Any, size: int) -> None:
 
 def _replace(model: nn.Module, module: nn.Module, other: nn.Module) -> None:
     """Put `other` in the place of a module of `model`."""
-    name = next(name for name, each in model.named_modules() if each is module)
+    name = next(name for name, submodule in model.named_modules() if submodule is module)
     parent, _, child = name.rpartition(".")
     setattr(model.get_submodule(parent), child, other)

@@ -101,7 +101,7 @@ def put_new_pieces(
 
 def _base_pieces(tokenizer: Any, size: int, data: Sequence[Sequences]) -> torch.Tensor:
     """The ids, ascending, of the pieces of the base, without special tokens, that occur in tokenised text."""
-    ids = np.unique(np.concatenate([each.pieces() for each in data]))
+    ids = np.unique(np.concatenate([tokens.pieces() for tokens in data]))
     return torch.from_numpy(ids[(ids < size) & ~np.isin(ids, tokenizer.all_special_ids)])
 
 
@@ -111,7 +111,7 @@ def _learn(recipe: Recipe, artifact: Artifact, tokenizer: Any, draft: Draft, pro
     texts = list(progress.track(sample_texts(artifact.parents, MOST_LINES), "text for new pieces, lines"))
     words, spaced_words = count_words(tokenizer, texts), max(1, sum(len(text.split()) for text in texts))
     reference = count_words(tokenizer, reference_text(settings.reference))
-    splitter, of_reference = (splitter_of(state, each) for each in (words, reference))
+    splitter, of_reference = (splitter_of(state, texts) for texts in (words, reference))
     most = number_of_pieces(splitter, words) if settings.pieces == "auto" else settings.pieces
     pieces = learn_new_pieces(splitter, tokenizer.get_vocab().keys(), words, most)
     pieces = without_changes(of_reference, pieces, reference)
@@ -119,7 +119,7 @@ def _learn(recipe: Recipe, artifact: Artifact, tokenizer: Any, draft: Draft, pro
         raise UserError(
             "vocabulary.pieces: the base reads this text well, so there are no pieces to add: remove the section"
         )
-    before, after = (each.count_pieces(words) for each in (splitter, splitter.with_pieces(pieces)))
+    before, after = (version.count_pieces(words) for version in (splitter, splitter.with_pieces(pieces)))
     draft.facts |= {
         "pieces": len(pieces),
         "tokens_per_word_before": round(before.total() / spaced_words, 4),

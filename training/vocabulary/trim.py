@@ -89,7 +89,7 @@ def _renumbered(part: Any, new_ids: dict[int, int]) -> Any:
     if isinstance(part, dict):
         return {key: _renumbered(value, new_ids) for key, value in part.items()}
     if isinstance(part, list):
-        return [new_ids[each] if isinstance(each, int) else _renumbered(each, new_ids) for each in part]
+        return [new_ids[item] if isinstance(item, int) else _renumbered(item, new_ids) for item in part]
     return part
 
 
