@@ -15,7 +15,8 @@ from pathlib import Path
 
 import psutil
 
-WATCH_SECONDS = 0.5
+WATCH_SECONDS = 0.5  # between two looks at the memory, at least
+WATCH_SHARE = 0.01  # of the time may be spent on looking
 
 
 @dataclass
@@ -53,12 +54,15 @@ class Peak:
     size: int = 0
 
     def watch(self, ended: threading.Event) -> None:
-        """Look every WATCH_SECONDS; memory that processes share counts once."""
-        while not ended.wait(WATCH_SECONDS):
+        """Look again and again; memory that processes share counts once."""
+        pause = WATCH_SECONDS
+        while not ended.wait(pause):
+            started = time.thread_time()  # of several processes with much memory a look takes a tenth of a second
             with suppress(psutil.Error):  # ended just now
                 process = psutil.Process(self.pid)
                 sizes = [each.memory_full_info().pss for each in (process, *process.children(recursive=True))]
                 self.size = max(self.size, sum(sizes))
+            pause = max(WATCH_SECONDS, (time.thread_time() - started) / WATCH_SHARE)
 
 
 def parser_of(description: str | None, **numbers: int) -> argparse.ArgumentParser:
