@@ -2,7 +2,7 @@
 # make test        set up, then run the tests
 # make test-fast   the quick ones of the tests: under two minutes on two cores
 # make fuzz        random and hostile input to all that is read (docs/reliability.md); about 15 minutes on two idle cores
-# make faults      100 kills at random moments, and the other tests of faults; takes about half an hour
+# make faults      100 kills at random moments, and the other tests of faults; takes about ten minutes
 # make rehearsal   run the README's commands as written against a stand-in for the hub, and check what they request
 # make gpu-check   on a machine with a GPU: run the tests that need one and the benchmarks, within 8 minutes, with $(PYTHON)
 #                  and its torch; WHEELS=folder and PEER_WHEELS=folder install what it lacks, ARGS="--minutes 5" passes options
