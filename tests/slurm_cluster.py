@@ -40,9 +40,9 @@ PartitionName=all Nodes={names} Default=YES MaxTime=INFINITE State=UP
 
 
 def free_port() -> int:
-    with socket.socket() as some:
-        some.bind(("127.0.0.1", 0))
-        return some.getsockname()[1]
+    with socket.socket() as error:
+        error.bind(("127.0.0.1", 0))
+        return error.getsockname()[1]
 
 
 class Cluster:

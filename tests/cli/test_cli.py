@@ -29,14 +29,14 @@ def commands() -> list[tuple[str, str]]:
     """(command, example line) for every example in an epilog."""
 
     def walk(group: typer.Typer, above: str) -> list[tuple[str, str]]:
-        found = []
+        result = []
         for info in group.registered_commands:
             lines = (info.epilog or "").splitlines()
-            found += [(f"{above}{info.name}", line) for line in lines if line.startswith("lrl-adapt ")]
+            result += [(f"{above}{info.name}", line) for line in lines if line.startswith("lrl-adapt ")]
         for sub in group.registered_groups:
             assert sub.typer_instance is not None
-            found += walk(sub.typer_instance, f"{above}{sub.name} ")
-        return found
+            result += walk(sub.typer_instance, f"{above}{sub.name} ")
+        return result
 
     return walk(app, "")
 
@@ -250,9 +250,9 @@ def test_overrides_from_the_environment_are_under_those_of_the_command(
 def test_a_wrong_override_from_the_environment_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "recipe.yaml").write_text(SMALL, encoding="utf-8")
     monkeypatch.setenv("LRL_ADAPT_SET", "training.max_step=7")
-    told = invoke("train", "--set", "training.epochs=1").stderr
-    assert "LRL_ADAPT_SET: training.max_step=7: unknown key; did you mean training.max_steps?\n" in told
-    assert "--set training.epochs=1: unknown key" in told
+    message = invoke("train", "--set", "training.epochs=1").stderr
+    assert "LRL_ADAPT_SET: training.max_step=7: unknown key; did you mean training.max_steps?\n" in message
+    assert "--set training.epochs=1: unknown key" in message
     monkeypatch.setenv("LRL_ADAPT_SET", "max steps")
     assert invoke("train").stderr.startswith("error: LRL_ADAPT_SET: max steps: expected section.field=value")
 
@@ -278,11 +278,11 @@ def test_our_own_mistakes_are_told_and_debug_shows_where(folder: Path, monkeypat
         raise RuntimeError("oh no")
 
     monkeypatch.setattr("lrl_adapt.corpora.prepare._prepare", broken)
-    told = invoke("prepare")
-    assert told.exit_code == 1
-    assert "RuntimeError: oh no" in told.stderr
-    assert "--debug" in told.stderr
-    assert "Traceback" not in told.stderr
+    message = invoke("prepare")
+    assert message.exit_code == 1
+    assert "RuntimeError: oh no" in message.stderr
+    assert "--debug" in message.stderr
+    assert "Traceback" not in message.stderr
     shown = invoke("prepare", "--debug")
     assert shown.exit_code == 1
     assert "Traceback" in shown.stderr
@@ -340,8 +340,8 @@ def test_any_of_the_four_code_systems_names_a_language(folder: Path, code: str) 
 
 
 def test_languages_are_found_by_name() -> None:
-    found = json.loads(invoke("languages", "--search", "urdu", "--json").stdout)["languages"]
-    assert [language["code"] for language in found] == ["urd_Arab"]
+    result = json.loads(invoke("languages", "--search", "urdu", "--json").stdout)["languages"]
+    assert [language["code"] for language in result] == ["urd_Arab"]
     assert len(json.loads(invoke("languages", "--paper", "--json").stdout)["languages"]) == 30
 
 

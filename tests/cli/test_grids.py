@@ -64,10 +64,10 @@ def test_run_of_a_grid_reads_the_dump_once_for_all_languages(folder: Path, langu
     result = invoke("run", languages, "--json")
     assert result.exit_code == 2
     assert passes == [folder / "dump.csv.gz"]
-    found = json.loads(result.stdout)
-    assert {score["language"] for score in found["scores"]} == {"swh_Latn", "fra_Latn"}
-    assert [failed["run"] for failed in found["failed"]] == ['language="mlt"']
-    assert "no edges in ConceptNet's language mt" in found["failed"][0]["error"]
+    actual = json.loads(result.stdout)
+    assert {score["language"] for score in actual["scores"]} == {"swh_Latn", "fra_Latn"}
+    assert [failed["run"] for failed in actual["failed"]] == ['language="mlt"']
+    assert "no edges in ConceptNet's language mt" in actual["failed"][0]["error"]
     assert invoke("run", languages, "--language", "fra", "--json").exit_code == 0
     assert len(passes) == 1
 
@@ -77,8 +77,8 @@ def test_prepare_goes_on_after_a_language_that_fails(folder: Path, languages: st
     result = invoke("prepare", "graph.yaml", *options, "--json")
     assert result.exit_code == 2
     assert passes == [folder / "dump.csv.gz"]
-    found = json.loads(result.stdout)
-    assert [Path(artifact["folder"]).parent.name for artifact in found["artifacts"]] == ["swh_Latn", "fra_Latn"]
+    actual = json.loads(result.stdout)
+    assert [Path(artifact["folder"]).parent.name for artifact in actual["artifacts"]] == ["swh_Latn", "fra_Latn"]
     last = result.stderr.splitlines()[-3:]
     assert last[0] == "error: 2 of 4 runs failed:"
     assert last[1].startswith('  language="ace": ConceptNet has no code for Acehnese')
@@ -89,10 +89,10 @@ def test_train_goes_on_after_a_run_that_fails(grid: str) -> None:
     assert invoke("prepare", grid).exit_code == 0
     result = invoke("train", grid, "--json", *TOO_NARROW)
     assert result.exit_code == 2
-    found = json.loads(result.stdout)
-    trained = [adapter["run"].split()[0] for adapter in found["adapters"]]
+    actual = json.loads(result.stdout)
+    trained = [adapter["run"].split()[0] for adapter in actual["adapters"]]
     assert trained == ['adapter.type="lora"', 'adapter.type="ia3"']
-    assert [failed["run"] for failed in found["failed"]] == [SEQ_BN]
+    assert [failed["run"] for failed in actual["failed"]] == [SEQ_BN]
     assert "1 of 3 runs failed:" in result.stderr
     assert f"  {SEQ_BN}: the recipe does not fit its base" in result.stderr
     shown = invoke("train", grid, *TOO_NARROW)
@@ -104,10 +104,10 @@ def test_eval_goes_on_after_a_run_that_fails(grid: str) -> None:
     assert invoke("train", grid, *TOO_NARROW).exit_code == 2
     result = invoke("eval", grid, "--json", *TOO_NARROW)
     assert result.exit_code == 2
-    found = json.loads(result.stdout)
-    assert {score["system"] for score in found["scores"]} == {"base", "lora/text", "ia3/text"}
-    assert [failed["run"] for failed in found["failed"]] == [SEQ_BN]
-    assert "first run `lrl-adapt train`" in found["failed"][0]["error"]
+    actual = json.loads(result.stdout)
+    assert {score["system"] for score in actual["scores"]} == {"base", "lora/text", "ia3/text"}
+    assert [failed["run"] for failed in actual["failed"]] == [SEQ_BN]
+    assert "first run `lrl-adapt train`" in actual["failed"][0]["error"]
 
 
 @pytest.mark.parametrize("command", ["run", "train"])
@@ -168,10 +168,10 @@ def test_run_does_every_run_of_a_grid_and_tells_of_those_that_fail(folder: Path)
     assert result.exit_code == 2
     assert "1 of 3 runs failed:" in result.stderr
     assert 'adapter.type="seq_bn" adapter.reduction_factor=99: the recipe does not fit its base' in result.stderr
-    found = json.loads(result.stdout)
-    assert {score["system"] for score in found["scores"]} == {"base", "lora/text"}
-    assert len(found["scores"]) == len({json.dumps(score) for score in found["scores"]})
-    assert Path(found["report"]).is_file()
+    actual = json.loads(result.stdout)
+    assert {score["system"] for score in actual["scores"]} == {"base", "lora/text"}
+    assert len(actual["scores"]) == len({json.dumps(score) for score in actual["scores"]})
+    assert Path(actual["report"]).is_file()
     trained = invoke("train", "many.yaml", "--json", "--set", "adapter.r=2")
     assert [adapter["run"] for adapter in json.loads(trained.stdout)["adapters"]] == [
         'adapter.type="lora" adapter.r=2',

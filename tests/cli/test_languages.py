@@ -60,8 +60,8 @@ def test_an_ambiguous_code_names_its_languages_and_mismatches() -> None:
 
 
 def test_one_language_by_its_code() -> None:
-    (found,) = json.loads(invoke("mt", "--json").stdout)["languages"]
-    assert found["code"] == "mlt_Latn"
+    (result,) = json.loads(invoke("mt", "--json").stdout)["languages"]
+    assert result["code"] == "mlt_Latn"
 
 
 def test_what_the_sources_have_for_a_language(hub: Hub) -> None:
@@ -107,14 +107,14 @@ def test_nothing_found_is_one_line_and_exit_code_2(words: list[str], message: st
 
 
 def test_json_has_every_code() -> None:
-    (found,) = json.loads(invoke("--search", "guarani", "--json").stdout)["languages"]
-    assert (found["code"], found["glotcc"], found["conceptnet"], found["wikiann"]) == (
+    (result,) = json.loads(invoke("--search", "guarani", "--json").stdout)["languages"]
+    assert (result["code"], result["glotcc"], result["conceptnet"], result["wikiann"]) == (
         "grn_Latn",
         "gug-Latn",
         "gn",
         "gn",
     )
-    assert found["sentiment"] == ""
+    assert result["sentiment"] == ""
     assert len(json.loads(invoke("--json").stdout)["languages"]) > 200
 
 

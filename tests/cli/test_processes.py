@@ -81,9 +81,9 @@ def test_skipped_tasks_are_told_by_one_process(
     monkeypatch.setattr("lrl_adapt.cli.guard.SECONDS_TO_JOIN", 0)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    told = invoke("train", "mbert", "--language", "bre")
-    assert told.exit_code == 2  # nothing is prepared
-    assert told.stderr.count("topic: skipped, SIB-200 has no bre_Latn") == count
+    message = invoke("train", "mbert", "--language", "bre")
+    assert message.exit_code == 2  # nothing is prepared
+    assert message.stderr.count("topic: skipped, SIB-200 has no bre_Latn") == count
 
 
 def tasks_of_srun(folder: Path, ranks: Sequence[int]) -> list[tuple[int, str]]:

@@ -53,8 +53,8 @@ def run(home: Path, line: str, *more: str) -> dict:
 @pytest.mark.slow
 def test_run_gives_artifacts_scores_and_a_page(home: Path, first: dict) -> None:
     assert [artifact["kind"] for artifact in first["artifacts"]] == ["corpus", "graph", "adapter"]
-    found = {(score["task"], score["system"]) for score in first["scores"]}
-    assert found == {(t, s) for t in ("mlm", "topic", "sentiment", "ner") for s in ("base", "seq_bn/text")}
+    result = {(score["task"], score["system"]) for score in first["scores"]}
+    assert result == {(t, s) for t in ("mlm", "topic", "sentiment", "ner") for s in ("base", "seq_bn/text")}
     assert {score["language"] for score in first["scores"]} == {"swh_Latn"}
     topic = next(data for data in first["data"] if data["task"] == "topic")
     items = {score["n"] for score in first["scores"] if score["task"] == "topic"}
@@ -70,8 +70,8 @@ def test_run_gives_artifacts_scores_and_a_page(home: Path, first: dict) -> None:
 @pytest.mark.slow
 def test_the_base_in_the_box_gains_a_fifth_and_answers(tmp_path: Path) -> None:
     """The quickstart as it stands, on language modelling; fill-mask and predict then find its base, a folder."""
-    found = run(tmp_path, "run quickstart --json --task mlm")["scores"]
-    values = {score["system"]: score["value"] for score in found if score["metric"] == "pseudo_perplexity"}
+    result = run(tmp_path, "run quickstart --json --task mlm")["scores"]
+    values = {score["system"]: score["value"] for score in result if score["metric"] == "pseudo_perplexity"}
     assert values["seq_bn/text"] < 0.8 * values["base"]
     filled = invoke(tmp_path, "fill-mask --json --top 1", "Watoto wanakwenda [MASK]").stdout.splitlines()
     assert json.loads(filled[0])["adapter"] == "none"
@@ -136,11 +136,11 @@ def test_every_type_is_trained_scored_and_loaded_by_its_cards_lines(home: Path, 
     assert (f'"path/to/{scratch.name}")  # fill in: the path of the base {scratch.name}' in code) == (kind != "full")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(made["folder"])
-        found: dict = {}
-        exec(code.replace(f"path/to/{scratch.name}", str(scratch)), found)
+        result: dict = {}
+        exec(code.replace(f"path/to/{scratch.name}", str(scratch)), result)
     ids = torch.arange(10, 20).unsqueeze(0)
     base = AutoModelForMaskedLM.from_pretrained(scratch)
-    assert not torch.allclose(found["model"].eval()(input_ids=ids).logits, base.eval()(input_ids=ids).logits)
+    assert not torch.allclose(result["model"].eval()(input_ids=ids).logits, base.eval()(input_ids=ids).logits)
 
 
 def test_missing_task_files_are_told_before_any_work(home: Path, tmp_path: Path) -> None:
@@ -188,13 +188,13 @@ def test_zero_shot_trains_on_one_language_and_tests_on_another(home: Path, first
     more = [*FAST, *(word for file in files for word in ("--set", file))]
     more += ["--set", "eval.topic.labels=[entertainment,geography,health,politics,science/technology,sports,travel]"]
     line = "eval quickstart --json --task topic --transfer-from eng"
-    found = run(home, line, *more)["scores"]
-    assert {score["system"] for score in found} == {"base", "seq_bn/text"}
-    assert {score["language"] for score in found} == {"swh_Latn"}
-    assert {score["transfer_from"] for score in found} == {"eng_Latn"}
+    result = run(home, line, *more)["scores"]
+    assert {score["system"] for score in result} == {"base", "seq_bn/text"}
+    assert {score["language"] for score in result} == {"swh_Latn"}
+    assert {score["transfer_from"] for score in result} == {"eng_Latn"}
     assert {score["transfer_from"] for score in first["scores"]} == {None}
     rows = next((home / "runs" / "scores" / "swh_Latn").glob("topic-*seq_bn*/predictions.jsonl")).read_text()
-    assert rows.count("\n") == found[0]["n"]
+    assert rows.count("\n") == result[0]["n"]
     again = run(home, line + " --dry-run", *more)["artifacts"]
     assert [(one["kind"], one["state"]) for one in again] == [
         *(("base", "finished"), ("scores", "finished"), ("scores", "finished"))
@@ -207,9 +207,9 @@ def test_an_adapter_from_elsewhere_is_scored_by_its_folder(home: Path, first: di
     kept.mkdir()
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         (kept / name).write_bytes(((made if made.is_absolute() else home / made) / name).read_bytes())
-    found = run(home, "eval quickstart --json --task mlm --adapter-dir", str(kept), *FAST)["scores"]
+    result = run(home, "eval quickstart --json --task mlm --adapter-dir", str(kept), *FAST)["scores"]
     own = {score["metric"]: score["value"] for score in first["scores"] if score["system"] == "seq_bn/text"}
-    theirs = {score["metric"]: score["value"] for score in found if score["system"] == "somebodys"}
+    theirs = {score["metric"]: score["value"] for score in result if score["system"] == "somebodys"}
     assert theirs["pseudo_perplexity"] == own["pseudo_perplexity"]
     wrong = invoke(home, "eval quickstart --task mlm --adapter-dir", str(tmp_path), *FAST)
     assert wrong.exit_code == 2
@@ -223,8 +223,8 @@ def test_a_task_of_ones_own_needs_one_file_and_no_code(home: Path, first: dict, 
     add = ["--set", f"eval.others.weather={tmp_path}/weather.yaml", "--set", "corpus.drop_task_lines=false"]
     off = ["--adapter", "none", "--task", "weather", *add, *FAST]
     run(home, "prepare quickstart --json", *off[4:])
-    found = run(home, "eval quickstart --json", *off)["scores"]
-    assert [(score["task"], score["metric"]) for score in found] == [("weather", "accuracy"), ("weather", "macro_f1")]
+    result = run(home, "eval quickstart --json", *off)["scores"]
+    assert [(score["task"], score["metric"]) for score in result] == [("weather", "accuracy"), ("weather", "macro_f1")]
     details = next((home / "runs" / "scores" / "swh_Latn").glob("weather-*/details.json"))
     table = json.loads(details.read_text())
     facts = json.loads((details.parent / "manifest.json").read_text())["facts"]
@@ -233,4 +233,4 @@ def test_a_task_of_ones_own_needs_one_file_and_no_code(home: Path, first: dict, 
     assert majority["label"] in ("jua", "mvua")
     assert 0 < majority["macro_f1"] < majority["accuracy"] < 1
     assert set(table["classes"]) == {"jua", "mvua"}
-    assert sum(map(sum, table["confusion"])) == found[0]["n"]
+    assert sum(map(sum, table["confusion"])) == result[0]["n"]

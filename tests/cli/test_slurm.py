@@ -101,9 +101,9 @@ def test_where_no_cluster_answers_one_line_says_so(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     refused = invoke(*words)
     assert refused.exit_code == 2
-    told = refused.stderr.splitlines()[-1]
-    assert told.startswith(f"error: {name}: no Slurm controller answers: run this on the login node of a cluster")
-    assert told.endswith("use --jobs") == (name == "sbatch")
+    text = refused.stderr.splitlines()[-1]
+    assert text.startswith(f"error: {name}: no Slurm controller answers: run this on the login node of a cluster")
+    assert text.endswith("use --jobs") == (name == "sbatch")
 
 
 def test_jobs_that_slurm_accepted_are_shown_before_its_error(

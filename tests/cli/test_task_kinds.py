@@ -130,10 +130,10 @@ def test_new_texts_are_labelled(
     monkeypatch.chdir(folder)
     predicted = invoke("predict", "--workspace", "runs", "--task", task, text, "")
     assert predicted.exit_code == 0, predicted.output
-    found, blank = map(json.loads, predicted.stdout.splitlines())
-    assert found.keys() == blank.keys() == keys
+    result, blank = map(json.loads, predicted.stdout.splitlines())
+    assert result.keys() == blank.keys() == keys
     if task == "closeness":
-        assert 0 < found["score"] < 6  # on the scale of the file
+        assert 0 < result["score"] < 6  # on the scale of the file
         assert blank["score"] is None
     if "\t" in text:
         refused = invoke("predict", "--workspace", "runs", "--task", task, "one text")

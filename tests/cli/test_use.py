@@ -64,9 +64,9 @@ def test_paragraphs_of_a_document_are_texts() -> None:
 
 
 def test_blank_lines_keep_their_place() -> None:
-    found = rows(invoke("predict", "-t", "topic", piped=f"\n{TEXTS[0]}\n\n").stdout)
-    assert [row["text"] for row in found] == ["", TEXTS[0], ""]
-    assert [row["label"] is None for row in found] == [True, False, True]
+    result = rows(invoke("predict", "-t", "topic", piped=f"\n{TEXTS[0]}\n\n").stdout)
+    assert [row["text"] for row in result] == ["", TEXTS[0], ""]
+    assert [row["label"] is None for row in result] == [True, False, True]
 
 
 def test_a_score_folder_needs_no_task(workspace: Path) -> None:
@@ -93,10 +93,10 @@ def test_candidates_side_by_side_or_as_json(workspace: Path) -> None:
     assert shown.exit_code == 0, shown.output
     assert "none" in shown.stdout
     assert Path(adapter).name in shown.stdout
-    told = rows(invoke("fill-mask", "-a", "none", "-a", adapter, "--json", "--top", "2", "mvua {mask}").stdout)
-    assert [row["adapter"] for row in told] == ["none", adapter]
-    assert all(len(row["candidates"]) == 2 and row["mask"] == 1 for row in told)
-    for candidate in told[0]["candidates"]:
+    message = rows(invoke("fill-mask", "-a", "none", "-a", adapter, "--json", "--top", "2", "mvua {mask}").stdout)
+    assert [row["adapter"] for row in message] == ["none", adapter]
+    assert all(len(row["candidates"]) == 2 and row["mask"] == 1 for row in message)
+    for candidate in message[0]["candidates"]:
         assert set(candidate) == {"token", "text", "probability"}
 
 

@@ -21,8 +21,8 @@ def model(tmp_path: Path) -> str:
 
 def test_a_line_of_another_language_is_found_and_a_mixed_or_uncertain_one_left_alone(model: str) -> None:
     lines = [OWN, FOREIGN, f"{OWN} {FOREIGN} kawan", "habari selamat", "neno", "zzz zzz zzz zzz", ""]
-    found = GlotLid(model, "swh_Latn", 0.95).other_languages(lines)
-    assert found == [None, "ind_Latn", None, None, None, None, None]
+    result = GlotLid(model, "swh_Latn", 0.95).other_languages(lines)
+    assert result == [None, "ind_Latn", None, None, None, None, None]
     assert GlotLid(model, "ind_Latn", 0.95).other_languages(lines[:3]) == ["swh_Latn", None, None]
 
 

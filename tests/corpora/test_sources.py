@@ -145,8 +145,8 @@ def test_what_is_over_the_cap_of_one_source_is_no_duplicate_for_the_next(hub: Hu
     share = {"one": 0.5, "two": 0.5}
     chosen = recipe("swh_Latn", sources=[source("one"), source("two")], share=share, max_bytes="20KB")
     artifact = prepare_corpus(chosen, tmp_path / "runs")
-    found = texts(artifact)
-    assert len(found) == len(set(found))
+    result = texts(artifact)
+    assert len(result) == len(set(result))
     parts = bytes_by_source(artifact)
     assert parts["one"] == pytest.approx(10_000, abs=100)
     assert parts["two"] == pytest.approx(10_000, abs=100)

@@ -45,8 +45,8 @@ def test_types_of_entities_under_other_names_than_in_train_are_refused(
     for split in ("validation", "test"):
         others = {"train": train, "validation": train, "test": train, split: test}
         task = tagged(tmp_path, **others)
-        told = f"eval.ner.{split}: entity type {wrong!r}.* is not in train; did you mean {meant!r}"
-        with pytest.raises(UserError, match=told):
+        message = f"eval.ner.{split}: entity type {wrong!r}.* is not in train; did you mean {meant!r}"
+        with pytest.raises(UserError, match=message):
             read_task("ner", task, tmp_path)
     names = [f"{prefix}-{name}" for name in dict.fromkeys([*train, *test]) for prefix in "BI"]
     assert read_task("ner", task.model_copy(update={"labels": ["O", *names]}), tmp_path).label_notes == ()

@@ -55,7 +55,7 @@ def test_entities_agree_with_seqeval_on_tags_in_any_order(seed: int) -> None:
     want: Any = seqeval_table(gold, guess, average=None, zero_division=0)
     for place, kind in enumerate(sorted(table)):
         assert list(table[kind].values()) == pytest.approx([column[place] for column in want])
-    flat = [[tag for tags in some for tag in tags] for some in (gold, guess)]
+    flat = [[tag for tags in sentences for tag in tags] for sentences in (gold, guess)]
     assert word_accuracy(gold, guess).value() == pytest.approx(accuracy_score(*flat))
 
 
@@ -67,9 +67,9 @@ def test_a_resample_gives_the_metric_of_the_items_drawn(seed: int) -> None:
     want = seqeval_f1([gold[n] for n in drawn], [guess[n] for n in drawn])
     metric = entity_f1(gold, guess)
     assert float(metric.from_sums(np.bincount(drawn, minlength=20) @ metric.statistics)) == pytest.approx(want)
-    true, found = rng.integers(4, size=(2, 20))
-    macro = classification_metrics(true, found, 4)[0]
-    want = f1_score(true[drawn], found[drawn], average="macro", zero_division=0)
+    true, result = rng.integers(4, size=(2, 20))
+    macro = classification_metrics(true, result, 4)[0]
+    want = f1_score(true[drawn], result[drawn], average="macro", zero_division=0)
     assert float(macro.from_sums(np.bincount(drawn, minlength=20) @ macro.statistics)) == pytest.approx(want)
 
 

@@ -37,12 +37,12 @@ def figures(scores: list[SentenceScore]) -> dict[str, float]:
 def one_by_one(model, tokenizer, sentence: str, max_length: int = 128) -> list[float]:
     """-ln p of each token that is not special, one forward each."""
     ids = torch.tensor(tokenizer(sentence, truncation=True, max_length=max_length)["input_ids"])
-    found = []
+    result = []
     for place in range(1, len(ids) - 1):
         masked = ids.clone()
         masked[place] = tokenizer.mask_token_id
-        found.append(-float(model(masked[None]).logits[0, place].log_softmax(-1)[ids[place]]))
-    return found
+        result.append(-float(model(masked[None]).logits[0, place].log_softmax(-1)[ids[place]]))
+    return result
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 40, 10_000])
@@ -55,10 +55,10 @@ def test_scores_equal_those_of_one_forward_per_token(model, tokenizer, batch_tok
     assert [s.characters for s in scores] == [len(sentence) for sentence in SENTENCES]
     every = [loss for losses in want for loss in losses]
     bits = sum(every) / math.log(2)
-    found = figures(scores)
-    assert found["pseudo_perplexity"] == pytest.approx(math.exp(sum(every) / len(every)), rel=1e-5)
-    assert found["bits_per_character"] == pytest.approx(bits / sum(map(len, SENTENCES)), rel=1e-5)
-    assert found["bits_per_byte"] == pytest.approx(bits / sum(len(s.encode()) for s in SENTENCES), rel=1e-5)
+    result = figures(scores)
+    assert result["pseudo_perplexity"] == pytest.approx(math.exp(sum(every) / len(every)), rel=1e-5)
+    assert result["bits_per_character"] == pytest.approx(bits / sum(map(len, SENTENCES)), rel=1e-5)
+    assert result["bits_per_byte"] == pytest.approx(bits / sum(len(s.encode()) for s in SENTENCES), rel=1e-5)
     middle = sorted(math.exp(sum(losses) / len(losses)) for losses in want)[1]
     assert median_perplexity(scores)[0] == pytest.approx(middle, rel=1e-5)
 
@@ -168,10 +168,10 @@ def test_bits_per_byte_count_the_bytes_of_the_script(model, tokenizer) -> None:
 
 
 def test_a_sentence_without_tokens_weighs_nothing(model, tokenizer) -> None:
-    some = score_sentences(MaskedLM(model), tokenizer, SENTENCES, max_length=128, batch_tokens=1000)
+    part = score_sentences(MaskedLM(model), tokenizer, SENTENCES, max_length=128, batch_tokens=1000)
     more = score_sentences(MaskedLM(model), tokenizer, [*SENTENCES, "\u200b"], max_length=128, batch_tokens=1000)
     assert more[-1].tokens == 0
-    wanted, found = figures(some), figures(more)
+    wanted, result = figures(part), figures(more)
     for metric in ("pseudo_perplexity", "pseudo_perplexity_paper", "unknown_share"):
-        assert found[metric] == pytest.approx(wanted[metric])
-    assert median_perplexity(some)[0] == pytest.approx(median_perplexity(more)[0])
+        assert result[metric] == pytest.approx(wanted[metric])
+    assert median_perplexity(part)[0] == pytest.approx(median_perplexity(more)[0])

@@ -18,10 +18,10 @@ def test_without_variation_over_items_it_is_the_t_test_over_seeds() -> None:
     rng = np.random.default_rng(0)
     before, after = rng.normal(0.5, 0.03, 3), rng.normal(0.6, 0.05, 5)
     wide = [np.repeat(values[:, None], 50, axis=1) for values in (before, after)]
-    found = difference_over_seeds(*map(means, wide))
+    result = difference_over_seeds(*map(means, wide))
     expected = ttest_ind(after, before, equal_var=False)
-    assert found.p() == pytest.approx(expected.pvalue)
-    assert found.interval() == pytest.approx(tuple(expected.confidence_interval()))
+    assert result.p() == pytest.approx(expected.pvalue)
+    assert result.interval() == pytest.approx(tuple(expected.confidence_interval()))
     assert mean_over_seeds(means(wide[0])).interval() == pytest.approx(
         tuple(ttest_1samp(before, 0).confidence_interval())
     )
@@ -31,10 +31,10 @@ def test_without_variation_over_seeds_it_is_the_paired_t_test_over_items() -> No
     rng = np.random.default_rng(1)
     before = rng.normal(0.5, 0.2, 200)
     after = before + rng.normal(0.02, 0.1, 200)
-    found = difference_over_seeds(*[means(np.tile(scores, (3, 1))) for scores in (before, after)])
+    result = difference_over_seeds(*[means(np.tile(scores, (3, 1))) for scores in (before, after)])
     expected = ttest_1samp(after - before, 0)
-    assert found.p() == pytest.approx(expected.pvalue)
-    assert found.interval() == pytest.approx(tuple(expected.confidence_interval()))
+    assert result.p() == pytest.approx(expected.pvalue)
+    assert result.interval() == pytest.approx(tuple(expected.confidence_interval()))
 
 
 def test_the_spread_between_seeds_widens_the_interval() -> None:

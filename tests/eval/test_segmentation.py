@@ -35,9 +35,9 @@ TOKENIZERS = {"wordpiece": wordpiece(TEXTS.values()), "unigram": unigram(TEXTS.v
 @pytest.mark.parametrize("script", TEXTS)
 def test_words_are_runs_of_letters_marks_and_digits_or_single_signs(script: str) -> None:
     text = TEXTS[script]
-    found = split_words(text)
-    assert [text[word.start : word.end] for word in found] == WORDS[script]
-    assert any(word.unspaced for word in found) == (script in ("thai", "han", "burmese"))
+    result = split_words(text)
+    assert [text[word.start : word.end] for word in result] == WORDS[script]
+    assert any(word.unspaced for word in result) == (script in ("thai", "han", "burmese"))
 
 
 @given(st.text())
@@ -118,11 +118,11 @@ def test_words_and_the_gaps_between_give_back_the_text(text: str) -> None:
     st.text(st.one_of(st.sampled_from("áệ가각\u0301\u0323\u1161 'a❤\ufe0f"), st.characters(exclude_categories=["Cs"])))
 )
 def test_words_do_not_depend_on_how_accents_are_written(text: str) -> None:
-    found = []
+    result = []
     for form in ("NFC", "NFD"):
         written = clean_line(unicodedata.normalize(form, text))
-        found.append([written[word.start : word.end] for word in split_words(written)])
-    assert found[0] == found[1]
+        result.append([written[word.start : word.end] for word in split_words(written)])
+    assert result[0] == result[1]
 
 
 @pytest.mark.parametrize("text", ["❤\ufe0fAmina anaishi", "Ami\xadna ana\u200fishi", "\u200dAmina\xa0anaishi"])

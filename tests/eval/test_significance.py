@@ -33,14 +33,14 @@ def test_p_and_interval_agree_with_scipys(seed: int) -> None:
     def difference(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
         return y.mean(axis) - x.mean(axis)
 
-    found = compare_on_items([mean_of(before)], [mean_of(after)])
+    result = compare_on_items([mean_of(before)], [mean_of(after)])
     want = permutation_test(
         (before, after), difference, permutation_type="samples", n_resamples=5000, vectorized=True, rng=seed
     )
-    assert found.difference == pytest.approx(want.statistic)
-    assert found.p == pytest.approx(want.pvalue, abs=0.06)
+    assert result.difference == pytest.approx(want.statistic)
+    assert result.p == pytest.approx(want.pvalue, abs=0.06)
     drawn = bootstrap((before, after), difference, paired=True, method="percentile", n_resamples=3000, rng=seed)
-    assert found.interval == pytest.approx(tuple(drawn.confidence_interval), abs=0.06)
+    assert result.interval == pytest.approx(tuple(drawn.confidence_interval), abs=0.06)
 
 
 def test_the_interval_of_a_share_of_the_base_is_resampled_with_the_base() -> None:
@@ -51,11 +51,11 @@ def test_the_interval_of_a_share_of_the_base_is_resampled_with_the_base() -> Non
     def share(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
         return y.mean(axis) / x.mean(axis) - 1
 
-    found = compare_on_items([mean_of(before)], [mean_of(after)], relative=True).relative
+    result = compare_on_items([mean_of(before)], [mean_of(after)], relative=True).relative
     drawn = bootstrap((before, after), share, paired=True, method="percentile", n_resamples=3000, rng=0)
-    assert found == pytest.approx(tuple(drawn.confidence_interval), abs=0.002)
-    assert found is not None
-    assert found[0] > -1
+    assert result == pytest.approx(tuple(drawn.confidence_interval), abs=0.002)
+    assert result is not None
+    assert result[0] > -1
     assert compare_on_items([mean_of(before)], [mean_of(after)]).relative is None
 
 
@@ -94,14 +94,14 @@ def test_trained_systems_are_compared_with_all_their_seeds(tmp_path: Path) -> No
     wrong = [item | {"guess": "a"} for item in items]
     base = [write_answers(tmp_path / f"base{seed}", seed, wrong) for seed in (1, 2, 3)]
     other = [write_answers(tmp_path / f"other{seed}", seed, right) for seed in (1, 2)]
-    found = compare_folders("topic", "macro_f1", base, other)
-    assert found is not None
-    assert found.difference == pytest.approx(1 - 1 / 3)
-    assert found.p is not None and found.p < 0.001
-    assert found.covers == "seeds and items"
+    result = compare_folders("topic", "macro_f1", base, other)
+    assert result is not None
+    assert result.difference == pytest.approx(1 - 1 / 3)
+    assert result.p is not None and result.p < 0.001
+    assert result.covers == "seeds and items"
     one_seed = compare_folders("topic", "macro_f1", base[2:], other)
     assert one_seed is not None
-    assert (one_seed.p, one_seed.covers, one_seed.difference) == (None, "items", found.difference)
+    assert (one_seed.p, one_seed.covers, one_seed.difference) == (None, "items", result.difference)
     assert compare_folders("topic", "macro_f1", base, [write_answers(tmp_path / "fewer", 1, right[:-1])]) is None
 
 
@@ -111,10 +111,10 @@ def test_rare_line_breaks_in_a_text_leave_systems_comparable(tmp_path: Path, sig
     items = [{"text": f"moja{sign}{n}", "gold": label} for n, label in enumerate(gold)]
     base = write_answers(tmp_path / "base", None, [item | {"guess": "a"} for item in items])
     other = write_answers(tmp_path / "other", None, [item | {"guess": item["gold"]} for item in items])
-    found = compare_folders("topic", "macro_f1", [base], [other])
-    assert found is not None
-    assert found.difference == pytest.approx(1 - 1 / 3)
-    assert found.p is not None and found.p < 0.001
+    result = compare_folders("topic", "macro_f1", [base], [other])
+    assert result is not None
+    assert result.difference == pytest.approx(1 - 1 / 3)
+    assert result.p is not None and result.p < 0.001
 
 
 def test_scores_without_their_predictions_are_not_compared(tmp_path: Path) -> None:

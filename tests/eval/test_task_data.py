@@ -119,32 +119,32 @@ def test_labels_that_cannot_be_learnt_or_may_be_slips_are_told(tmp_path: Path) -
 @pytest.mark.parametrize("labels", [None, ["hasi", "chanya", "good", "bad"]])
 def test_splits_without_a_common_label_are_refused(tmp_path: Path, labels: list[str] | None) -> None:
     task = labelled(tmp_path, train=["hasi", "chanya"], validation=["hasi", "chanya"], test=["good", "bad"])
-    told = "eval.others.mood: no label of test occurs in train: test has 'bad', 'good', train has 'chanya', 'hasi'; "
-    with pytest.raises(UserError, match=f"^{re.escape(told)}"):
+    message = "eval.others.mood: no label of test occurs in train: test has 'bad', 'good', train has 'chanya', 'hasi'; "
+    with pytest.raises(UserError, match=f"^{re.escape(message)}"):
         read_task("mood", task.model_copy(update={"labels": labels}), tmp_path)
 
 
 def test_labels_that_mark_missing_values_are_told_unless_the_recipe_lists_them(tmp_path: Path) -> None:
     good = ["negative", "positive"] * 20
     task = labelled(tmp_path, train=[*good, *["NaN"] * 20], validation=good, test=[*good, "NaN"])
-    told = (
+    message = (
         "label 'NaN' occurs in train 20 times, in test 1 time: a missing value? Remove these rows, or list it in "
         "eval.topic.labels"
     )
-    assert read_task("topic", task, tmp_path).label_notes == (told,)
+    assert read_task("topic", task, tmp_path).label_notes == (message,)
     listed = task.model_copy(update={"labels": ["NaN", "negative", "positive"]})
     assert read_task("topic", listed, tmp_path).label_notes == ()
     for label in ("None", "#N/A", "NULL"):
-        told = read_task(
+        message = read_task(
             "topic", labelled(tmp_path, train=[*good, label], validation=good, test=good), tmp_path
         ).label_notes
-        assert told[0].startswith(f"label {label!r} occurs in train 1 time: a missing value?")
+        assert message[0].startswith(f"label {label!r} occurs in train 1 time: a missing value?")
 
 
 def test_a_conll_file_that_is_one_long_sentence_is_refused(tmp_path: Path) -> None:
     task = write(tmp_path, ".txt", "Asha B-PER\nanaishi O\n" * 1001)
-    told = r"eval\.ner\.train: .*train\.txt: one sentence of 2,002 words: are blank lines missing\?"
-    with pytest.raises(UserError, match=told):
+    message = r"eval\.ner\.train: .*train\.txt: one sentence of 2,002 words: are blank lines missing\?"
+    with pytest.raises(UserError, match=message):
         read_task("ner", task, tmp_path)
     task = write(tmp_path, ".txt", "Asha B-PER\nanaishi O\n" * 100)
     assert read_task("ner", task, tmp_path).notes == []
@@ -193,12 +193,12 @@ def test_one_file_is_cut_into_three_by_its_texts_and_keeps_the_rows_asked_for(tm
         data = read_task("mood", task, tmp_path)
         return {split: {str(item.text) for item in items} for split, items in data.splits.items()}
 
-    found = texts()
-    assert set.union(*found.values()) == {f"text {number}" for number in range(300) if number % 3 == 1}
-    assert sum(map(len, found.values())) == 100
-    assert len(found["train"]) > len(found["test"]) > len(found["validation"]) > 0
+    result = texts()
+    assert set.union(*result.values()) == {f"text {number}" for number in range(300) if number % 3 == 1}
+    assert sum(map(len, result.values())) == 100
+    assert len(result["train"]) > len(result["test"]) > len(result["validation"]) > 0
     (tmp_path / "all.csv").write_text("post,mood,kept\n" + "\n".join(reversed(rows)), encoding="utf-8")
-    assert texts() == found
+    assert texts() == result
 
 
 @pytest.mark.parametrize(
@@ -331,13 +331,13 @@ def test_a_sample_of_train_does_not_depend_on_the_rest(tmp_path: Path) -> None:
         assert len(data.splits["test"]) == 50
         return [str(item.text) for item in data.splits["train"]]
 
-    found = texts()
-    assert len(found) == 10
-    assert found == [row[:-2] for row in rows if row[:-2] in found]
-    left_out = [row for row in rows if row[:-2] not in found]
+    result = texts()
+    assert len(result) == 10
+    assert result == [row[:-2] for row in rows if row[:-2] in result]
+    left_out = [row for row in rows if row[:-2] not in result]
     kept = [row for row in rows if row not in left_out[:20]]
     Path(str(task.train)).write_text("\n".join(["text,label", *kept]), encoding="utf-8")
-    assert texts() == found
+    assert texts() == result
 
 
 def test_unknown_tags_beyond_those_listed_are_counted(tmp_path: Path) -> None:

@@ -75,30 +75,30 @@ def test_sentences_in_either_normal_form_score_the_same(scored) -> None:
 
 def test_lines_of_which_the_tokenizer_keeps_nothing_are_left_out_and_counted(scored) -> None:
     _, plain, _, _ = scored("\n".join(SWAHILI))
-    code, scores, told, facts = scored("\n".join([*SWAHILI, "\u200d\u200d", "\ufffd", "\xad", "\u200b", "\x07", ""]))
+    code, scores, message, facts = scored("\n".join([*SWAHILI, "\u200d\u200d", "\ufffd", "\xad", "\u200b", "\x07", ""]))
     assert code == 0
     assert scores == plain
     assert scores["bits_per_character"][1] == 3
-    assert "texts left empty: 4" in told
-    assert "mlm: 1 of 4 sentences skipped: they have no tokens" in told
+    assert "texts left empty: 4" in message
+    assert "mlm: 1 of 4 sentences skipped: they have no tokens" in message
     assert facts["sentences_without_tokens"] == 1
     assert facts["data"]["sentences"] == {
         "rows": 8,
         "used": 3,
         "dropped": {"empty text": 4, NO_TOKENS: 1},
     }
-    code, _, told, _ = scored("\u200d\u200d\n\ufffd\n")
+    code, _, message, _ = scored("\u200d\u200d\n\ufffd\n")
     assert code == 2
-    assert "error: eval.mlm: the tokenizer of base-mini has no tokens for any sentence" in told
+    assert "error: eval.mlm: the tokenizer of base-mini has no tokens for any sentence" in message
 
 
 @pytest.mark.slow
 def test_sentences_that_are_cut_are_counted_and_told(scored) -> None:
     short = scored("\n".join(SWAHILI))
-    code, _, told, facts = scored("\n".join([*SWAHILI, " ".join(SWAHILI * 40)]))
+    code, _, message, facts = scored("\n".join([*SWAHILI, " ".join(SWAHILI * 40)]))
     assert code == 0
     assert facts["data"]["sentences"] == {"rows": 4, "used": 4, "cut": 1}
-    assert "mlm: 1 of 4 rows are longer than eval.mlm.max_length and were truncated" in told
+    assert "mlm: 1 of 4 rows are longer than eval.mlm.max_length and were truncated" in message
     assert "were cut" not in short[2]
 
 
@@ -130,8 +130,8 @@ def test_labels_texts_and_words_in_two_forms_are_one(tmp_path: Path) -> None:
     rows += [f"{decomposed}\xa0{number},{composed}" for number in range(9)]
     (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
     files = {split: str(tmp_path / "a.csv") for split in ("train", "validation", "test")}
-    told = Told()
-    data = read_task("mood", Task(**files), tmp_path, told)  # type: ignore[arg-type]
+    message = Told()
+    data = read_task("mood", Task(**files), tmp_path, message)  # type: ignore[arg-type]
     assert data.labels == ["búburú", "rere"]
     assert {item.text.split()[0] for item in data.splits["test"]} == {"búburú", "re"}
     listed = read_task("mood", Task(**files, labels=[decomposed, "rere"]), tmp_path)
@@ -142,10 +142,10 @@ def test_labels_texts_and_words_in_two_forms_are_one(tmp_path: Path) -> None:
     tags = read_task("ner", Task(**{split: str(tmp_path / "b.conll") for split in files}), tmp_path)
     assert tags.splits["test"][0].text == ["búburú", "kitabu", ""]  # a word of which nothing is left keeps its tag
     assert tags.labels == ["O", "B-búburú"]
-    assert len([line for line in told.lines if "eval.others.mood.test: text normalised: NFC" in line]) == 1
-    before = len(told.lines)
-    read_task("mood", Task(**files), tmp_path, told)  # type: ignore[arg-type]
-    assert len(told.lines) == before
+    assert len([line for line in message.lines if "eval.others.mood.test: text normalised: NFC" in line]) == 1
+    before = len(message.lines)
+    read_task("mood", Task(**files), tmp_path, message)  # type: ignore[arg-type]
+    assert len(message.lines) == before
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)

@@ -150,10 +150,10 @@ def test_after_kills_everything_is_as_without(
                 break
         if not (home / "exported").exists():
             runner.finish(command, home)
-        found = whole(home)
-        assert found.keys() == wanted.keys()
+        result = whole(home)
+        assert result.keys() == wanted.keys()
         for name, value in wanted.items():
-            assert found[name] == value, name
+            assert result[name] == value, name
 
 
 @pytest.mark.slow

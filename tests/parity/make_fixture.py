@@ -119,18 +119,18 @@ def _expected(
     model.eval()
     output = model(**batch, output_hidden_states=True)
     output.loss.backward()
-    found = {**batch, "logits": output.logits, "loss": output.loss}
-    found |= {f"hidden.{number}": state for number, state in enumerate(output.hidden_states)}
+    result = {**batch, "logits": output.logits, "loss": output.loss}
+    result |= {f"hidden.{number}": state for number, state in enumerate(output.hidden_states)}
     if len(types) < 3:  # of a stack on a fusion the gradients say nothing new, and are large
-        found |= {f"grad.{name}": p.grad for name, p in ours.items() if p.grad is not None}
+        result |= {f"grad.{name}": p.grad for name, p in ours.items() if p.grad is not None}
     if next(iter(types)) in WITH_HEAD:
         flexible = AutoAdapterModel.from_pretrained(base)
         name = next(iter(types))
         flexible.load_adapter(str(folder / name), with_head=True, set_active=True)
         flexible.save_adapter(str(folder / "flexible"), name, with_head=True, use_safetensors=True)
         flexible.eval()
-        found["logits_flexible"] = flexible(**{key: batch[key] for key in ("input_ids", "attention_mask")}).logits
-    return {name: tensor.detach().clone().contiguous() for name, tensor in found.items()}
+        result["logits_flexible"] = flexible(**{key: batch[key] for key in ("input_ids", "attention_mask")}).logits
+    return {name: tensor.detach().clone().contiguous() for name, tensor in result.items()}
 
 
 def _batch() -> dict[str, torch.Tensor]:

@@ -59,7 +59,7 @@ def compare(model: PeftModel, family: str, case: str, weights: dict[str, str]) -
 
 def ours_by_theirs(expected: dict[str, Tensor], adapters: dict[str, str], family: str, scales: bool) -> dict[str, str]:
     """Names of our parameters by those of AdapterHub's, for every weight it gives a gradient of."""
-    found = {}
+    result = {}
     for name in (key.removeprefix("grad.") for key in expected if key.startswith("grad.")):
         for adapter, inside in adapters.items():
             ours = peft_name(name, adapter, family, is_ia3=scales)
@@ -68,8 +68,8 @@ def ours_by_theirs(expected: dict[str, Tensor], adapters: dict[str, str], family
                 ours = ours.replace("bottleneck_couplings.", f"bottleneck_couplings.{LANGUAGE}.")
                 ours = ours.replace(".weight", f".{LANGUAGE}.weight") if ".lora_" in ours else ours
                 ours = ours.replace(".ia3_l", f".ia3_l.{LANGUAGE}")
-                found[name] = f"base_model.model.{ours}"
-    return found
+                result[name] = f"base_model.model.{ours}"
+    return result
 
 
 @pytest.mark.parametrize("family", FAMILIES)

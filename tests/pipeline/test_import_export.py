@@ -265,7 +265,7 @@ ODD = (None, "x", [2], {}, -1, 0, 2.5, math.nan, True)
 def test_odd_configurations_are_read_or_refused_in_one_line(kind: str, tmp_path: Path) -> None:
     source = FIXTURES / "bert" / kind / kind
     about = json.loads((source / "adapter_config.json").read_text())
-    told, folder = 0, tmp_path / "odd"
+    message, folder = 0, tmp_path / "odd"
     for key in about["config"]:
         for value in ODD:
             changed(source, folder, {key: value})
@@ -273,8 +273,8 @@ def test_odd_configurations_are_read_or_refused_in_one_line(kind: str, tmp_path:
                 import_adapterhub(base_model(str(FIXTURES / "bert" / "base")), folder)
             except UserError as error:
                 assert "\n" not in str(error)
-                told += 1
-    assert told > 20
+                message += 1
+    assert message > 20
     for key in about:
         (folder / "adapter_config.json").write_text(json.dumps({**about, key: None}))
         with contextlib.suppress(UserError):

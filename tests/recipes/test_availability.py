@@ -120,8 +120,8 @@ def parquet(path: Path, features: object = None) -> Path:
 )
 def test_a_parquet_file_names_its_labels(tmp_path: Path, feature: object) -> None:
     path = parquet(tmp_path / "a.parquet", {"label": feature})
-    told = label_names(path, "label", ["health", "geography", "entertainment"], str(path))
-    assert (told.names, told.origin) == (NAMES, "file")  # the file's order, not the recipe's
+    message = label_names(path, "label", ["health", "geography", "entertainment"], str(path))
+    assert (message.names, message.origin) == (NAMES, "file")  # the file's order, not the recipe's
     assert label_names(path, "label", None, str(path)).names == NAMES
 
 

@@ -21,8 +21,8 @@ FILES = [*bundled_recipes().values(), *sorted((ROOT / "benchmarks").rglob("*.yam
 
 def test_no_recipe_is_overlooked() -> None:
     others = ("data", "tasks", "templates", "sources")
-    found = {file for file in BUNDLED.rglob("*.yaml") if not set(others) & set(file.relative_to(BUNDLED).parts)}
-    assert found == set(bundled_recipes().values())
+    result = {file for file in BUNDLED.rglob("*.yaml") if not set(others) & set(file.relative_to(BUNDLED).parts)}
+    assert result == set(bundled_recipes().values())
     assert {"quickstart", "mbert", "xlmr", "mmbert", "afroxlmr", "glot500", "conceptnet"} <= set(bundled_recipes())
 
 
@@ -125,9 +125,9 @@ def test_every_default_is_a_value_that_may_be_given() -> None:
 
 
 def test_every_default_of_the_schema_is_the_codes() -> None:
-    told = json.loads((BUNDLED / "recipe.schema.json").read_text(encoding="utf-8"))["$defs"]
+    message = json.loads((BUNDLED / "recipe.schema.json").read_text(encoding="utf-8"))["$defs"]
     for section in SECTIONS:
-        for name, entry in told.get(section.__name__, {}).get("properties", {}).items():
+        for name, entry in message.get(section.__name__, {}).get("properties", {}).items():
             field = section.model_fields[name]
             assert entry["description"] == field.description
             if "default" in entry and not isinstance(field.default, BaseModel):

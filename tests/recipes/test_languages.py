@@ -202,12 +202,12 @@ def test_full_codes_and_names_round_trip(language: Language):
 def test_short_codes_lead_back_or_name_the_language(language: Language):
     for text in {language.iso, language.iso.upper(), language.conceptnet, language.wikiann} - {""}:
         try:
-            found = find_language(text)
+            result = find_language(text)
         except UnknownLanguageError as error:
             assert f"{language.code} ({language.name})" in str(error)
         else:
             # WikiANN's 'als' is Alemannic, but the ISO code is Tosk Albanian's.
-            assert found is language or text in ("als", found.iso)
+            assert result is language or text in ("als", result.iso)
 
 
 @pytest.mark.parametrize(

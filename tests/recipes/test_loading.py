@@ -97,9 +97,9 @@ def test_a_base_is_a_folder_if_there_is_one_else_a_hub_id() -> None:
 def test_check_lists_every_missing_file() -> None:
     task = "eval: {topic: {train: a.csv, validation: b.csv, test: hf://datasets/a/b/c.csv}}\n"
     recipe = load_recipe(write("recipe.yaml", PLAIN + task))
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as error:
         check_files(recipe)
-    lines = str(told.value).splitlines()
+    lines = str(error.value).splitlines()
     assert [line.split(":")[0].strip() for line in lines[1:]] == [
         "corpus.files",
         "eval.topic.train",

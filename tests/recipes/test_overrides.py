@@ -35,8 +35,8 @@ def test_overrides_are_read_as_yaml_from_the_current_folder() -> None:
 
 def test_a_mistake_is_told_of_the_file_or_the_override_that_it_is_in() -> None:
     text = PLAIN + "training: {max_steps: 0, learning_rate: -1}\nadapter: {typ: lora}\n"
-    told = errors("training.max_steps=-5", "training.seed=7", "training.seed=-1", text=text)
-    assert told.splitlines() == [
+    message = errors("training.max_steps=-5", "training.seed=7", "training.seed=-1", text=text)
+    assert message.splitlines() == [
         "recipe.yaml: 2 errors",
         "  adapter.typ: unknown key; did you mean adapter.type?",
         "  training.learning_rate: expected a number above 0, got -1",
@@ -49,8 +49,10 @@ def test_a_mistake_of_a_section_is_told_of_the_override_that_brought_it_about() 
     text = PLAIN + "eval: {topic: {train: a.csv}}\n"
     assert errors("eval.topic.label=x", text=text).startswith("recipe.yaml: 1 error\n  eval.topic: validation and test")
     text = PLAIN + "eval: {topic: {train: a.csv, validation: b.csv, test: c.csv}}\n"
-    told = errors("eval.topic.file=d.csv", "training.seed=1", text=text)
-    assert told.startswith("--set eval.topic.file=d.csv: eval.topic: give either file, or train, validation and test")
+    message = errors("eval.topic.file=d.csv", "training.seed=1", text=text)
+    assert message.startswith(
+        "--set eval.topic.file=d.csv: eval.topic: give either file, or train, validation and test"
+    )
     fused = PLAIN + "graph: {}\nsource: fusion\n"
     assert errors("adapter.type=lora", "training.seed=1", text=fused).startswith(
         "recipe.yaml with --set adapter.type=lora, --set training.seed=1: 1 error\n  source: fusion works "
@@ -84,8 +86,8 @@ def test_a_path_given_to_set_means_what_it_says(name: str, tmp_path: Path) -> No
     assert recipe.corpus is not None
     assert recipe.graph is not None
     assert recipe.eval.topic is not None
-    found = [recipe.corpus.files, recipe.eval.mlm.files, [recipe.eval.topic.file], [recipe.graph.templates]]
-    assert found == [[here]] * 4
+    result = [recipe.corpus.files, recipe.eval.mlm.files, [recipe.eval.topic.file], [recipe.graph.templates]]
+    assert result == [[here]] * 4
     assert (recipe.eval.others["mood"].file, recipe.graph.conceptnet) == (here, here)
     check_files(recipe)
     assert load_recipe("recipe.yaml", [f"base={name}"]).base.model == here
@@ -123,9 +125,9 @@ def test_a_later_override_goes_before_an_earlier_one() -> None:
 @pytest.mark.parametrize("override", ["a..b=1", ".a=1", "", "training.max_steps:3", "corpus.files=[a"])
 def test_a_bad_override_is_quoted(override: str) -> None:
     write("recipe.yaml", PLAIN)
-    with pytest.raises(UserError, match=r"^--set ") as told:
+    with pytest.raises(UserError, match=r"^--set ") as error:
         load_recipe("recipe.yaml", [override])
-    assert str(told.value).startswith(f"--set {override}:")
+    assert str(error.value).startswith(f"--set {override}:")
 
 
 def test_extends_cannot_be_overridden() -> None:

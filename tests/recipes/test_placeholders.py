@@ -40,10 +40,10 @@ def test_a_bundled_task_without_a_code_for_the_language_is_skipped_later() -> No
 
 def test_a_variable_is_missed_in_every_place_at_once() -> None:
     text = "language: swx\nbase: {from_scratch: {}}\ncorpus: {files: ['${ONE_}/a', '${TWO_}/b']}\n"
-    told = errors(text=text)
-    assert told.startswith("recipe.yaml: 3 errors\n")
+    message = errors(text=text)
+    assert message.startswith("recipe.yaml: 3 errors\n")
     for part in ("variable ONE_ is not set (in ${ONE_}/a)", "variable TWO_ is not set", "unknown language 'swx'"):
-        assert part in told
+        assert part in message
 
 
 def test_the_sample_data_are_in_one_language() -> None:

@@ -17,8 +17,8 @@ CARD = "---\nlicense:\n- cc-by-sa-3.0\n- gfdl\n---\n"
 
 
 def offer(name: str, language: str = "mlt") -> Offer:
-    (found,) = list_offers([bundled_sources()[name]], find_language(language))
-    return found
+    (result,) = list_offers([bundled_sources()[name]], find_language(language))
+    return result
 
 
 @pytest.fixture
@@ -33,45 +33,45 @@ def wikipedia(hub: Hub) -> Hub:
 
 
 def test_files_bytes_and_licence_are_asked_for_and_nothing_is_downloaded(wikipedia: Hub) -> None:
-    found = offer("wikipedia")
-    assert (found.state, found.files, found.cached, found.size) == ("found", 2, 0, 200)
-    assert (found.licence, found.note) == ("cc-by-sa-3.0, gfdl", "")
+    result = offer("wikipedia")
+    assert (result.state, result.files, result.cached, result.size) == ("found", 2, 0, 200)
+    assert (result.licence, result.note) == ("cc-by-sa-3.0, gfdl", "")
     assert not wikipedia.fetched()
 
 
 def test_a_language_that_the_source_lacks(wikipedia: Hub) -> None:
-    found = offer("wikipedia", "yor")
-    assert (found.state, found.files, found.note) == ("missing", None, "Wikipedia has no text for yo")
+    result = offer("wikipedia", "yor")
+    assert (result.state, result.files, result.note) == ("missing", None, "Wikipedia has no text for yo")
 
 
 def test_a_language_whose_code_means_another_one_elsewhere(wikipedia: Hub) -> None:
-    found = offer("wikipedia", "nrm_Latn")  # Narom; nrm.wikipedia.org is in Norman
-    assert (found.state, found.note) == ("missing", "Wikipedia has no text in nrm_Latn")
+    result = offer("wikipedia", "nrm_Latn")  # Narom; nrm.wikipedia.org is in Norman
+    assert (result.state, result.note) == ("missing", "Wikipedia has no text in nrm_Latn")
 
 
 def test_another_layout_is_no_missing_language(hub: Hub) -> None:
     hub.put(f"{FINEWEB2}/mlt_Latn/000_00000.parquet")
     hub.known[FINEWEB2] = Repository(commit=bundled_sources()["fineweb2"].revision)
-    found = offer("fineweb2")
-    assert found.state == "missing"
-    assert found.note == (
+    result = offer("fineweb2")
+    assert result.state == "missing"
+    assert result.note == (
         "fineweb2: HuggingFaceFW/fineweb-2 has no data; it holds mlt_Latn; its layout was taken from pages of the hub "
         "and has never been run: correct a copy of recipes/sources/fineweb2.yaml, and name the copy in corpus.sources"
     )
     forget_answers()
     hub.put(f"{FINEWEB2}/data/mlt_Latn/train.csv")
     source = bundled_sources()["fineweb2"].model_copy(update={"revision": "main", "layout": "unseen"})
-    (found,) = list_offers([source], find_language("mlt"))
-    assert "HuggingFaceFW/fineweb-2/data/mlt_Latn has no train; it holds train.csv; nobody has seen" in found.note
+    (result,) = list_offers([source], find_language("mlt"))
+    assert "HuggingFaceFW/fineweb-2/data/mlt_Latn has no train; it holds train.csv; nobody has seen" in result.note
 
 
 def test_a_gated_source_says_what_to_do(hub: Hub) -> None:
     hub.known["datasets/me/gated"] = Repository(gated="auto")
     hub.put("datasets/me/gated/mlt_Latn.txt")
     source = TextSource(name="gated", repository="me/gated", files="{code}.txt", licence="mit")
-    (found,) = list_offers([source], find_language("mlt"))
-    assert (found.state, found.licence) == ("gated", "mit")
-    assert "accept its conditions on the hub, then set HF_TOKEN" in found.note
+    (result,) = list_offers([source], find_language("mlt"))
+    assert (result.state, result.licence) == ("gated", "mit")
+    assert "accept its conditions on the hub, then set HF_TOKEN" in result.note
 
 
 @pytest.mark.usefixtures("no_waiting")

@@ -18,10 +18,10 @@ pytestmark = pytest.mark.usefixtures("current_folder")
 
 
 def test_every_mistake_in_one_message() -> None:
-    told = errors(
+    message = errors(
         "training.max_step=3", "language=swx", "adapter.type=seqbn", "training.learning_rate=abc", "eval.topc.train=x"
     )
-    lines = told.splitlines()
+    lines = message.splitlines()
     for start in (
         "--set language=swx: unknown language 'swx'; did you mean",
         "--set training.max_step=3: unknown key; did you mean training.max_steps?",
@@ -73,8 +73,8 @@ def test_every_mistake_in_one_message() -> None:
     ],
 )
 def test_each_mistake_is_told_with_its_place(text: str, message: str) -> None:
-    told = errors(text=text)
-    assert message.lower() in told.lower()
+    line = errors(text=text)
+    assert message.lower() in line.lower()
 
 
 def test_an_unreadable_recipe() -> None:
@@ -85,8 +85,8 @@ def test_an_unreadable_recipe() -> None:
 
 def test_a_mistake_below_is_told_of_the_recipe_that_was_asked_for() -> None:
     write("below.yaml", PLAIN + "training: {max_step: 3}\n")
-    told = errors(text="extends: below.yaml\n")
-    assert "training.max_step: unknown key; did you mean training.max_steps?" in told
+    message = errors(text="extends: below.yaml\n")
+    assert "training.max_step: unknown key; did you mean training.max_steps?" in message
     write("below.yaml", "language: [\n")
     assert "below.yaml, line 2: not valid YAML" in errors(text="extends: below.yaml\n")
 
@@ -101,9 +101,9 @@ def test_a_mistake_below_is_told_of_the_recipe_that_was_asked_for() -> None:
     ],
 )
 def test_invalid_yaml_is_reported_in_one_short_line_with_its_place(text: str, message: str) -> None:
-    told = errors(text=text)
-    assert told.endswith(message)
-    assert "\n" not in told
+    line = errors(text=text)
+    assert line.endswith(message)
+    assert "\n" not in line
 
 
 def test_an_empty_file_is_no_recipe() -> None:
@@ -135,7 +135,7 @@ def test_transfer_and_seeds_that_make_no_sense(overrides: list[str], message: st
 
 
 def test_misspelt_keys_at_all_levels_are_named_with_the_field_that_is_meant() -> None:
-    told = errors(
+    message = errors(
         "evaluation.topic.file=a.csv",
         text=PLAIN
         + """
@@ -150,7 +150,7 @@ by_language:
   swh_Latn: {corpus: {file: b.txt}}
 """,
     )
-    assert told.splitlines()[1:] == [
+    assert message.splitlines()[1:] == [
         "  by_language.mlt_Latn.corpus.file: unknown key; did you mean corpus.files?",
         "  by_language.mlt_Latn.eval.others.mood.tran: unknown key; did you mean eval.others.mood.train?",
         "  corpus.file: unknown key; did you mean corpus.files?",
@@ -173,15 +173,17 @@ def test_a_single_letter_is_no_prefix_of_a_key_and_a_task_may_be_called_training
 
 
 def test_dotted_keys_in_a_file_are_answered_with_their_nested_form() -> None:
-    told = errors(text=PLAIN + "training.max_steps: 10\neval: {ner.training: {num_train_epochs: 2}}\n")
-    assert "training.max_steps: in a recipe file, write it nested: training: {max_steps: 10}" in told
-    assert "eval.ner.training: in a recipe file, write it nested: ner: {training: ...}" in told
+    message = errors(text=PLAIN + "training.max_steps: 10\neval: {ner.training: {num_train_epochs: 2}}\n")
+    assert "training.max_steps: in a recipe file, write it nested: training: {max_steps: 10}" in message
+    assert "eval.ner.training: in a recipe file, write it nested: ner: {training: ...}" in message
 
 
 def test_a_mistake_in_the_training_of_all_tasks_is_told_once() -> None:
     task = "{file: a.csv, training: {batch_size: 8}}"
-    told = errors(text=PLAIN + f"eval: {{training: {{num_train_epochs: x, dropout: 2}}, topic: {task}, ner: {task}}}\n")
-    assert told.splitlines()[1:] == [
+    message = errors(
+        text=PLAIN + f"eval: {{training: {{num_train_epochs: x, dropout: 2}}, topic: {task}, ner: {task}}}\n"
+    )
+    assert message.splitlines()[1:] == [
         "  eval.training.num_train_epochs: expected a whole number, got 'x'",
         "  eval.training.dropout: expected a number below 1, got 2",
     ]

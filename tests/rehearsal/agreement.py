@@ -101,9 +101,9 @@ def _of_addresses(facts: Facts) -> Iterator[str]:
 
     yield from _unequal(CONCEPTNET_DUMP, facts["conceptnet"]["address"], "ConceptNet")
     yield from _unequal(SHA256[CONCEPTNET_DUMP], facts["conceptnet"]["sha256"], "ConceptNet's SHA-256")
-    told = bundled_recipes()["conceptnet"].read_text(encoding="utf-8")
+    message = bundled_recipes()["conceptnet"].read_text(encoding="utf-8")
     size = f"{facts['conceptnet']['bytes'] / 1e6:.0f} MB"
-    if size not in told:
+    if size not in message:
         yield f"ConceptNet: recipes/conceptnet.yaml does not say that it has {size}"
     for name in RECIPES:
         yield from _unequal(f"models/{load_recipe(name).base.model}", facts[name]["repository"], name)
@@ -158,11 +158,11 @@ def check_reading(name: str, facts: Facts, cache: Path) -> None:
 def _check_glotcc(name: str, facts: Facts, cache: Path) -> None:
     for language in facts[name]["languages"]:
         expected = [page for number in range(SHARDS) for page in pages(language, number)]
-        found = {document.id: document for document in _documents(name, language)}
-        assert len(found) == len(expected)
+        result = {document.id: document for document in _documents(name, language)}
+        assert len(result) == len(expected)
         for page in expected:
-            assert page["id"] in found
-            document = found[page["id"]]
+            assert page["id"] in result
+            document = result[page["id"]]
             assert document.text == page["text"]
             assert (document.probability, set(document.warnings)) == (page["probability"], set(page["warnings"]))
             assert bool(_religious(document)) == page["religious"]
@@ -261,7 +261,7 @@ def _check_conceptnet(name: str, facts: Facts, cache: Path) -> None:
     file = download(f"{constants.ENDPOINT}{urlsplit(about['address']).path}", cache)
     codes = {**about["languages"], "eng_Latn": "en"}
     for language, code in about["languages"].items():
-        found = {
+        result = {
             (edge.relation, edge.start.key, edge.end.key, edge.license)
             for _, edge in DumpReader(file, [code])
             if edge.start.language == code
@@ -271,9 +271,9 @@ def _check_conceptnet(name: str, facts: Facts, cache: Path) -> None:
             for relation, start, end in edges(language)
             if _key(start, codes) != _key(end, codes)
         }
-        assert {edge[:3] for edge in expected} >= {edge[:3] for edge in found}
-        assert found <= expected
-        assert len(found) > len(expected) / 2  # edges that say the same are kept once
+        assert {edge[:3] for edge in expected} >= {edge[:3] for edge in result}
+        assert result <= expected
+        assert len(result) > len(expected) / 2  # edges that say the same are kept once
 
 
 def _key(term: str, codes: dict[str, str]) -> str:

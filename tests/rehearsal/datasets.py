@@ -184,8 +184,8 @@ def write_parquet(file: Path, table: pyarrow.Table, labels: dict[str, list[str]]
     file.parent.mkdir(parents=True, exist_ok=True)
     if labels:
         features = {field.name: _feature(field, labels.get(field.name)) for field in table.schema}
-        told = json.dumps({"info": {"features": features}})
-        table = table.replace_schema_metadata({"huggingface": told})
+        message = json.dumps({"info": {"features": features}})
+        table = table.replace_schema_metadata({"huggingface": message})
     pyarrow.parquet.write_table(table, file)
 
 

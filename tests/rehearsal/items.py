@@ -17,11 +17,11 @@ def labelled(facts: Facts, name: str, language: str, split: str) -> list[tuple[s
     """Sentences and their labels: some words of a sentence are of its label's own."""
     labels, words = facts[name]["labels"], vocabulary(language)
     rng = random.Random(f"{name} {language} {split}")
-    found = []
+    result = []
     for number in range(ROWS[split]):
         subject = number % len(labels)
-        found.append((words.sentence(rng, *rng.sample(words.about(subject), 2)), labels[subject]))
-    return found
+        result.append((words.sentence(rng, *rng.sample(words.about(subject), 2)), labels[subject]))
+    return result
 
 
 def tagged(facts: Facts, language: str, split: str, name: str = "wikiann") -> list[tuple[list[str], list[str]]]:
@@ -30,25 +30,25 @@ def tagged(facts: Facts, language: str, split: str, name: str = "wikiann") -> li
     outside, kinds = labels[0], [(labels[place], labels[place + 1]) for place in range(1, len(labels), 2)]
     words = vocabulary(language)
     rng = random.Random(f"ner {language} {split}")
-    found = []
+    result = []
     for number in range(ROWS[split]):
         kind = number % len(kinds)
         begin, inside = kinds[kind]
         tokens = words.sentence(rng).rstrip(".").split()
         place, entity = rng.randrange(len(tokens)), rng.sample(words.about(kind), rng.randint(1, 2))
         tags = [outside] * place + [begin, inside][: len(entity)] + [outside] * (len(tokens) - place)
-        found.append((tokens[:place] + [word.capitalize() for word in entity] + tokens[place:], tags))
-    return found
+        result.append((tokens[:place] + [word.capitalize() for word in entity] + tokens[place:], tags))
+    return result
 
 
 def pages(language: str, shard: int) -> list[dict[str, Any]]:
     """Web pages; every tenth has a quality warning, every eighth is religious, every ninth of an uncertain language."""
     lines = sentences(language, PAGES * LINES, f"pages {shard}")
-    found = []
+    result = []
     for number in range(PAGES):
         text = "\n".join(lines[number * LINES : (number + 1) * LINES])
         digest = hashlib.md5(text.encode()).hexdigest()
-        found.append(
+        result.append(
             {
                 "text": text,
                 "id": f"<urn:uuid:{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}>",
@@ -57,7 +57,7 @@ def pages(language: str, shard: int) -> list[dict[str, Any]]:
                 "probability": 0.3 if number % 9 == 8 else 0.99,
             }
         )
-    return found
+    return result
 
 
 def source_pages(name: str, language: str, shard: int) -> list[dict[str, str]]:
@@ -73,10 +73,10 @@ def edges(language: str, count: int = 600) -> list[tuple[str, str, str]]:
     """Relation, start and end of ConceptNet's edges, as terms: `qattus/n` may have a part of speech behind it."""
     own, english = vocabulary(language), vocabulary("eng_Latn")
     rng = random.Random(f"edges {language}")
-    found = []
+    result = []
     for number in range(count):
         start = rng.choice(own.words) + ("/n" if number % 3 else "")
         relation = ("Synonym", "RelatedTo", "IsA", "DerivedFrom", "HasContext")[number % 5]
         end = f"{language} {rng.choice(own.words)}" if number % 2 else f"eng_Latn {rng.choice(english.words)}/n"
-        found.append((relation, f"{language} {start}", end))
-    return found
+        result.append((relation, f"{language} {start}", end))
+    return result

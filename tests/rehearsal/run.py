@@ -119,8 +119,8 @@ class Outcome:
 
 def load_tracks() -> dict[str, list[Step]]:
     """The steps of each track."""
-    told: dict[str, list[dict[str, Any]]] = yaml.safe_load(STEPS.read_text(encoding="utf-8"))
-    return {name: [Step(**step) for step in steps] for name, steps in told.items()}
+    message: dict[str, list[dict[str, Any]]] = yaml.safe_load(STEPS.read_text(encoding="utf-8"))
+    return {name: [Step(**step) for step in steps] for name, steps in message.items()}
 
 
 def perform(step: Step, track: Track) -> Outcome:
@@ -149,18 +149,18 @@ def perform(step: Step, track: Track) -> Outcome:
 
 def complaints(step: Step, output: str, code: int, requests: Sequence[str]) -> list[str]:
     """What is not as the step expects."""
-    found = [] if code == step.exit_code else [f"exit code {code}, expected {step.exit_code}"]
-    told = plain(output)
-    found += [f"does not show: {text}" for text in step.shows if plain(text) not in told]
-    found += [f"shows: {text}" for text in (*step.hides, *NEVER) if plain(text) in told]
+    result = [] if code == step.exit_code else [f"exit code {code}, expected {step.exit_code}"]
+    message = plain(output)
+    result += [f"does not show: {text}" for text in step.shows if plain(text) not in message]
+    result += [f"shows: {text}" for text in (*step.hides, *NEVER) if plain(text) in message]
     downloads = [line for line in requests if line.startswith("GET") and "/api/" not in line and line != "GET /"]
     if step.downloads_nothing and downloads:
-        found.append(f"downloads {downloads[0]}")
+        result.append(f"downloads {downloads[0]}")
     if step.asks_nobody and requests:
-        found.append(f"asks for {requests[0]}")
+        result.append(f"asks for {requests[0]}")
     if step.written_in and step.command not in commands_in(ROOT / step.written_in):
-        found.append(f"is not written in {step.written_in}")
-    return found
+        result.append(f"is not written in {step.written_in}")
+    return result
 
 
 def plain(text: str) -> str:
@@ -202,8 +202,8 @@ class Report:
             print(f"\n=== {self._done}/{self.steps} {track.name}: {step.about}\n$ {step.command}")
             print(textwrap.indent(outcome.output.rstrip(), "    "))
             if outcome.complaints:
-                told = [f"{step.command}: {complaint}" for complaint in outcome.complaints]
-                self.failed += told
+                message = [f"{step.command}: {complaint}" for complaint in outcome.complaints]
+                self.failed += message
                 print("\n".join(f"FAILED: {complaint}" for complaint in outcome.complaints))
             else:
                 code = f", exit code {step.exit_code} as expected" if step.exit_code else ""

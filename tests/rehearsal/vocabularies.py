@@ -100,15 +100,15 @@ def special_tokens(about: Facts) -> dict[str, str]:
 
 def _placed(about: Facts, pieces: Iterable[str]) -> dict[str, int]:
     """Ids for the special tokens, as the table has them, for `pieces` between these, and for unused pieces after."""
-    found: list[str | None] = [None] * about["pieces"]
+    result: list[str | None] = [None] * about["pieces"]
     special = special_tokens(about)
     for name, place in about["unread"]["places"].items():
-        found[place] = special[name]
+        result[place] = special[name]
     rest = iter(dict.fromkeys(pieces))
-    for place in range(len(found)):
-        if found[place] is None:
-            found[place] = next(rest, f"[unused{place}]")
-    return {piece: place for place, piece in enumerate(found) if piece is not None}
+    for place in range(len(result)):
+        if result[place] is None:
+            result[place] = next(rest, f"[unused{place}]")
+    return {piece: place for place, piece in enumerate(result) if piece is not None}
 
 
 def _save(tokenizer: Tokenizer, file: Path, about: Facts, ids: dict[str, int], *, type_ids: bool = False) -> None:

@@ -61,8 +61,8 @@ def waited(browser: Any, condition: Any) -> Any:
 
 
 def shown(browser: Any, selector: str) -> Any:
-    found = browser.find_element(By.CSS_SELECTOR, selector)
-    return found if found.is_displayed() else None
+    result = browser.find_element(By.CSS_SELECTOR, selector)
+    return result if result.is_displayed() else None
 
 
 def choose(browser: Any, language: str) -> None:

@@ -31,8 +31,8 @@ def prepare(base: Path, workspace: Path) -> None:
 
 
 def adapter(workspace: Path) -> Path:
-    (found,) = (workspace / "adapters" / "swh_Latn").glob("[!.]*")
-    return found
+    (result,) = (workspace / "adapters" / "swh_Latn").glob("[!.]*")
+    return result
 
 
 def losses(workspace: Path) -> list[float]:
@@ -44,7 +44,7 @@ def losses(workspace: Path) -> list[float]:
 def same(one: Path, other: Path) -> None:
     assert losses(one) == pytest.approx(losses(other), abs=1e-4)
     assert len(losses(one)) == 12 + 3
-    mine, theirs = (load_file(adapter(some) / "adapter_model.safetensors") for some in (one, other))
+    mine, theirs = (load_file(adapter(part) / "adapter_model.safetensors") for part in (one, other))
     assert mine.keys() == theirs.keys()
     for name, value in mine.items():
         torch.testing.assert_close(value, theirs[name], atol=1e-4, rtol=1e-3)

@@ -124,18 +124,18 @@ class Counting:
 
 def steps_of(processes: int = 1, process: int = 0, device_tokens: int = 10_000, sets: int = 1) -> MaskedSteps:
     data = [Counting(np.random.default_rng(which).integers(3, 40, 60).tolist()) for which in range(sets)]
-    samplers = [Sampler(some, 200, None, seed=5) for some in data]
+    samplers = [Sampler(part, 200, None, seed=5) for part in data]
     masking = Masking(4, np.arange(5), 97, 0.3)
     return MaskedSteps(samplers, masking, Layout(0, True), device_tokens, processes, process)
 
 
 def test_a_step_is_the_same_whatever_the_processes_and_however_it_is_cut() -> None:
     def content(steps) -> list:
-        found = []
+        result = []
         for batch in (batch for step in steps for batch in step.batches):
             pairs = zip(batch["position_ids"][0].tolist(), batch["input_ids"][0], batch["labels"][0], strict=True)
-            found += [(place, int(id_), int(label)) for place, id_, label in pairs]
-        return sorted(found)
+            result += [(place, int(id_), int(label)) for place, id_, label in pairs]
+        return sorted(result)
 
     for number in range(3):
         whole = list(itertools.islice(steps_of().steps(), 3))[number]
@@ -166,8 +166,8 @@ def test_steps_made_ahead_are_the_same_steps() -> None:
 def test_shares_hold_every_sequence_once_and_about_the_same_work() -> None:
     lengths = np.random.default_rng(0).integers(3, 120, 200)
     shares = split_between_processes(lengths, 4, 500)
-    assert sorted(np.concatenate([rows for some in shares for rows in some]).tolist()) == list(range(200))
-    work = [sum(int(lengths[rows].sum()) for rows in some) for some in shares]
+    assert sorted(np.concatenate([rows for part in shares for rows in part]).tolist()) == list(range(200))
+    work = [sum(int(lengths[rows].sum()) for rows in part) for part in shares]
     assert max(work) < 1.1 * min(work)
     assert split_between_processes(np.array([7]), 3, 500)[1:] == [[], []]
 

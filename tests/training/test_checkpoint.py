@@ -14,8 +14,8 @@ def test_a_broken_checkpoint_is_passed_over(tmp_path: Path) -> None:
     for step in (1, 2, 3):
         checkpoints.save(Checkpoint(step, {"weights.x": torch.full((3,), step)}, {"tokens": step}))
     (tmp_path / "step-00000003.safetensors").write_bytes(b"half")
-    found = checkpoints.latest()
-    assert (found.step, found.facts["tokens"], found.tensors["weights.x"].tolist()) == (2, 2, [2, 2, 2])
+    result = checkpoints.latest()
+    assert (result.step, result.facts["tokens"], result.tensors["weights.x"].tolist()) == (2, 2, [2, 2, 2])
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

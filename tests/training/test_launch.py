@@ -115,10 +115,10 @@ def test_the_words_of_slurm_are_understood(monkeypatch: pytest.MonkeyPatch) -> N
         "SLURM_LOCALID": "1",
         "SLURM_JOB_ID": "77",
     }
-    found = launch.join_slurm({**task, "SLURM_STEP_NUM_NODES": "1"}, gpus=4)
-    assert (found["RANK"], found["LOCAL_RANK"], found["WORLD_SIZE"]) == ("3", "1", "4")
-    assert launch.join_slurm({**task, "SLURM_STEP_NUM_NODES": "1"}, gpus=1) == {**found, "LOCAL_RANK": "0"}
-    assert 1024 < int(found["MASTER_PORT"]) < 65536
+    result = launch.join_slurm({**task, "SLURM_STEP_NUM_NODES": "1"}, gpus=4)
+    assert (result["RANK"], result["LOCAL_RANK"], result["WORLD_SIZE"]) == ("3", "1", "4")
+    assert launch.join_slurm({**task, "SLURM_STEP_NUM_NODES": "1"}, gpus=1) == {**result, "LOCAL_RANK": "0"}
+    assert 1024 < int(result["MASTER_PORT"]) < 65536
     said = subprocess.CompletedProcess([], 0, stdout="node07\nnode08\n")
     monkeypatch.setattr(subprocess, "run", lambda command, **_: said if command[-1] == "node[07-08]" else None)
     two = launch.join_slurm({**task, "SLURM_STEP_NUM_NODES": "2", "SLURM_STEP_NODELIST": "node[07-08]"}, gpus=4)

@@ -56,9 +56,9 @@ def test_loss_and_gradients_equal_those_of_full_logits(
     assert ("packing" in packed) == KNOWN[family].supports_packing
     for given in (full, packed):
         loss = model(**given) / places
-        found = torch.autograd.grad(loss, trainable, allow_unused=True, materialize_grads=True)
+        result = torch.autograd.grad(loss, trainable, allow_unused=True, materialize_grads=True)
         torch.testing.assert_close(loss, standard, atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(result, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_a_packed_row_costs_no_padding_and_keeps_sequences_apart() -> None:

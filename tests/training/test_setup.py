@@ -127,8 +127,8 @@ class Ears:
 def test_a_script_that_the_base_cannot_read_is_told(unknown: int, warned: bool) -> None:
     facts = {"train": {"words": 80, "pieces": 100, "unknown_pieces": unknown}}
     ears = Ears()
-    found = setup._report_reading([SimpleNamespace(manifest=lambda: {"facts": facts})], ears)
-    assert found == {"tokens_per_word": 1.25, "unknown_share": unknown / 100}
+    result = setup._report_reading([SimpleNamespace(manifest=lambda: {"facts": facts})], ears)
+    assert result == {"tokens_per_word": 1.25, "unknown_share": unknown / 100}
     assert ears.heard[0] == f"the base's tokenizer: 1.25 tokens per word, {unknown / 100:.1%} of them unknown"
     assert any("its vocabulary lacks the script" in line for line in ears.heard[1:]) == warned
 

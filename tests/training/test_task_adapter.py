@@ -25,15 +25,15 @@ FAST = TaskTraining(num_train_epochs=25, learning_rate=1e-2, batch_size=8, reduc
 def examples(per_token: bool, count: int = 40) -> list[Example]:
     """Class = first real token; tag = parity of the token, asked at every second place."""
     generator = torch.Generator().manual_seed(0)
-    found = []
+    result = []
     for _ in range(count):
         ids = [
             2,
             *torch.randint(10, 14, (int(torch.randint(3, 7, (), generator=generator)),), generator=generator).tolist(),
         ]
         tags = [IGNORE_INDEX if place % 2 == 0 else id_ % 2 for place, id_ in enumerate(ids)]
-        found.append(Example(ids, tags if per_token else int(ids.count(10) > 1)))
-    return found
+        result.append(Example(ids, tags if per_token else int(ids.count(10) > 1)))
+    return result
 
 
 def train(data: list[Example], seed: int = 1) -> TaskModel:

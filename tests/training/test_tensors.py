@@ -78,10 +78,10 @@ def test_a_pickle_of_other_things_is_not_loaded(workspace: Path) -> None:
     (adapter / WEIGHTS).unlink()
     for content in ({"x": nn.Linear(2, 2)}, nn.Linear(2, 2)):
         torch.save(content, adapter / PICKLE)
-        with pytest.raises(UserError, match="could run code and is not loaded") as told:
+        with pytest.raises(UserError, match="could run code and is not loaded") as error:
             logits(workspace, adapter)
-        assert "weights_only" not in str(told.value)
-        assert "\n" not in str(told.value)
+        assert "weights_only" not in str(error.value)
+        assert "\n" not in str(error.value)
     torch.save([torch.ones(2)], adapter / PICKLE)
     with pytest.raises(UserError, match="something other than named tensors"):
         logits(workspace, adapter)
@@ -94,9 +94,9 @@ def test_a_pointer_in_place_of_a_file_of_an_adapter_is_told(workspace: Path, nam
     if name == PICKLE:
         (adapter / WEIGHTS).unlink()
     (adapter / name).write_bytes(pointer)
-    with pytest.raises(UserError, match=rf"{name} is not the file itself but a (Git LFS|git-annex) pointer") as told:
+    with pytest.raises(UserError, match=rf"{name} is not the file itself but a (Git LFS|git-annex) pointer") as error:
         logits(workspace, adapter)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["head.safetensors", "task.json", WEIGHTS, CONFIG])

@@ -217,10 +217,10 @@ def test_a_finished_artifact_takes_the_place_of_one_whose_files_are_missing(tmp_
     made = resolve_inputs(described, {"files": lambda: "abc"})
     assert made.inputs == {"files": "abc"}
     made.build(fill)
-    found = resolve_inputs(artifact(tmp_path, sources=("texts",)), {"files": missing_file})  # the slash went with it
-    assert (found.key, found.folder) == (made.key, made.folder)
+    result = resolve_inputs(artifact(tmp_path, sources=("texts",)), {"files": missing_file})  # the slash went with it
+    assert (result.key, result.folder) == (made.key, made.folder)
     date = made.manifest()["created"][:10]
-    assert found.note == f"no such file: texts; using {made.folder.name}, prepared {date} from texts/"
+    assert result.note == f"no such file: texts; using {made.folder.name}, prepared {date} from texts/"
     assert made.note == ""
 
 
@@ -241,9 +241,9 @@ def test_the_newest_of_several_is_taken_also_of_those_that_do_not_name_their_sou
         manifest = made.manifest() | {"created": created}
         del manifest["sources"]
         (made.folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-    found = resolve_inputs(artifact(tmp_path, sources=("texts",)), {"files": missing_file})
-    assert found.key == new.key
-    assert found.note.endswith(f"using {new.folder.name}, the newest of 2, prepared 2026-01-02")
+    result = resolve_inputs(artifact(tmp_path, sources=("texts",)), {"files": missing_file})
+    assert result.key == new.key
+    assert result.note.endswith(f"using {new.folder.name}, the newest of 2, prepared 2026-01-02")
 
 
 def test_an_artifact_is_read_with_its_parents_from_a_workspace_that_moved(tmp_path: Path) -> None:

@@ -62,10 +62,10 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
 
 
 def refusal(address: str, cache: Path) -> str:
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as error:
         download(address, cache)
-    assert "\n" not in str(told.value)
-    return str(told.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
 def whole(folder: Path) -> list[Path]:
@@ -335,9 +335,9 @@ def test_secrets_are_used_and_not_told(hub: Hub, dump: str, tmp_path: Path) -> N
     assert download(address, tmp_path).read_bytes() == CONTENT
     assert hub.logins == ["Basic " + base64.b64encode(b"me:p@ss").decode()]
     hub.status = 403
-    told = refusal(address + "2", tmp_path)
-    assert told.startswith(f"{dump}: refuses access")
-    assert not any(secret in told for secret in ("hush", "p%40ss", "p@ss"))
+    message = refusal(address + "2", tmp_path)
+    assert message.startswith(f"{dump}: refuses access")
+    assert not any(secret in message for secret in ("hush", "p%40ss", "p@ss"))
     assert public_address("data/a@b?c.csv") == "data/a@b?c.csv"
 
 

@@ -84,10 +84,10 @@ def test_all_shards_of_a_split_in_their_order(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_shards_of_one_are_an_error(sib: Hub, hub: Hub) -> None:
-    told = refusal("me/sib/data/mlt_Latn/*.tsv")
-    assert told.startswith("me/sib: data/mlt_Latn/*.tsv names ")
-    assert told.endswith(", which are not shards of one file; name the file")
-    assert "data/mlt_Latn/dev.tsv" in told
+    message = refusal("me/sib/data/mlt_Latn/*.tsv")
+    assert message.startswith("me/sib: data/mlt_Latn/*.tsv names ")
+    assert message.endswith(", which are not shards of one file; name the file")
+    assert "data/mlt_Latn/dev.tsv" in message
     hub.put("datasets/me/half/train-00000-of-00003.parquet")
     hub.put("datasets/me/half/train-00002-of-00003.parquet")
     assert "are not shards of one file" in refusal("me/half/train-*.parquet")  # one of the three is not there

@@ -26,10 +26,10 @@ def table(hub: Hub) -> Path:
 
 
 def refusal(location: str, cache: Path) -> str:
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as error:
         local_file(location, cache)
-    assert "\n" not in str(told.value)
-    return str(told.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
 def files(folder: Path) -> list[Path]:
@@ -132,9 +132,9 @@ def test_what_the_hub_does_not_have(tmp_path: Path, location: str, message: str)
 @pytest.mark.usefixtures("table", "no_waiting")
 def test_what_the_hub_refuses(hub: Hub, tmp_path: Path, status: int, error: str, message: str) -> None:
     hub.status, hub.error = status, error
-    told = refusal("hf://datasets/mteb/sib200/test/mlt_Latn.csv", tmp_path)
-    assert told.startswith("mteb/sib200: ")
-    assert message in told
+    text = refusal("hf://datasets/mteb/sib200/test/mlt_Latn.csv", tmp_path)
+    assert text.startswith("mteb/sib200: ")
+    assert message in text
     hub.status = None
     forget_answers()
     assert local_file("hf://datasets/mteb/sib200/test/mlt_Latn.csv", tmp_path).read_text() == TABLE

@@ -60,10 +60,10 @@ TEXTS = st.text(st.one_of(st.sampled_from(ODD), st.characters(exclude_categories
     ],
 )
 def test_rules(text: str, cleaned: str, counts: dict[str, int]) -> None:
-    found: Counter[str] = Counter()
-    assert clean_line(text, found) == cleaned
-    assert dict(found) == counts
-    assert set(found) <= {*NAMES, EMPTIED}
+    result: Counter[str] = Counter()
+    assert clean_line(text, result) == cleaned
+    assert dict(result) == counts
+    assert set(result) <= {*NAMES, EMPTIED}
 
 
 def test_a_page_keeps_its_line_breaks() -> None:

@@ -43,8 +43,8 @@ def by_hand(base: Artifact, adapter: str, text: str) -> list[list[tuple[str, flo
         shares = adapted(input_ids=ids).logits[ids == tokenizer.mask_token_id].softmax(-1)
     best = shares.topk(3)
     return [
-        list(zip(tokenizer.convert_ids_to_tokens(pieces), some, strict=True))
-        for some, pieces in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        list(zip(tokenizer.convert_ids_to_tokens(pieces), part, strict=True))
+        for part, pieces in zip(best.values.tolist(), best.indices.tolist(), strict=True)
     ]
 
 

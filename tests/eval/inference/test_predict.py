@@ -50,14 +50,14 @@ def predictor(folder: Path, **options: str) -> Predictor:
 
 
 def test_classes_are_those_of_the_trained_model_and_probabilities_sum_to_1(made: Path) -> None:
-    found = find_task_adapter(newest_scores(made, "topic"))
-    ours = load_predictor(found)
+    result = find_task_adapter(newest_scores(made, "topic"))
+    ours = load_predictor(result)
     rows = list(ours.predict([*TEXTS, "  ", TEXTS[0]]))
     assert [row["text"] for row in rows] == [*TEXTS, "  ", TEXTS[0]]
-    base, tokenizer = found.base.load()
-    model, labels = load_task(base, found.language_adapter, found.folder)
+    base, tokenizer = result.base.load()
+    model, labels = load_task(base, result.language_adapter, result.folder)
     ids = tokenizer(TEXTS)["input_ids"]
-    guesses = predict(model, [Example(some, 0) for some in ids])
+    guesses = predict(model, [Example(part, 0) for part in ids])
     assert [row["label"] for row in rows[:2]] == [labels[guess] for guess in guesses]
     want = model.logits(torch.tensor([ids[0]]), torch.ones(1, len(ids[0]), dtype=torch.long)).softmax(-1)[0]
     torch.testing.assert_close(torch.tensor(list(rows[0]["probabilities"].values())), want, atol=2e-6, rtol=0)
@@ -118,12 +118,12 @@ def test_tags_that_are_no_iob_tags_are_told_word_by_word(made: Path) -> None:
 def test_words_of_a_new_text_get_the_labels_that_eval_gives_them(family: str, tmp_path: Path) -> None:
     base = make_base(tmp_path, kind=family)
     make_scores(tmp_path, base, None, "pos", ["ADJ", "NOUN", "VERB"], per_token=True)
-    found = find_task_adapter(newest_scores(tmp_path, "pos"))
+    result = find_task_adapter(newest_scores(tmp_path, "pos"))
     text = "Amina anaishi (Nairobi), na Juma!"
     words = ["Amina", "anaishi", "(", "Nairobi", ")", ",", "na", "Juma", "!"]
-    model, labels = load_task(found.base.load()[0], None, found.folder)
-    example = encode(Item(words, ["NOUN"] * len(words)), labels, found.base.load()[1], 40)
-    (row,) = load_predictor(replace(found, max_length=40)).predict([text])
+    model, labels = load_task(result.base.load()[0], None, result.folder)
+    example = encode(Item(words, ["NOUN"] * len(words)), labels, result.base.load()[1], 40)
+    (row,) = load_predictor(replace(result, max_length=40)).predict([text])
     assert [word["text"] for word in row["words"]] == words
     assert [word["label"] for word in row["words"]] == [labels[label] for label in predict(model, [example])[0]]
 
@@ -134,10 +134,10 @@ def test_long_texts_are_read_to_their_end(made: Path, task: str) -> None:
     assert len(ours.tokenizer(LONG)["input_ids"]) > 3 * POSITIONS
     (row,) = ours.predict([LONG])
     if task == "topic":
-        parts = [ours.tokenizer.decode(some) for some in _cut(ours, LONG)]
+        parts = [ours.tokenizer.decode(subset) for subset in _cut(ours, LONG)]
         means = torch.tensor([list(part["probabilities"].values()) for part in ours.predict(parts)]).mean(0)
-        found = torch.tensor(list(row["probabilities"].values()))
-        assert (found - means).abs().max() < 0.1  # windows weigh as much as they are long; the last is shorter
+        result = torch.tensor(list(row["probabilities"].values()))
+        assert (result - means).abs().max() < 0.1  # windows weigh as much as they are long; the last is shorter
     elif task == "ner":
         assert row["entities"][-1]["end"] > len(LONG) * 0.8
     else:
@@ -160,12 +160,12 @@ def test_the_same_labels_whether_texts_come_alone_or_together(made: Path) -> Non
 
 
 def test_a_moved_workspace_is_at_home_in_its_new_place(workspace: Path) -> None:
-    found = find_task_adapter(newest_scores(workspace, "topic", "swh_Latn"))
-    assert found.folder.is_relative_to(workspace)
-    assert found.language_adapter is not None
-    assert found.language_adapter.is_relative_to(workspace)
-    assert Path(found.base.name).is_relative_to(workspace)
-    assert found.max_length == 24
+    result = find_task_adapter(newest_scores(workspace, "topic", "swh_Latn"))
+    assert result.folder.is_relative_to(workspace)
+    assert result.language_adapter is not None
+    assert result.language_adapter.is_relative_to(workspace)
+    assert Path(result.base.name).is_relative_to(workspace)
+    assert result.max_length == 24
 
 
 @pytest.mark.parametrize("language", ["none", "zul_Latn", "xho_Latn"])
@@ -173,7 +173,7 @@ def test_another_language_adapter_or_none_takes_the_place_of_the_trained_one(mad
     scores = newest_scores(made, "topic")
     other = language if language == "none" else str(newest_adapter(made, language))
     swapped = find_task_adapter(scores, language_adapter=other)
-    own, theirs = (list(load_predictor(some).predict(TEXTS)) for some in (find_task_adapter(scores), swapped))
+    own, theirs = (list(load_predictor(part).predict(TEXTS)) for part in (find_task_adapter(scores), swapped))
     assert own != theirs
     if language == "xho_Latn":  # a whole model stands in the base's place
         assert swapped.language_adapter is None

@@ -109,8 +109,8 @@ def add(
     root = workspace / "scores" / language
     folder = root / f"{task}-{base}-{system.replace('/', '-')}-{len(list(root.glob('*'))):08x}".replace("<", "")
     section = {"max_sentences": 200, "system": system, "seed": seed, "task": task} | section
-    told = [str(parent) for parent in parents]
-    _manifest(folder, kind="scores", section=section, inputs=inputs or {}, parents=told, created="2024")
+    message = [str(parent) for parent in parents]
+    _manifest(folder, kind="scores", section=section, inputs=inputs or {}, parents=message, created="2024")
     limit = section.get("limit")
     scores = [
         Score(task, system, metric, value, interval, len(rows), seed, language, base, limit=limit)

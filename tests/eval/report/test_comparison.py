@@ -132,8 +132,8 @@ def test_change_is_relative_for_perplexity_and_in_points_for_f1(tmp_path: Path) 
     mlm, topic = compared_results(small(tmp_path))
     assert change(mlm, ADAPTER) == pytest.approx((401.9 / 812.3 - 1) * 100)
     assert gain(mlm, ADAPTER) == pytest.approx((1 - 401.9 / 812.3) * 100)
-    found = topic.systems[ADAPTER].comparison
-    assert found and change(topic, ADAPTER) == pytest.approx(found.difference * 100)
+    result = topic.systems[ADAPTER].comparison
+    assert result and change(topic, ADAPTER) == pytest.approx(result.difference * 100)
     low, high = change_interval(mlm, ADAPTER) or (0, 0)
     assert low < (401.9 / 812.3 - 1) * 100 < high < 0
     assert change(topic, "base") is None

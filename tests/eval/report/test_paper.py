@@ -50,9 +50,11 @@ def test_cells_are_as_printed(cell: tuple[str, str, str, str], value: float | No
     ],
 )
 def test_means_over_languages_are_the_papers(base: str, task: str, system: str, mean: float) -> None:
-    found = [float(row["value"]) for row in rows() if (row["base"], row["task"], row["system"]) == (base, task, system)]
-    assert len(found) == 30
-    assert fmean(found) == pytest.approx(mean, abs=0.011)
+    result = [
+        float(row["value"]) for row in rows() if (row["base"], row["task"], row["system"]) == (base, task, system)
+    ]
+    assert len(result) == 30
+    assert fmean(result) == pytest.approx(mean, abs=0.011)
 
 
 def test_each_system_has_every_language_once() -> None:
@@ -60,7 +62,7 @@ def test_each_system_has_every_language_once() -> None:
     for row in rows():
         languages[row["base"], row["task"], row["system"]].append(row["language"])
     first = set(next(iter(languages.values())))
-    assert all(set(some) == first and len(some) == 30 for some in languages.values())
+    assert all(set(part) == first and len(part) == 30 for part in languages.values())
     assert all(find_language(code).code == code for code in first)
 
 
@@ -68,7 +70,7 @@ def test_each_task_on_each_base_has_one_table_of_its_own() -> None:
     tables = defaultdict(set)
     for row in rows():
         tables[row["base"], row["task"]].add(row["source"].partition(",")[0])
-    assert all(len(some) == 1 for some in tables.values())
+    assert all(len(part) == 1 for part in tables.values())
     assert len(set().union(*tables.values())) == len(tables) == 8
 
 

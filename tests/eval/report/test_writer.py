@@ -64,9 +64,9 @@ def test_the_folder_is_written_whole(tmp_path: Path) -> None:
     assert len(manifest["scores"]) == 6
     assert manifest["versions"]["torch"]
     assert manifest["created"]
-    told, adapter = (path.parent / "costs.csv").read_text(encoding="utf-8").splitlines()
+    message, adapter = (path.parent / "costs.csv").read_text(encoding="utf-8").splitlines()
     assert (
-        told
+        message
         == "language,base,system,name,parameters,share,steps,tokens,seconds,devices,loss,energy_joules,energy_source"
     )
     assert adapter.startswith("swh_Latn,xlm-r,seq_bn/text,") and ",894528,0.00502" in adapter and ",93.2," in adapter

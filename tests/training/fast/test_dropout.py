@@ -10,15 +10,15 @@ from torch import nn
 def test_elements_go_with_the_probability_and_the_rest_grows() -> None:
     torch.manual_seed(0)
     given = torch.ones(1001, 999, requires_grad=True)
-    found = dropout.dropout(given, 0.1)
-    found.sum().backward()
-    assert float((found == 0).float().mean()) == pytest.approx(0.1, abs=0.002)
-    torch.testing.assert_close(found[found > 0].unique(), torch.tensor([1 / 0.9]), atol=1e-4, rtol=1e-4)
-    assert torch.equal(given.grad, found.detach())
-    columns = (found == 0).float().mean(0)  # the four elements of one draw are alike
+    result = dropout.dropout(given, 0.1)
+    result.sum().backward()
+    assert float((result == 0).float().mean()) == pytest.approx(0.1, abs=0.002)
+    torch.testing.assert_close(result[result > 0].unique(), torch.tensor([1 / 0.9]), atol=1e-4, rtol=1e-4)
+    assert torch.equal(given.grad, result.detach())
+    columns = (result == 0).float().mean(0)  # the four elements of one draw are alike
     assert float(columns[::4].mean()) == pytest.approx(float(columns[3::4].mean()), abs=0.005)
     again = torch.manual_seed(0) and dropout.dropout(given, 0.1)
-    assert torch.equal(found, again)
+    assert torch.equal(result, again)
 
 
 def test_attention_without_dropout_is_pytorchs(monkeypatch: pytest.MonkeyPatch) -> None:

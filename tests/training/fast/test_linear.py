@@ -29,16 +29,16 @@ def test_values_and_gradients_are_pytorchs(shape: tuple[int, ...], bias: bool, m
     calls = spy(monkeypatch)
     theirs = nn.Linear(8, 6, bias=bias)
     given = torch.randn(shape)
-    found = []
+    result = []
     for function in (ours.linear, nn.functional.linear):
         leaf = given.clone().requires_grad_()
         output = function(leaf, theirs.weight, theirs.bias)
         slope = torch.linspace(-1, 1, output.numel()).reshape(output.shape[::-1])
         output.backward(slope.permute(*range(slope.dim())[::-1]))  # not contiguous
-        found.append([output.detach(), leaf.grad, *(p.grad.clone() for p in theirs.parameters())])
+        result.append([output.detach(), leaf.grad, *(p.grad.clone() for p in theirs.parameters())])
         theirs.zero_grad()
     assert len(calls) == 3
-    torch.testing.assert_close(*found)
+    torch.testing.assert_close(*result)
 
 
 def test_a_gradient_that_is_one_number_for_all() -> None:

@@ -50,11 +50,11 @@ def test_a_packed_row_has_the_loss_and_gradients_of_each_sequence_alone(attentio
     groups = batch["packing"].groups
     assert any(group.mask is not None and group.longest > 65 for group in groups)
     assert any(group.mask is None and group.longest > 65 for group in groups)
-    found = model(**batch)
-    torch.testing.assert_close(found / expected, torch.tensor(1.0), atol=1e-5, rtol=0)
+    result = model(**batch)
+    torch.testing.assert_close(result / expected, torch.tensor(1.0), atol=1e-5, rtol=0)
     weights = dict(plain.named_parameters())
     gradients = torch.autograd.grad(expected, list(weights.values()))
-    ours = torch.autograd.grad(found, list(model.model.parameters()))
+    ours = torch.autograd.grad(result, list(model.model.parameters()))
     for (name, weight), own, other in zip(weights.items(), ours, gradients, strict=True):
         assert own.shape == weight.shape, name
         assert float((own - other).abs().max() / other.abs().max()) < 1e-5, name

@@ -92,8 +92,8 @@ def test_a_stray_quote_that_swallows_rows_is_told_with_its_line(tmp_path: Path, 
     path = write(tmp_path / "a.csv", "\n".join(["text,label", *rows, ""]))
     with path.open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 60 - (closes - opens)  # what a plain reader makes of it
-    told = f"line {opens + 2}: a quote that opens here swallows the rows up to line {closes + 2};"
-    with pytest.raises(UserError, match=told):
+    message = f"line {opens + 2}: a quote that opens here swallows the rows up to line {closes + 2};"
+    with pytest.raises(UserError, match=message):
         list(read_rows(path))
 
 

@@ -56,9 +56,9 @@ def test_jsonl_parquet_and_gzip(tmp_path: Path) -> None:
     ],
 )
 def test_bad_files_are_told_by_name_and_line(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
-    with pytest.raises(UserError, match=message) as told:
+    with pytest.raises(UserError, match=message) as error:
         list(read_rows(write(tmp_path / name, content)))
-    assert name in str(told.value)
+    assert name in str(error.value)
 
 
 def test_missing_files_and_columns(tmp_path: Path) -> None:
