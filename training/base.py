@@ -13,7 +13,7 @@ from ..recipes.yaml_files import BUNDLED
 from ..workspace.artifacts import Draft, Prepared
 from ..workspace.errors import UserError, first_line
 from ..workspace.hub import TOKENIZER_FILES, ask_again, cached_file, checked_download, describe_model
-from ..workspace.hub_errors import hub_errors
+from ..workspace.hub_errors import hub_errors, is_unreachable
 from ..workspace.progress import QUIET, Progress
 from .artifacts import BASE_FILES, scratch_artifact
 from .families import check_family, family_of
@@ -116,8 +116,8 @@ def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
 def _check_available(name: str, revision: str | None, option: str, enough: Collection[str] = ()) -> None:
     """Raise a UserError for a path that leads nowhere (the hub would take it for an id), or to pointers of Git LFS.
 
-    Also for a model on the hub that is neither there nor cached: transformers would ask for a minute. One of the files
-    in `enough` is sufficient in the cache.
+    Also for a model that is not cached while the hub does not answer: transformers would ask for a minute. One of the
+    files in `enough` is sufficient in the cache. A mirror of the hub may have the files and not describe them.
     """
     if name.startswith(("/", ".")) and not Path(name).is_dir():
         raise UserError(f"{option}: no such folder: {name}")
@@ -129,7 +129,7 @@ def _check_available(name: str, revision: str | None, option: str, enough: Colle
     try:
         describe_model(name, revision or "main")
     except UserError as error:
-        if not any(cached_file(name, file, revision or "main", "model") for file in enough):
+        if is_unreachable(error) and not any(cached_file(name, file, revision or "main", "model") for file in enough):
             raise UserError(f"{option} {error}") from error.__cause__
 
 

@@ -18,7 +18,7 @@ from lrl_adapt.workspace.hub import forget_answers
 from transformers import modeling_utils
 
 from .. import bases
-from ..hub import COMMIT, Hub, Repository
+from ..hub import COMMIT, Answer, Hub, Repository
 from .test_base import recipe
 from .test_batches import prepared
 
@@ -128,3 +128,12 @@ def test_a_tokenizer_that_is_cached_without_its_model_is_enough_to_read_text(hub
     assert tokenizer_hash(load_tokenizer("owner/base", None, "base.model")) == tokenizer_hash(online)
     with pytest.raises(UserError, match="the hub is down"):
         load_masked_lm("owner/base", None, "base.model")
+
+
+def test_a_mirror_that_has_the_files_and_describes_no_model_is_enough(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bases.write_mmbert(hub.folder / "models" / "owner" / "base")
+    monkeypatch.setattr(hub, "_described", lambda *_: Answer(404, b"{}"))
+    assert len(load_tokenizer("owner/base", None, "base.model")) > 0
+    assert load_masked_lm("owner/base", None, "base.model").config.model_type == "modernbert"
