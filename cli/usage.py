@@ -57,8 +57,11 @@ def plain_message(error: Any) -> str:
 
     message = error.format_message()
     if type(error).__name__ == "NoSuchOption":  # versions differ in its words
-        near = ", ".join(sorted(error.possibilities or ()))
-        message = f"no such option: {error.option_name}" + (f"; did you mean {near}?" if near else "")
+        name, near = error.option_name, set(error.possibilities or ())
+        if not name.startswith("--h"):
+            near.discard("--help")  # which is near to any short name
+        guess = f"; did you mean {', '.join(sorted(near))}?" if near else ""
+        message = f"no such option: {name}{guess}"
     for pattern, words in WORDS:
         message = re.sub(f"^{pattern}", words, message)
     if isinstance(error.__cause__, ValidationError):

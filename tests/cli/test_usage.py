@@ -17,6 +17,8 @@ from .small import invoke
         ("recipes chck", "no such command: chck; did you mean check?"),
         ("--foo", "no such option: --foo; see lrl-adapt --help"),
         ("train --adaptor lora", "no such option: --adaptor; did you mean --adapter?"),
+        ("push . --repo", "no such option: --repo; see lrl-adapt push --help"),
+        ("push --hepl", "no such option: --hepl; did you mean --help?"),
         ("train --zzzz", "no such option: --zzzz; see lrl-adapt train --help"),
         ("run quickstart --set training.max_steps 3", "unexpected argument: 3; see lrl-adapt run --help"),
         ("run quickstart --set", "option --set requires an argument"),
