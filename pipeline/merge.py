@@ -123,7 +123,10 @@ def _write_weights(parents: Parents, averaged: dict[str, Tensor], folder: Path) 
 
 
 def _artifact(parents: Parents, factors: Sequence[float], out: Path) -> Artifact:
-    """What the manifest describes; the adapters are among its inputs, by their names and hashes."""
+    """What the manifest describes; the adapters are among its inputs, by their names and hashes.
+
+    Its parents are what they were trained on, or nothing: a part of it would be taken for all, as by `export --trim`.
+    """
     languages = list(dict.fromkeys(language for adapter in parents.adapters for language in adapter.languages))
     adapters = [
         {"name": adapter.name, "weight": factor, "languages": adapter.languages, "files": adapter.hashes()}
@@ -131,7 +134,8 @@ def _artifact(parents: Parents, factors: Sequence[float], out: Path) -> Artifact
     ]
     section = {"merged": True, "type": parents.type, "languages": languages}
     inputs = {"base": parents.recorded_base, "adapters": adapters}
-    return Artifact(out.parent, out.name, "adapter", section, inputs, parents.data)
+    data = parents.data if all(adapter.has_all_data for adapter in parents.adapters) else ()
+    return Artifact(out.parent, out.name, "adapter", section, inputs, data)
 
 
 def _card(parents: Parents, artifact: Artifact, facts: dict[str, Any]) -> str:
@@ -140,7 +144,7 @@ def _card(parents: Parents, artifact: Artifact, facts: dict[str, Any]) -> str:
         languages = "".join(f", {find_language(code).name} ({code})" for code in adapter["languages"])
         hashes = "; ".join(f"{file} sha256 {digest}" for file, digest in adapter["files"].items())
         lines.append(f"  - {adapter['weight']:g} × {adapter['name']}{languages}: {hashes}")
-    lines += [line for data in artifact.parents for line in data_lines(data)]
+    lines += [line for data in parents.data for line in data_lines(data)]
     if "sweep" in facts:
         lines.append(
             f"- weights: of {len(facts['sweep'])} tried, those with the lowest validation loss, "

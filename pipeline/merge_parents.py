@@ -21,11 +21,11 @@ from ..recipes.yaml_files import BUNDLED
 from ..training.adapters.average import average_weights, check_same_settings, check_same_shapes, sums_to_one
 from ..training.adapters.bottleneck import BottleneckConfig
 from ..training.adapters.files import read_config, read_weights
-from ..training.artifacts import base_identity
+from ..training.artifacts import base_identity, existing_data, lacks_data
 from ..training.base import load_masked_lm
 from ..training.vocabulary.files import reads_differently
 from ..training.weights import load_weights
-from ..workspace.artifacts import MANIFEST, Artifact, file_hash, read_artifact, read_manifest
+from ..workspace.artifacts import MANIFEST, Artifact, file_hash, read_manifest
 from ..workspace.errors import UserError
 
 WEIGHT_FILES = ("*.safetensors", "adapter_model.bin", "pytorch_model*.bin")
@@ -88,8 +88,12 @@ class Parent:
     @property
     def data(self) -> list[Artifact]:
         """The corpora and graphs that it was trained on, as far as they still exist."""
-        parents = read_artifact(self.folder).parents if self.manifest else ()
-        return [parent for parent in parents if parent.kind in ("corpus", "graph")]
+        return existing_data(self.folder) if self.manifest else []
+
+    @property
+    def has_all_data(self) -> bool:
+        """Whether all that it was trained on is recorded and still exists."""
+        return bool(self.data) and not lacks_data(self.folder)
 
     def weights(self) -> dict[str, Tensor]:
         """The weights by their names, dequantised. Raises UserError if they cannot be read."""
@@ -164,7 +168,7 @@ class Parents:
 
     @property
     def data(self) -> tuple[Artifact, ...]:
-        """The corpora and graphs that they were trained on, each once."""
+        """The corpora and graphs that they were trained on, each once, as far as they still exist."""
         return tuple({data.folder: data for adapter in self.adapters for data in adapter.data}.values())
 
     def average(self, factors: Sequence[float]) -> dict[str, Tensor]:

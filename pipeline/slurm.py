@@ -147,7 +147,8 @@ def run_command(*command: str, script: str = "") -> str:
     except subprocess.CalledProcessError as error:
         if any(words in error.stderr for words in NO_CONTROLLER):
             raise UserError(
-                f"{command[0]}: no Slurm controller answers: run this on the login node of a cluster{instead}"
+                f"{command[0]}: no Slurm controller answers: run this on the login node of a cluster, and if this is "
+                f"one, try again later{instead}"
             ) from error
         message = error.stderr.strip().splitlines() or [f"exit code {error.returncode}"]
         raise UserError(f"{command[0]} failed: {PREFIX.sub('', message[-1])}") from error

@@ -220,8 +220,10 @@ def search_languages(text: str) -> list[Language]:
 
 def suggestion(text: str) -> str:
     """What may be meant by an unknown `text`, as the end of a sentence: similar languages, else the forms of codes."""
-    if "," in text:
-        return f"name one language; a recipe runs several with grid: {{language: [{text}]}}"
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > 1 and any(known := [*map(_is_language, parts)]):
+        several = f"; a recipe runs several with grid: {{language: [{', '.join(parts)}]}}"
+        return "name one language" + (several if all(known) else "")
     key = _normalise(text)
     iso, _, script = key.partition("_")
     nearest = [language for language in all_languages() if script and language.iso == iso]
@@ -234,6 +236,13 @@ def suggestion(text: str) -> str:
     return (
         f"did you mean {_join(nearest)}?" if nearest else "expected a code or name such as swh_Latn, swh, sw or Swahili"
     )
+
+
+def _is_language(text: str) -> bool:
+    try:
+        return bool(find_language(text))
+    except UnknownLanguageError as error:
+        return isinstance(error, AmbiguousLanguageError)
 
 
 def _from_row(row: dict[str, str]) -> Language:

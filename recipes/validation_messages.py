@@ -101,7 +101,7 @@ def expected(detail: Mapping[str, Any]) -> str:
     """What was expected instead of a value."""
     if detail["type"] == "model_type":
         return "a section"
-    if detail["type"] == "string_type" and detail["loc"][-1] == KEY:
+    if detail["type"] == "string_type" and KEY in detail["loc"][-1:]:
         return EXPECTED["invalid_key"]
     if detail["type"] not in EXPECTED:  # of a later pydantic
         return detail["msg"].removeprefix("Input should be ")
@@ -130,11 +130,12 @@ def _hint(detail: Mapping[str, Any], loc: Sequence[str]) -> str:
         return f"; did you mean {near}?" if near else ""
     if detail["type"] == "list_type" and isinstance(value, str | int | float):
         return f"; write [{value}]"
-    if detail["type"] == "string_type" and isinstance(value, int | float) and detail["loc"][-1] != KEY:
+    if detail["type"] == "string_type" and isinstance(value, int | float) and KEY not in detail["loc"][-1:]:
         return "; put it in quotes"
     if detail["type"] == "model_type" and (section := _section_at(loc)) is not None:
         name = "" if loc[-1].isdecimal() else f"{loc[-1]}: "
-        return f"; write {name}{_as_section(value, section)}"
+        example = _as_section(value, section)
+        return f"; write {name}{example}" if example else ""
     return ""
 
 
@@ -142,9 +143,9 @@ def _as_section(value: Any, section: type[BaseModel]) -> str:
     """A value that stands in place of a section, inside the field that it may be meant for: {type: seq_bn}.
 
     That is the first field with a choice of names that has it, else the first that can have it or a list of it, else
-    one with its default.
+    one with its default; "" where the section has to have other fields, too.
     """
-    if value is True:
+    if value is True and _is_valid(section, {}):
         return "{}"  # all defaults
     names = list(section.model_fields)
     if value and len(str(value)) <= MAX_SHOWN and str(value).isprintable():
@@ -152,10 +153,10 @@ def _as_section(value: Any, section: type[BaseModel]) -> str:
         for name, candidate in product(by_choice, (value, [value])):
             if _can_be(section, name, candidate):
                 return _flow({name: candidate})
-    defaults = {name: field.default for name, field in section.model_fields.items() if not field.is_required()}
-    return _flow(
-        next({name: default} for name, default in defaults.items() if isinstance(default, str | int | list) and default)
-    )
+    for name, field in section.model_fields.items():
+        if isinstance(field.default, str | int | list) and field.default and _is_valid(section, {name: field.default}):
+            return _flow({name: field.default})
+    return ""
 
 
 def _can_be(section: type[BaseModel], name: str, value: Any) -> bool:
@@ -164,6 +165,14 @@ def _can_be(section: type[BaseModel], name: str, value: Any) -> bool:
         return getattr(section.model_validate({name: value}), name) == value
     except ValidationError:
         return False
+
+
+def _is_valid(section: type[BaseModel], raw: Mapping[str, Any]) -> bool:
+    try:
+        section.model_validate(raw)
+    except ValidationError:
+        return False
+    return True
 
 
 def _literals(annotation: Any) -> list[Any]:

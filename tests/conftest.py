@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from lrl_adapt.workspace.downloads import forget_sizes
+from lrl_adapt.workspace.hub import forget_answers
 
 from .hub import Hub, point_client_at
 
@@ -27,6 +28,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     server = Hub(tmp_path / "hub")
     point_client_at(server, tmp_path, monkeypatch)
     forget_sizes()  # an earlier test's hub may have had this port
+    forget_answers()
     yield server
     server.close()
 

@@ -7,7 +7,15 @@ from typing import Any
 
 from ..recipes.control import control_name
 from ..recipes.schema import Base, Recipe
-from ..workspace.artifacts import Artifact, Prepared, file_hash, finished_folders, read_manifest, resolve_inputs
+from ..workspace.artifacts import (
+    Artifact,
+    Prepared,
+    file_hash,
+    finished_folders,
+    read_artifact,
+    read_manifest,
+    resolve_inputs,
+)
 from ..workspace.errors import UserError
 from .transliterate import TRANSLITERATION, romanizer_name
 
@@ -20,6 +28,8 @@ TRAINED_ROWS = "vocabulary.safetensors"
 """In an adapter's folder: embeddings of new pieces, or of the base's own."""
 OWN_READING_FILES = {TRAINED_ROWS, TRANSLITERATION}
 """In the folder of an adapter that reads text in another way than its base: at least one of them."""
+DATA = ("corpus", "graph")
+"""Kinds and names of the artifacts that adapters are trained on."""
 BASE_FACT = "tokenizer_of"
 """Fact in a tokens artifact's manifest: the base whose tokenizer was used."""
 
@@ -128,6 +138,17 @@ def adapter_artifact(recipe: Recipe, workspace: Path, prepared: Prepared) -> Art
 def training_data(recipe: Recipe, prepared: Prepared) -> tuple[Artifact, ...]:
     """The prepared data that the recipe's adapter is trained on."""
     return prepared.of("text" if recipe.control == "text-fusion" else recipe.source)
+
+
+def existing_data(adapter: Path) -> list[Artifact]:
+    """The corpora and graphs that the adapter in a folder with a manifest was trained on, as far as they exist."""
+    return [parent for parent in read_artifact(adapter).parents if parent.kind in DATA]
+
+
+def lacks_data(adapter: Path) -> bool:
+    """Whether some of the corpora and graphs that an adapter's manifest names were deleted."""
+    named = [name for name in read_manifest(adapter).get("parents", []) if Path(name).name.partition("-")[0] in DATA]
+    return len(existing_data(adapter)) < len(named)
 
 
 def fused_recipes(recipe: Recipe) -> dict[str, Recipe]:

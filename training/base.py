@@ -1,6 +1,7 @@
 """The base model: from the hub, from a folder, or created with random weights."""
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from ..recipes.schema import FromScratch, Recipe
 from ..recipes.yaml_files import BUNDLED
 from ..workspace.artifacts import Draft, Prepared
 from ..workspace.errors import UserError, first_line
-from ..workspace.hub import ask_again, checked_download, describe_model
-from ..workspace.hub_errors import hub_errors
+from ..workspace.hub import TOKENIZER_FILES, ask_again, cached_file, checked_download, describe_model
+from ..workspace.hub_errors import hub_errors, is_unreachable
 from ..workspace.progress import QUIET, Progress
 from .artifacts import BASE_FILES, scratch_artifact
 from .families import check_family, family_of
@@ -96,7 +97,7 @@ def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
     WordPiece makes one [UNK] of a word of more than 100 characters, and where no spaces are written (Thai, Tibetan,
     Dzongkha) whole sentences are one word to it: that limit is lifted.
     """
-    _check_available(name, revision, option)
+    _check_available(name, revision, option, TOKENIZER_FILES)
 
     def load() -> Any:
         with hub_errors(f"{option} {name}"), checked_download(name, "model"):
@@ -112,10 +113,11 @@ def load_tokenizer(name: str, revision: str | None, option: str) -> Any:
     return recorded_transliteration(tokenizer, Path(name))
 
 
-def _check_available(name: str, revision: str | None, option: str) -> None:
+def _check_available(name: str, revision: str | None, option: str, enough: Collection[str] = ()) -> None:
     """Raise a UserError for a path that leads nowhere (the hub would take it for an id), or to pointers of Git LFS.
 
-    Also for a model on the hub that is neither there nor cached: transformers would ask for a minute.
+    Also for a model that is not cached while the hub does not answer: transformers would ask for a minute. One of the
+    files in `enough` is sufficient in the cache. A mirror of the hub may have the files and not describe them.
     """
     if name.startswith(("/", ".")) and not Path(name).is_dir():
         raise UserError(f"{option}: no such folder: {name}")
@@ -127,7 +129,8 @@ def _check_available(name: str, revision: str | None, option: str) -> None:
     try:
         describe_model(name, revision or "main")
     except UserError as error:
-        raise UserError(f"{option} {error}") from error.__cause__
+        if is_unreachable(error) and not any(cached_file(name, file, revision or "main", "model") for file in enough):
+            raise UserError(f"{option} {error}") from error.__cause__
 
 
 def _check_sizes(recipe: Recipe, config: Any) -> None:

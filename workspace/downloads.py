@@ -90,7 +90,7 @@ class NotFoundError(UserError):
     """The server has no such file."""
 
 
-_down: dict[str, tuple[float, UnreachableError]] = {}
+_down: dict[str, tuple[float, str]] = {}
 """By address: until when, in `time.monotonic()`, it is not requested again, and why."""
 
 
@@ -101,13 +101,14 @@ def remote_size(address: str) -> int | None:
     every run. Raises NotFoundError if the file does not exist, UnreachableError if the server cannot be reached or is
     busy, and UserError if it refuses.
     """
-    until, failure = _down.get(address, (0.0, None))
-    if failure is not None and time.monotonic() < until:
-        raise UnreachableError(str(failure)) from failure
+    if address in _down:
+        until, reason = _down[address]
+        if time.monotonic() < until:
+            raise UnreachableError(reason)
     try:
         return _remote_size(address)
     except UnreachableError as error:
-        _down[address] = time.monotonic() + DOWN_SECONDS, error.with_traceback(None)
+        _down[address] = time.monotonic() + DOWN_SECONDS, str(error)
         raise
 
 

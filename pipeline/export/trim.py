@@ -7,17 +7,17 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from ...training.artifacts import existing_data, lacks_data
 from ...training.families import family_of
 from ...training.tokens import read_texts
 from ...training.vocabulary.extend import read_state
 from ...training.vocabulary.trim import kept_pieces, trim_rows, trim_tokenizer
-from ...workspace.artifacts import MANIFEST, read_artifact
+from ...workspace.artifacts import MANIFEST
 from ...workspace.errors import UserError
 from ...workspace.formatting import format_size
 from ..texts import file_texts
 
 SPLITS = ("train", "validation", "test")
-DATA = ("corpus", "graph")
 BYTES_PER_WEIGHT = 4  # fp32
 
 
@@ -65,12 +65,11 @@ def trim(model: PreTrainedModel, tokenizer: Any, source: Path, files: bool | Seq
 
 def _of_workspace(source: Path) -> tuple[str, Iterator[str]]:
     """The names and the lines of the prepared text that an adapter was trained on."""
-    parents = read_artifact(source).parents if (source / MANIFEST).is_file() else ()
-    data = [parent for parent in parents if parent.kind in DATA]
-    if not data:
+    data = existing_data(source) if (source / MANIFEST).is_file() else []
+    if not data or lacks_data(source):
         raise UserError(
-            f"--trim: the text that {source} was trained on is not in its workspace: give text in the language with "
-            "--text FILE"
+            f"--trim: the text that {source} was trained on is not in its workspace, or not all of it: give text in "
+            "its languages with --text FILE"
         )
     return ", ".join(artifact.folder.name for artifact in data), (
         text for split in SPLITS for text in read_texts(data, split)

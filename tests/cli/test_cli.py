@@ -211,7 +211,7 @@ def test_version() -> None:
         (["recipes", "show", "nope"], "no recipe file or bundled recipe"),
         (["recipes", "show", "mbrt.yaml"], "is called 'mbrt.yaml'; did you mean mbert?"),
         (["run", "./my.yaml"], "no such recipe file: ./my.yaml; `lrl-adapt recipes list` lists the bundled recipes"),
-        (["run", "mbert", "--language", "mlt,swh"], "a recipe runs several with grid: {language: [mlt,swh]}"),
+        (["run", "mbert", "--language", "mlt,swh"], "a recipe runs several with grid: {language: [mlt, swh]}"),
         (["eval", "--adapter-dir", "nowhere"], "no such folder: nowhere"),
     ],
 )

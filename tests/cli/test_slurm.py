@@ -102,7 +102,10 @@ def test_where_no_cluster_answers_one_line_says_so(
     refused = invoke(*words)
     assert refused.exit_code == 2
     text = refused.stderr.splitlines()[-1]
-    assert text.startswith(f"error: {name}: no Slurm controller answers: run this on the login node of a cluster")
+    assert text.startswith(
+        f"error: {name}: no Slurm controller answers: run this on the login node of a cluster, and if this is one, try "
+        "again later"
+    )
     assert text.endswith("use --jobs") == (name == "sbatch")
 
 

@@ -128,6 +128,16 @@ def test_a_step_without_a_line_in_its_log_is_shown_without_a_stray_comma(folder:
     assert workers.status() == {"running": "scores a  0 s, tokenise: 5 of 10"}
 
 
+def test_what_a_step_says_begins_with_its_language_if_that_is_one_of_several(folder: Path) -> None:
+    runs = {code: load_recipe(overrides=[f"language={code}"]) for code in ("swh", "mlt")}
+    of_one, of_both = step("a", print), step("b", print)
+    of_one.runs, of_both.runs = ["mlt"], ["swh", "mlt"]
+    execution = jobs.ParallelExecution(Plan(Path("runs"), ("eval",), runs, [of_one, of_both]), Said(), Outcome(runs))
+    assert [execution._prefix(each) for each in (of_one, of_both)] == ["mlt_Latn, ", ""]
+    del runs["swh"]
+    assert execution._prefix(of_one) == ""
+
+
 def execute(*steps: Step, progress: Any = None, count: int = 2) -> Outcome:
     plan = Plan(Path("runs"), ("eval",), {"run": load_recipe()}, list(steps))
     return plan.execute(progress or Said(), count)

@@ -1,13 +1,16 @@
 """Merging trained adapters from the command line, and the validation loss by weight."""
 
 import json
+import shutil
 from pathlib import Path
 
 import lrl_adapt
 import pytest
 import torch
+from lrl_adapt.pipeline.export import trim
 from lrl_adapt.training.wordpiece import train_tokenizer
 from lrl_adapt.workspace.artifacts import read_manifest
+from lrl_adapt.workspace.errors import UserError
 from transformers import BertConfig, BertForMaskedLM
 
 from ..cli.small import TEXT, invoke
@@ -81,6 +84,25 @@ def test_a_merged_adapter_is_one_like_any_other(trained: dict[str, Path], folder
         done = invoke(*words)
         assert done.exit_code == 0, done.output
     assert (folder / "again" / "README.md").read_text(encoding="utf-8").count("- corpus ") == len(corpora)
+
+
+def test_a_part_of_the_text_is_not_taken_for_all_that_a_merged_adapter_was_trained_on(
+    trained: dict[str, Path], folder: Path
+) -> None:
+    words = [*map(str, trained.values())]
+    assert invoke("merge", *words, "--out", "before").exit_code == 0
+    names, texts = trim._of_workspace(folder / "before")
+    assert names.count("corpus-") == 2
+    kept, lines = set(texts), TEXT.splitlines()
+    assert kept & {*lines[:100]} and kept & {*lines[100:]}
+    (deleted,) = read_manifest(trained["hau"])["parents"]
+    shutil.rmtree(deleted)
+    assert invoke("merge", *words, "--out", "after").exit_code == 0
+    assert read_manifest(folder / "after")["parents"] == []
+    assert (folder / "after" / "README.md").read_text(encoding="utf-8").count("- corpus ") == 1
+    for merged in ("before", "after"):
+        with pytest.raises(UserError, match=f"{merged} was trained on is not in its workspace, or not all of it"):
+            trim._of_workspace(folder / merged)
 
 
 def test_a_sweep_shows_the_loss_that_training_records(trained: dict[str, Path], folder: Path) -> None:

@@ -392,6 +392,12 @@ def test_suggestions_are_near():
     assert suggestion("0000") == "expected a code or name such as swh_Latn, swh, sw or Swahili"
 
 
+def test_several_languages_in_place_of_one_are_for_a_grid_but_not_every_comma_means_that():
+    assert suggestion("mlt,zh").endswith("a recipe runs several with grid: {language: [mlt, zh]}")
+    assert suggestion("mlt,\x1b[31m") == "name one language"
+    assert suggestion("Xyzzy, spoken") == suggestion("0000")
+
+
 def test_the_table_is_read_once():
     assert all_languages() is all_languages()
 

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any, get_origin
 
 import pytest
+import yaml
+from lrl_adapt.recipes.evaluation import Task
 from lrl_adapt.recipes.loading import load_recipe
-from lrl_adapt.recipes.schema import Recipe
+from lrl_adapt.recipes.schema import Base, Recipe
+from lrl_adapt.recipes.text_sources import TextSource
 from lrl_adapt.recipes.validation_messages import explain, section_of
 from lrl_adapt.workspace.errors import UserError
 from pydantic import BaseModel, ValidationError
@@ -218,3 +221,18 @@ def test_no_wording_of_pydantic_reaches_the_user() -> None:
                     assert "(" not in field and "[" not in field and "constrained" not in field, line
                     if detail["type"] != "value_error":
                         assert detail["msg"] not in line, line
+
+
+def test_what_to_write_in_place_of_a_value_is_a_valid_section() -> None:
+    others = [(TextSource, ("corpus", "sources", "0")), (Task, ("eval", "topic"))]
+    for (section, above), value in product([*_sections(Recipe), *others], VALUES):
+        if not above or isinstance(value, dict):
+            continue
+        with pytest.raises(ValidationError) as refused:
+            section.model_validate(value)
+        detail: Any = refused.value.errors()[0] | {"loc": above}
+        _, proposed, written = explain(detail).partition("; write ")
+        if proposed:
+            section.model_validate(yaml.safe_load(written.removeprefix(f"{above[-1]}: ")))
+        else:  # none of their fields can stand alone
+            assert section in (Base, Task) or any(field.is_required() for field in section.model_fields.values())

@@ -14,10 +14,11 @@ from lrl_adapt.training.masking import Masking
 from lrl_adapt.training.tokens import Sequences, special_tokens, tokenise
 from lrl_adapt.workspace.artifacts import Prepared
 from lrl_adapt.workspace.errors import UserError
+from lrl_adapt.workspace.hub import forget_answers
 from transformers import modeling_utils
 
 from .. import bases
-from ..hub import COMMIT, Hub, Repository
+from ..hub import COMMIT, Answer, Hub, Repository
 from .test_base import recipe
 from .test_batches import prepared
 
@@ -104,3 +105,35 @@ def test_a_base_that_the_hub_does_not_give(
     with pytest.raises(UserError) as error:
         load(name, revision, "base.model")
     assert str(error.value) == f"base.model {name}: {advice}"
+
+
+@pytest.mark.usefixtures("no_waiting")
+@pytest.mark.parametrize("load", [load_masked_lm, load_tokenizer])
+def test_a_base_that_is_not_cached_is_refused_after_a_few_requests_to_a_hub_that_is_down(
+    hub: Hub, load: Callable[..., object]
+) -> None:
+    hub.status = 503
+    with pytest.raises(UserError, match=r"^base\.model owner/base: the hub is down: try again later \(503\)$"):
+        load("owner/base", None, "base.model")
+    assert hub.requests == ["GET /api/models/owner/base/revision/main"] * 3
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_tokenizer_that_is_cached_without_its_model_is_enough_to_read_text(hub: Hub) -> None:
+    """As `languages --base` leaves it."""
+    bases.write_mmbert(hub.folder / "models" / "owner" / "base")
+    online = load_tokenizer("owner/base", None, "base.model")
+    hub.status = 503
+    forget_answers()
+    assert tokenizer_hash(load_tokenizer("owner/base", None, "base.model")) == tokenizer_hash(online)
+    with pytest.raises(UserError, match="the hub is down"):
+        load_masked_lm("owner/base", None, "base.model")
+
+
+def test_a_mirror_that_has_the_files_and_describes_no_model_is_enough(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bases.write_mmbert(hub.folder / "models" / "owner" / "base")
+    monkeypatch.setattr(hub, "_described", lambda *_: Answer(404, b"{}"))
+    assert len(load_tokenizer("owner/base", None, "base.model")) > 0
+    assert load_masked_lm("owner/base", None, "base.model").config.model_type == "modernbert"

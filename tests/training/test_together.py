@@ -27,6 +27,7 @@ from lrl_adapt.training.precision import make_accelerator
 from lrl_adapt.training.together import compute_gradients
 from lrl_adapt.training.wordpiece import train_tokenizer
 from lrl_adapt.workspace.artifacts import read_manifest
+from lrl_adapt.workspace.progress import Quiet
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForMaskedLM
 
@@ -131,6 +132,20 @@ def test_one_that_stops_early_leaves_the_others(folder: Path) -> None:
     facts = [read_manifest(each)["facts"] for each in adapters]
     assert [each["steps"] for each in facts] == [12, 2]
     assert_same(adapters, train(runs, "alone"))
+
+
+def test_each_adapter_is_a_line_below_which_the_memory_of_all_stands_once() -> None:
+    shown: list[dict[str, str]] = []
+
+    class Screen(Quiet):
+        def status(self, facts: Mapping[str, str]) -> None:
+            shown.append(dict(facts))
+
+    lines: dict[str, str] = {}
+    for label, loss in (("swh", "5.1"), ("mlt", "4.2")):
+        progress = together._MemberProgress(label, Screen(), lines)
+        progress.status({"loss": loss, "tokens/s": "900", "memory": "2.0 GB", "remaining": "9 s"})
+    assert shown[-1] == {"adapters": "swh: loss 5.1, tokens/s 900\nmlt: loss 4.2, tokens/s 900", "memory": "2.0 GB"}
 
 
 class PowerCutError(BaseException):

@@ -111,7 +111,7 @@ def _learn(recipe: Recipe, artifact: Artifact, tokenizer: Any, draft: Draft, pro
     texts = list(progress.track(sample_texts(artifact.parents, MOST_LINES), "text for new pieces, lines"))
     words, spaced_words = count_words(tokenizer, texts), max(1, sum(len(text.split()) for text in texts))
     reference = count_words(tokenizer, reference_text(settings.reference))
-    splitter, of_reference = (splitter_of(state, texts) for texts in (words, reference))
+    splitter, of_reference = (splitter_of(state, counts) for counts in (words, reference))
     most = number_of_pieces(splitter, words) if settings.pieces == "auto" else settings.pieces
     pieces = learn_new_pieces(splitter, tokenizer.get_vocab().keys(), words, most)
     pieces = without_changes(of_reference, pieces, reference)
