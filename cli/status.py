@@ -53,7 +53,10 @@ def status_cmd(  # noqa: PLR0913, PLR0917
     ]
     counts = Counter(status.state for status in statuses)
     legend = ", ".join(f"{count} {state}" for state, count in counts.items())
-    terminal.table("Steps", ("step", "details", "state", "job", "from its log"), rows, legend)
+    columns = ("step", "details", "state", "job", "from its log")
+    if not any(status.job for status in statuses):  # on this machine
+        columns, rows = (*columns[:3], columns[4]), [(*row[:3], row[4]) for row in rows]
+    terminal.table("Steps", columns, rows, legend)
     terminal.result({"steps": [_json(status) for status in statuses]} | failed_json(refusals))
 
 

@@ -67,6 +67,7 @@ def build_plan(
         builder.check_labels()
     if "report" in parts:
         builder.add_report()
+    builder.plan.tell_steps_apart()
     if options.together > 1:
         train_together(builder.plan, builder.trained, options)
     return builder.plan
@@ -307,7 +308,8 @@ def _unless_finished(artifact: Artifact, make: Callable[[Progress], None], progr
 def _make_scores(measurement: "Measurement", progress: Progress) -> Any:
     artifact = measurement.artifact
     if artifact.exists:
-        progress.say(f"{measurement.task} of {measurement.system}: already finished, {artifact.folder}")
+        seed = "" if measurement.seed is None else f", seed {measurement.seed}"
+        progress.say(f"{measurement.task} of {measurement.system}{seed}: already finished, {artifact.folder}")
         return measurement.read_scores()
     with quiet_libraries():
         from ..eval.evaluator import make_scores

@@ -3,6 +3,7 @@
 `Builder` puts the steps together; `Plan` holds them, and `Execution` or `ParallelExecution` does them.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,9 @@ from .jobs import ParallelExecution
 from .logs import delete_old_logs
 from .outcome import Failure, Outcome, format_runs, release_locals, summary_of
 from .sources import sources_of
+
+SETTING = re.compile(r" (?=[\w.]+=)")
+"""What separates the settings in the label of a run: training.seed=1 adapter.type="lora"."""
 
 
 @dataclass(eq=False)
@@ -105,6 +109,17 @@ class Plan:
         except OSError as error:
             message = f"cannot write to {self.workspace} ({error.strerror}): choose another --workspace"
             raise UserError(message) from error
+
+    def tell_steps_apart(self) -> None:
+        """Add what their runs differ in, such as training.seed=2, to the details of steps with the same title."""
+        same_title: dict[str, list[Step]] = {}
+        for step in self.steps:
+            same_title.setdefault(step.title, []).append(step)
+        for steps in same_title.values():
+            settings = [set.intersection(*(set(SETTING.split(label)) for label in step.runs or [""])) for step in steps]
+            common = set.intersection(*settings)
+            for step, own in zip(steps, settings, strict=True):
+                step.details = ", ".join([step.details, *sorted(own - common)])
 
     def steps_of(self, label: str) -> list[Step]:
         """The steps that a run needs."""

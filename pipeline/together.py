@@ -56,7 +56,7 @@ def train_together(plan: Plan, members: Sequence[Member], options: TrainOptions)
             else:
                 reason = f"no other run is left with the same {SHARED}"
                 alone.setdefault(reason, []).extend(part[0].step.runs)
-    plan.notes |= {f"trained by itself, {format_runs(runs)}: {reason}": None for reason, runs in alone.items()}
+    plan.notes |= {f"trained without others, {format_runs(runs)}: {reason}": None for reason, runs in alone.items()}
     plan.steps = _in_order(plan.steps)
 
 

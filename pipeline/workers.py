@@ -135,6 +135,13 @@ class Workers:
         width = max((len(step.title) for step in running), default=0)
         lines = []
         for step, worker in running.items():
-            details = [format_duration(worker.seconds), last_line(worker.log)[:LINE_CHARACTERS]]
+            details = [format_duration(worker.seconds), _shortened(last_line(worker.log))]
             lines.append(f"{step.title:<{width}}  {', '.join(filter(None, details))}")
         return {"running": "\n".join(lines)} if lines else {}
+
+
+def _shortened(line: str) -> str:
+    """A line of at most LINE_CHARACTERS, without a part behind a comma that does not fit: "loss 4.8, memory 0.6 GB"."""
+    if len(line) <= LINE_CHARACTERS:
+        return line
+    return line[: LINE_CHARACTERS + 1].rpartition(", ")[0] or line[:LINE_CHARACTERS]

@@ -91,6 +91,12 @@ def language_sections(sections: Any) -> dict[str, dict[str, Any]]:
     return by_code
 
 
+def fields_that_differ(runs: Sequence[Sequence[str]]) -> list[str]:
+    """Names of the fields that the overrides of several runs, FIELD=VALUE, set to different values."""
+    common = set(runs[0]).intersection(*runs)
+    return list(dict.fromkeys(word.partition("=")[0] for words in runs for word in words if word not in common))
+
+
 def _same(field: str, one: Any, other: Any) -> bool:
     """Whether two values are equal, languages in any code and numbers in any notation (YAML reads 1e-3 as text)."""
     if field == "language":

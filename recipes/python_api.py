@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..workspace.errors import UserError
+from .grid import fields_that_differ
 from .loading import load_runs
 from .overrides import SHORT_FIELDS, Override, environment_overrides
 from .schema import Recipe
@@ -50,7 +51,7 @@ def load_recipe(
     words = _overrides(overrides, language=language, adapter=adapter, source=source, tasks=tasks, limit=limit)
     runs = load_runs(_reference(recipe), words)
     if len(runs) > 1:
-        fields = ", ".join(_fields_that_differ([words for words, _ in runs]))
+        fields = ", ".join(fields_that_differ([words for words, _ in runs]))
         raise UserError(
             f"{recipe or 'recipe.yaml'} is a grid of {len(runs)} runs: choose one with overrides for {fields}, or load "
             "all of them with load_recipes"
@@ -126,9 +127,3 @@ def _overrides(
         (f"{field}={json.dumps(value, ensure_ascii=False, default=str)}", origin) for origin, field, value in changes
     ]
     return [*environment_overrides(), *(Override(text, origin) for text, origin in texts)]
-
-
-def _fields_that_differ(runs: Sequence[Sequence[str]]) -> list[str]:
-    """Names of the fields that the runs of a grid set to different values."""
-    common = set(runs[0]).intersection(*runs)
-    return list(dict.fromkeys(word.partition("=")[0] for words in runs for word in words if word not in common))

@@ -58,6 +58,10 @@ class Artifact:
     note: str = ""
     """Why this finished artifact is used although its inputs are missing."""
 
+    def __repr__(self) -> str:
+        """Short, for notebooks: settings and inputs are in the manifest."""
+        return f"Artifact(kind={self.kind!r}, folder={str(self.folder)!r})"
+
     @property
     def key(self) -> str:
         """Hex SHA-256 of everything that determines the content."""

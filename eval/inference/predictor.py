@@ -18,7 +18,7 @@ from ...training.task_adapter import load_head, load_task
 from ...training.task_model import TaskModel
 from ...training.tokens import special_tokens
 from ...training.vocabulary.files import tokenizer_of
-from ...workspace.errors import UserError
+from ...workspace.errors import UserError, shown
 from ...workspace.library_logs import quiet_libraries
 from ...workspace.text import Aligned, align
 from ...workspace.words import TSHEG
@@ -259,6 +259,8 @@ def predict_together(
 
 def as_pair(text: TextOrPair) -> tuple[str, str]:
     """A pair of texts, which may be one string with a tab between them. Raises UserError for other texts."""
+    if not isinstance(text, str | tuple | list):
+        raise UserError(f"expected two texts with a tab between them, or a tuple of two, got {shown(text)}")
     parts = tuple(text.split("\t")) if isinstance(text, str) else tuple(text)
     if len(parts) == 1 and not parts[0].strip():
         return "", ""
@@ -269,6 +271,8 @@ def as_pair(text: TextOrPair) -> tuple[str, str]:
 
 def as_text(text: TextOrPair) -> str:
     """A single text. Raises UserError for a pair."""
+    if not isinstance(text, str | tuple | list):
+        raise UserError(f"expected a text, got {shown(text)}")
     if not isinstance(text, str):
         raise UserError(f"expected one text, as the task has single texts, not a pair: {text!r}")
     return text

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TypeVar
 
-from ...workspace.errors import UserError
+from ...workspace.errors import UserError, shown
 from ...workspace.progress import Progress
 from ...workspace.text import describe_changes
 
@@ -14,8 +14,12 @@ MASK = re.compile(r"<mask>|\[MASK\]|\{mask\}")
 
 
 def as_list(texts: str | Iterable[T]) -> list[str] | list[T]:
-    """A list of the texts; a string is one text, not many of one letter."""
-    return [texts] if isinstance(texts, str) else list(texts)
+    """A list of the texts; a string is one text, not many of one letter. Raises UserError for what has no items."""
+    if isinstance(texts, str):
+        return [texts]
+    if not isinstance(texts, Iterable):
+        raise UserError(f"expected a text or a list of texts, got {shown(texts)}")
+    return list(texts)
 
 
 def require_masks(texts: Iterable[str]) -> None:

@@ -214,6 +214,19 @@ def test_every_weight_gets_its_nearest_value(bits: int, shape: tuple[int, int]) 
     torch.testing.assert_close((again.double() - weight).abs(), nearest, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("bits", "most"), [(8, 0.1), (4, 0.8)])
+def test_weights_far_from_the_mean_are_not_clipped(bits: int, most: float) -> None:
+    """As in a trained LM head, of which some weights have 10 standard deviations; compared with the plain code book."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(100, 100, generator=generator)
+    weight.flatten()[::500] = 12.0
+    again = dequantise(*quantise(weight, bits), bits, [100, 100])
+    values = code_book(bits) * weight.double().std() + weight.double().mean()
+    clipped = (weight.double().flatten()[:, None] - values).abs().min(1).values.norm()
+    assert (again - weight).norm() < most * clipped
+    assert (again.max() - 12).abs() < 2
+
+
 def test_mistakes_are_told_and_leave_nothing(tmp_path: Path) -> None:
     where, source = str(FIXTURES / "bert" / "base"), FIXTURES / "bert" / "seq_bn" / "seq_bn"
     out = tmp_path / "out"

@@ -126,6 +126,11 @@ def test_a_step_without_a_line_in_its_log_is_shown_without_a_stray_comma(folder:
     assert workers.status() == {"running": "scores a  0 s"}
     worker.log.write_text("tokenise: 5 of 10\n")
     assert workers.status() == {"running": "scores a  0 s, tokenise: 5 of 10"}
+    worker.log.write_text(
+        "train: 5 of 10, loss 4.799, validation 4.918, tokens/s 11,172, memory 0.6 GB, remaining 2 min\n"
+    )
+    shortened = "train: 5 of 10, loss 4.799, validation 4.918, tokens/s 11,172"
+    assert workers.status() == {"running": f"scores a  0 s, {shortened}"}
 
 
 def test_what_a_step_says_begins_with_its_language_if_that_is_one_of_several(folder: Path) -> None:

@@ -211,6 +211,17 @@ def test_files_that_are_missing_and_were_never_prepared_are_an_error(folder: Pat
     assert f"corpus.files: no such file or folder: {folder / 'text.txt'}" in changed.stderr
 
 
+def test_steps_with_the_same_title_show_what_their_runs_differ_in(folder: Path) -> None:
+    grid = "grid: {training.seed: [1, 2], adapter.type: [seq_bn, lora]}\n"
+    (folder / "grid.yaml").write_text(SMALL + grid, encoding="utf-8")
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    runs = {" ".join(words): run for words, run in load_runs("grid.yaml")}
+    planned = pipeline.plan(runs, parts=("prepare", "train"))
+    assert [step.details for step in planned.steps if step.kind == "adapter"] == [
+        f"swh_Latn, {adapter} on text, training.seed={seed}" for seed in (1, 2) for adapter in ("seq_bn", "lora")
+    ]
+
+
 def test_the_dump_may_go_once_its_edges_are_finished(folder: Path) -> None:
     details = json.dumps({"license": "cc:by-sa/4.0", "weight": 1.0})
     rows = [f"/a/x\t/r/Synonym\t/c/sw/neno_{n}\t/c/en/word_{n}\t{details}\n" for n in range(80)]

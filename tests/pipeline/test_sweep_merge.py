@@ -13,7 +13,7 @@ from lrl_adapt.workspace.artifacts import read_manifest
 from lrl_adapt.workspace.errors import UserError
 from transformers import BertConfig, BertForMaskedLM
 
-from ..cli.small import TEXT, invoke
+from ..cli.small import SMALL, TEXT, invoke
 
 RECIPE = """\
 language: swh_Latn
@@ -103,6 +103,18 @@ def test_a_part_of_the_text_is_not_taken_for_all_that_a_merged_adapter_was_train
     for merged in ("before", "after"):
         with pytest.raises(UserError, match=f"{merged} was trained on is not in its workspace, or not all of it"):
             trim._of_workspace(folder / merged)
+
+
+def test_a_sweep_needs_one_run_of_a_grid(folder: Path) -> None:
+    grid = "grid: {training.seed: [1, 2], adapter.type: [seq_bn, par_bn]}\n"
+    (folder / "recipe.yaml").write_text(SMALL + grid, encoding="utf-8")
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+    refused = invoke("merge", "a", "b", "--sweep", "0.5", "--out", "c")
+    assert refused.exit_code == 2
+    assert refused.stderr == (
+        "error: recipe.yaml is a grid of 4 runs: choose one with --set training.seed=... --set adapter.type=...\n"
+    )
 
 
 def test_a_sweep_shows_the_loss_that_training_records(trained: dict[str, Path], folder: Path) -> None:

@@ -86,7 +86,7 @@ def test_groups_have_at_most_so_many(folder: Path, together: int, sizes: list[in
 def test_what_cannot_share_a_row_is_trained_by_itself_with_a_reason(folder: Path, change: str, reason: str) -> None:
     planned = plan_of(change)
     assert groups(planned) == []
-    assert list(planned.notes) == [f"trained by itself, swh_Latn 0 and 2 others: {reason}"]
+    assert list(planned.notes) == [f"trained without others, swh_Latn 0 and 2 others: {reason}"]
 
 
 def test_other_adapters_and_bases_are_not_mixed(folder: Path) -> None:

@@ -3,8 +3,9 @@
 Jie, Wang and Deng 2023, "Revisiting the Parameter Efficiency of Adapters from the Perspective of Precision
 Redundancy" (https://arxiv.org/abs/2307.16867): the weights of an adapter are close to normal, so after subtracting
 their mean and dividing by their standard deviation one code book serves all matrices. They train with the quantiser in
-the loop; here a trained adapter is quantised, with the Lloyd-Max code book of N(0, 1). Biases and LayerNorms stay in
-fp32.
+the loop; here a trained adapter is quantised, with the Lloyd-Max code book of N(0, 1). A trained LM head has some
+weights of 10 standard deviations, which that code book would clip: so it may be stretched. Biases and LayerNorms stay
+in fp32.
 """
 
 import json
@@ -22,6 +23,7 @@ from ..conversion_checks import BITS
 
 QUANTISED = "adapter_quantised.safetensors"
 ITERATIONS = 500  # of Lloyd's algorithm
+STRETCHES = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)  # of the code book, to reach weights far from the mean
 TAIL = 40.0  # standard deviations: beyond, the density of N(0, 1) is 0 in double precision
 
 
@@ -46,27 +48,35 @@ def code_book(bits: int) -> Tensor:
 
 
 def quantise(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
-    """A matrix of any shape -> its codes, packed 8 / bits to a byte (uint8, (bytes,)); its mean and deviation, (2,)."""
+    """A matrix of any shape -> its codes, packed 8 / bits to a byte (uint8, (bytes,)); its mean and scale, (2,).
+
+    The scale is the standard deviation times the one of STRETCHES with the smallest squared error.
+    """
     flat = weight.detach().double().flatten()
-    mean_and_deviation = torch.stack([flat.mean(), flat.std(correction=0).clamp(min=1e-30)])
+    mean, deviation = flat.mean(), flat.std(correction=0).clamp(min=1e-30)
     values = code_book(bits)
-    codes = torch.bucketize((flat - mean_and_deviation[0]) / mean_and_deviation[1], (values[1:] + values[:-1]) / 2).to(
-        torch.uint8
-    )
+    edges = (values[1:] + values[:-1]) / 2
+    smallest, codes, scale = math.inf, torch.zeros(0), deviation
+    for stretch in STRETCHES:
+        standard = (flat - mean) / (deviation * stretch)
+        candidate = torch.bucketize(standard, edges)
+        error = float(((values[candidate] - standard) * stretch).square().sum())
+        if not error >= smallest:  # also NaN, which another check reports
+            smallest, codes, scale = error, candidate.to(torch.uint8), deviation * stretch
     per_byte = 8 // bits
     codes = torch.nn.functional.pad(codes, (0, -len(codes) % per_byte)).view(-1, per_byte)
     # the first code of a byte has its lowest bits
     packed = torch.stack([codes[:, slot] << (bits * slot) for slot in range(per_byte)]).sum(0)
-    return packed.to(torch.uint8), mean_and_deviation.float()
+    return packed.to(torch.uint8), torch.stack([mean, scale]).float()
 
 
-def dequantise(packed: Tensor, mean_and_deviation: Tensor, bits: int, shape: list[int]) -> Tensor:
+def dequantise(packed: Tensor, mean_and_scale: Tensor, bits: int, shape: list[int]) -> Tensor:
     """The matrix (fp32, of `shape`) that `quantise` encoded. Raises ValueError if the codes do not fit the shape."""
     if packed.dtype != torch.uint8 or len(packed) != -(-math.prod(shape) * bits // 8):
         raise ValueError(f"{len(packed)} bytes for a matrix of {shape} in {bits} bits")
     slots = [(packed >> (bits * slot)) & (2**bits - 1) for slot in range(8 // bits)]
     codes = torch.stack(slots, dim=1).flatten()[: math.prod(shape)]
-    values = code_book(bits)[codes.long()] * mean_and_deviation[1].double() + mean_and_deviation[0].double()
+    values = code_book(bits)[codes.long()] * mean_and_scale[1].double() + mean_and_scale[0].double()
     return values.view(shape).float()
 
 
