@@ -2,7 +2,7 @@
 
     LRL_DATA=~/data python benchmarks/corpus.py
     LRL_DATA=~/data python benchmarks/corpus.py --pages   # lines of the same files joined to web-page length
-    LRL_DATA=~/data python benchmarks/corpus.py --megabytes 10000 --rounds 1 --alone   # takes 60 GB of disk
+    LRL_DATA=~/data python benchmarks/corpus.py --megabytes 10000 --rounds 1 --alone   # takes 50 GB of disk
 
 Reads every file of $LRL_DATA/text in turn until --megabytes are reached; from the second time on with its letters
 exchanged for each other, so that its lines are no near-duplicates of those before.
