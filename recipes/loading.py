@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from ..workspace.errors import UserError, nearest, shown
 from ..workspace.locations import exists, glob_files, is_file
+from ..workspace.tables import is_conll, is_table
 from .control import LanguageControl
 from .evaluation import TASKS, Task
 from .grid import FIELD, grid_cells, language_sections, leaves, open_fields
@@ -210,7 +211,7 @@ def check_files(recipe: Recipe, finished: Collection[str] = ()) -> None:
         if key in LISTS or dotted.startswith("corpus.identify.") or len(absent) == len(locations):
             missing += [f"  {dotted}: no such file or folder: {location}" for location in absent]
     if missing:
-        raise UserError(f"{recipe.name}: files are missing\n" + "\n".join(missing))
+        raise UserError("the recipe names files that do not exist:\n" + "\n".join(missing))
 
 
 def _may_exist(location: str, dotted: str) -> bool:
@@ -331,10 +332,18 @@ def _anchor_sources(corpus: Any, folder: Path) -> None:
 
 
 def _put_task_files(tasks: dict[str, Any], names: Iterable[str], folder: Path) -> None:
-    """Replace names and paths of task files among `tasks` with the contents of the files."""
+    """Replace names and paths of task files among `tasks` with the contents of the files.
+
+    Names of data files stay: the check of the recipe reports them with its other mistakes.
+    """
     for name in names:
-        if isinstance(tasks.get(name), str):
+        if isinstance(tasks.get(name), str) and not _is_data(Path(tasks[name])):
             tasks[name] = _read_task(tasks[name], folder)
+
+
+def _is_data(path: Path) -> bool:
+    """Whether the name is that of a data file; those that end in .json or .txt may be task files, too."""
+    return path.suffix not in (".json", ".txt") and (is_table(path) or is_conll(path))
 
 
 def _complete_tasks(tasks: dict[str, Any], names: Iterable[str]) -> None:
@@ -355,7 +364,10 @@ def _read_task(reference: str, folder: Path) -> dict[str, Any]:
     path = beside if is_file(beside) else bundled[reference]
     raw = read_yaml(path)
     if not isinstance(raw, dict):
-        raise UserError(f"{path}: a task is a mapping (train, validation, test, text, label, ...)")
+        raise UserError(
+            f"{path}: a task file is a mapping (train, validation, test, text, label, ...); if this is data, write "
+            f"{{file: {path.name}}}"
+        )
     for _, section, key in location_fields(raw, Task):
         section[key] = each_string(section[key], lambda text: _absolute(text, path.parent, hub=False))
     return Task.model_construct().model_dump() | raw  # every field: see _complete_tasks

@@ -58,6 +58,9 @@ def explain(detail: Mapping[str, Any]) -> str:
         return message if dotted == "recipe" else f"{dotted}: {message}"
     if detail["input"] is None:
         return f"{dotted}: the value is missing"
+    if detail["type"] == "model_type" and _section_at(loc) is Task and isinstance(detail["input"], str):
+        file = detail["input"][:MAX_SHOWN]  # loading has replaced the names of task files with their contents
+        return f"{dotted}: {file!r} is data and not a task file: write {last}: {_flow({'file': file})}"
     if present := _present_value(detail):
         wrong = f"{shown(detail['input'])} is now called {present}"
     else:
