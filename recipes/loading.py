@@ -19,7 +19,7 @@ from ..workspace.locations import exists, glob_files, is_file
 from ..workspace.tables import is_conll, is_table
 from .control import LanguageControl
 from .evaluation import TASKS, Task
-from .grid import FIELD, grid_cells, language_sections, leaves, open_fields
+from .grid import FIELD, grid_cells, grid_problems, language_sections, leaves, open_fields
 from .override_values import expand_home, override_value
 from .overrides import Override, Setting, origin_of, report_problems
 from .placeholders import BUNDLED, TRANSFERRED, codes, each_string, fill_placeholders, location_fields
@@ -99,6 +99,7 @@ def _check(path: Path, layers: list[dict[str, Any]], overrides: Sequence[str]) -
     changes = list(map(_override, overrides))
     given = _given(changes)
     grid = _grid(layers, given)
+    _check_grid(path, layers, grid, overrides)
     if undecided := open_fields(grid, given):
         raise UserError(f"{path} is a grid of runs; to select one, set {', '.join(undecided)} (--set FIELD=VALUE)")
     cell = grid_cells(grid, given)[0]
@@ -153,6 +154,7 @@ def load_runs(reference: str | None = None, overrides: Sequence[str] = ()) -> li
     path, given = find_recipe(reference), _given(list(map(_override, overrides)))
     layers = _layers(path, ())
     grid = _grid(layers, given)
+    _check_grid(path, layers, grid, overrides)
     runs: list[tuple[list[str], Recipe]] = []
     problems: dict[str, list[str]] = {}
     cells = grid_cells(grid, given)
@@ -191,6 +193,18 @@ def _grid(layers: list[dict[str, Any]], given: dict[str, Any]) -> Any:
     for layer in layers:
         merged = _merge(merged, {"grid": layer["grid"]} if "grid" in layer else {})
     return None if "grid" in given else merged.get("grid")
+
+
+def _check_grid(path: Path, layers: list[dict[str, Any]], grid: Any, overrides: Sequence[str]) -> None:
+    """Raise a UserError for wrong fields of a grid, once for all runs, with the other mistakes of the first run."""
+    if not (wrong := grid_problems(grid)):
+        return
+    changes = list(map(_override, overrides))
+    _, problems = _resolve(path, layers, [*grid_cells(grid, _given(changes))[0].items(), *changes])
+    told = tuple(problem.removeprefix("grid.").partition(" ")[0] for problem in wrong)  # "adapter:"
+    problems = wrong + [problem for problem in problems if not problem.startswith(told)]
+    settings = [_setting(override) for override in overrides if origin_of(override)]
+    raise UserError(report_problems(str(path), problems, problems, settings))
 
 
 def check_files(recipe: Recipe, finished: Collection[str] = ()) -> None:
