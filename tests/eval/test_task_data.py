@@ -124,6 +124,14 @@ def test_splits_without_a_common_label_are_refused(tmp_path: Path, labels: list[
         read_task("mood", task.model_copy(update={"labels": labels}), tmp_path)
 
 
+def test_one_file_of_too_few_rows_is_refused_as_such(tmp_path: Path) -> None:
+    (tmp_path / "all.csv").write_text("text,label\nmoja,a\nmbili,b\ntatu,c\n", encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"^eval\.topic\.file: 3 examples with 3 labels are too few to be split into .*"
+    ):
+        read_task("topic", Task(file=str(tmp_path / "all.csv")), tmp_path)
+
+
 def test_labels_that_mark_missing_values_are_told_unless_the_recipe_lists_them(tmp_path: Path) -> None:
     good = ["negative", "positive"] * 20
     task = labelled(tmp_path, train=[*good, *["NaN"] * 20], validation=good, test=[*good, "NaN"])
