@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from ..recipes.examples import Item
 from ..workspace.errors import Mistakes, UserError, nearest
@@ -178,6 +179,7 @@ def _typo_of(label: str, count: int, known: Counter[str]) -> str | None:
     return similar if re.sub(r"\d", "", similar) != re.sub(r"\d", "", label) else None
 
 
+@lru_cache(maxsize=100_000)  # each label is compared with all others
 def skeleton(label: str) -> str:
     """What a label looks like: without case, invisible characters and separators, look-alike letters made Latin.
 

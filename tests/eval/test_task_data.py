@@ -57,6 +57,7 @@ def test_tags_in_parquet_are_named_by_the_recipe(tmp_path: Path) -> None:
     ("name", "suffix", "text", "message"),
     [
         ("topic", ".csv", "txt,label\na,b\n", "no column 'text'; did you mean txt"),
+        ("topic", ".csv", "a,b\na,b\n", r"no columns 'text' and 'label'; columns: a, b; eval\.topic\.text, label and"),
         ("topic", ".csv", "text,label\n", "has no examples"),
         ("topic", ".csv", "text,label\na,\n", "line 2, column 'label': the row has no label"),
         ("ner", ".csv", "text,label\na,b\n", "expected CoNLL files"),
