@@ -76,7 +76,8 @@ def copy_cmd(
     if target.is_dir():
         target = target / "recipe.yaml"
     if target.exists() and not force:
-        raise UserError(f"{target} already exists; add --force to overwrite it, or name another file")
+        other = shlex.join(["lrl-adapt", "recipes", "copy", recipe, str(target.with_name("other.yaml"))])
+        raise UserError(f"{target} already exists; add --force to overwrite it, or name another file: {other}")
     lines = source.read_text(encoding="utf-8").split("\n")
     if lines[0].startswith(EDITOR_LINE):
         lines[0] = f"{EDITOR_LINE}{SCHEMA_FILE}"

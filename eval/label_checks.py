@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from ..recipes.examples import Item
 from ..workspace.errors import Mistakes, UserError, nearest
@@ -18,6 +19,7 @@ from ..workspace.formatting import format_count
 TYPO_RATIO = 20  # a label may be a typo of a similar one that is at least this many times as frequent
 MAX_TYPO_COUNT = 3  # and that itself occurs in no more items than this
 MAX_LISTED = 8  # names in a message
+MAX_TEXT = 60  # characters of a text in a message
 SAME_TYPE = (
     {"PER", "PERS", "PERSON", "PERSONS", "PEOPLE"},
     {"LOC", "LOCATION", "LOCATIONS"},
@@ -69,6 +71,34 @@ def refuse_mismatches(field: str, counts: LabelCounts, *, kind: str) -> None:
                 problem = f"{field}.{split}: {kind} {_quoted(label, other)} ({share}) is not in train"
                 mistakes.add(UserError(f"{problem}; did you mean {other!r}? If not, list all names in {field}.labels"))
     mistakes.raise_all()
+
+
+def refuse_variants(field: str, splits: Mapping[str, Sequence[Item]], *, kind: str) -> None:
+    """Raise a UserError for labels of a single file that look like other names of labels as frequent or more.
+
+    All splits are searched together, because chance decides which of them has a rare name.
+    """
+    counts = sum(count_labels(splits, entities=kind == "entity type").values(), Counter[str]())
+    found: set[frozenset[str]] = set()  # pairs of two equally frequent names come up twice
+    mistakes = Mistakes()
+    for label, count in sorted(counts.items()):
+        others = Counter({other: times for other, times in counts.items() if other != label and times >= count})
+        other = _other_name(label, counts, others, entities=kind == "entity type")
+        if other and {label, other} not in found:
+            found.add(frozenset((label, other)))
+            share = f"{count} of {counts.total()}, {_example(label, splits)}"
+            problem = (
+                f"{field}.file: {kind} {_quoted(label, other)} ({share}) and {other!r} ({counts[other]}) look like"
+            )
+            mistakes.add(UserError(f"{problem} one {kind}; correct the file, or list all names in {field}.labels"))
+    mistakes.raise_all()
+
+
+def _example(label: str, splits: Mapping[str, Sequence[Item]]) -> str:
+    """The beginning of a text with this label, tag or entity type."""
+    names = {label, f"B-{label}"}
+    text = next(item.texts[0] for items in splits.values() for item in items if names.intersection(item.names))
+    return f"“{text if len(text) <= MAX_TEXT else f'{text[:MAX_TEXT]}…'}”"
 
 
 def label_notes(counts: LabelCounts, *, kind: str) -> list[str]:
@@ -149,6 +179,7 @@ def _typo_of(label: str, count: int, known: Counter[str]) -> str | None:
     return similar if re.sub(r"\d", "", similar) != re.sub(r"\d", "", label) else None
 
 
+@lru_cache(maxsize=100_000)  # each label is compared with all others
 def skeleton(label: str) -> str:
     """What a label looks like: without case, invisible characters and separators, look-alike letters made Latin.
 

@@ -14,7 +14,15 @@ from ..workspace.errors import Mistakes, UserError
 from ..workspace.formatting import format_count
 from ..workspace.progress import QUIET, Progress
 from .kinds import KINDS
-from .label_checks import MAX_LISTED, LabelCounts, count_labels, label_notes, refuse_mismatches, split_notes
+from .label_checks import (
+    MAX_LISTED,
+    LabelCounts,
+    count_labels,
+    label_notes,
+    refuse_mismatches,
+    refuse_variants,
+    split_notes,
+)
 
 OUTSIDE = "O"
 TAG = re.compile(r"O|[BIESLUM]-.+")
@@ -204,10 +212,12 @@ def _check_names(name: str, task: Task, splits: dict[str, list[Item]], kind: str
     thing, or if test has no label in common with train.
     """
     counts = count_labels(splits, entities=kind == "entity type")
-    if task.labels is None:
+    if task.labels is None and task.file is not None:
+        refuse_variants(field_of(name), splits, kind=kind)
+    elif task.labels is None:
         refuse_mismatches(field_of(name), counts, kind=kind)
     if kind != "entity type":
-        _refuse_disjoint(name, counts, kind)
+        _refuse_disjoint(name, counts, kind, examples=None if task.file is None else sum(map(len, splits.values())))
     notes = split_notes(counts, kind=kind)
     if task.labels is not None:
         return tuple(notes)
@@ -215,10 +225,19 @@ def _check_names(name: str, task: Task, splits: dict[str, list[Item]], kind: str
     return (*notes, *missing, *label_notes(counts, kind=kind))
 
 
-def _refuse_disjoint(name: str, counts: LabelCounts, kind: str) -> None:
-    """Raise a UserError if no label of test is in train: every prediction would be wrong."""
+def _refuse_disjoint(name: str, counts: LabelCounts, kind: str, *, examples: int | None) -> None:
+    """Raise a UserError if no label of test is in train: every prediction would be wrong.
+
+    `examples` is the size of the single file; None for three files.
+    """
     if counts["train"].keys() & counts["test"].keys():
         return
+    if examples is not None:
+        size = f"{format_count(examples, 'example')} with {format_count(len(set().union(*counts.values())), kind)}"
+        raise UserError(
+            f"{field_of(name)}.file: {size} are too few to be split into train, validation and test: no {kind} of test "
+            f"({_listed(counts['test'])}) occurs in train; label more, or give three files"
+        )
     raise UserError(
         f"{field_of(name)}: no {kind} of test occurs in train: test has {_listed(counts['test'])}, "
         f"train has {_listed(counts['train'])}; do both files belong to the same task?"

@@ -8,6 +8,7 @@ from typing import Any
 from ..workspace.errors import UserError, shown
 from .languages import UnknownLanguageError, find_language
 from .schema import RESOLVED
+from .validation_messages import grid_problem
 
 FIELD = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -53,6 +54,13 @@ def grid_cells(grid: Any, given: Mapping[str, Any]) -> list[dict[str, Any]]:
             if cell not in cells:
                 cells.append(cell)
     return cells
+
+
+def grid_problems(grid: Any) -> list[str]:
+    """A line for each field of a grid that is wrong whatever its values are; it begins with `grid.FIELD: `."""
+    parts = [] if grid is None else parts_of(grid)
+    problems = (grid_problem(field, values) for part in parts for field, values in part.items())
+    return list(dict.fromkeys(problem for problem in problems if problem))
 
 
 def open_fields(grid: Any, given: Mapping[str, Any]) -> Sequence[str]:

@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from ..workspace.errors import UserError, nearest, shown
 from ..workspace.locations import exists, glob_files, is_file
+from ..workspace.tables import is_conll, is_table
 from .control import LanguageControl
 from .evaluation import TASKS, Task
-from .grid import FIELD, grid_cells, language_sections, leaves, open_fields
+from .grid import FIELD, grid_cells, grid_problems, language_sections, leaves, open_fields
 from .override_values import expand_home, override_value
 from .overrides import Override, Setting, origin_of, report_problems
 from .placeholders import BUNDLED, TRANSFERRED, codes, each_string, fill_placeholders, location_fields
@@ -98,6 +99,7 @@ def _check(path: Path, layers: list[dict[str, Any]], overrides: Sequence[str]) -
     changes = list(map(_override, overrides))
     given = _given(changes)
     grid = _grid(layers, given)
+    _check_grid(path, layers, grid, overrides)
     if undecided := open_fields(grid, given):
         raise UserError(f"{path} is a grid of runs; to select one, set {', '.join(undecided)} (--set FIELD=VALUE)")
     cell = grid_cells(grid, given)[0]
@@ -152,6 +154,7 @@ def load_runs(reference: str | None = None, overrides: Sequence[str] = ()) -> li
     path, given = find_recipe(reference), _given(list(map(_override, overrides)))
     layers = _layers(path, ())
     grid = _grid(layers, given)
+    _check_grid(path, layers, grid, overrides)
     runs: list[tuple[list[str], Recipe]] = []
     problems: dict[str, list[str]] = {}
     cells = grid_cells(grid, given)
@@ -192,6 +195,18 @@ def _grid(layers: list[dict[str, Any]], given: dict[str, Any]) -> Any:
     return None if "grid" in given else merged.get("grid")
 
 
+def _check_grid(path: Path, layers: list[dict[str, Any]], grid: Any, overrides: Sequence[str]) -> None:
+    """Raise a UserError for wrong fields of a grid, once for all runs, with the other mistakes of the first run."""
+    if not (wrong := grid_problems(grid)):
+        return
+    changes = list(map(_override, overrides))
+    _, problems = _resolve(path, layers, [*grid_cells(grid, _given(changes))[0].items(), *changes])
+    reported = tuple(problem.removeprefix("grid.").partition(" ")[0] for problem in wrong)  # "adapter:"
+    problems = wrong + [problem for problem in problems if not problem.startswith(reported)]
+    settings = [_setting(override) for override in overrides if origin_of(override)]
+    raise UserError(report_problems(str(path), problems, problems, settings))
+
+
 def check_files(recipe: Recipe, finished: Collection[str] = ()) -> None:
     """Raise one UserError that lists every local file of a recipe that does not exist.
 
@@ -210,7 +225,7 @@ def check_files(recipe: Recipe, finished: Collection[str] = ()) -> None:
         if key in LISTS or dotted.startswith("corpus.identify.") or len(absent) == len(locations):
             missing += [f"  {dotted}: no such file or folder: {location}" for location in absent]
     if missing:
-        raise UserError(f"{recipe.name}: files are missing\n" + "\n".join(missing))
+        raise UserError("the recipe names files that do not exist:\n" + "\n".join(missing))
 
 
 def _may_exist(location: str, dotted: str) -> bool:
@@ -331,10 +346,18 @@ def _anchor_sources(corpus: Any, folder: Path) -> None:
 
 
 def _put_task_files(tasks: dict[str, Any], names: Iterable[str], folder: Path) -> None:
-    """Replace names and paths of task files among `tasks` with the contents of the files."""
+    """Replace names and paths of task files among `tasks` with the contents of the files.
+
+    Names of data files stay: the check of the recipe reports them with its other mistakes.
+    """
     for name in names:
-        if isinstance(tasks.get(name), str):
+        if isinstance(tasks.get(name), str) and not _is_data(Path(tasks[name])):
             tasks[name] = _read_task(tasks[name], folder)
+
+
+def _is_data(path: Path) -> bool:
+    """Whether the name is that of a data file; those that end in .json or .txt may be task files, too."""
+    return path.suffix not in (".json", ".txt") and (is_table(path) or is_conll(path))
 
 
 def _complete_tasks(tasks: dict[str, Any], names: Iterable[str]) -> None:
@@ -355,7 +378,10 @@ def _read_task(reference: str, folder: Path) -> dict[str, Any]:
     path = beside if is_file(beside) else bundled[reference]
     raw = read_yaml(path)
     if not isinstance(raw, dict):
-        raise UserError(f"{path}: a task is a mapping (train, validation, test, text, label, ...)")
+        raise UserError(
+            f"{path}: a task file is a mapping (train, validation, test, text, label, ...); if this is data, write "
+            f"{{file: {path.name}}}"
+        )
     for _, section, key in location_fields(raw, Task):
         section[key] = each_string(section[key], lambda text: _absolute(text, path.parent, hub=False))
     return Task.model_construct().model_dump() | raw  # every field: see _complete_tasks

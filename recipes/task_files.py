@@ -9,7 +9,7 @@ from pathlib import Path
 from ..workspace.errors import UserError
 from ..workspace.locations import alternatives, exists, expand_files, find_files, identity, local_files
 from ..workspace.progress import QUIET, Progress, say_once
-from ..workspace.tables import ColumnError, choose_column, is_conll
+from ..workspace.tables import ColumnError, check_columns, choose_column, is_conll
 from ..workspace.text import clean_field, clean_line, describe_changes
 from .annotations import annotation_reader
 from .evaluation import TASKS, PseudoPerplexity, Task
@@ -217,6 +217,8 @@ def _resolve_columns(path: Path, task: Task, location: str) -> Task:
     columns = {"text": choose_column(task.text, path), "label": choose_column(task.label, path)}
     if task.text_pair is not None:
         columns["text_pair"] = choose_column(task.text_pair, path)
+    wanted = [*task.where, columns["text"], columns.get("text_pair"), None if task.label_columns else columns["label"]]
+    check_columns([name for name in wanted if name is not None], path)
     names = task.labels if _has_no_names(task) else label_names(path, columns["label"], task.labels, location).names
     return task.model_copy(update={**columns, "labels": names})
 

@@ -58,6 +58,9 @@ def explain(detail: Mapping[str, Any]) -> str:
         return message if dotted == "recipe" else f"{dotted}: {message}"
     if detail["input"] is None:
         return f"{dotted}: the value is missing"
+    if detail["type"] == "model_type" and _section_at(loc) is Task and isinstance(detail["input"], str):
+        file = detail["input"][:MAX_SHOWN]  # loading has replaced the names of task files with their contents
+        return f"{dotted}: {file!r} is data and not a task file: write {last}: {_flow({'file': file})}"
     if present := _present_value(detail):
         wrong = f"{shown(detail['input'])} is now called {present}"
     else:
@@ -76,6 +79,39 @@ def unknown_keys(section: Mapping[str, Any], above: Sequence[str] = ()) -> list[
         elif isinstance(value, Mapping) and (known is None or _section_at(loc)):
             problems += unknown_keys(value, loc)
     return problems
+
+
+def grid_problem(field: str, values: Sequence[Any]) -> str | None:
+    """What is wrong with a dotted field of a grid: unknown, or a section where a field of it is meant; None if neither.
+
+    Other mistakes are those of single values, and are found when each run is checked.
+    """
+    loc = field.split(".")
+    nested = values[0]
+    for part in reversed(loc):
+        nested = {part: nested}
+    try:
+        Recipe.model_validate(nested)
+    except ValidationError as error:
+        for detail in error.errors():
+            found = [str(part) for part in detail["loc"]]
+            if detail["type"] == "extra_forbidden" and found == loc[: len(found)]:
+                return f"grid.{explain(detail)}"
+            if detail["type"] == "model_type" and found == loc and (dotted := _grid_field(field, values)):
+                return f"grid.{field}: expected fields of this section; write grid: {_flow(dotted)}"
+    return None
+
+
+def _grid_field(field: str, values: Sequence[Any]) -> dict[str, list[Any]] | None:
+    """The one field of the section at `field` that all values may be meant for, dotted, with them; None if none is."""
+    section = _section_at(field.split("."))
+    if section is None:
+        return None
+    meant = [(value, *item) for value in values for item in (_as_section(value, section) or {}).items()]
+    names = {name for _, name, _ in meant}
+    if len(names) != 1 or len(meant) != len(values) or any(given not in (value, [value]) for value, _, given in meant):
+        return None
+    return {f"{field}.{names.pop()}": [given for *_, given in meant]}
 
 
 def _unknown(above: Sequence[str], key: str, value: Any) -> str:
@@ -135,28 +171,28 @@ def _hint(detail: Mapping[str, Any], loc: Sequence[str]) -> str:
     if detail["type"] == "model_type" and (section := _section_at(loc)) is not None:
         name = "" if loc[-1].isdecimal() else f"{loc[-1]}: "
         example = _as_section(value, section)
-        return f"; write {name}{example}" if example else ""
+        return "" if example is None else f"; write {name}{_flow(example)}"
     return ""
 
 
-def _as_section(value: Any, section: type[BaseModel]) -> str:
+def _as_section(value: Any, section: type[BaseModel]) -> dict[str, Any] | None:
     """A value that stands in place of a section, inside the field that it may be meant for: {type: seq_bn}.
 
     That is the first field with a choice of names that has it, else the first that can have it or a list of it, else
-    one with its default; "" where the section has to have other fields, too.
+    one with its default; None where the section has to have other fields, too.
     """
     if value is True and _is_valid(section, {}):
-        return "{}"  # all defaults
+        return {}  # all defaults
     names = list(section.model_fields)
     if value and len(str(value)) <= MAX_SHOWN and str(value).isprintable():
         by_choice = sorted(names, key=lambda name: value not in _literals(section.model_fields[name].annotation))
         for name, candidate in product(by_choice, (value, [value])):
             if _can_be(section, name, candidate):
-                return _flow({name: candidate})
+                return {name: candidate}
     for name, field in section.model_fields.items():
         if isinstance(field.default, str | int | list) and field.default and _is_valid(section, {name: field.default}):
-            return _flow({name: field.default})
-    return ""
+            return {name: field.default}
+    return None
 
 
 def _can_be(section: type[BaseModel], name: str, value: Any) -> bool:

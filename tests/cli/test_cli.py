@@ -358,6 +358,7 @@ def test_a_copied_recipe_works_and_is_not_overwritten(folder: Path) -> None:
     again = invoke("recipes", "copy", "quickstart")
     assert again.exit_code == 2
     assert "--force" in again.stderr
+    assert again.stderr.endswith("or name another file: lrl-adapt recipes copy quickstart other.yaml\n")
     assert "change it to your language" in invoke("recipes", "copy", "mbert", "--force").stderr
     assert "GlotCC" in (folder / "recipe.yaml").read_text(encoding="utf-8")
 

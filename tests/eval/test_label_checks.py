@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ def tagged(folder: Path, **splits: Sequence[str]) -> Task:
 
 
 def classes(folder: Path, **splits: Sequence[str]) -> Task:
+    """A task whose splits have these labels, or that has one `file` with them."""
     for split, labels in splits.items():
         rows = [f"neno {number}\t{label}" for number, label in enumerate(labels)]
         (folder / f"{split}.tsv").write_text("\n".join(["text\tlabel", *rows]), encoding="utf-8")
@@ -92,6 +94,33 @@ def test_labels_that_look_alike_are_refused_with_what_tells_them_apart(tmp_path:
     with pytest.raises(UserError, match=f"did you mean {meant!r}") as error:
         read_task("mood", task, tmp_path)
     assert wrong.isascii() or ascii(wrong) in str(error.value)
+
+
+@pytest.mark.parametrize("place", range(0, 24, 3))  # of the rare name: in train, in validation or in test
+def test_names_in_one_file_are_compared_before_it_is_split(tmp_path: Path, place: int) -> None:
+    labels = ["sport", "saħħa", "xogħol"] * 8
+    labels[place] = "Sport"
+    task = classes(tmp_path, file=labels)
+    with pytest.raises(UserError) as error:
+        read_task("topic", task, tmp_path)
+    assert str(error.value) == (
+        f"eval.topic.file: label 'Sport' (1 of 24, “neno {place}”) and 'sport' (7) look like one label; correct the "
+        "file, or list all names in eval.topic.labels"
+    )
+    listed = task.model_copy(update={"labels": ["sport", "Sport", "saħħa", "xogħol"]})
+    assert len(read_task("topic", listed, tmp_path).labels) == 4
+
+
+def test_two_names_for_one_type_in_one_file_are_refused_once(tmp_path: Path) -> None:
+    sentences = [f"{number} O\nJuma B-{('PER', 'Person')[number % 2]}\nMoshi B-LOC\n" for number in range(20)]
+    (tmp_path / "all.conll").write_text("\n".join(sentences), encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        read_task("ner", Task(file=str(tmp_path / "all.conll")), tmp_path)
+    assert re.fullmatch(
+        r"eval\.ner\.file: entity type 'PER' \(10 of 40, “\d+ Juma Moshi”\) and 'Person' \(10\) look like one entity "
+        r"type; correct the file, or list all names in eval\.ner\.labels",
+        str(error.value),
+    )
 
 
 def test_two_unicode_forms_of_a_label_are_one_class(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def test_tags_in_parquet_are_named_by_the_recipe(tmp_path: Path) -> None:
     ("name", "suffix", "text", "message"),
     [
         ("topic", ".csv", "txt,label\na,b\n", "no column 'text'; did you mean txt"),
+        ("topic", ".csv", "a,b\na,b\n", r"no columns 'text' and 'label'; columns: a, b; eval\.topic\.text, label and"),
         ("topic", ".csv", "text,label\n", "has no examples"),
         ("topic", ".csv", "text,label\na,\n", "line 2, column 'label': the row has no label"),
         ("ner", ".csv", "text,label\na,b\n", "expected CoNLL files"),
@@ -122,6 +123,14 @@ def test_splits_without_a_common_label_are_refused(tmp_path: Path, labels: list[
     message = "eval.others.mood: no label of test occurs in train: test has 'bad', 'good', train has 'chanya', 'hasi'; "
     with pytest.raises(UserError, match=f"^{re.escape(message)}"):
         read_task("mood", task.model_copy(update={"labels": labels}), tmp_path)
+
+
+def test_one_file_of_too_few_rows_is_refused_as_such(tmp_path: Path) -> None:
+    (tmp_path / "all.csv").write_text("text,label\nmoja,a\nmbili,b\ntatu,c\n", encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"^eval\.topic\.file: 3 examples with 3 labels are too few to be split into .*"
+    ):
+        read_task("topic", Task(file=str(tmp_path / "all.csv")), tmp_path)
 
 
 def test_labels_that_mark_missing_values_are_told_unless_the_recipe_lists_them(tmp_path: Path) -> None:

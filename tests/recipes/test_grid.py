@@ -138,6 +138,24 @@ def test_the_mistakes_of_all_runs_are_told_at_once(tmp_path: Path) -> None:
         load_runs(str(tmp_path / "odd.yaml"))
 
 
+def test_a_wrong_field_of_a_grid_is_told_once_with_the_other_mistakes(tmp_path: Path) -> None:
+    text = (
+        "language: mlt\nbase: {from_scratch: {}}\ncorpus: {file: a.txt}\n"
+        "grid: {adapter: [seq_bn, lora], seed: [1, 2], training.max_steps: [1, 2]}\n"
+    )
+    (tmp_path / "odd.yaml").write_text(text, encoding="utf-8")
+    for load in (load_runs, load_recipe):
+        with pytest.raises(UserError) as caught:
+            load(str(tmp_path / "odd.yaml"), ["training.max_grad_norm=x"])
+        assert str(caught.value).splitlines() == [
+            f"{tmp_path}/odd.yaml: 3 errors",
+            "  grid.adapter: expected fields of this section; write grid: {adapter.type: [seq_bn, lora]}",
+            "  grid.seed: unknown key; did you mean base.from_scratch.seed, graph.seed or training.seed?",
+            "  corpus.file: unknown key; did you mean corpus.files?",
+            "--set training.max_grad_norm=x: expected a number, got 'x'",
+        ]
+
+
 def test_a_grid_cannot_be_set() -> None:
     with pytest.raises(UserError, match="grid can be set in a recipe file only"):
         load_recipe("quickstart", ["grid={source: [text]}"])

@@ -100,6 +100,7 @@ def test_check_lists_every_missing_file() -> None:
     with pytest.raises(UserError) as error:
         check_files(recipe)
     lines = str(error.value).splitlines()
+    assert lines[0] == "the recipe names files that do not exist:"
     assert [line.split(":")[0].strip() for line in lines[1:]] == [
         "corpus.files",
         "eval.topic.train",
@@ -187,6 +188,26 @@ def test_a_task_may_be_a_bundled_name_or_a_file_of_ones_own(tmp_path: Path) -> N
         load_recipe("mbert", ["eval.topic=sib20"])
 
 
+def test_data_in_place_of_a_task_file_is_reported_with_the_other_mistakes() -> None:
+    text = "eval: {topic: suġġetti.csv, others: {intent: 'a, b.conll'}, sede: 1}\ntraining: {max_steps: none}\n"
+    message = errors(text=PLAIN + text)
+    assert message.startswith("recipe.yaml: 4 errors\n")
+    assert "eval.topic: 'suġġetti.csv' is data and not a task file: write topic: {file: suġġetti.csv}" in message
+    assert "eval.others.intent: 'a, b.conll' is data" in message
+    assert "write intent: {file: 'a, b.conll'}" in message
+    assert "training.max_steps: expected" in message
+    assert errors("eval.topic=a.csv") == (
+        "--set eval.topic=a.csv: 'a.csv' is data and not a task file: write topic: {file: a.csv}"
+    )
+
+
+def test_a_task_file_may_be_json(tmp_path: Path) -> None:
+    (tmp_path / "task.json").write_text('{"file": "data.csv"}', encoding="utf-8")
+    recipe = load_recipe(write("recipe.yaml", PLAIN + f"eval: {{topic: {tmp_path}/task.json}}\n"))
+    assert recipe.eval.topic is not None
+    assert recipe.eval.topic.file == str(tmp_path / "data.csv")
+
+
 def test_a_task_file_leaves_nothing_of_the_task_it_replaces() -> None:
     recipe = load_recipe("quickstart", ["eval.topic=sib200"])
     assert recipe.eval.topic is not None
@@ -217,7 +238,7 @@ def test_without_labels_of_its_own_a_language_needs_a_test_file_alone() -> None:
     with pytest.raises(UserError, match="validation missing: give train, validation and test"):
         load_recipe("mbert", [*changes, "eval.topic.transfer_validation=null", "eval.transfer_from=eng"])
     with pytest.raises(
-        UserError, match=r"missing\n  eval\.topic\.test: no such file or folder: /mlt$"
+        UserError, match=r"that do not exist:\n  eval\.topic\.test: no such file or folder: /mlt$"
     ):  # the others are not read
         check_files(load_recipe("mbert", ["language=mlt", "eval.tasks=[mlm]", f"eval.topic={files}"]))
 

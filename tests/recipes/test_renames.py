@@ -59,7 +59,7 @@ def test_former_names_in_files_grids_and_the_environment(tmp_path: Path, monkeyp
         f"{path}: 1 error\n  training.mask_probability: renamed to training.mlm_probability"
     )
     path.write_text("extends: quickstart\ngrid: {adapter.rank: [4, 8]}\n", encoding="utf-8")
-    assert error_of(str(path), []) == f"{path}: 1 error\n  adapter.rank: renamed to adapter.r"
+    assert error_of(str(path), []) == f"{path}: 1 error\n  grid.adapter.rank: renamed to adapter.r"
     path.write_text("extends: quickstart\nby_language: {swh_Latn: {training: {tracker: none}}}\n", encoding="utf-8")
     assert "training.tracker: renamed to training.report_to" in error_of(str(path), [])
     monkeypatch.setenv("LRL_ADAPT_SET", "training.eval_every=5")

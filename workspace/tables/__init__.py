@@ -4,7 +4,7 @@ The extension of the name, in upper or lower case, decides the format; the conte
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -155,6 +155,23 @@ def _no_column(row: Mapping[str, Any], name: str, place: str) -> ColumnError:
     near = nearest(name, row)
     hint = f"; did you mean {near}?" if near else f"; columns: {', '.join(map(str, row))}"
     return ColumnError(f"{place}: no column {name!r}{hint}")
+
+
+def check_columns(names: Sequence[str], path: Path) -> None:
+    """Raise a ColumnError that names all of `names` that the table lacks.
+
+    Tables whose rows may differ, as in JSON, are checked row by row when they are read.
+    """
+    table = open_table(path)
+    if table.ragged or (first_row := next(table.rows, None)) is None:
+        return
+    row = first_row[1]
+    lacking = [name for name in dict.fromkeys(names) if name not in row]
+    if len(lacking) == 1:
+        raise _no_column(row, lacking[0], str(path))
+    if lacking:
+        *first, last = map(repr, lacking)
+        raise ColumnError(f"{path}: no columns {', '.join(first)} and {last}; columns: {', '.join(map(str, row))}")
 
 
 def choose_column(names: str | list[str], path: Path) -> str:
