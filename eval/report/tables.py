@@ -1,5 +1,6 @@
 """The report's tables of scores, which markdown.py and latex.py write to files and report.html to the page."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from ..significance import SEEDS_AND_ITEMS
 from .language_means import LanguageMean, means_over_languages
 from .runs import language_name
 from .task_results import TaskResult, group_by, systems_of
+
+NAMED_BY_SEED = re.compile(r"[(,] ?seed \d+")  # systems that differ in `training.seed`: seq_bn/text (seed 1)
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,15 @@ def interval_notes(results: Sequence[TaskResult]) -> list[str]:
         notes.append("With several seeds, intervals and verdicts of tasks cover the seeds and the test items.")
     if any(system.seeds == 0 for system in systems):
         notes.append("Intervals and verdicts of language modelling cover the test items.")
-    return [*notes, "All are of one training run of each language adapter."]
+    named_by_seed = (name for result in results for name in result.systems if NAMED_BY_SEED.search(name))
+    example = next(named_by_seed, None)
+    if example is None:
+        return [*notes, "All are of one training run of each language adapter."]
+    return [
+        *notes,
+        f"Adapters trained with several seeds are systems of their own, such as {example}: they are not averaged, and "
+        "the results of each are of one training run.",
+    ]
 
 
 def system_header(system: str) -> tuple[str, str]:

@@ -8,7 +8,17 @@ from lrl_adapt.eval.report.markdown import markdown
 from lrl_adapt.eval.report.tables import interval_notes, row_notes, system_header
 from lrl_adapt.eval.report.writer import write_report
 
-from .made_results import ADAPTER, LANGUAGES, add_mlm, add_topic, compared_results, large, make_tables_of, small
+from .made_results import (
+    ADAPTER,
+    LANGUAGES,
+    add_adapter,
+    add_mlm,
+    add_topic,
+    compared_results,
+    large,
+    make_tables_of,
+    small,
+)
 
 
 def with_two_metrics(workspace: Path) -> Path:
@@ -103,3 +113,13 @@ def test_notes_say_what_intervals_and_verdicts_cover(tmp_path: Path) -> None:
     *_, perplexity, training = interval_notes(compared_results(tmp_path))
     assert "language modelling cover the test items" in perplexity
     assert "one training run of each language adapter" in training
+
+
+def test_a_note_says_that_training_seeds_are_not_averaged(tmp_path: Path) -> None:
+    add_mlm(tmp_path, "base", 9.0)
+    for seed in (1, 2):
+        adapter = add_adapter(tmp_path, f"xlm-r-text-seq_bn-{seed}", training={"max_steps": 60, "seed": seed})
+        add_mlm(tmp_path, ADAPTER, 8.0 + seed, parents=(adapter,))
+    *_, training = interval_notes(compared_results(tmp_path))
+    assert "systems of their own, such as seq_bn/text (seed 1): they are not averaged" in training
+    assert "All are of one training run" not in training
