@@ -50,6 +50,17 @@ class Table:
         """A system's mean over languages, if there is one."""
         return (self.means or {}).get(system)
 
+    def baseline_note(self, system: str) -> str:
+        """The baseline's mean over a system's languages, if it was scored in more; else empty.
+
+        The change is from this mean, not from the baseline's own.
+        """
+        baseline, mean = self.rows[0].baseline, self.mean(system)
+        whole = self.mean(baseline)
+        if mean is None or whole is None or set(mean.codes) == set(whole.codes):
+            return ""
+        return f"{baseline} over the same languages: {format_value(mean.baseline, self.rows[0].metric)}"
+
 
 def make_tables(results: Sequence[TaskResult]) -> list[Table]:
     """Tables of compared results, in the order of bases and tasks."""
@@ -69,11 +80,15 @@ def languages_of_means(table: Table) -> str:
     if not table.means:
         return ""
     codes = {code for mean in table.means.values() for code in mean.codes}
-    parts = [f"Means over {_language_names(codes)}"]
-    for system, mean in table.means.items():
-        if missing := codes - set(mean.codes):
-            parts.append(f"{system} without {_language_names(missing)}")
-    return "; ".join(parts) + "."
+    return "; ".join([f"Means over {_language_names(codes)}", *missing_from_means(table)]) + "."
+
+
+def missing_from_means(table: Table) -> list[str]:
+    """The systems whose mean lacks languages, each with these: "lora/text without Uyghur"."""
+    means = table.means or {}
+    codes = {code for mean in means.values() for code in mean.codes}
+    missing = {system: codes - set(mean.codes) for system, mean in means.items()}
+    return [f"{system} without {_language_names(absent)}" for system, absent in missing.items() if absent]
 
 
 def row_notes(row: TaskResult) -> list[str]:

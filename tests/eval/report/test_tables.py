@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from lrl_adapt.eval.report.latex import latex
 from lrl_adapt.eval.report.markdown import markdown
-from lrl_adapt.eval.report.tables import interval_notes, row_notes, system_header
+from lrl_adapt.eval.report.tables import interval_notes, missing_from_means, row_notes, system_header
 from lrl_adapt.eval.report.writer import write_report
 
 from .made_results import (
@@ -78,6 +78,20 @@ def test_exports_name_the_languages_of_each_mean(tmp_path: Path) -> None:
     assert "Means over Maltese, Swahili." in text.replace("Swahili (individual language)", "Swahili")
     assert "% Means over Danish, Slovak." in latex(tables)
     assert "; lora/text without Uyghur." in markdown(make_tables_of(large(tmp_path / "one")))
+
+
+def test_a_mean_over_fewer_languages_stands_beside_the_bases_over_the_same(tmp_path: Path) -> None:
+    tables = make_tables_of(large(tmp_path))
+    mlm, topic = tables
+    assert missing_from_means(mlm) == []
+    assert missing_from_means(topic) == ["lora/text without Uyghur"]
+    note = topic.baseline_note("lora/text")
+    assert topic.means and note == f"base over the same languages: {topic.means['lora/text'].baseline * 100:.1f}"
+    assert topic.baseline_note(ADAPTER) == topic.baseline_note("base") == ""
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    for text in (markdown(tables), latex(tables), page):
+        assert note in text
+    assert "Topic classification: lora/text without Uyghur." in page
 
 
 def test_majority_class_and_head_only_stand_beside_the_tasks_name(tmp_path: Path) -> None:
