@@ -92,9 +92,11 @@ def missing_from_means(table: Table) -> list[str]:
 
 
 def row_notes(row: TaskResult) -> list[str]:
-    """What is said beside a row's name: how it differs from others of its task, and the task's reference scores."""
-    references = [f"{name} {value}" for name, value in reference_scores(row).items()]
-    return [*([row.note] if row.note else []), *references]
+    """What is said beside a row's name: how it differs from others, reference scores, splits that are too small."""
+    notes = [row.note] if row.note else []
+    notes += [f"{name} {value}" for name, value in reference_scores(row).items()]
+    small = " and ".join(f"{format_count(size, 'example')} for {split}" for split, size in row.small_splits.items())
+    return [*notes, f"only {small}, so scores are unreliable"] if small else notes
 
 
 def reference_scores(row: TaskResult) -> dict[str, str]:

@@ -116,6 +116,19 @@ def test_majority_class_and_head_only_stand_beside_the_tasks_name(tmp_path: Path
     assert (line["majority_class"], line["head_only"]) == ("0.1", "0.3")
 
 
+def test_a_task_with_few_examples_says_so_beside_its_name(tmp_path: Path) -> None:
+    sizes = {"train": 84, "validation": 10, "test": 24}
+    for workspace, limit in ((tmp_path / "all", None), (tmp_path / "limited", 24)):
+        folder = add_topic(workspace, "base", 0.5, limit=limit)
+        manifest = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps(manifest | {"facts": {"examples": sizes}}))
+    (table,) = make_tables_of(tmp_path / "all")
+    assert row_notes(table.rows[0]) == ["only 24 examples for test, so scores are unreliable"]
+    assert "only 24 examples for test, so scores are unreliable" in write_report(tmp_path / "all").read_text()
+    (limited,) = make_tables_of(tmp_path / "limited")
+    assert "unreliable" not in str(row_notes(limited.rows[0]))
+
+
 def test_notes_say_what_intervals_and_verdicts_cover(tmp_path: Path) -> None:
     add_topic(tmp_path, "base", 0.5)
     (one,) = compared_results(tmp_path)
