@@ -4,9 +4,10 @@ Fully fine-tuned models (`full`), which are not on a base but take its place, ar
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..eval.inference.choose_adapters import (
     TASK_ADAPTER,
@@ -41,6 +42,10 @@ class LanguageEntry:
     base: BaseReference
     language: str | None
     """Code, `swh_Latn`; None for a folder that does not tell."""
+    system: str | None = None
+    """Type and source, `seq_bn/text`; None for a folder that does not tell."""
+    seed: int | None = None
+    """Of its training; None for a folder that does not tell."""
 
     @property
     def is_full(self) -> bool:
@@ -60,6 +65,8 @@ class TaskEntry:
     """`topic`, `ner`; None for a folder that does not tell."""
     seed: int | None = None
     """Of its training; None for a folder that does not tell."""
+    system: str | None = None
+    """Type and source of the language adapter below, `seq_bn/text`; `base` if there is none; None if not known."""
 
     @property
     def base(self) -> BaseReference:
@@ -158,17 +165,35 @@ def _named(adapters: Sequence[str | Path], base: str | None) -> list[Entry]:
 
 
 def _language_entry(folder: Path, name: str, base: str | None) -> LanguageEntry:
+    section = _section(folder)
+    about = (_language_of(folder), _system_of(section), section.get("training", {}).get("seed"))
     if is_full_model(folder):
-        return LanguageEntry(name, folder, BaseReference(str(folder)), _language_of(folder))
+        return LanguageEntry(name, folder, BaseReference(str(folder)), *about)
     read_config(folder)  # raises UserError unless the folder holds an adapter
-    return LanguageEntry(name, folder, BaseReference(base) if base else base_of_adapter(folder), _language_of(folder))
+    return LanguageEntry(name, folder, BaseReference(base) if base else base_of_adapter(folder), *about)
 
 
 def _task_entry(folder: Path, name: str, base: str | None) -> TaskEntry:
     adapter = find_task_adapter(folder, base=base)
     scores = adapter.folder.parent if adapter.folder.name == TASK_ADAPTER else adapter.folder
-    section = read_manifest(scores)["section"] if (scores / MANIFEST).is_file() else {}
-    return TaskEntry(name, adapter, _language_of(scores), section.get("task"), section.get("seed"))
+    section = _section(scores)
+    about = (section.get("task"), section.get("seed"), section.get("system"))
+    return TaskEntry(name, adapter, _language_of(scores), *about)
+
+
+def _section(folder: Path) -> dict[str, Any]:
+    """The settings in an artifact's manifest; empty for a folder without one."""
+    return read_manifest(folder)["section"] if (folder / MANIFEST).is_file() else {}
+
+
+def _system_of(section: Mapping[str, Any]) -> str | None:
+    """A language adapter as reports call it, from its settings: `seq_bn/text`, `seq_bn+pieces/text`."""
+    kind, source = section.get("adapter", {}).get("type"), section.get("source")
+    if not kind or not source:
+        return None
+    reading = "+pieces" if "vocabulary" in section else "+latin" if "transliterate" in section else ""
+    control = f"control:{section['control']} " if "control" in section else ""
+    return f"{control}{kind}{reading}/{source}"
 
 
 def _language_of(folder: Path) -> str | None:

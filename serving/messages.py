@@ -74,7 +74,11 @@ class AdapterDescription(BaseModel):
     language: Annotated[str | None, Field(description="Code such as swh_Latn; null if unknown.")]
     language_name: str | None
     task: Annotated[str | None, Field(description="Of a task adapter; null if unknown.")]
-    seed: Annotated[int | None, Field(description="Of a task adapter's training; null if unknown.")]
+    system: Annotated[
+        str | None,
+        Field(description="Type and source of the language adapter, as in reports: seq_bn/text; null if unknown."),
+    ]
+    seed: Annotated[int | None, Field(description="Of the adapter's training; null if unknown.")]
     loaded: Annotated[bool, Field(description="Whether it is in memory.")]
 
 

@@ -86,9 +86,14 @@ function taskOrder(task) {
   return place < 0 ? Infinity : place;
 }
 
-/** A choice for each adapter; task adapters that differ in the seed alone are told apart by it. */
+/** An adapter in words, first what tells adapters apart, as the end may be cut off: "seq_bn/text, seed 3, …". */
+function description({ name, system, seed }) {
+  return [system, seed == null ? null : `seed ${seed}`, shortName(name)].filter((part) => part != null).join(", ");
+}
+
+/** A choice for each adapter. */
 function options(adapters) {
-  return adapters.map(({ name, seed }) => new Option(shortName(name) + (seed == null ? "" : `, seed ${seed}`), name));
+  return adapters.map((one) => new Option(description(one), one.name));
 }
 
 /** The fields for adapters of the chosen language. */

@@ -69,7 +69,8 @@ class Service:
                 language=entry.language,
                 language_name=language_name(entry.language) if entry.language else None,
                 task=entry.task if isinstance(entry, TaskEntry) else None,
-                seed=entry.seed if isinstance(entry, TaskEntry) else None,
+                system=entry.system,
+                seed=entry.seed,
                 loaded=(Labelling if isinstance(entry, TaskEntry) else MaskFilling, entry.name) in loaded,
             )
             for entry in (*self._catalogue.languages.values(), *self._catalogue.tasks.values())

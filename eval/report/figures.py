@@ -8,6 +8,7 @@ import html
 import io
 import math
 import re
+import textwrap
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ PAGE_TEXT_COLOUR = "#7a7a7b"  # a colour used nowhere else, which becomes curren
 FILE_TEXT_COLOUR = "#222222"
 WIDTH = 3.1  # inches; three panels fit side by side on a wide screen, one on a phone
 MAX_LABEL = 46  # characters at 9 points that fit into the width
+LABEL_LINE = 0.15  # inches that each further line of a label adds to the height
 MAX_TITLE = 40
 MAX_SYSTEM = 26
 STYLE: Any = {  # matplotlib's key type is a closed list of names, which type checkers do not infer here
@@ -183,8 +185,13 @@ def add_title(figure: Figure, text: str) -> None:
 
 
 def add_x_label(figure: Figure, text: str) -> None:
-    """Set the x label, over the figure's whole width: long names of systems leave little to the axes themselves."""
-    figure.supxlabel(text[:MAX_LABEL], x=0.98, ha="right", fontsize=9, parse_math=False)
+    """Set the x label, over the figure's whole width: long names of systems leave little to the axes themselves.
+
+    A label of several lines makes the figure higher, so the axes keep their size.
+    """
+    lines = textwrap.wrap(text, MAX_LABEL, break_on_hyphens=False)
+    figure.set_figheight(figure.get_figheight() + LABEL_LINE * (len(lines) - 1))
+    figure.supxlabel("\n".join(lines), x=0.98, ha="right", fontsize=9, parse_math=False)
 
 
 def shorten(text: str, length: int) -> str:
@@ -236,9 +243,8 @@ def _gains(results: Iterable[TaskResult], name: str) -> list[float]:
 
 def _gain_label(metric: str, baseline: str) -> str:
     direction, unit = ("below", "%") if lower_is_better(metric) else ("above", "points")
-    room = MAX_LABEL - len(metric_name(metric)) - len(" above , points")
-    owner = shorten(f"{baseline_name(baseline)}'s", room)
-    return f"{metric_name(metric)} {direction} {owner}, {unit}"
+    owner = shorten(baseline_name(baseline), MAX_SYSTEM)
+    return f"{metric_name(metric)} {direction} {owner}'s, {unit}"
 
 
 def _tick(value: float, metric: str) -> str:

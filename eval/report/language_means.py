@@ -18,12 +18,14 @@ from .verdicts import Verdict, verdict_on
 class LanguageMean:
     """A system over the languages (`codes`) in which both it and the baseline were scored.
 
-    `value` is the arithmetic mean. `change`: the mean change, in the unit of `comparison.change`; for perplexity the
-    geometric mean. `better` and `worse` count languages with that verdict. `p`: Wilcoxon's test, after Holm.
+    `value` is the arithmetic mean, `baseline` that of the baseline over the same languages. `change`: the mean change,
+    in the unit of `comparison.change`; for perplexity the geometric mean. `better` and `worse` count languages with
+    that verdict. `p`: Wilcoxon's test, after Holm.
     """
 
     codes: tuple[str, ...]
     value: float
+    baseline: float
     change: float | None
     better: int
     worse: int
@@ -79,7 +81,7 @@ def _completeness(result: TaskResult) -> tuple[bool, int]:
 
 def _baseline_mean(pairs: Mapping[str, tuple[SystemResult, SystemResult]]) -> LanguageMean:
     value = fmean(system.mean for _, system in pairs.values())
-    return LanguageMean(tuple(pairs), value, change=None, better=0, worse=0, p=None, verdict=None)
+    return LanguageMean(tuple(pairs), value, value, change=None, better=0, worse=0, p=None, verdict=None)
 
 
 def _system_mean(pairs: Mapping[str, tuple[SystemResult, SystemResult]], metric: str) -> LanguageMean:
@@ -96,6 +98,7 @@ def _system_mean(pairs: Mapping[str, tuple[SystemResult, SystemResult]], metric:
     return LanguageMean(
         codes=tuple(pairs),
         value=fmean(system.mean for _, system in pairs.values()),
+        baseline=fmean(baseline.mean for baseline, _ in pairs.values()),
         change=((exp(mean) - 1) if relative else mean) * 100,
         better=sum(system.verdict == Verdict.BETTER for _, system in pairs.values()),
         worse=sum(system.verdict == Verdict.WORSE for _, system in pairs.values()),

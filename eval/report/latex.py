@@ -84,7 +84,8 @@ def _mean_cell(table: Table, name: str) -> str:
     mean, metric = table.mean(name), table.rows[0].metric
     if mean is None:
         return escape_latex(MISSING)
-    return _value(mean.value, metric, [format_change(mean.change, metric)], bold=mean.verdict == Verdict.BETTER)
+    notes = [format_change(mean.change, metric), table.baseline_note(name)]
+    return _value(mean.value, metric, notes, bold=mean.verdict == Verdict.BETTER)
 
 
 def _value(value: float, metric: str, notes: Sequence[str], *, bold: bool) -> str:

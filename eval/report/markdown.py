@@ -79,6 +79,7 @@ def _mean_cell(table: Table, name: str) -> str:
     value = format_value(mean.value, metric)
     details = [
         format_count(mean.languages, "language"),
+        table.baseline_note(name),
         format_change(mean.change, metric),
         mean.verdict or "",
         format_p_value(mean.p),

@@ -44,7 +44,7 @@ from .pretraining_size import Correlation
 from .provenance import licences, settings_groups, skipped_tasks
 from .runs import Run, language_name
 from .summary import summary
-from .tables import Table, interval_notes, languages_of_means, row_notes, system_header
+from .tables import Table, interval_notes, languages_of_means, missing_from_means, row_notes, system_header
 from .task_results import TaskResult, baseline_name, mean_interval, systems_of
 from .verdicts import ALPHA, Verdict
 
@@ -54,8 +54,8 @@ MANY_SYSTEMS = 4  # with more, the page uses more of the screen's width
 TEMPLATE_FUNCTIONS = (
     *(change, change_interval, format_change, format_change_interval, format_count, format_duration),
     *(format_number, format_p_value, format_signed, format_value, format_value_interval),
-    *(controls_note, language_name, languages_of_means, metric_name, metric_with_direction, row_notes),
-    system_header,
+    *(controls_note, language_name, languages_of_means, metric_name, metric_with_direction, missing_from_means),
+    *(row_notes, system_header),
 )
 TEMPLATE_CONSTANTS = {
     "ALPHA": ALPHA,

@@ -18,6 +18,7 @@ from ...workspace.errors import UserError
 from ..metrics import PRIMARY_METRICS, SECONDARY_METRICS
 from ..predictions import HEAD_ONLY, MAJORITY_CLASS
 from ..scores import BASE, Score, find_scores, read_scores
+from ..task_data import FEW
 
 LOSS_FILE = "metrics.jsonl"
 MAX_CONDITION = 60  # characters of a setting's value; longer ones are shortened and told apart by a hash
@@ -87,6 +88,14 @@ class Run:
     def head_only(self, metric: str) -> float | None:
         """The metric of a head trained alone on the bare base; None if not recorded, as in runs with an adapter."""
         return self.manifest.get("facts", {}).get(HEAD_ONLY, {}).get(metric)
+
+    @property
+    def small_splits(self) -> dict[str, int]:
+        """Splits of a task that are too small to rely on, with their sizes; a limit is the user's own choice."""
+        sizes = self.manifest.get("facts", {}).get("examples", {})
+        if self.about.limit:
+            return {}
+        return {split: sizes[split] for split, fewest in FEW.items() if sizes.get(split, fewest) < fewest}
 
     @property
     def name(self) -> str:

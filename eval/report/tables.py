@@ -1,5 +1,6 @@
 """The report's tables of scores, which markdown.py and latex.py write to files and report.html to the page."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from ..significance import SEEDS_AND_ITEMS
 from .language_means import LanguageMean, means_over_languages
 from .runs import language_name
 from .task_results import TaskResult, group_by, systems_of
+
+NAMED_BY_SEED = re.compile(r"[(,] ?seed \d+")  # systems that differ in `training.seed`: seq_bn/text (seed 1)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,17 @@ class Table:
         """A system's mean over languages, if there is one."""
         return (self.means or {}).get(system)
 
+    def baseline_note(self, system: str) -> str:
+        """The baseline's mean over a system's languages, if it was scored in more; else empty.
+
+        The change is from this mean, not from the baseline's own.
+        """
+        baseline, mean = self.rows[0].baseline, self.mean(system)
+        whole = self.mean(baseline)
+        if mean is None or whole is None or set(mean.codes) == set(whole.codes):
+            return ""
+        return f"{baseline} over the same languages: {format_value(mean.baseline, self.rows[0].metric)}"
+
 
 def make_tables(results: Sequence[TaskResult]) -> list[Table]:
     """Tables of compared results, in the order of bases and tasks."""
@@ -66,17 +80,23 @@ def languages_of_means(table: Table) -> str:
     if not table.means:
         return ""
     codes = {code for mean in table.means.values() for code in mean.codes}
-    parts = [f"Means over {_language_names(codes)}"]
-    for system, mean in table.means.items():
-        if missing := codes - set(mean.codes):
-            parts.append(f"{system} without {_language_names(missing)}")
-    return "; ".join(parts) + "."
+    return "; ".join([f"Means over {_language_names(codes)}", *missing_from_means(table)]) + "."
+
+
+def missing_from_means(table: Table) -> list[str]:
+    """The systems whose mean lacks languages, each with these: "lora/text without Uyghur"."""
+    means = table.means or {}
+    codes = {code for mean in means.values() for code in mean.codes}
+    missing = {system: codes - set(mean.codes) for system, mean in means.items()}
+    return [f"{system} without {_language_names(absent)}" for system, absent in missing.items() if absent]
 
 
 def row_notes(row: TaskResult) -> list[str]:
-    """What is said beside a row's name: how it differs from others of its task, and the task's reference scores."""
-    references = [f"{name} {value}" for name, value in reference_scores(row).items()]
-    return [*([row.note] if row.note else []), *references]
+    """What is said beside a row's name: how it differs from others, reference scores, splits that are too small."""
+    notes = [row.note] if row.note else []
+    notes += [f"{name} {value}" for name, value in reference_scores(row).items()]
+    small = " and ".join(f"{format_count(size, 'example')} for {split}" for split, size in row.small_splits.items())
+    return [*notes, f"only {small}, so scores are unreliable"] if small else notes
 
 
 def reference_scores(row: TaskResult) -> dict[str, str]:
@@ -98,7 +118,15 @@ def interval_notes(results: Sequence[TaskResult]) -> list[str]:
         notes.append("With several seeds, intervals and verdicts of tasks cover the seeds and the test items.")
     if any(system.seeds == 0 for system in systems):
         notes.append("Intervals and verdicts of language modelling cover the test items.")
-    return [*notes, "All are of one training run of each language adapter."]
+    named_by_seed = (name for result in results for name in result.systems if NAMED_BY_SEED.search(name))
+    example = next(named_by_seed, None)
+    if example is None:
+        return [*notes, "All are of one training run of each language adapter."]
+    return [
+        *notes,
+        f"Adapters trained with several seeds are systems of their own, such as {example}: they are not averaged, and "
+        "the results of each are of one training run.",
+    ]
 
 
 def system_header(system: str) -> tuple[str, str]:

@@ -54,6 +54,7 @@ class TaskResult:
     if every answer is the same, as `constant_name` says: the most frequent class of the training data, every label, or
     the mean score; None if not recorded, or for entities.
     `head_only` is the mean over the base's seeds for a task head without any adapter; None if one was not recorded.
+    `small_splits` are those with too few examples to rely on, and their sizes.
     """
 
     language: str
@@ -68,6 +69,7 @@ class TaskResult:
     majority_class: float | None = None
     constant_name: str = "majority class"
     head_only: float | None = None
+    small_splits: Mapping[str, int] = field(default_factory=dict)
 
 
 def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
@@ -104,6 +106,7 @@ def average_runs(runs: Iterable[Run]) -> list[TaskResult]:
                 "majority_class": constant[0] if constant else None,
                 "constant_name": variant[0].constant_name,
                 "head_only": _mean_if_all(heads),  # beside a mean over the same seeds
+                "small_splits": variant[0].small_splits,
             }
             results.append(replace(result, **references))
     return results

@@ -106,6 +106,7 @@ def test_the_adapters_and_the_base_are_named_without_paths(client: TestClient, w
     assert len(shown["adapters"]) == 9
     one = next(one for one in shown["adapters"] if one["task"] == "topic")
     assert (one["language"], one["language_name"], one["kind"], one["seed"]) == ("swh_Latn", "Swahili", "task", 1)
+    assert one["system"] == "seq_bn/text"
 
 
 @pytest.mark.parametrize(

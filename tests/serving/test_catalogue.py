@@ -13,7 +13,7 @@ from lrl_adapt.serving.shared_base import SharedBase
 from lrl_adapt.workspace.errors import UserError
 from lrl_adapt.workspace.progress import QUIET
 
-from ..eval.made import TEXTS, TOPICS, make_adapter, make_base, make_scores
+from ..eval.made import TEXTS, TOPICS, change_manifest, make_adapter, make_base, make_scores
 from ..said import Said
 
 
@@ -44,6 +44,22 @@ def test_a_workspace_is_served_with_its_full_models(workspace: Path) -> None:
     assert make_catalogue(None, catalogue.base.name, workspace, None, said) == catalogue
     (only_full,) = make_catalogue(None, None, workspace, "xho_Latn", said).languages.values()
     assert only_full.is_full
+
+
+def test_adapters_are_described_as_in_reports(workspace: Path) -> None:
+    (adapter,) = (workspace / "adapters" / "swh_Latn").glob("scratch-*")
+    settings = {"adapter": {"type": "seq_bn"}, "source": "text", "training": {"seed": 3}}
+    sections = {
+        "seq_bn/text": settings,
+        "seq_bn+pieces/text": settings | {"vocabulary": {}},
+        "control:untrained seq_bn+latin/text": settings | {"transliterate": [], "control": "untrained"},
+    }
+    for system, section in sections.items():
+        change_manifest(adapter, section=section)
+        (entry,) = make_catalogue([adapter], None, workspace, None, QUIET).languages.values()
+        assert (entry.system, entry.seed) == (system, 3)
+    tasks = make_catalogue(None, None, workspace, None, QUIET).tasks.values()
+    assert {(task.system, task.seed) for task in tasks} == {("seq_bn/text", 1)}
 
 
 def test_a_full_model_answers_beside_the_adapters(workspace: Path) -> None:

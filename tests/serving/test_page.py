@@ -120,6 +120,12 @@ def test_a_sentence_gets_topic_sentiment_and_coloured_entities(page: Any) -> Non
     assert all(one.startswith(("http://127.0.0.1", "data:")) for one in addresses)
 
 
+def test_choices_begin_with_what_tells_adapters_apart(page: Any) -> None:
+    choose(page, "Swahili")
+    option = page.find_element(By.CSS_SELECTOR, "#adapter-topic option").get_attribute("text")
+    assert option.startswith("seq_bn/text, seed 1, topic-scratch-")
+
+
 def test_a_gap_is_filled_by_base_and_adapter_side_by_side(page: Any) -> None:
     choose(page, "Swahili")
     field = page.find_element(By.ID, "gap-text")

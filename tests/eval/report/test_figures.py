@@ -1,5 +1,6 @@
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,27 @@ def test_figures_are_labelled_svg_without_fixed_ink() -> None:
         assert figure == panel.svg()
     assert "$x$" in panels[0].svg()
     assert "no score" in panels[0].svg()
+
+
+def test_long_axis_labels_wrap_into_the_figure() -> None:
+    row = replace(ROW, metric="pseudo_perplexity_l2r", baseline="seq_bn/text (max_steps 600)")
+    row = replace(row, systems=row.systems | {row.baseline: ROW.systems["base"]})
+    panels = {
+        "left-to-right pseudo-perplexity (lower is better)": score_panel(row, ["base"]),
+        "left-to-right pseudo-perplexity below the base's, %": gains_panel(
+            [replace(row, baseline="base")], ["base", "x"]
+        ),
+        "left-to-right pseudo-perplexity below seq_bn/text (max_steps 60…'s, %": gains_panel(
+            [row], ["base", row.baseline]
+        ),
+    }
+    for label, panel in panels.items():
+        figure = panel.draw()
+        figure.canvas.draw()
+        assert figure.get_supxlabel().split() == label.split()
+        box = next(text for text in figure.texts if text.get_text() == figure.get_supxlabel()).get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+        assert 0 <= box.y0 < box.y1 <= figure.bbox.height / 2
 
 
 def test_the_same_ids_never_occur_in_two_panels() -> None:

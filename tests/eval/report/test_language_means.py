@@ -36,7 +36,9 @@ def test_a_mean_takes_one_row_of_a_language(tmp_path: Path) -> None:
 def test_a_mean_says_which_languages_it_is_over(tmp_path: Path) -> None:
     topic = [row for row in compared_results(large(tmp_path)) if row.task == "topic"]
     assert set(means_over_languages(topic)[ADAPTER].codes) == set(LANGUAGES)
-    assert set(means_over_languages(topic)["lora/text"].codes) == set(LANGUAGES) - {"uig_Arab"}
+    lora = means_over_languages(topic)["lora/text"]
+    assert set(lora.codes) == set(LANGUAGES) - {"uig_Arab"}
+    assert lora.change == pytest.approx((lora.value - lora.baseline) * 100)
 
 
 def test_there_is_no_mean_over_several_metrics(tmp_path: Path) -> None:

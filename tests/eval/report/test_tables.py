@@ -5,10 +5,20 @@ from pathlib import Path
 import pytest
 from lrl_adapt.eval.report.latex import latex
 from lrl_adapt.eval.report.markdown import markdown
-from lrl_adapt.eval.report.tables import interval_notes, row_notes, system_header
+from lrl_adapt.eval.report.tables import interval_notes, missing_from_means, row_notes, system_header
 from lrl_adapt.eval.report.writer import write_report
 
-from .made_results import ADAPTER, LANGUAGES, add_mlm, add_topic, compared_results, large, make_tables_of, small
+from .made_results import (
+    ADAPTER,
+    LANGUAGES,
+    add_adapter,
+    add_mlm,
+    add_topic,
+    compared_results,
+    large,
+    make_tables_of,
+    small,
+)
 
 
 def with_two_metrics(workspace: Path) -> Path:
@@ -70,6 +80,20 @@ def test_exports_name_the_languages_of_each_mean(tmp_path: Path) -> None:
     assert "; lora/text without Uyghur." in markdown(make_tables_of(large(tmp_path / "one")))
 
 
+def test_a_mean_over_fewer_languages_stands_beside_the_bases_over_the_same(tmp_path: Path) -> None:
+    tables = make_tables_of(large(tmp_path))
+    mlm, topic = tables
+    assert missing_from_means(mlm) == []
+    assert missing_from_means(topic) == ["lora/text without Uyghur"]
+    note = topic.baseline_note("lora/text")
+    assert topic.means and note == f"base over the same languages: {topic.means['lora/text'].baseline * 100:.1f}"
+    assert topic.baseline_note(ADAPTER) == topic.baseline_note("base") == ""
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    for text in (markdown(tables), latex(tables), page):
+        assert note in text
+    assert "Topic classification: lora/text without Uyghur." in page
+
+
 def test_majority_class_and_head_only_stand_beside_the_tasks_name(tmp_path: Path) -> None:
     folder = add_topic(tmp_path, "base", 0.5)
     add_mlm(tmp_path, "base", 9.0)
@@ -92,6 +116,19 @@ def test_majority_class_and_head_only_stand_beside_the_tasks_name(tmp_path: Path
     assert (line["majority_class"], line["head_only"]) == ("0.1", "0.3")
 
 
+def test_a_task_with_few_examples_says_so_beside_its_name(tmp_path: Path) -> None:
+    sizes = {"train": 84, "validation": 10, "test": 24}
+    for workspace, limit in ((tmp_path / "all", None), (tmp_path / "limited", 24)):
+        folder = add_topic(workspace, "base", 0.5, limit=limit)
+        manifest = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps(manifest | {"facts": {"examples": sizes}}))
+    (table,) = make_tables_of(tmp_path / "all")
+    assert row_notes(table.rows[0]) == ["only 24 examples for test, so scores are unreliable"]
+    assert "only 24 examples for test, so scores are unreliable" in write_report(tmp_path / "all").read_text()
+    (limited,) = make_tables_of(tmp_path / "limited")
+    assert "unreliable" not in str(row_notes(limited.rows[0]))
+
+
 def test_notes_say_what_intervals_and_verdicts_cover(tmp_path: Path) -> None:
     add_topic(tmp_path, "base", 0.5)
     (one,) = compared_results(tmp_path)
@@ -103,3 +140,13 @@ def test_notes_say_what_intervals_and_verdicts_cover(tmp_path: Path) -> None:
     *_, perplexity, training = interval_notes(compared_results(tmp_path))
     assert "language modelling cover the test items" in perplexity
     assert "one training run of each language adapter" in training
+
+
+def test_a_note_says_that_training_seeds_are_not_averaged(tmp_path: Path) -> None:
+    add_mlm(tmp_path, "base", 9.0)
+    for seed in (1, 2):
+        adapter = add_adapter(tmp_path, f"xlm-r-text-seq_bn-{seed}", training={"max_steps": 60, "seed": seed})
+        add_mlm(tmp_path, ADAPTER, 8.0 + seed, parents=(adapter,))
+    *_, training = interval_notes(compared_results(tmp_path))
+    assert "systems of their own, such as seq_bn/text (seed 1): they are not averaged" in training
+    assert "All are of one training run" not in training
