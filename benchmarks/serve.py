@@ -166,8 +166,11 @@ def ask(requests: Sequence[Request], *, clients: int) -> list[float]:
                 connections[server.port] = http.client.HTTPConnection(server.host, server.port, timeout=60)
             started = time.perf_counter()
             connection = connections[server.port]
-            connection.request("POST", "/fill-mask", request.body, {"Content-Type": "application/json"})
-            response = connection.getresponse()
+            try:
+                response = send(connection, request)
+            except ConnectionError:  # the server has closed a connection that was idle for some seconds
+                connection.close()
+                response = send(connection, request)
             answer = response.read()
             seconds.append(time.perf_counter() - started)
             if response.status != http.HTTPStatus.OK:
@@ -176,6 +179,12 @@ def ask(requests: Sequence[Request], *, clients: int) -> list[float]:
 
     with ThreadPoolExecutor(clients) as threads:
         return [time_taken for of_client in threads.map(run, range(clients)) for time_taken in of_client]
+
+
+def send(connection: http.client.HTTPConnection, request: Request) -> http.client.HTTPResponse:
+    """Send a request over a connection, which is opened if it is closed; the response, whose body is not read yet."""
+    connection.request("POST", "/fill-mask", request.body, {"Content-Type": "application/json"})
+    return connection.getresponse()
 
 
 if __name__ == "__main__":
