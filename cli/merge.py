@@ -120,14 +120,16 @@ def _numbers(option: str, words: list[str] | None) -> list[float] | None:
 
 def _single_run(recipe: str | None, changes: list[str] | None, language: str | None) -> "Recipe":
     """The recipe of a sweep. Raises UserError for a grid of several runs."""
+    from ..pipeline.steps import SETTING
     from ..recipes.grid import fields_that_differ
-    from ..recipes.loading import DEFAULT_FILE, load_runs
+    from ..recipes.loading import DEFAULT_FILE
+    from .steps import labelled_runs
 
-    runs = load_runs(recipe, options.overrides(changes, language=language))
+    runs = labelled_runs(recipe, options.overrides(changes, language=language))
     if len(runs) > 1:
-        fields = " ".join(f"--set {field}=..." for field in fields_that_differ([words for words, _ in runs]))
+        fields = " ".join(f"--set {field}=..." for field in fields_that_differ([*map(SETTING.split, runs)]))
         raise UserError(f"{recipe or DEFAULT_FILE} is a grid of {len(runs)} runs: choose one with {fields}")
-    return runs[0][1]
+    return next(iter(runs.values()))
 
 
 def _show_merged(terminal: Terminal, adapters: list[Path], merged: "MergedAdapter") -> None:

@@ -123,8 +123,8 @@ def _with_firsts(entries: DiskArray) -> Iterator[tuple[Array, Array]]:
     if entries.rows > 2 * PART:
         yield from _with_firsts_by_parts(entries)
         return
-    for _, every in entries.parts(2 * PART):  # at most one
-        part = every[_repeated(every["value"])]  # most lines are alone: fewer to put in order
+    for _, block in entries.parts(2 * PART):  # at most one
+        part = block[_repeated(block["value"])]  # most lines are alone: fewer to put in order
         order = numpy.lexsort((part["rank"], part["value"]))  # stable: equal ranks stay in the order of lines
         values, lines = part["value"][order], part["line"][order]
         is_first = numpy.ones(len(values), dtype=bool)

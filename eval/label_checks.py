@@ -79,13 +79,13 @@ def refuse_variants(field: str, splits: Mapping[str, Sequence[Item]], *, kind: s
     All splits are searched together, because chance decides which of them has a rare name.
     """
     counts = sum(count_labels(splits, entities=kind == "entity type").values(), Counter[str]())
-    found: set[frozenset[str]] = set()  # pairs of two equally frequent names come up twice
+    reported: set[frozenset[str]] = set()  # pairs of two equally frequent names come up twice
     mistakes = Mistakes()
     for label, count in sorted(counts.items()):
         others = Counter({other: times for other, times in counts.items() if other != label and times >= count})
         other = _other_name(label, counts, others, entities=kind == "entity type")
-        if other and {label, other} not in found:
-            found.add(frozenset((label, other)))
+        if other and {label, other} not in reported:
+            reported.add(frozenset((label, other)))
             share = f"{count} of {counts.total()}, {_example(label, splits)}"
             problem = (
                 f"{field}.file: {kind} {_quoted(label, other)} ({share}) and {other!r} ({counts[other]}) look like"

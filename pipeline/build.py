@@ -273,8 +273,7 @@ class Builder:
         self._will_read(recipe, dict.fromkeys(measurement.task for measurement in unfinished))
         self._add_base(run, needed=bool(unfinished))
         for measurement in planned:
-            seed = "" if measurement.seed is None else f", seed {measurement.seed}"
-            details = f"{recipe.language}, {measurement.task}, {measurement.system}{seed}"
+            details = f"{recipe.language}, {measurement.task}, {measurement.system}{_seed_of(measurement)}"
             self._add(run, measurement.artifact, details, partial(_make_scores, measurement))
 
     def _require(self, run: "_Run", artifacts: list[Artifact], command: str) -> None:
@@ -305,11 +304,16 @@ def _unless_finished(artifact: Artifact, make: Callable[[Progress], None], progr
         make(progress)
 
 
+def _seed_of(measurement: "Measurement") -> str:
+    """The seed of a task adapter, for the end of a title; "" where nothing is trained."""
+    return "" if measurement.seed is None else f", seed {measurement.seed}"
+
+
 def _make_scores(measurement: "Measurement", progress: Progress) -> Any:
     artifact = measurement.artifact
     if artifact.exists:
-        seed = "" if measurement.seed is None else f", seed {measurement.seed}"
-        progress.say(f"{measurement.task} of {measurement.system}{seed}: already finished, {artifact.folder}")
+        what = f"{measurement.task} of {measurement.system}{_seed_of(measurement)}"
+        progress.say(f"{what}: already finished, {artifact.folder}")
         return measurement.read_scores()
     with quiet_libraries():
         from ..eval.evaluator import make_scores

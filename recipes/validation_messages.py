@@ -94,10 +94,10 @@ def grid_problem(field: str, values: Sequence[Any]) -> str | None:
         Recipe.model_validate(nested)
     except ValidationError as error:
         for detail in error.errors():
-            found = [str(part) for part in detail["loc"]]
-            if detail["type"] == "extra_forbidden" and found == loc[: len(found)]:
+            wrong_field = [str(part) for part in detail["loc"]]
+            if detail["type"] == "extra_forbidden" and wrong_field == loc[: len(wrong_field)]:
                 return f"grid.{explain(detail)}"
-            if detail["type"] == "model_type" and found == loc and (dotted := _grid_field(field, values)):
+            if detail["type"] == "model_type" and wrong_field == loc and (dotted := _grid_field(field, values)):
                 return f"grid.{field}: expected fields of this section; write grid: {_flow(dotted)}"
     return None
 

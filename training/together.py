@@ -60,8 +60,8 @@ class _MemberProgress(Quiet):
     def status(self, facts: Mapping[str, str]) -> None:
         """Show the facts below those of the adapters before it; memory and time left are those of all."""
         of_all = {"memory": facts["memory"]} if "memory" in facts else {}
-        own = [f"{name} {value}" for name, value in facts.items() if name not in ("memory", "remaining")]
-        self._lines[self._label] = ", ".join(own)
+        of_adapter = [f"{name} {value}" for name, value in facts.items() if name not in ("memory", "remaining")]
+        self._lines[self._label] = ", ".join(of_adapter)
         lines = "\n".join(f"{label}: {line}" for label, line in self._lines.items())
         self._progress.status({"adapters": lines} | of_all)
 
